@@ -1,0 +1,15 @@
+/* crc32c.h: CRC-32C (Castagnoli), the checksum of record batches and of every frame of ours. */
+#ifndef SLUICE_BASE_CRC32C_H
+#define SLUICE_BASE_CRC32C_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* crc32c continues `crc` (0 to begin) over n bytes.  crc32c(crc32c(0, a), b) == crc32c(0, a+b).
+ * About 12 GB/s on a current x86 core (ISA-L). */
+uint32_t crc32c(uint32_t crc, const void *at, size_t n);
+
+/* The bit-by-bit definition that crc32c is tested against (RFC 3720 B.4). */
+uint32_t crc32c_ref(uint32_t crc, const void *at, size_t n);
+
+#endif

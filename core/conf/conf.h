@@ -1,0 +1,63 @@
+/* conf.h: configuration keys and values.  keys.def is the one table: name, type, default, domain,
+ * unit, meaning; docs/configuration.md and `sluice config` are made from it.
+ *
+ * Precedence: -o key=value, then SLUICE_* environment (upper case, '.' as '_'), then the file, then the
+ * default.  An unknown key is an error that names the nearest one.  The supervisor resolves, and
+ * hands the result to the children as text in the region; they parse it with conf_parse. */
+#ifndef SLUICE_CONF_CONF_H
+#define SLUICE_CONF_CONF_H
+
+#include "core/base/must.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum conf_type { CONF_INT, CONF_BOOL, CONF_TEXT, CONF_ENUM };
+enum conf_origin { CONF_DEFAULT, CONF_FILE, CONF_ENVIRONMENT, CONF_OPTION };
+enum { CONF_TEXT_BYTES_MAX = 512, CONF_ERROR_BYTES = 512 };
+
+enum conf_key {
+#define KEY(id, name, type, fallback, min, max, choices, unit, help) CONF_##id,
+#include "core/conf/keys.def"
+#undef KEY
+    CONF_KEYS
+};
+
+struct conf_row {
+    const char *name;
+    enum conf_type type;
+    const char *fallback; /* default, as text */
+    int64_t min, max;
+    const char *choices;  /* "a|b|c" for CONF_ENUM, else "" */
+    const char *unit, *help;
+};
+const struct conf_row *conf_row(enum conf_key key);
+
+struct conf_value {
+    enum conf_origin origin;
+    int64_t number; /* CONF_INT; CONF_BOOL 0 or 1; CONF_ENUM index of the choice */
+    char text[CONF_TEXT_BYTES_MAX];
+};
+
+struct conf {
+    struct conf_value values[CONF_KEYS];
+};
+
+void conf_defaults(struct conf *c);
+/* One "key=value".  On failure ERR_INVALID, and `error` is one line that says what to do. */
+must_check int conf_set(struct conf *c, const char *key, const char *value, enum conf_origin origin,
+                        char error[CONF_ERROR_BYTES]);
+/* A whole property file's text (Java properties syntax: '#', '!', '=', ':', continuation lines). */
+must_check int conf_parse(struct conf *c, const char *text, enum conf_origin origin,
+                          char error[CONF_ERROR_BYTES]);
+/* SLUICE_* of an environment (NULL-terminated "NAME=value" list). */
+must_check int conf_environment(struct conf *c, char *const *environ_, char error[CONF_ERROR_BYTES]);
+/* Writes every value as "key=value\n", for the region.  Returns the length, or ERR_FULL. */
+must_check int conf_print(const struct conf *c, char *out, size_t room);
+
+int64_t conf_number(const struct conf *c, enum conf_key key);
+bool conf_bool(const struct conf *c, enum conf_key key);
+const char *conf_text(const struct conf *c, enum conf_key key);
+
+#endif

@@ -1,0 +1,44 @@
+/* counters.h: single-writer counters in the region.  counters.def lists the words of a block, drop.def
+ * the reasons why something of a peer was refused; both give enum, name, unit and help from one line.
+ * A counter is written by one loop (relaxed, no read-modify-write) and read by anybody. */
+#ifndef SLUICE_SHM_COUNTERS_H
+#define SLUICE_SHM_COUNTERS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+enum counter {
+#define COUNTER(name, text_name, unit, help) COUNTER_##name,
+#include "core/shm/counters.def"
+#undef COUNTER
+#define DROP(name, text_name, help) DROP_##name,
+#include "core/shm/drop.def"
+#undef DROP
+    COUNTERS
+};
+
+struct counter_row {
+    const char *name, *unit, *help; /* unit "drops" for drop reasons */
+};
+const struct counter_row *counter_row(enum counter c);
+
+/* The block of this loop: COUNTERS words. */
+struct counters {
+    _Atomic uint64_t *words;
+};
+
+static inline void
+counters_add(struct counters *c, enum counter which, uint64_t n)
+{
+    _Atomic uint64_t *w = &c->words[which];
+    atomic_store_explicit(w, atomic_load_explicit(w, memory_order_relaxed) + n,
+                          memory_order_relaxed);
+}
+
+static inline void
+counters_set(struct counters *c, enum counter which, uint64_t v)
+{
+    atomic_store_explicit(&c->words[which], v, memory_order_relaxed);
+}
+
+#endif

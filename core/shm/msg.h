@@ -1,0 +1,40 @@
+/* msg.h: bodies of the messages between the processes; the list is msg.def. */
+#ifndef SLUICE_SHM_MSG_H
+#define SLUICE_SHM_MSG_H
+
+#include <stdint.h>
+
+enum msg_kind {
+    MSG_NONE,
+#define MSG(name, direction, type, meaning) MSG_##name,
+#include "core/shm/msg.def"
+#undef MSG
+    MSG_KINDS
+};
+
+struct msg_row {
+    uint32_t row;
+    uint32_t version;
+};
+
+/* Control answers with the same token.  `again`: control died while it had the request, so it may
+ * have been carried out already; requests that must not be done twice are refused then. */
+struct msg_request {
+    uint64_t token; /* shard's: connection and place in its queue, never reused in a generation */
+    uint8_t again;
+    uint8_t spare[5];
+    uint16_t listener;
+    uint8_t peer_ip[16];
+    uint16_t peer_port;
+    uint16_t spare2;
+    uint32_t spare3;
+};
+
+struct msg_answer {
+    uint64_t token;
+};
+
+/* "REQUEST", for log lines; "?" outside the table. */
+const char *msg_name(uint32_t kind);
+
+#endif

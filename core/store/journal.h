@@ -1,0 +1,81 @@
+/* journal.h: a ring of preallocated, zero-written files that makes records durable in groups.
+ *
+ * Used twice: one per core by store.h, one by control for its metadata log.  Owned by one loop.
+ * Records are appended to the open frame; frames are written in order, several in flight, and acked on
+ * the contiguous durable prefix.  While a frame is in flight the next one fills: group commit.  A
+ * frame is never written again once submitted.  lsn: position in the sequence of all records of this
+ * generation, strictly growing; 0 is before the first.
+ *
+ * The arena that frames are built in is also a cache: a frame's bytes stay where they are until the
+ * arena comes round, so the owner may serve reads from them (journal_pin holds one for a moment).
+ *
+ * Format of files and frames: journal.c. */
+#ifndef SLUICE_STORE_JOURNAL_H
+#define SLUICE_STORE_JOURNAL_H
+
+#include "core/base/bytes.h"
+#include "core/base/must.h"
+#include "core/store/disk.h"
+
+struct journal;
+
+struct journal_config {
+    const char *dir;         /* of its files, under the data directory; borrowed for ever */
+    uint64_t file_bytes;     /* of each file */
+    uint32_t file_count;     /* at least 2 */
+    uint64_t arena_bytes;    /* memory for frames; also the most that can be read back from memory */
+    uint32_t record_bytes_max; /* at most arena_bytes / 4 and file_bytes / 2 */
+    uint32_t frames_in_flight; /* K: 1 to JOURNAL_FLIGHT_MAX */
+};
+
+enum { JOURNAL_FLIGHT_MAX = 8 };
+
+/* Recovery, before journal_init; blocks.  Syncs and reads the files under config->dir and calls
+ * each(user, lsn, kind, body) for every record of `generation` behind lsn_after, in order; body is lent
+ * for the call.  A torn tail is cut (not reported as an error); a bad frame that was acknowledged is
+ * ERR_CORRUPT with the place in a log line.  No files: ERR_OK, no calls.  *lsn_last: of the last good
+ * record (lsn_after when none).  each() returns ERR_OK to go on, or an error that is passed on. */
+must_check int journal_recover(struct disk *disk, const struct journal_config *config,
+                               uint64_t generation, uint64_t lsn_after,
+                               int (*each)(void *user, uint64_t lsn, uint32_t kind, struct view body),
+                               void *user, uint64_t *lsn_last);
+
+/* Starts a new generation at the beginning of the ring (files are created and zero-written when
+ * missing or of another geometry; blocks).  The owner has made everything older durable elsewhere,
+ * and has durably noted `generation`, which is greater than any before. */
+must_check int journal_init(struct disk *disk, const struct journal_config *config,
+                            uint64_t generation, struct journal **out);
+void journal_free(struct journal *j);
+
+struct journal_slot {
+    uint8_t *body;  /* body_bytes to fill before the next journal_step */
+    uint64_t lsn;
+};
+
+/* Appends a record.  ERR_AGAIN: no room in the arena or in the ring now (see journal_release);
+ * ERR_LIMIT: larger than record_bytes_max. */
+must_check int journal_append(struct journal *j, uint32_t kind, uint32_t body_bytes,
+                              struct journal_slot *out);
+
+/* Submits the open frame when a place in flight is free.  Call once a turn, after the appends. */
+void journal_step(struct journal *j, uint64_t now_ns);
+
+/* Gives a completed disk_op back to the journal.  True: it was the journal's.  The owner of the disk
+ * port polls it and offers each completion. */
+bool journal_take(struct journal *j, struct disk_op *op);
+
+/* ERR_OK, or why the journal failed: then it accepts nothing and the process must stop. */
+int journal_error(const struct journal *j);
+
+/* Every record with lsn <= this is on stable storage. */
+uint64_t journal_durable_lsn(const struct journal *j);
+uint64_t journal_last_lsn(const struct journal *j);
+
+/* The owner no longer needs records up to lsn for recovery (a durable checkpoint or snapshot covers
+ * them): their files are free again. */
+void journal_release(struct journal *j, uint64_t lsn);
+
+/* Bytes of the ring that a recovery would read now, and how many there are. */
+void journal_room(const struct journal *j, uint64_t *used, uint64_t *total);
+
+#endif

@@ -1,0 +1,168 @@
+/* store.h: the storage of one core.  Owns the core's journal, its partition logs (plog.h), the tail
+ * cache, write-back to segments and checkpoints.  Used by the loop of that core only; talks to the
+ * world through one struct disk and never looks at a clock (time is an argument).
+ *
+ * Life of a batch: store_append copies it once, into the open journal frame, which is also the tail
+ * cache; the frame becomes durable (store_step); the plog's end of durable records moves, so the
+ * waiting produce is answered and consumers may see it; later the bytes are written to the segment
+ * file, and a checkpoint lets the journal go on in a circle.
+ *
+ * Failures: an error of the journal is fatal for the process (store_step returns it, the loop logs it
+ * and exits: a retried sync lies).  An error of a segment takes that partition offline. */
+#ifndef SLUICE_STORE_STORE_H
+#define SLUICE_STORE_STORE_H
+
+#include "core/base/bytes.h"
+#include "core/base/must.h"
+#include "core/store/disk.h"
+#include "core/store/plog.h"
+#include "core/wire/batch.h"
+
+struct store;
+
+struct store_config {
+    uint32_t core;             /* this core's number */
+    uint32_t core_count;       /* logs belong to the core store_core_of() says */
+    uint64_t journal_bytes;    /* size of the ring of journal files */
+    uint64_t cache_bytes;      /* journal frames kept in memory: tail cache */
+    uint32_t read_buffers;     /* buffers for cold reads, STORE_READ_BYTES each */
+    uint32_t logs_max;         /* partitions of this core */
+    uint32_t frames_in_flight; /* K: journal writes submitted and not done, 1 to 8 */
+};
+
+enum { STORE_READ_BYTES = 256 << 10, STORE_SPANS_MAX = 64 };
+
+/* ---- boot (main thread, before any loop runs) -------------------------------------------------- */
+
+struct store_boot; /* what recovery found, for all cores */
+
+/* Recovers the data directory: newest checkpoint, journal frames replayed into segments, torn tails
+ * cut, everything flushed, one boot checkpoint with a new generation written.  Copes with a
+ * core_count other than last time's.  Blocks.  A fresh directory gives an empty result.
+ * ERR_CORRUPT: acknowledged data is damaged (the log line says where); nothing has been changed then.
+ * ERR_IO, ERR_NO_SPACE: the disk.  store_boot_free when all store_init calls are done. */
+must_check int store_recover(struct disk *disk, uint32_t core_count, uint64_t journal_bytes,
+                             struct store_boot **out);
+void store_boot_free(struct store_boot *boot);
+
+struct store_boot_facts {
+    uint64_t logs, frames_replayed, bytes_replayed;
+    bool clean; /* the last stop was clean: nothing was replayed */
+};
+void store_boot_facts(const struct store_boot *boot, struct store_boot_facts *out);
+
+/* Which core owns a partition: a hash of its identity, the same on every start with this count. */
+uint32_t store_core_of(const uint8_t topic_id[16], int32_t partition, uint32_t core_count);
+
+/* Builds the storage of one core (all its memory is taken here, by mmap; journal files are created
+ * and zero-written when missing).  `disk` is the core's own port; keeps it.  Blocks. */
+must_check int store_init(const struct store_config *config, struct disk *disk,
+                          const struct store_boot *boot, struct store **out);
+
+/* Clean stop: write-back, flush, checkpoint with the clean mark.  Blocks.  Frees everything. */
+int store_close(struct store *s);
+/* Frees memory and files and writes nothing (after a failure; tests use it as "kill -9"). */
+void store_abandon(struct store *s);
+
+/* ---- logs ------------------------------------------------------------------------------------- */
+
+/* Lends the log, NULL when this core has none of that identity. */
+struct plog *store_find(struct store *s, const uint8_t topic_id[16], int32_t partition);
+
+/* Creates a log, or reconfigures the one that exists (ERR_OK both times; *out lent until deleted).
+ * Creation is durable with the next frame; appends may follow at once.  ERR_LIMIT: logs_max. */
+must_check int store_create(struct store *s, const uint8_t topic_id[16], int32_t partition,
+                            const struct plog_config *config, struct plog **out);
+
+/* Ends a log: it is gone from store_find at once, its files go in the background.  Ranges located
+ * before fail with ERR_NOT_FOUND. */
+void store_delete(struct store *s, struct plog *p);
+
+/* Calls each(user, log) for every log of this core. */
+void store_each(struct store *s, void (*each)(void *user, struct plog *p), void *user);
+
+/* ---- append ------------------------------------------------------------------------------------ */
+
+struct store_appended {
+    int64_t base_offset;        /* of the batch; of the earlier one for a duplicate */
+    int64_t log_append_time_ms; /* -1 under CreateTime */
+    uint64_t lsn;               /* durable when store_durable_lsn() >= lsn */
+};
+
+/* Appends one batch that batch_check accepted (info is its result; the bytes are copied, offset,
+ * leader epoch and, under LogAppendTime, time stamped in the copy).  Returns a Kafka error code
+ * (wire/kerr.h), KERR_NONE when *out is valid:
+ *   KERR_DUPLICATE_SEQUENCE_NUMBER  the producer sent this batch before: *out is valid too and holds
+ *                                   the first append's offset and lsn; the caller answers success
+ *   KERR_OUT_OF_ORDER_SEQUENCE_NUMBER, KERR_INVALID_PRODUCER_EPOCH, KERR_UNKNOWN_PRODUCER_ID
+ *   KERR_KAFKA_STORAGE_ERROR        the partition is offline
+ * or a negative enum err: ERR_AGAIN: no frame memory or journal space just now, call again after a
+ * store_step that returned progress.  Source: Kafka UnifiedLog.append, ProducerAppendInfo. */
+must_check int store_append(struct store *s, struct plog *p, const struct batch_info *info,
+                            struct view batch, int32_t leader_epoch, int64_t now_ms,
+                            struct store_appended *out);
+
+/* All records with an lsn at or below this are on stable storage. */
+uint64_t store_durable_lsn(const struct store *s);
+
+/* Takes completions from the disk port, submits the next frames, moves write-back and checkpoints
+ * on.  Call every turn.  *deadline_ns: when it wants to be called again at the latest (CLOCK_NEVER:
+ * only after a completion).  Negative: the journal failed, stop the process. */
+must_check int store_step(struct store *s, uint64_t now_ns, uint64_t *deadline_ns);
+
+/* Takes one log whose durable end (high watermark) or state changed since it was last taken; NULL when
+ * there is none.  The caller wakes what waits for it. */
+struct plog *store_take_changed(struct store *s);
+
+/* ---- read -------------------------------------------------------------------------------------- */
+
+/* A run of whole batches of one segment.  Bytes of a log never change, so a range stays valid as long
+ * as its segment exists, whatever memory holds it. */
+struct store_range {
+    struct plog *log;
+    uint64_t log_serial;  /* detects that the log was deleted */
+    int64_t segment_base; /* base offset that names the segment file */
+    uint32_t at, len;     /* bytes in the segment */
+    int64_t offset_first, offset_limit; /* of the batches */
+};
+
+/* Finds what to send from `offset` on: whole batches from the one that contains it, at most
+ * bytes_max, but at least one when `at_least_one`, never at or beyond offset_limit (high watermark or
+ * last stable offset).  len 0: nothing there yet.  ERR_NOT_FOUND: offset outside
+ * [log start, log end]: OFFSET_OUT_OF_RANGE.  ERR_AGAIN: index must be read first (a read was
+ * started; ask again when store_take_read says so).  Never crosses a segment. */
+must_check int store_locate(struct store *s, struct plog *p, int64_t offset, int64_t offset_limit,
+                            uint32_t bytes_max, bool at_least_one, struct store_range *out);
+
+/* Memory that holds the front part of a range, pinned for the caller. */
+struct store_hold {
+    struct view spans[STORE_SPANS_MAX];
+    uint32_t span_count, bytes; /* bytes <= range.len; the caller advances the range by them */
+    void *pin;                  /* the store's */
+};
+
+/* Maps the front of a range into memory.  ERR_OK: hold is filled from the tail cache or a read
+ * buffer, valid until store_release; hold it for a turn or two, never for as long as a peer likes.
+ * ERR_AGAIN: a disk read was started or has to wait for a buffer; `waiter` comes back from
+ * store_take_read when it is worth asking again.  ERR_NOT_FOUND: deleted.  ERR_IO, ERR_CORRUPT. */
+must_check int store_hold(struct store *s, const struct store_range *range, uint64_t waiter,
+                          struct store_hold *out);
+void store_release(struct store *s, struct store_hold *hold);
+
+/* Hands back one `waiter` whose read ended; false when there is none. */
+bool store_take_read(struct store *s, uint64_t *waiter);
+
+/* ListOffsets by time: the first record with timestamp >= time_ms (or, with time_ms ==
+ * STORE_TIME_MAX, the record that holds the largest timestamp).  ERR_OK: found, or *offset -1 when
+ * there is none; ERR_AGAIN: as in store_hold.  Decompresses at most one batch. */
+#define STORE_TIME_MAX INT64_C(-3)
+must_check int store_find_time(struct store *s, struct plog *p, int64_t time_ms, uint64_t waiter,
+                               int64_t *offset, int64_t *timestamp_ms);
+
+struct store_stats {
+    uint64_t frames, frame_bytes, batch_bytes, syncs, writeback_bytes, checkpoints, cold_reads,
+        cache_reads, journal_used_bytes, journal_wait_turns;
+};
+void store_stats(const struct store *s, struct store_stats *out);
+
+#endif

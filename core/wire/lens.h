@@ -1,0 +1,119 @@
+/* lens.h: hand-written readers and writers of Produce and Fetch that copy no records.  They must
+ * agree with the table-driven walker (wire.h) on every input; tests/fuzz proves it.
+ * Versions: Produce request 3-13, response 3-13; Fetch request 4-18, response 4-18 (Kafka 4.3). */
+#ifndef SLUICE_WIRE_LENS_H
+#define SLUICE_WIRE_LENS_H
+
+#include "core/base/bytes.h"
+#include "core/base/must.h"
+
+/* ---- Produce ---- */
+
+struct lens_produce {
+    int16_t version;
+    struct view transactional_id; /* at NULL: null */
+    int16_t acks;
+    int32_t timeout_ms;
+    uint32_t topic_count;
+    struct cur topics; /* reads on from here */
+};
+
+struct lens_produce_topic {
+    struct view name;         /* len 0 from version 13 on */
+    const uint8_t *topic_id;  /* 16 bytes, NULL before version 13 */
+    uint32_t partition_count;
+};
+
+struct lens_produce_partition {
+    int32_t index;
+    struct view records; /* at NULL: null */
+};
+
+/* Body of a request (after the request header).  The first call checks the fixed part only; then for
+ * each topic next_topic and for each of its partitions next_partition, strictly in this order; after
+ * the last, lens_produce_end checks the tagged fields and that no byte is left over.  All: ERR_OK, or
+ * ERR_CORRUPT (then the request is malformed as a whole).  Views point into the body. */
+must_check int lens_produce_begin(struct view body, int16_t version, struct lens_produce *out);
+must_check int lens_produce_next_topic(struct lens_produce *l, struct lens_produce_topic *out);
+must_check int lens_produce_next_partition(struct lens_produce *l,
+                                           struct lens_produce_partition *out);
+/* Ends a topic (its tagged fields); call after its last partition. */
+must_check int lens_produce_end_topic(struct lens_produce *l);
+must_check int lens_produce_end(struct lens_produce *l);
+
+struct lens_produce_result {
+    int32_t index;
+    int16_t error;
+    int64_t base_offset, log_append_time_ms, log_start_offset;
+    const char *error_message; /* NULL: null */
+    int32_t leader_id, leader_epoch; /* version 10+: written as a tagged field when leader_id >= 0 */
+};
+
+/* Writes a response body piece by piece; w->bad when there was no room. */
+void lens_produce_answer_begin(struct put *w, int16_t version, uint32_t topic_count);
+void lens_produce_answer_topic(struct put *w, int16_t version, const struct lens_produce_topic *t);
+void lens_produce_answer_partition(struct put *w, int16_t version,
+                                   const struct lens_produce_result *r);
+void lens_produce_answer_end_topic(struct put *w, int16_t version);
+void lens_produce_answer_end(struct put *w, int16_t version, int32_t throttle_ms);
+
+/* ---- Fetch ---- */
+
+struct lens_fetch {
+    int16_t version;
+    int32_t replica_id, max_wait_ms, min_bytes, max_bytes;
+    int8_t isolation_level;
+    int32_t session_id, session_epoch;
+    uint32_t topic_count;
+    struct cur topics;
+    uint32_t forgotten_count; /* valid after lens_fetch_forgotten */
+};
+
+struct lens_fetch_topic {
+    struct view name;        /* len 0 from version 13 on */
+    const uint8_t *topic_id; /* 16 bytes, NULL before version 13 */
+    uint32_t partition_count;
+};
+
+struct lens_fetch_partition {
+    int32_t index, leader_epoch, last_fetched_epoch;
+    int64_t fetch_offset, log_start_offset;
+    int32_t max_bytes;
+};
+
+struct lens_fetch_forgotten {
+    struct view name;
+    const uint8_t *topic_id;
+    uint32_t partition_count;
+    struct cur partitions; /* partition_count big-endian i32 */
+};
+
+/* As for Produce: begin; (next_topic, next_partition..., end_topic)...; forgotten once;
+ * next_forgotten per forgotten topic; end. */
+must_check int lens_fetch_begin(struct view body, int16_t version, struct lens_fetch *out);
+must_check int lens_fetch_next_topic(struct lens_fetch *l, struct lens_fetch_topic *out);
+must_check int lens_fetch_next_partition(struct lens_fetch *l, struct lens_fetch_partition *out);
+must_check int lens_fetch_end_topic(struct lens_fetch *l);
+must_check int lens_fetch_forgotten(struct lens_fetch *l);
+must_check int lens_fetch_next_forgotten(struct lens_fetch *l, struct lens_fetch_forgotten *out);
+must_check int lens_fetch_end(struct lens_fetch *l);
+
+struct lens_fetch_result {
+    int32_t index;
+    int16_t error;
+    int64_t high_watermark, last_stable_offset, log_start_offset;
+    uint32_t records_bytes; /* of the records that the caller sends after this piece */
+    int32_t leader_id, leader_epoch; /* version 16+: tagged CurrentLeader (12+) when leader_id >= 0 */
+};
+
+/* Writes the response up to the place where the records go; the caller sends records_bytes of them,
+ * then goes on with _end_partition.  The node endpoints of version 16 are written empty. */
+void lens_fetch_answer_begin(struct put *w, int16_t version, int32_t throttle_ms, int16_t error,
+                             int32_t session_id, uint32_t topic_count);
+void lens_fetch_answer_topic(struct put *w, int16_t version, const struct lens_fetch_topic *t);
+void lens_fetch_answer_partition(struct put *w, int16_t version, const struct lens_fetch_result *r);
+void lens_fetch_answer_end_partition(struct put *w, int16_t version);
+void lens_fetch_answer_end_topic(struct put *w, int16_t version);
+void lens_fetch_answer_end(struct put *w, int16_t version);
+
+#endif
