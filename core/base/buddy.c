@@ -1,0 +1,116 @@
+/* buddy.c: binary buddy allocator.
+ *
+ * The arena is an array of units of 256 bytes.  state[unit] tells, for the first unit of a block, its
+ * class and whether it is free; for every other unit it is 0.  Free blocks of a class form a list
+ * threaded through the blocks themselves.
+ * I1 a free block's buddy of the same class is never free too (they would be one block).
+ * I2 used + bytes on the free lists == total. */
+#include "core/base/buddy.h"
+
+#include "core/base/list.h"
+
+enum { UNIT = 1 << BUDDY_CLASS_MIN, STATE_FREE = 0x80, STATE_CLASS = 0x7f };
+
+struct buddy {
+    uint8_t *arena;
+    size_t total, used;
+    uint32_t class_max;
+    struct list free[BUDDY_CLASSES_MAX + BUDDY_CLASS_MIN];
+    uint8_t state[];
+};
+
+static uint32_t
+class_of(size_t bytes)
+{
+    uint32_t c = BUDDY_CLASS_MIN;
+    while (((size_t)1 << c) < bytes)
+        c++;
+    return c;
+}
+
+static size_t
+unit_of(const struct buddy *b, const void *block)
+{
+    return (size_t)((const uint8_t *)block - b->arena) / UNIT;
+}
+
+static void
+free_push(struct buddy *b, uint8_t *block, uint32_t class)
+{
+    b->state[unit_of(b, block)] = (uint8_t)(STATE_FREE | class);
+    list_push_back(&b->free[class], (struct list *)(void *)block);
+}
+
+size_t
+buddy_footprint(size_t bytes)
+{
+    return sizeof(struct buddy) + bytes / UNIT;
+}
+
+struct buddy *
+buddy_init(void *memory, void *arena, size_t bytes, size_t block_bytes_max)
+{
+    struct buddy *b = memory;
+    b->class_max = class_of(block_bytes_max);
+    must((size_t)1 << b->class_max == block_bytes_max);
+    must(b->class_max < BUDDY_CLASSES_MAX + BUDDY_CLASS_MIN);
+    b->arena = arena;
+    b->total = bytes - bytes % block_bytes_max;
+    b->used = 0;
+    for (uint32_t c = 0; c < BUDDY_CLASSES_MAX + BUDDY_CLASS_MIN; c++)
+        list_init(&b->free[c]);
+    for (size_t at = 0; at < b->total; at += block_bytes_max)
+        free_push(b, b->arena + at, b->class_max);
+    return b;
+}
+
+void *
+buddy_take(struct buddy *b, size_t bytes, size_t *room)
+{
+    uint32_t want = class_of(bytes), c = want;
+    while (c <= b->class_max && list_empty(&b->free[c]))
+        c++;
+    if (c > b->class_max)
+        return NULL;
+    struct list *node = list_first(&b->free[c]);
+    list_remove(node);
+    uint8_t *block = (uint8_t *)node;
+    for (; c > want; c--) /* the upper half goes back, one class lower */
+        free_push(b, block + ((size_t)1 << (c - 1)), c - 1);
+    b->state[unit_of(b, block)] = (uint8_t)want;
+    b->used += (size_t)1 << want;
+    *room = (size_t)1 << want;
+    return block;
+}
+
+void
+buddy_give(struct buddy *b, void *block)
+{
+    size_t at = (size_t)((uint8_t *)block - b->arena);
+    must(at < b->total && at % UNIT == 0);
+    uint32_t c = b->state[at / UNIT];
+    must(c >= BUDDY_CLASS_MIN && c <= b->class_max); /* not free, not the middle of a block */
+    b->used -= (size_t)1 << c;
+    b->state[at / UNIT] = 0;
+    for (; c < b->class_max; c++) {
+        size_t twin = at ^ (size_t)1 << c;
+        if (b->state[twin / UNIT] != (STATE_FREE | c))
+            break;
+        list_remove((struct list *)(void *)(b->arena + twin));
+        b->state[twin / UNIT] = 0;
+        at &= ~((size_t)1 << c);
+    }
+    free_push(b, b->arena + at, c);
+}
+
+size_t
+buddy_used(const struct buddy *b)
+{
+    return b->used;
+}
+
+size_t
+buddy_total(const struct buddy *b)
+{
+    return b->total;
+}

@@ -1,0 +1,31 @@
+/* buddy.h: blocks of power-of-two sizes from one bounded arena; no system call, no lock.
+ *
+ * For memory that lives as long as a request: receive buffers, answers.  Owned by one loop.  Split and
+ * merge are O(classes).  The arena's pages are touched only as they are used. */
+#ifndef SLUICE_BASE_BUDDY_H
+#define SLUICE_BASE_BUDDY_H
+
+#include "core/base/must.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { BUDDY_CLASS_MIN = 8, BUDDY_CLASSES_MAX = 24 }; /* smallest block 256 bytes */
+
+struct buddy;
+
+/* Bytes of bookkeeping for an arena of `bytes` (a multiple of the largest block, see init). */
+size_t buddy_footprint(size_t bytes);
+
+/* Builds the allocator in `memory` (footprint bytes, zeroed by the caller or fresh from mmap) over
+ * `arena` (aligned to 4096).  bytes is rounded down to a multiple of block_bytes_max, a power of two. */
+struct buddy *buddy_init(void *memory, void *arena, size_t bytes, size_t block_bytes_max);
+
+/* A block of at least `bytes`, NULL when there is none (or bytes > block_bytes_max).  *room: its size. */
+void *buddy_take(struct buddy *b, size_t bytes, size_t *room);
+void buddy_give(struct buddy *b, void *block);
+
+size_t buddy_used(const struct buddy *b);
+size_t buddy_total(const struct buddy *b);
+
+#endif

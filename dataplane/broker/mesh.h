@@ -1,0 +1,101 @@
+/* mesh.h: jobs that travel between shards.
+ *
+ * A partition belongs to one shard; a request that arrives elsewhere makes a job, which goes to the
+ * owner and comes back to its home shard with the result.  Ownership travels with it: whoever has the
+ * job may touch it and what it points to.  A ring for each ordered pair of shards holds JOB_MAX
+ * pointers, and a home shard has at most JOB_MAX jobs, so a send never fails.
+ * One writer a ring, one reader; the writer wakes a sleeping reader once a turn (mesh_flush). */
+#ifndef SLUICE_BROKER_MESH_H
+#define SLUICE_BROKER_MESH_H
+
+#include "core/base/bytes.h"
+#include "core/base/clock.h"
+#include "core/base/list.h"
+#include "core/base/must.h"
+#include "core/store/store.h"
+
+enum { JOB_MAX = 8192 };
+
+enum job_kind {
+    JOB_APPEND, /* produce one batch; back when durable (or at once for acks=0) */
+    JOB_LOCATE, /* offsets and a range for one fetch partition */
+    JOB_WATCH,  /* parked at the owner until the high watermark passes `offset`, or cancelled */
+    JOB_HOLD,   /* map the front of a range; back when it is in memory */
+    JOB_TIME,   /* ListOffsets for one partition */
+    JOB_KINDS
+};
+
+struct req;
+
+struct job {
+    struct list link;    /* in the list of whoever has it */
+    uint8_t kind;
+    uint8_t returning;   /* on its way home */
+    uint8_t cancelled;   /* set by home with mesh_cancel; the owner sends it back as soon as it sees it */
+    uint16_t home, owner;
+    uint32_t topic;      /* route row */
+    int32_t partition;
+    uint8_t topic_id[16];
+    struct req *req;     /* home's; the owner does not look inside */
+    uint32_t part;       /* which part of the request; home's */
+    int16_t error;       /* Kafka error code, result */
+    union {
+        struct {
+            struct view records; /* in home's memory */
+            int16_t acks;
+            int64_t base_offset, log_append_time_ms, log_start_offset;
+            const char *message; /* static text or NULL */
+        } append;
+        struct {
+            int64_t offset;
+            int32_t leader_epoch, max_bytes;
+            bool at_least_one;
+            int64_t high_watermark, log_start_offset;
+            struct store_range range;
+        } locate;
+        struct {
+            int64_t offset; /* return when high watermark > offset */
+        } watch;
+        struct {
+            struct store_range range;
+            struct store_hold *hold; /* filled by the owner; given back by mesh_release */
+            int result;              /* ERR_OK, ERR_NOT_FOUND, ERR_IO, ERR_CORRUPT */
+        } hold;
+        struct {
+            int64_t timestamp; /* as in the request */
+            int32_t leader_epoch;
+            int64_t offset, found_ms;
+            int32_t found_epoch;
+        } time;
+    } u;
+};
+
+struct mesh; /* of the process */
+struct mesh_end; /* of one shard */
+
+/* Before the loops start.  wakers[i] ends the sleep of shard i. */
+must_check int mesh_create(uint32_t shard_count, struct mesh **out);
+void mesh_free(struct mesh *m);
+struct mesh_end *mesh_join(struct mesh *m, uint32_t shard, const struct clock *wakers);
+
+/* A free job of this shard, NULL when JOB_MAX are out (the caller tries again next turn). */
+struct job *mesh_job(struct mesh_end *e);
+/* Home gives a job it got back (or never sent) to its pool. */
+void mesh_done(struct mesh_end *e, struct job *j);
+/* To its owner, or back home when j->returning. */
+void mesh_send(struct mesh_end *e, struct job *j);
+/* Home asks for a parked job back; it comes back in any case, maybe with a result. */
+void mesh_cancel(struct mesh_end *e, struct job *j);
+/* Gives a hold of another shard's memory back to it; `hold` may be reused at once. */
+void mesh_release(struct mesh_end *e, uint32_t owner, struct store_hold *hold);
+
+/* What arrived: a job (to carry out, or back home), a cancellation, or a pin to release. */
+enum mesh_kind { MESH_NOTHING, MESH_JOB, MESH_CANCEL, MESH_RELEASE };
+enum mesh_kind mesh_take(struct mesh_end *e, struct job **job, void **pin);
+/* Wakes the shards that got something since the last call. */
+void mesh_flush(struct mesh_end *e);
+/* Around a sleep: mesh_sleep tells the writers to wake us; true when something came meanwhile. */
+bool mesh_sleep(struct mesh_end *e);
+void mesh_awake(struct mesh_end *e);
+
+#endif
