@@ -1,9 +1,9 @@
 /* conf.h: configuration keys and values.  keys.def is the one table: name, type, default, domain,
  * unit, meaning; docs/configuration.md and `sluice config` are made from it.
  *
- * Precedence: -o key=value, then SLUICE_* environment (upper case, '.' as '_'), then the file, then the
- * default.  An unknown key is an error that names the nearest one.  The supervisor resolves, and
- * hands the result to the children as text in the region; they parse it with conf_parse. */
+ * Precedence: -o key=value, then SLUICE_* environment (upper case, '.' as '_'), then the file, then
+ * the default.  An unknown key is an error that names the nearest one.  The supervisor resolves,
+ * and hands the result to the children as text in the region; they parse it with conf_parse. */
 #ifndef SLUICE_CONF_CONF_H
 #define SLUICE_CONF_CONF_H
 
@@ -29,7 +29,7 @@ struct conf_row {
     enum conf_type type;
     const char *fallback; /* default, as text */
     int64_t min, max;
-    const char *choices;  /* "a|b|c" for CONF_ENUM, else "" */
+    const char *choices; /* "a|b|c" for CONF_ENUM, else "" */
     const char *unit, *help;
 };
 const struct conf_row *conf_row(enum conf_key key);
@@ -45,19 +45,47 @@ struct conf {
 };
 
 void conf_defaults(struct conf *c);
-/* One "key=value".  On failure ERR_INVALID, and `error` is one line that says what to do. */
+/* One "key=value".  White space around the value does not count.  A value of a weaker origin than
+ * the one in force is checked and then dropped, so that sources may come in any order; of two with
+ * one origin the later stands.  On failure ERR_INVALID, c unchanged, and `error` is one line
+ * without a newline that says what to do. */
 must_check int conf_set(struct conf *c, const char *key, const char *value, enum conf_origin origin,
                         char error[CONF_ERROR_BYTES]);
-/* A whole property file's text (Java properties syntax: '#', '!', '=', ':', continuation lines). */
+/* A whole property file's text (Java properties syntax: '#', '!', '=', ':', continuation lines and
+ * escapes).  `error` names the line.  Values before the bad line have been set then. */
 must_check int conf_parse(struct conf *c, const char *text, enum conf_origin origin,
                           char error[CONF_ERROR_BYTES]);
 /* SLUICE_* of an environment (NULL-terminated "NAME=value" list). */
-must_check int conf_environment(struct conf *c, char *const *environ_, char error[CONF_ERROR_BYTES]);
-/* Writes every value as "key=value\n", for the region.  Returns the length, or ERR_FULL. */
+must_check int conf_environment(struct conf *c, char *const *environ_,
+                                char error[CONF_ERROR_BYTES]);
+/* Writes every value as "key=value\n", for the region; conf_parse reads the same values back.
+ * Returns the length without the NUL at its end, or ERR_FULL. */
 must_check int conf_print(const struct conf *c, char *out, size_t room);
 
 int64_t conf_number(const struct conf *c, enum conf_key key);
 bool conf_bool(const struct conf *c, enum conf_key key);
 const char *conf_text(const struct conf *c, enum conf_key key);
+
+/* "default", "file", "environment", "option". */
+const char *conf_origin_name(enum conf_origin origin);
+
+/* conf_listen.c: the value of "listeners" and "advertised.listeners". */
+enum { CONF_LISTENERS_MAX = 8, CONF_HOST_BYTES_MAX = 254 };
+struct conf_listener {
+    char name[16];                  /* "PLAINTEXT" */
+    char host[CONF_HOST_BYTES_MAX]; /* name or address without brackets; "" or "0.0.0.0": all */
+    uint16_t port;
+};
+/* Returns how many listeners `text` names (0 for an empty text), or ERR_INVALID with `error` as in
+ * conf_set. */
+must_check int conf_listeners(const char *text, struct conf_listener out[CONF_LISTENERS_MAX],
+                              char error[CONF_ERROR_BYTES]);
+
+/* conf_near.c: how many letters must be inserted, removed, replaced or swapped with their neighbour
+ * to turn a into b.  Only the first CONF_NEAR_BYTES_MAX bytes of each are compared. */
+enum { CONF_NEAR_BYTES_MAX = 64 };
+uint32_t conf_near_distance(const char *a, const char *b);
+/* The key whose name is nearest to `name`, in key syntax; of equals the first in keys.def. */
+enum conf_key conf_near_key(const char *name);
 
 #endif
