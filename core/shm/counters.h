@@ -1,6 +1,7 @@
-/* counters.h: single-writer counters in the region.  counters.def lists the words of a block, drop.def
- * the reasons why something of a peer was refused; both give enum, name, unit and help from one line.
- * A counter is written by one loop (relaxed, no read-modify-write) and read by anybody. */
+/* counters.h: single-writer counters in the region.  counters.def lists the words of a block,
+ * drop.def the reasons why something of a peer was refused; both give enum, name, unit and help
+ * from one line. A counter is written by one loop (relaxed, no read-modify-write) and read by
+ * anybody. */
 #ifndef SLUICE_SHM_COUNTERS_H
 #define SLUICE_SHM_COUNTERS_H
 
@@ -20,7 +21,7 @@ enum counter {
 struct counter_row {
     const char *name, *unit, *help; /* unit "drops" for drop reasons */
 };
-const struct counter_row *counter_row(enum counter c);
+const struct counter_row *counters_row(enum counter c);
 
 /* The block of this loop: COUNTERS words. */
 struct counters {

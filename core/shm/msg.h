@@ -37,4 +37,7 @@ struct msg_answer {
 /* "REQUEST", for log lines; "?" outside the table. */
 const char *msg_name(uint32_t kind);
 
+/* Least bytes of a body of this kind, its struct; 0 outside the table.  chan_peek checks it. */
+uint32_t msg_bytes(uint32_t kind);
+
 #endif

@@ -1,5 +1,5 @@
-/* region.h: the shared memory of one broker: sluice run makes it, sluice-data and sluice-control map
- * it, sluice stat reads it.
+/* region.h: the shared memory of one broker: sluice run makes it, sluice-data and sluice-control
+ * map it, sluice stat reads it.
  *
  * One memfd, sealed against growing and shrinking, in parts whose offsets stand in the header:
  *
@@ -11,9 +11,9 @@
  *   rings      per shard two byte rings (chan.h): control to data, data to control
  *   counters   per shard and for control one block of words (counters.h)
  *
- * I1 Offsets, never pointers.   I2 Every cache line has one writing process.   I3 abi_hash covers the
- * layout of everything here: attach refuses another.   I4 Either process may die at any instruction:
- * no lock is ever held, and a reader retries a torn row a bounded number of times. */
+ * I1 Offsets, never pointers.   I2 Every cache line has one writing process.   I3 abi_hash covers
+ * the layout of everything here: attach refuses another.   I4 Either process may die at any
+ * instruction: no lock is ever held, and a reader retries a torn row a bounded number of times. */
 #ifndef SLUICE_SHM_REGION_H
 #define SLUICE_SHM_REGION_H
 
@@ -23,15 +23,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { REGION_LINE = 128, REGION_SHARDS_MAX = 64, REGION_CONF_BYTES = 64 << 10 };
+enum {
+    REGION_LINE = 128,
+    REGION_SHARDS_MAX = 64,
+    REGION_CONF_BYTES = 64 << 10,
+    REGION_ROWS_MAX = 1 << 20, /* topics, partitions */
+    REGION_RING_BYTES_MAX = 1 << 30,
+};
 
 enum region_process { REGION_DATA, REGION_CONTROL, REGION_PROCESSES };
 
 /* What one process says of itself.  Only that process writes it. */
 struct region_peer {
     _Alignas(REGION_LINE) _Atomic uint32_t generation; /* grows at each attach; 0 never attached */
-    _Atomic uint32_t ready;         /* equals generation once it serves */
-    _Atomic uint64_t heartbeat_ns;  /* CLOCK_MONOTONIC */
+    _Atomic uint32_t ready;                            /* equals generation once it serves */
+    _Atomic uint64_t heartbeat_ns;                     /* CLOCK_MONOTONIC */
     _Atomic int32_t pid;
 };
 
@@ -45,11 +51,12 @@ struct region_header {
     int32_t wake_fds[REGION_SHARDS_MAX + 1]; /* eventfds, inherited: shard i; last: control */
     struct region_peer peers[REGION_PROCESSES];
     /* control writes: */
-    _Alignas(REGION_LINE) _Atomic uint64_t lease_until_ns; /* CLOCK_MONOTONIC; UINT64_MAX: no limit */
-    _Atomic uint32_t published;   /* control's generation once topics and want are complete */
+    _Alignas(REGION_LINE) _Atomic uint64_t
+        lease_until_ns;                /* CLOCK_MONOTONIC; UINT64_MAX: no limit */
+    _Atomic uint32_t published;        /* control's generation once topics and want are complete */
     _Atomic uint64_t producer_id_next; /* informative */
-    uint8_t cluster_id[24];       /* text, NUL-terminated; set before published */
-    _Atomic int32_t node_id;
+    uint8_t cluster_id[24];  /* text, NUL-terminated; set by the supervisor, before any child */
+    _Atomic int32_t node_id; /* the same */
     _Atomic int64_t features_epoch;
 };
 
@@ -64,14 +71,23 @@ struct region_shape {
 };
 
 /* Supervisor: makes a region of that shape, with eventfds, and writes `conf` into it.  The fd and
- * the eventfds are inheritable.  ERR_LIMIT, ERR_NO_SPACE. */
+ * the eventfds are inheritable.  ERR_LIMIT: conf or shape beyond what a region holds; ERR_NO_SPACE.
+ */
 must_check int region_create(struct region *r, const struct region_shape *shape, const char *conf);
 
-/* Child or reader: maps fd.  ERR_CORRUPT: not a region; ERR_UNSUPPORTED: other abi_hash. */
+/* Child or reader: maps fd, read-only unless writable (a reader only reads, it neither joins nor
+ * wakes).  ERR_CORRUPT: not a region, or not sealed; ERR_UNSUPPORTED: other abi_hash; ERR_IO,
+ * ERR_DENIED: the kernel does not map it. */
 must_check int region_attach(struct region *r, int fd, int writable);
+/* Unmaps; the fd stays the caller's. */
 void region_detach(struct region *r);
+/* Supervisor: unmaps, and closes the fd and the eventfds that region_create made. */
+void region_destroy(struct region *r);
 
-/* A process announces itself: raises its generation and returns it. */
+/* The hash that attach compares: sizes, offsets, and the lists of messages and counters. */
+uint64_t region_abi_hash(void);
+
+/* A process announces itself: raises its generation and returns it; it is not ready then. */
 uint32_t region_join(struct region *r, enum region_process who, int32_t pid);
 void region_set_ready(struct region *r, enum region_process who);
 

@@ -22,13 +22,14 @@ struct table_topic_config {
     uint32_t min_insync_replicas;
     int64_t segment_ms, retention_ms, retention_bytes;
     int64_t timestamp_before_max_ms, timestamp_after_max_ms;
-    uint8_t log_append_time, compacted, deleted_by_retention, compression /* enum batch_codec; 255 producer */;
+    uint8_t log_append_time, compacted, deleted_by_retention,
+        compression /* enum batch_codec; 255 producer */;
     uint8_t spare[4];
 };
 
 struct table_topic_fact {
-    uint32_t state;          /* enum table_row_state */
-    uint32_t version;        /* grows with every change of the row */
+    uint32_t state;   /* enum table_row_state */
+    uint32_t version; /* grows with every change of the row */
     uint8_t id[16];
     uint32_t partition_count;
     uint16_t name_bytes;
@@ -40,9 +41,9 @@ struct table_topic_fact {
 
 /* What control wants of one partition.  Row number = the partition's slot, stable for its life. */
 struct table_want_fact {
-    uint32_t state;   /* enum table_row_state */
+    uint32_t state; /* enum table_row_state */
     uint32_t version;
-    uint32_t topic;   /* row in topics */
+    uint32_t topic; /* row in topics */
     int32_t partition;
     uint8_t topic_id[16];
     int32_t leader_id, leader_epoch;
@@ -74,14 +75,14 @@ struct table_have {
     TABLE_ROW(struct table_have_fact);
 };
 
-/* Writers: the row's only writer calls these.  A row left odd by a dead writer is mended by the next
- * write. */
+/* Writers: the row's only writer calls these.  A row left odd by a dead writer is mended by the
+ * next write. */
 void table_topic_write(struct table_topic *row, const struct table_topic_fact *fact);
 void table_want_write(struct table_want *row, const struct table_want_fact *fact);
 void table_have_write(struct table_have *row, const struct table_have_fact *fact);
 
-/* Readers: copy a row whole.  ERR_AGAIN after TABLE_READ_TRIES torn tries (a writer died inside or is
- * suspended): ask again later. */
+/* Readers: copy a row whole.  ERR_AGAIN after TABLE_READ_TRIES torn tries (a writer died inside or
+ * is suspended): ask again later. */
 must_check int table_topic_read(const struct table_topic *row, struct table_topic_fact *out);
 must_check int table_want_read(const struct table_want *row, struct table_want_fact *out);
 must_check int table_have_read(const struct table_have *row, struct table_have_fact *out);
