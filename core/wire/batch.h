@@ -49,22 +49,27 @@ struct batch_info {
     int64_t producer_id;
     int16_t producer_epoch;
     int32_t base_sequence;
+    /* After batch_check: the largest time of the records, where it read them, otherwise
+     * max_timestamp_ms.  When the two differ Kafka corrects the header: batch_stamp_max. */
+    int64_t found_timestamp_ms;
 };
 
-/* Reads the header of the batch at the front of `bytes`.  Checks magic and that length >= the header;
- * not that the whole batch is there, nor the crc.  ERR_AGAIN: fewer than 61 bytes; ERR_CORRUPT. */
+/* Reads the header of the batch at the front of `bytes`.  Checks magic and that length >= the
+ * header; not that the whole batch is there, nor the crc.  ERR_AGAIN: fewer than 61 bytes;
+ * ERR_CORRUPT. */
 must_check int batch_header(struct view bytes, struct batch_info *out);
 
 /* True when the crc matches; the view must hold the whole batch. */
 bool batch_crc_ok(struct view batch, const struct batch_info *info);
 
 struct batch_rules {
-    uint32_t bytes_max;             /* max.message.bytes */
-    bool keys_required;             /* compacted topic */
-    bool log_append_time;           /* the broker stamps: record times are not checked */
-    int64_t before_max_ms, after_max_ms; /* message.timestamp.{before,after}.max.ms; INT64_MAX off */
+    uint32_t bytes_max;   /* max.message.bytes */
+    bool keys_required;   /* compacted topic */
+    bool log_append_time; /* the broker stamps: record times are not checked */
+    int64_t before_max_ms,
+        after_max_ms; /* message.timestamp.{before,after}.max.ms; INT64_MAX off */
     int64_t now_ms;
-    bool walk_compressed;           /* decompress to check every record (Kafka always does) */
+    bool walk_compressed; /* decompress to check every record (Kafka always does) */
 };
 
 /* Everything Kafka checks of what a producer sends to one partition: exactly one whole batch, magic
@@ -73,17 +78,28 @@ struct batch_rules {
  * through a fixed window, at most BATCH_INFLATED_BYTES_MAX of them.  Returns a Kafka error code:
  * KERR_NONE, KERR_CORRUPT_MESSAGE, KERR_MESSAGE_TOO_LARGE, KERR_INVALID_RECORD,
  * KERR_INVALID_TIMESTAMP, KERR_UNSUPPORTED_FOR_MESSAGE_FORMAT (magic 0 and 1),
- * KERR_UNSUPPORTED_COMPRESSION_TYPE.  *why (may be NULL): static text for the error_message field. */
+ * KERR_UNSUPPORTED_COMPRESSION_TYPE.  *why (may be NULL): static text for the error_message field.
+ */
 must_check int batch_check(struct view records, const struct batch_rules *rules,
                            struct batch_info *out, const char **why);
 
 enum { BATCH_INFLATED_BYTES_MAX = 256 << 20 };
+
+/* Makes the scratch of every codec for the calling thread: at boot, so that no batch allocates
+ * later (a zstd or lz4 frame with a larger window than any before may still).  ERR_LIMIT: no
+ * memory. */
+must_check int batch_thread_ready(void);
+/* Frees the calling thread's scratch. */
+void batch_thread_end(void);
 
 /* Stamps what the broker owns, in place, without touching the crc. */
 void batch_stamp(uint8_t *batch, int64_t base_offset, int32_t leader_epoch);
 
 /* Sets LogAppendTime and the max timestamp, and recomputes the crc. */
 void batch_stamp_time(uint8_t *batch, uint32_t bytes, int64_t now_ms);
+
+/* Sets the max timestamp and recomputes the crc. */
+void batch_stamp_max(uint8_t *batch, uint32_t bytes, int64_t max_timestamp_ms);
 
 struct batch_record {
     int32_t offset_delta;
@@ -92,9 +108,9 @@ struct batch_record {
     uint32_t header_count;
 };
 
-/* Finds the first record with timestamp >= time_ms and offset >= offset_min in a whole, checked batch
- * (decompressing it).  time_ms == INT64_MAX: the first record that has the batch's largest timestamp.
- * ERR_OK, ERR_NOT_FOUND, ERR_CORRUPT. */
+/* Finds the first record with timestamp >= time_ms and offset >= offset_min in a whole, checked
+ * batch (decompressing it).  time_ms == INT64_MAX: the first record that has the batch's largest
+ * timestamp. ERR_OK, ERR_NOT_FOUND, ERR_CORRUPT. */
 must_check int batch_find_time(struct view batch, int64_t time_ms, int64_t offset_min,
                                int64_t *offset, int64_t *timestamp_ms);
 

@@ -19,8 +19,8 @@ struct lens_produce {
 };
 
 struct lens_produce_topic {
-    struct view name;         /* len 0 from version 13 on */
-    const uint8_t *topic_id;  /* 16 bytes, NULL before version 13 */
+    struct view name;        /* len 0 from version 13 on */
+    const uint8_t *topic_id; /* 16 bytes, NULL before version 13 */
     uint32_t partition_count;
 };
 
@@ -29,10 +29,10 @@ struct lens_produce_partition {
     struct view records; /* at NULL: null */
 };
 
-/* Body of a request (after the request header).  The first call checks the fixed part only; then for
- * each topic next_topic and for each of its partitions next_partition, strictly in this order; after
- * the last, lens_produce_end checks the tagged fields and that no byte is left over.  All: ERR_OK, or
- * ERR_CORRUPT (then the request is malformed as a whole).  Views point into the body. */
+/* Body of a request (after the request header).  The first call checks the fixed part only; then
+ * for each topic next_topic and for each of its partitions next_partition, strictly in this order;
+ * after the last, lens_produce_end checks the tagged fields and that no byte is left over.  All:
+ * ERR_OK, or ERR_CORRUPT (then the request is malformed as a whole).  Views point into the body. */
 must_check int lens_produce_begin(struct view body, int16_t version, struct lens_produce *out);
 must_check int lens_produce_next_topic(struct lens_produce *l, struct lens_produce_topic *out);
 must_check int lens_produce_next_partition(struct lens_produce *l,
@@ -46,7 +46,8 @@ struct lens_produce_result {
     int16_t error;
     int64_t base_offset, log_append_time_ms, log_start_offset;
     const char *error_message; /* NULL: null */
-    int32_t leader_id, leader_epoch; /* version 10+: written as a tagged field when leader_id >= 0 */
+    int32_t leader_id,
+        leader_epoch; /* version 10+: written as a tagged field when leader_id >= 0 */
 };
 
 /* Writes a response body piece by piece; w->bad when there was no room. */
@@ -61,12 +62,15 @@ void lens_produce_answer_end(struct put *w, int16_t version, int32_t throttle_ms
 
 struct lens_fetch {
     int16_t version;
-    int32_t replica_id, max_wait_ms, min_bytes, max_bytes;
+    int32_t replica_id; /* from version 15 on it comes last: -1 until lens_fetch_end */
+    int32_t max_wait_ms, min_bytes, max_bytes;
     int8_t isolation_level;
     int32_t session_id, session_epoch;
     uint32_t topic_count;
     struct cur topics;
     uint32_t forgotten_count; /* valid after lens_fetch_forgotten */
+    int64_t replica_epoch; /* valid after lens_fetch_end; -1 unless a version 15+ replica says it */
+    struct view rack_id;   /* valid after lens_fetch_end; len 0 before version 11 */
 };
 
 struct lens_fetch_topic {
@@ -98,12 +102,20 @@ must_check int lens_fetch_forgotten(struct lens_fetch *l);
 must_check int lens_fetch_next_forgotten(struct lens_fetch *l, struct lens_fetch_forgotten *out);
 must_check int lens_fetch_end(struct lens_fetch *l);
 
+struct lens_fetch_aborted {
+    int64_t producer_id, first_offset;
+};
+
 struct lens_fetch_result {
     int32_t index;
     int16_t error;
     int64_t high_watermark, last_stable_offset, log_start_offset;
     uint32_t records_bytes; /* of the records that the caller sends after this piece */
-    int32_t leader_id, leader_epoch; /* version 16+: tagged CurrentLeader (12+) when leader_id >= 0 */
+    /* Version 16+: the tagged CurrentLeader when leader_id >= 0.  Its place on the wire is after
+     * the records, so lens_fetch_answer_end_partition_leader writes it. */
+    int32_t leader_id, leader_epoch;
+    const struct lens_fetch_aborted *aborted; /* NULL: a null list, as for read_uncommitted */
+    uint32_t aborted_count;
 };
 
 /* Writes the response up to the place where the records go; the caller sends records_bytes of them,
@@ -113,6 +125,9 @@ void lens_fetch_answer_begin(struct put *w, int16_t version, int32_t throttle_ms
 void lens_fetch_answer_topic(struct put *w, int16_t version, const struct lens_fetch_topic *t);
 void lens_fetch_answer_partition(struct put *w, int16_t version, const struct lens_fetch_result *r);
 void lens_fetch_answer_end_partition(struct put *w, int16_t version);
+/* The same with the CurrentLeader of r. */
+void lens_fetch_answer_end_partition_leader(struct put *w, int16_t version,
+                                            const struct lens_fetch_result *r);
 void lens_fetch_answer_end_topic(struct put *w, int16_t version);
 void lens_fetch_answer_end(struct put *w, int16_t version);
 
