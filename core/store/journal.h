@@ -1,10 +1,10 @@
 /* journal.h: a ring of preallocated, zero-written files that makes records durable in groups.
  *
  * Used twice: one per core by store.h, one by control for its metadata log.  Owned by one loop.
- * Records are appended to the open frame; frames are written in order, several in flight, and acked on
- * the contiguous durable prefix.  While a frame is in flight the next one fills: group commit.  A
- * frame is never written again once submitted.  lsn: position in the sequence of all records of this
- * generation, strictly growing; 0 is before the first.
+ * Records are appended to the open frame; frames are written in order, several in flight, and acked
+ * on the contiguous durable prefix.  While a frame is in flight the next one fills: group commit. A
+ * frame is never written again once submitted.  lsn: position in the sequence of all records of
+ * this generation, strictly growing; 0 is before the first.
  *
  * The arena that frames are built in is also a cache: a frame's bytes stay where they are until the
  * arena comes round, so the owner may serve reads from them (journal_pin holds one for a moment).
@@ -20,10 +20,10 @@
 struct journal;
 
 struct journal_config {
-    const char *dir;         /* of its files, under the data directory; borrowed for ever */
-    uint64_t file_bytes;     /* of each file */
-    uint32_t file_count;     /* at least 2 */
-    uint64_t arena_bytes;    /* memory for frames; also the most that can be read back from memory */
+    const char *dir;      /* of its files, under the data directory; borrowed for ever */
+    uint64_t file_bytes;  /* of each file */
+    uint32_t file_count;  /* at least 2 */
+    uint64_t arena_bytes; /* memory for frames; also the most that can be read back from memory */
     uint32_t record_bytes_max; /* at most arena_bytes / 4 and file_bytes / 2 */
     uint32_t frames_in_flight; /* K: 1 to JOURNAL_FLIGHT_MAX */
 };
@@ -31,13 +31,15 @@ struct journal_config {
 enum { JOURNAL_FLIGHT_MAX = 8 };
 
 /* Recovery, before journal_init; blocks.  Syncs and reads the files under config->dir and calls
- * each(user, lsn, kind, body) for every record of `generation` behind lsn_after, in order; body is lent
- * for the call.  A torn tail is cut (not reported as an error); a bad frame that was acknowledged is
- * ERR_CORRUPT with the place in a log line.  No files: ERR_OK, no calls.  *lsn_last: of the last good
- * record (lsn_after when none).  each() returns ERR_OK to go on, or an error that is passed on. */
+ * each(user, lsn, kind, body) for every record of `generation` behind lsn_after, in order; body is
+ * lent for the call.  A torn tail is cut (not reported as an error); a bad frame that was
+ * acknowledged is ERR_CORRUPT with the place in a log line.  No files: ERR_OK, no calls. *lsn_last:
+ * of the last good record (lsn_after when none).  each() returns ERR_OK to go on, or an error that
+ * is passed on. */
 must_check int journal_recover(struct disk *disk, const struct journal_config *config,
                                uint64_t generation, uint64_t lsn_after,
-                               int (*each)(void *user, uint64_t lsn, uint32_t kind, struct view body),
+                               int (*each)(void *user, uint64_t lsn, uint32_t kind,
+                                           struct view body),
                                void *user, uint64_t *lsn_last);
 
 /* Starts a new generation at the beginning of the ring (files are created and zero-written when
@@ -48,8 +50,9 @@ must_check int journal_init(struct disk *disk, const struct journal_config *conf
 void journal_free(struct journal *j);
 
 struct journal_slot {
-    uint8_t *body;  /* body_bytes to fill before the next journal_step */
+    uint8_t *body; /* body_bytes to fill before the next journal_step; 8-byte aligned */
     uint64_t lsn;
+    uint64_t place; /* of the body in the arena: grows for ever, see journal_at */
 };
 
 /* Appends a record.  ERR_AGAIN: no room in the arena or in the ring now (see journal_release);
@@ -60,8 +63,8 @@ must_check int journal_append(struct journal *j, uint32_t kind, uint32_t body_by
 /* Submits the open frame when a place in flight is free.  Call once a turn, after the appends. */
 void journal_step(struct journal *j, uint64_t now_ns);
 
-/* Gives a completed disk_op back to the journal.  True: it was the journal's.  The owner of the disk
- * port polls it and offers each completion. */
+/* Gives a completed disk_op back to the journal.  True: it was the journal's.  The owner of the
+ * disk port polls it and offers each completion. */
 bool journal_take(struct journal *j, struct disk_op *op);
 
 /* ERR_OK, or why the journal failed: then it accepts nothing and the process must stop. */
@@ -74,6 +77,32 @@ uint64_t journal_last_lsn(const struct journal *j);
 /* The owner no longer needs records up to lsn for recovery (a durable checkpoint or snapshot covers
  * them): their files are free again. */
 void journal_release(struct journal *j, uint64_t lsn);
+
+/* When journal_step wants to be called again at the latest; CLOCK_NEVER: only after a completion.
+ */
+uint64_t journal_deadline(const struct journal *j);
+
+/* ---- the arena as a cache ----------------------------------------------------------------------
+ * A place is an address in the endless sequence of all arena bytes.  Places in
+ * [journal_place_first, journal_place_limit) are in memory; those below journal_place_durable are
+ * on stable storage. */
+const uint8_t *journal_at(const struct journal *j, uint64_t place);
+uint64_t journal_place_first(const struct journal *j);
+uint64_t journal_place_durable(const struct journal *j);
+uint64_t journal_place_limit(const struct journal *j);
+
+/* Bytes at or above `place` stay in memory until a later call says more.  UINT64_MAX, the default:
+ * every durable frame may be overwritten. */
+void journal_keep(struct journal *j, uint64_t place);
+
+/* Keeps the memory of [place, limit) as it is until journal_unpin with the same arguments. */
+void journal_pin(struct journal *j, uint64_t place, uint64_t limit);
+void journal_unpin(struct journal *j, uint64_t place, uint64_t limit);
+
+struct journal_stats {
+    uint64_t frames, frame_bytes, marks;
+};
+void journal_stats(const struct journal *j, struct journal_stats *out);
 
 /* Bytes of the ring that a recovery would read now, and how many there are. */
 void journal_room(const struct journal *j, uint64_t *used, uint64_t *total);

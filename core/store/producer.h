@@ -1,7 +1,8 @@
 /* producer.h: sequence state of idempotent producers on one partition: a pure machine.
  *
  * Keeps for each producer id its epoch and its last PRODUCER_BATCHES batches, which is what five
- * requests in flight need.  Source: Kafka ProducerStateEntry, ProducerAppendInfo; KIP-98, KIP-360. */
+ * requests in flight need.  Source: Kafka ProducerStateEntry, ProducerAppendInfo; KIP-98, KIP-360.
+ */
 #ifndef SLUICE_STORE_PRODUCER_H
 #define SLUICE_STORE_PRODUCER_H
 
@@ -28,8 +29,8 @@ struct producer {
 };
 
 /* Table of one partition: open addressing, grows by doubling up to PRODUCER_MAX; when full the
- * producer unused longest makes room.  Memory by mmap-free plain allocation outside the hot path: only
- * when a producer id is seen first. */
+ * producer unused longest makes room.  Memory by mmap-free plain allocation outside the hot path:
+ * only when a producer id is seen first. */
 struct producer_table {
     struct producer *places;
     uint32_t capacity, count;
@@ -50,8 +51,8 @@ must_check int producer_check(const struct producer_table *t, int64_t id, int16_
                               int32_t sequence_first, int32_t record_count,
                               struct producer_batch *duplicate);
 
-/* Records an appended batch.  ERR_LIMIT when there is no memory (the append stands; the state of this
- * producer is then not kept). */
+/* Records an appended batch.  ERR_LIMIT when there is no memory (the append stands; the state of
+ * this producer is then not kept). */
 int producer_add(struct producer_table *t, int64_t id, int16_t epoch,
                  const struct producer_batch *batch);
 

@@ -7,8 +7,8 @@
  * waiting produce is answered and consumers may see it; later the bytes are written to the segment
  * file, and a checkpoint lets the journal go on in a circle.
  *
- * Failures: an error of the journal is fatal for the process (store_step returns it, the loop logs it
- * and exits: a retried sync lies).  An error of a segment takes that partition offline. */
+ * Failures: an error of the journal is fatal for the process (store_step returns it, the loop logs
+ * it and exits: a retried sync lies).  An error of a segment takes that partition offline. */
 #ifndef SLUICE_STORE_STORE_H
 #define SLUICE_STORE_STORE_H
 
@@ -32,15 +32,16 @@ struct store_config {
 
 enum { STORE_READ_BYTES = 256 << 10, STORE_SPANS_MAX = 64 };
 
-/* ---- boot (main thread, before any loop runs) -------------------------------------------------- */
+/* ---- boot (main thread, before any loop runs) --------------------------------------------------
+ */
 
 struct store_boot; /* what recovery found, for all cores */
 
 /* Recovers the data directory: newest checkpoint, journal frames replayed into segments, torn tails
  * cut, everything flushed, one boot checkpoint with a new generation written.  Copes with a
  * core_count other than last time's.  Blocks.  A fresh directory gives an empty result.
- * ERR_CORRUPT: acknowledged data is damaged (the log line says where); nothing has been changed then.
- * ERR_IO, ERR_NO_SPACE: the disk.  store_boot_free when all store_init calls are done. */
+ * ERR_CORRUPT: acknowledged data is damaged (the log line says where); nothing has been changed
+ * then. ERR_IO, ERR_NO_SPACE: the disk.  store_boot_free when all store_init calls are done. */
 must_check int store_recover(struct disk *disk, uint32_t core_count, uint64_t journal_bytes,
                              struct store_boot **out);
 void store_boot_free(struct store_boot *boot);
@@ -64,13 +65,16 @@ int store_close(struct store *s);
 /* Frees memory and files and writes nothing (after a failure; tests use it as "kill -9"). */
 void store_abandon(struct store *s);
 
-/* ---- logs ------------------------------------------------------------------------------------- */
+/* ---- logs -------------------------------------------------------------------------------------
+ */
 
 /* Lends the log, NULL when this core has none of that identity. */
 struct plog *store_find(struct store *s, const uint8_t topic_id[16], int32_t partition);
 
 /* Creates a log, or reconfigures the one that exists (ERR_OK both times; *out lent until deleted).
- * Creation is durable with the next frame; appends may follow at once.  ERR_LIMIT: logs_max. */
+ * Creation is durable with the next frame; appends may follow at once.  ERR_LIMIT: logs_max.
+ * ERR_AGAIN: no journal room just now, or files of a deleted log of that identity are still there;
+ * call again after a store_step. */
 must_check int store_create(struct store *s, const uint8_t topic_id[16], int32_t partition,
                             const struct plog_config *config, struct plog **out);
 
@@ -81,7 +85,8 @@ void store_delete(struct store *s, struct plog *p);
 /* Calls each(user, log) for every log of this core. */
 void store_each(struct store *s, void (*each)(void *user, struct plog *p), void *user);
 
-/* ---- append ------------------------------------------------------------------------------------ */
+/* ---- append ------------------------------------------------------------------------------------
+ */
 
 struct store_appended {
     int64_t base_offset;        /* of the batch; of the earlier one for a duplicate */
@@ -92,10 +97,11 @@ struct store_appended {
 /* Appends one batch that batch_check accepted (info is its result; the bytes are copied, offset,
  * leader epoch and, under LogAppendTime, time stamped in the copy).  Returns a Kafka error code
  * (wire/kerr.h), KERR_NONE when *out is valid:
- *   KERR_DUPLICATE_SEQUENCE_NUMBER  the producer sent this batch before: *out is valid too and holds
- *                                   the first append's offset and lsn; the caller answers success
+ *   KERR_DUPLICATE_SEQUENCE_NUMBER  the producer sent this batch before: *out is valid too and
+ * holds the first append's offset and lsn; the caller answers success
  *   KERR_OUT_OF_ORDER_SEQUENCE_NUMBER, KERR_INVALID_PRODUCER_EPOCH, KERR_UNKNOWN_PRODUCER_ID
  *   KERR_KAFKA_STORAGE_ERROR        the partition is offline
+ *   KERR_MESSAGE_TOO_LARGE          larger than a quarter of cache_bytes
  * or a negative enum err: ERR_AGAIN: no frame memory or journal space just now, call again after a
  * store_step that returned progress.  Source: Kafka UnifiedLog.append, ProducerAppendInfo. */
 must_check int store_append(struct store *s, struct plog *p, const struct batch_info *info,
@@ -110,27 +116,29 @@ uint64_t store_durable_lsn(const struct store *s);
  * only after a completion).  Negative: the journal failed, stop the process. */
 must_check int store_step(struct store *s, uint64_t now_ns, uint64_t *deadline_ns);
 
-/* Takes one log whose durable end (high watermark) or state changed since it was last taken; NULL when
- * there is none.  The caller wakes what waits for it. */
+/* Takes one log whose durable end (high watermark) or state changed since it was last taken; NULL
+ * when there is none.  The caller wakes what waits for it. */
 struct plog *store_take_changed(struct store *s);
 
-/* ---- read -------------------------------------------------------------------------------------- */
+/* ---- read --------------------------------------------------------------------------------------
+ */
 
-/* A run of whole batches of one segment.  Bytes of a log never change, so a range stays valid as long
- * as its segment exists, whatever memory holds it. */
+/* A run of whole batches of one segment.  Bytes of a log never change, so a range stays valid as
+ * long as its segment exists, whatever memory holds it. */
 struct store_range {
     struct plog *log;
-    uint64_t log_serial;  /* detects that the log was deleted */
-    int64_t segment_base; /* base offset that names the segment file */
-    uint32_t at, len;     /* bytes in the segment */
+    uint64_t log_serial;                /* detects that the log was deleted */
+    int64_t segment_base;               /* base offset that names the segment file */
+    uint32_t at, len;                   /* bytes in the segment */
     int64_t offset_first, offset_limit; /* of the batches */
 };
 
 /* Finds what to send from `offset` on: whole batches from the one that contains it, at most
- * bytes_max, but at least one when `at_least_one`, never at or beyond offset_limit (high watermark or
- * last stable offset).  len 0: nothing there yet.  ERR_NOT_FOUND: offset outside
- * [log start, log end]: OFFSET_OUT_OF_RANGE.  ERR_AGAIN: index must be read first (a read was
- * started; ask again when store_take_read says so).  Never crosses a segment. */
+ * bytes_max, but at least one when `at_least_one`, never at or beyond offset_limit (high watermark
+ * or last stable offset).  len 0: nothing there yet.  ERR_NOT_FOUND: offset outside [log start, log
+ * end]: OFFSET_OUT_OF_RANGE.  ERR_AGAIN: index must be read first (a read was started; ask again
+ * when store_take_changed hands the log back).  ERR_IO, ERR_CORRUPT: the file. Never crosses a
+ * segment. */
 must_check int store_locate(struct store *s, struct plog *p, int64_t offset, int64_t offset_limit,
                             uint32_t bytes_max, bool at_least_one, struct store_range *out);
 
@@ -138,7 +146,8 @@ must_check int store_locate(struct store *s, struct plog *p, int64_t offset, int
 struct store_hold {
     struct view spans[STORE_SPANS_MAX];
     uint32_t span_count, bytes; /* bytes <= range.len; the caller advances the range by them */
-    void *pin;                  /* the store's */
+    void *pin;                  /* the store's, like the next two */
+    uint64_t pin_first, pin_limit;
 };
 
 /* Maps the front of a range into memory.  ERR_OK: hold is filled from the tail cache or a read

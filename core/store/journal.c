@@ -1,0 +1,798 @@
+/* journal.c: writing the journal.
+ *
+ * Files <dir>/journal-NNNN, all of file_bytes: one block with magic, version, number, geometry and
+ * crc, then frames.  They are written with zeros once (an overwrite of written blocks needs no
+ * metadata, so a durable write is one device write) and used as a ring.  A file is made when the
+ * ring first comes to it or just before, so a first start is fast; its header block is written
+ * last, so a half-made file is recognised and made again.
+ *
+ * Frame (big endian), a multiple of 4 KiB, zero-padded, never across two files, never written
+ * twice: 0 u32 magic            4 u16 header bytes (64)    6 u16 flags 8 u64 generation      16 u64
+ * seq                 24 u64 lsn of the first record 32 u64 durable_upto: highest seq known durable
+ * when this frame was submitted 40 u32 crc of the frame before    44 u32 record count    48 u32
+ * payload bytes 52 u32 K, the frames in flight at most    56 u32 zero    60 u32 crc-32c of the
+ * whole frame with this field zero then records: u32 body bytes, u32 kind, body, zeros to a
+ * multiple of 8.
+ *
+ * Time: the first frame goes out at once; while frames are in flight the open one fills until it is
+ * JOURNAL_GOOD_BYTES or JOURNAL_WAIT_NS old.  When nothing happened for JOURNAL_IDLE_NS after an
+ * ack that no later frame recorded in durable_upto, a frame without records (a mark) records it:
+ * from then on a damaged frame can be told from a torn one.
+ *
+ * Counters that only grow (`_next` > the rest):  tail_frame <= durable <= submit <= open.
+ * I1 frames [tail, open] lie in the arena without overlap, in order of place, none across its end.
+ * I2 a frame is submitted only when its predecessors are, and at most K are between durable and
+ * submit. I3 place, seq, lsn and ring position grow together; a place is also an offset modulo
+ * arena_bytes. I4 a file is written again only when every record in it was released. */
+#include "core/base/clock.h"
+#include "core/base/crc32c.h"
+#include "core/base/err.h"
+#include "core/base/log.h"
+#include "core/store/journal_in.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+enum {
+    JOURNAL_GOOD_BYTES = 256 << 10,
+    JOURNAL_SLABS = 64,
+    JOURNAL_ZERO_BYTES = 1 << 20,
+    JOURNAL_ZERO_FLIGHT = 4,
+    JOURNAL_FILES_MAX = 1 << 14,
+};
+#define JOURNAL_WAIT_NS UINT64_C(250000)
+#define JOURNAL_IDLE_NS UINT64_C(5000000)
+
+struct frame {
+    uint64_t place, ring; /* of its first byte */
+    uint64_t lsn_first;
+    uint32_t used, records; /* header included */
+    bool done, mark;
+};
+
+/* Making the files the ring has not come to yet, one after the other, in the background. */
+struct maker {
+    uint32_t index, flight;
+    enum {
+        MAKER_IDLE,
+        MAKER_OPEN,
+        MAKER_ZERO,
+        MAKER_SYNC,
+        MAKER_HEADER,
+        MAKER_DIR,
+        MAKER_REOPEN
+    } step;
+    int32_t file;
+    uint64_t at; /* bytes submitted */
+    struct disk_op ops[JOURNAL_ZERO_FLIGHT];
+    char path[JOURNAL_PATH_BYTES];
+};
+
+struct journal {
+    struct disk *disk;
+    struct journal_config config;
+    uint64_t generation;
+    int error;
+    int32_t *files;                    /* -1: not made yet */
+    uint64_t *lsn_last;                /* per file: of the last record in it */
+    uint64_t file_oldest, file_newest; /* ordinals of the ring; modulo file_count: the file */
+    uint8_t *arena;
+    struct frame *frames; /* ring of frame_slots; frame n has seq n + 1 */
+    uint64_t frame_slots;
+    uint64_t tail, durable, submit, open; /* frame numbers */
+    bool open_any;                        /* frame `open` has begun */
+    uint64_t place_next, ring_next, lsn_next, keep;
+    uint64_t open_since_ns, ack_ns, now_ns;
+    uint64_t durable_noted; /* highest durable_upto in a submitted frame */
+    uint64_t durable_data;  /* seq of the newest durable frame that is not a mark */
+    uint64_t lsn_durable;
+    uint32_t prev_crc;
+    uint32_t pins[JOURNAL_SLABS];
+    struct disk_op ops[JOURNAL_FLIGHT_MAX];
+    bool busy[JOURNAL_FLIGHT_MAX];
+    struct maker maker;
+    uint8_t *zeros;
+    struct journal_stats stats;
+};
+
+static struct frame *
+frame_of(const struct journal *j, uint64_t n)
+{
+    return &j->frames[n % j->frame_slots];
+}
+
+/* ---- format ------------------------------------------------------------------------------------
+ */
+
+void
+journal_path(const struct journal_config *config, uint32_t index,
+             char out[static JOURNAL_PATH_BYTES])
+{
+    int n = snprintf(out, JOURNAL_PATH_BYTES, "%s/journal-%04u", config->dir, index);
+    must(n > 0 && n < JOURNAL_PATH_BYTES);
+}
+
+void
+journal_file_header(const struct journal_config *config, uint32_t index,
+                    uint8_t block[JOURNAL_BLOCK])
+{
+    memset(block, 0, JOURNAL_BLOCK);
+    struct put w = put_of(block, JOURNAL_BLOCK);
+    put_u32(&w, JOURNAL_FILE_MAGIC);
+    put_u32(&w, JOURNAL_VERSION);
+    put_u32(&w, index);
+    put_u32(&w, config->file_count);
+    put_u64(&w, config->file_bytes);
+    put_u32(&w, crc32c(0, block, put_len(&w)));
+}
+
+bool
+journal_file_header_ok(const struct journal_config *config, uint32_t index,
+                       const uint8_t block[JOURNAL_BLOCK])
+{
+    uint8_t want[JOURNAL_BLOCK];
+    journal_file_header(config, index, want);
+    return memcmp(want, block, JOURNAL_BLOCK) == 0;
+}
+
+void
+journal_frame_write(const struct frame_header *h, uint8_t *at)
+{
+    set_u32(at, h->magic);
+    set_u16(at + 4, h->header_bytes);
+    set_u16(at + 6, h->flags);
+    set_u64(at + 8, h->generation);
+    set_u64(at + 16, h->seq);
+    set_u64(at + 24, h->lsn_first);
+    set_u64(at + 32, h->durable_upto);
+    set_u32(at + 40, h->prev_crc);
+    set_u32(at + 44, h->record_count);
+    set_u32(at + 48, h->payload_bytes);
+    set_u32(at + 52, h->window);
+    set_u32(at + 56, 0);
+    set_u32(at + FRAME_AT_CRC, h->crc);
+}
+
+void
+journal_frame_read(const uint8_t *at, struct frame_header *h)
+{
+    struct cur c = cur_of(view_of(at, FRAME_HEADER_BYTES));
+    h->magic = cur_u32(&c);
+    h->header_bytes = cur_u16(&c);
+    h->flags = cur_u16(&c);
+    h->generation = cur_u64(&c);
+    h->seq = cur_u64(&c);
+    h->lsn_first = cur_u64(&c);
+    h->durable_upto = cur_u64(&c);
+    h->prev_crc = cur_u32(&c);
+    h->record_count = cur_u32(&c);
+    h->payload_bytes = cur_u32(&c);
+    h->window = cur_u32(&c);
+    cur_u32(&c);
+    h->crc = cur_u32(&c);
+}
+
+uint32_t
+journal_frame_crc(const uint8_t *at, uint64_t bytes)
+{
+    static const uint8_t none[4];
+    uint32_t crc = crc32c(0, at, FRAME_AT_CRC);
+    crc = crc32c(crc, none, sizeof none);
+    return crc32c(crc, at + FRAME_HEADER_BYTES, bytes - FRAME_HEADER_BYTES);
+}
+
+/* ---- making files ------------------------------------------------------------------------------
+ */
+
+static void
+fail(struct journal *j, int error, const char *what)
+{
+    if (j->error != ERR_OK)
+        return;
+    j->error = error;
+    log_error("journal", "stopped: %s failed dir=%s error=%s", what, j->config.dir,
+              err_name(error));
+}
+
+static void
+maker_submit(struct journal *j, uint32_t slot, const struct disk_op *proto)
+{
+    struct disk_op *op = &j->maker.ops[slot];
+    *op = *proto;
+    op->user = &j->maker;
+    op->tag = slot;
+    j->maker.flight++;
+    j->disk->ops->submit(j->disk->self, op);
+}
+
+static void
+maker_zero(struct journal *j, uint32_t slot)
+{
+    struct maker *m = &j->maker;
+    if (m->at == j->config.file_bytes)
+        return;
+    uint64_t n = j->config.file_bytes - m->at;
+    if (n > JOURNAL_ZERO_BYTES)
+        n = JOURNAL_ZERO_BYTES;
+    maker_submit(j, slot,
+                 &(struct disk_op){.kind = DISK_WRITE,
+                                   .file = m->file,
+                                   .at = j->zeros,
+                                   .len = (uint32_t)n,
+                                   .offset = m->at});
+    m->at += n;
+}
+
+/* Begins the next file that is missing, in the order the ring will need them. */
+static void
+maker_start(struct journal *j)
+{
+    struct maker *m = &j->maker;
+    for (uint64_t n = 0; n < j->config.file_count && m->step == MAKER_IDLE; n++) {
+        uint32_t index = (uint32_t)((j->file_newest + n) % j->config.file_count);
+        if (j->files[index] >= 0)
+            continue;
+        m->index = index;
+        m->step = MAKER_OPEN;
+        m->at = 0;
+        journal_path(&j->config, index, m->path);
+        maker_submit(j, 0,
+                     &(struct disk_op){.kind = DISK_OPEN,
+                                       .path = m->path,
+                                       .flags = DISK_CREATE | DISK_WRITABLE | DISK_DIRECT});
+    }
+}
+
+static void
+maker_next(struct journal *j, struct disk_op *done)
+{
+    struct maker *m = &j->maker;
+    m->flight--;
+    if (done->result < 0) {
+        fail(j, (int)done->result, "making a file");
+        return;
+    }
+    switch (m->step) {
+    case MAKER_OPEN:
+        m->file = (int32_t)done->result;
+        m->step = MAKER_ZERO;
+        for (uint32_t slot = 0; slot < JOURNAL_ZERO_FLIGHT; slot++)
+            maker_zero(j, slot);
+        return;
+    case MAKER_ZERO:
+        maker_zero(j, done->tag);
+        if (m->flight)
+            return;
+        m->step = MAKER_SYNC;
+        maker_submit(j, 0, &(struct disk_op){.kind = DISK_SYNC, .file = m->file});
+        return;
+    case MAKER_SYNC:
+        m->step = MAKER_HEADER;
+        journal_file_header(&j->config, m->index, j->zeros);
+        maker_submit(j, 0,
+                     &(struct disk_op){.kind = DISK_WRITE,
+                                       .file = m->file,
+                                       .at = j->zeros,
+                                       .len = JOURNAL_BLOCK,
+                                       .flags = DISK_DURABLE});
+        return;
+    case MAKER_HEADER:
+        memset(j->zeros, 0, JOURNAL_BLOCK);
+        m->step = MAKER_DIR;
+        maker_submit(j, 0, &(struct disk_op){.kind = DISK_SYNC_DIR, .path = j->config.dir});
+        return;
+    case MAKER_DIR:
+        j->files[m->index] = m->file;
+        m->step = MAKER_IDLE;
+        maker_start(j);
+        return;
+    default:
+        must(false);
+    }
+}
+
+/* Opens a file that is there and whole; -1 when it has to be made. */
+static int
+file_open(struct journal *j, uint32_t index, int32_t *file)
+{
+    char path[JOURNAL_PATH_BYTES];
+    journal_path(&j->config, index, path);
+    *file = -1;
+    struct disk_op op = {.kind = DISK_OPEN, .path = path, .flags = DISK_WRITABLE | DISK_DIRECT};
+    int64_t got = j->disk->ops->run(j->disk->self, &op);
+    if (got == ERR_NOT_FOUND)
+        return ERR_OK;
+    if (got < 0)
+        return (int)got;
+    int32_t fd = (int32_t)got;
+    uint8_t *block = j->arena; /* aligned, and nobody uses it yet */
+    op = (struct disk_op){.kind = DISK_SIZE, .file = fd};
+    got = j->disk->ops->run(j->disk->self, &op);
+    if (got == (int64_t)j->config.file_bytes) {
+        op = (struct disk_op){.kind = DISK_READ, .file = fd, .at = block, .len = JOURNAL_BLOCK};
+        got = j->disk->ops->run(j->disk->self, &op);
+        if (got == JOURNAL_BLOCK && journal_file_header_ok(&j->config, index, block)) {
+            *file = fd;
+            return ERR_OK;
+        }
+    }
+    op = (struct disk_op){.kind = DISK_CLOSE, .file = fd};
+    j->disk->ops->run(j->disk->self, &op);
+    if (got < 0)
+        return (int)got;
+    char again[JOURNAL_PATH_BYTES];
+    journal_path(&j->config, index, again);
+    op = (struct disk_op){.kind = DISK_UNLINK, .path = again};
+    got = j->disk->ops->run(j->disk->self, &op);
+    return got < 0 ? (int)got : ERR_OK;
+}
+
+/* Polls while ops are in flight; run() of a harmless operation makes the driver submit and wait. */
+static int
+maker_finish_one(struct journal *j)
+{
+    maker_start(j);
+    uint32_t index = j->maker.index;
+    while (j->error == ERR_OK && j->files[index] < 0) {
+        struct disk_op *done[JOURNAL_ZERO_FLIGHT];
+        uint32_t n = j->disk->ops->poll(j->disk->self, done, JOURNAL_ZERO_FLIGHT);
+        for (uint32_t i = 0; i < n; i++)
+            must(journal_take(j, done[i]));
+        if (n == 0) {
+            struct disk_op op = {.kind = DISK_SYNC_DIR, .path = "."};
+            int64_t got = j->disk->ops->run(j->disk->self, &op);
+            if (got < 0)
+                return (int)got;
+        }
+    }
+    return j->error;
+}
+
+static int
+files_open(struct journal *j)
+{
+    struct disk_op op = {.kind = DISK_MKDIR, .path = j->config.dir};
+    int64_t got = j->disk->ops->run(j->disk->self, &op);
+    if (got < 0 && got != ERR_EXISTS)
+        return (int)got;
+    op = (struct disk_op){.kind = DISK_SYNC_DIR, .path = "."};
+    got = j->disk->ops->run(j->disk->self, &op);
+    for (uint32_t i = 0; i < j->config.file_count && got >= 0; i++)
+        got = file_open(j, i, &j->files[i]);
+    if (got < 0)
+        return (int)got;
+    return j->files[0] >= 0 ? ERR_OK : maker_finish_one(j);
+}
+
+/* ---- life --------------------------------------------------------------------------------------
+ */
+
+static void *
+map(uint64_t bytes)
+{
+    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return at == MAP_FAILED ? NULL : at;
+}
+
+static bool
+config_ok(const struct journal_config *c)
+{
+    return c->file_count >= 2 && c->file_count <= JOURNAL_FILES_MAX && c->frames_in_flight >= 1 &&
+           c->frames_in_flight <= JOURNAL_FLIGHT_MAX && c->file_bytes % JOURNAL_BLOCK == 0 &&
+           c->arena_bytes % JOURNAL_BLOCK == 0 && c->record_bytes_max <= c->arena_bytes / 4 &&
+           c->record_bytes_max <= c->file_bytes / 2 && c->arena_bytes >= 16 * JOURNAL_BLOCK &&
+           c->file_bytes >= 4 * JOURNAL_BLOCK;
+}
+
+int
+journal_init(struct disk *disk, const struct journal_config *config, uint64_t generation,
+             struct journal **out)
+{
+    if (!config_ok(config))
+        return ERR_INVALID;
+    struct journal *j = calloc(1, sizeof *j);
+    if (!j)
+        return ERR_LIMIT;
+    j->disk = disk;
+    j->config = *config;
+    j->generation = generation;
+    j->frame_slots = config->arena_bytes / JOURNAL_BLOCK + 1;
+    j->keep = UINT64_MAX;
+    j->lsn_next = 1;
+    j->ring_next = JOURNAL_BLOCK;
+    j->files = calloc(config->file_count, sizeof *j->files);
+    j->lsn_last = calloc(config->file_count, sizeof *j->lsn_last);
+    j->arena = map(config->arena_bytes);
+    j->zeros = map(JOURNAL_ZERO_BYTES);
+    j->frames = map(j->frame_slots * sizeof *j->frames);
+    for (uint32_t i = 0; j->files && i < config->file_count; i++)
+        j->files[i] = -1;
+    int rc = ERR_LIMIT;
+    if (j->files && j->lsn_last && j->arena && j->zeros && j->frames) {
+        madvise(j->arena, config->arena_bytes, MADV_HUGEPAGE); /* only speed */
+        disk->ops->arena(disk->self, j->arena, config->arena_bytes);
+        rc = files_open(j);
+    }
+    if (rc != ERR_OK) {
+        journal_free(j);
+        return rc;
+    }
+    *out = j;
+    return ERR_OK;
+}
+
+void
+journal_free(struct journal *j)
+{
+    if (!j)
+        return;
+    for (uint32_t i = 0; j->files && i < j->config.file_count; i++) {
+        if (j->files[i] < 0)
+            continue;
+        struct disk_op op = {.kind = DISK_CLOSE, .file = j->files[i]};
+        j->disk->ops->run(j->disk->self, &op);
+    }
+    if (j->arena)
+        munmap(j->arena, j->config.arena_bytes);
+    if (j->zeros)
+        munmap(j->zeros, JOURNAL_ZERO_BYTES);
+    if (j->frames)
+        munmap(j->frames, j->frame_slots * sizeof *j->frames);
+    free(j->files);
+    free(j->lsn_last);
+    free(j);
+}
+
+/* ---- appending ---------------------------------------------------------------------------------
+ */
+
+static uint32_t
+slab_of(const struct journal *j, uint64_t place)
+{
+    return (uint32_t)(place % j->config.arena_bytes * JOURNAL_SLABS / j->config.arena_bytes);
+}
+
+static bool
+frame_may_go(const struct journal *j, const struct frame *f)
+{
+    uint64_t limit = f->place + journal_round(f->used, JOURNAL_BLOCK);
+    if (limit > j->keep)
+        return false;
+    for (uint32_t s = slab_of(j, f->place), last = slab_of(j, limit - 1); s <= last; s++)
+        if (j->pins[s])
+            return false;
+    return true;
+}
+
+/* Drops the oldest frames until arena bytes up to `limit` (a place) can be written. */
+static bool
+arena_reach(struct journal *j, uint64_t limit)
+{
+    while (j->tail < j->durable && frame_of(j, j->tail)->place + j->config.arena_bytes < limit) {
+        if (!frame_may_go(j, frame_of(j, j->tail)))
+            return false;
+        j->tail++;
+    }
+    return j->tail == j->open + j->open_any ||
+           frame_of(j, j->tail)->place + j->config.arena_bytes >= limit;
+}
+
+static void
+frame_seal(struct journal *j)
+{
+    struct frame *f = frame_of(j, j->open);
+    uint64_t bytes = journal_round(f->used, JOURNAL_BLOCK);
+    memset(j->arena + f->place % j->config.arena_bytes + f->used, 0, bytes - f->used);
+    j->place_next = f->place + bytes;
+    j->ring_next = f->ring + bytes;
+    j->open_any = false;
+    j->open++;
+}
+
+/* Where a new frame of `bytes` would begin; false when the ring or the arena has no room. */
+static bool
+frame_room(struct journal *j, uint64_t bytes, uint64_t *place, uint64_t *ring)
+{
+    uint64_t size = j->config.arena_bytes, file = j->config.file_bytes;
+    *place = j->place_next;
+    if (*place % size + bytes > size)
+        *place = journal_round(*place, size);
+    *ring = j->ring_next;
+    if (*ring % file + bytes > file || *ring % file == 0)
+        *ring = journal_round(*ring, file) + JOURNAL_BLOCK;
+    uint64_t ordinal = *ring / file;
+    if (ordinal - j->file_oldest >= j->config.file_count ||
+        j->files[ordinal % j->config.file_count] < 0)
+        return false;
+    return arena_reach(j, *place + bytes);
+}
+
+static bool
+frame_begin(struct journal *j, uint64_t bytes)
+{
+    uint64_t place, ring;
+    if (!frame_room(j, bytes, &place, &ring))
+        return false;
+    *frame_of(j, j->open) = (struct frame){
+        .place = place, .ring = ring, .lsn_first = j->lsn_next, .used = FRAME_HEADER_BYTES};
+    j->file_newest = ring / j->config.file_bytes;
+    j->lsn_last[j->file_newest % j->config.file_count] = j->lsn_next - 1;
+    j->open_any = true;
+    j->open_since_ns = CLOCK_NEVER; /* the next step says */
+    return true;
+}
+
+/* True when the open frame can take `bytes` more. */
+static bool
+frame_fits(struct journal *j, const struct frame *f, uint32_t bytes)
+{
+    uint64_t total = journal_round((uint64_t)f->used + bytes, JOURNAL_BLOCK);
+    uint64_t size = j->config.arena_bytes, file = j->config.file_bytes;
+    return (uint64_t)f->used + bytes <= JOURNAL_FRAME_FILL && f->place % size + total <= size &&
+           f->ring % file + total <= file && arena_reach(j, f->place + total);
+}
+
+int
+journal_append(struct journal *j, uint32_t kind, uint32_t body_bytes, struct journal_slot *out)
+{
+    if (j->error != ERR_OK)
+        return j->error;
+    if (body_bytes > j->config.record_bytes_max - RECORD_HEADER_BYTES - FRAME_HEADER_BYTES)
+        return ERR_LIMIT;
+    uint32_t need =
+        (uint32_t)journal_round((uint64_t)RECORD_HEADER_BYTES + body_bytes, RECORD_ALIGN);
+    if (j->open_any && !frame_fits(j, frame_of(j, j->open), need))
+        frame_seal(j);
+    if (!j->open_any &&
+        !frame_begin(j, journal_round((uint64_t)FRAME_HEADER_BYTES + need, JOURNAL_BLOCK)))
+        return ERR_AGAIN;
+    struct frame *f = frame_of(j, j->open);
+    uint8_t *at = j->arena + f->place % j->config.arena_bytes + f->used;
+    set_u32(at, body_bytes);
+    set_u32(at + 4, kind);
+    if (body_bytes)
+        memset(at + need - RECORD_ALIGN, 0, RECORD_ALIGN);
+    out->body = at + RECORD_HEADER_BYTES;
+    out->place = f->place + f->used + RECORD_HEADER_BYTES;
+    out->lsn = j->lsn_next++;
+    j->lsn_last[j->file_newest % j->config.file_count] = out->lsn;
+    f->used += need;
+    f->records++;
+    return ERR_OK;
+}
+
+/* ---- submitting and completing -----------------------------------------------------------------
+ */
+
+static void
+frame_submit(struct journal *j)
+{
+    struct frame *f = frame_of(j, j->submit);
+    uint8_t *at = j->arena + f->place % j->config.arena_bytes;
+    uint64_t bytes = journal_round(f->used, JOURNAL_BLOCK);
+    struct frame_header h = {
+        .magic = JOURNAL_FRAME_MAGIC,
+        .header_bytes = FRAME_HEADER_BYTES,
+        .flags = f->mark ? FRAME_FLAG_MARK : 0,
+        .generation = j->generation,
+        .seq = j->submit + 1,
+        .lsn_first = f->lsn_first,
+        .durable_upto = j->durable,
+        .prev_crc = j->prev_crc,
+        .record_count = f->records,
+        .payload_bytes = f->used - FRAME_HEADER_BYTES,
+        .window = j->config.frames_in_flight,
+    };
+    journal_frame_write(&h, at);
+    j->prev_crc = journal_frame_crc(at, bytes);
+    set_u32(at + FRAME_AT_CRC, j->prev_crc);
+    j->durable_noted = j->durable;
+    uint32_t slot = 0;
+    while (j->busy[slot])
+        slot++;
+    must(slot < j->config.frames_in_flight);
+    j->busy[slot] = true;
+    j->ops[slot] = (struct disk_op){
+        .kind = DISK_WRITE,
+        .flags = DISK_DURABLE,
+        .file = j->files[f->ring / j->config.file_bytes % j->config.file_count],
+        .at = at,
+        .len = (uint32_t)bytes,
+        .offset = f->ring % j->config.file_bytes,
+        .user = f,
+    };
+    j->submit++;
+    j->stats.frames++;
+    j->stats.frame_bytes += bytes;
+    j->disk->ops->submit(j->disk->self, &j->ops[slot]);
+}
+
+/* I2: not only few in flight, but none far ahead of the durable point. */
+static bool
+window_open(const struct journal *j)
+{
+    return j->submit - j->durable < j->config.frames_in_flight;
+}
+
+static bool
+mark_wanted(const struct journal *j)
+{
+    return !j->open_any && j->submit == j->durable && j->durable_noted < j->durable_data;
+}
+
+static void
+mark_write(struct journal *j)
+{
+    j->ack_ns = j->now_ns; /* without room: try again after another pause */
+    if (!frame_begin(j, JOURNAL_BLOCK))
+        return;
+    frame_of(j, j->open)->mark = true;
+    frame_seal(j);
+    j->stats.marks++;
+}
+
+void
+journal_step(struct journal *j, uint64_t now_ns)
+{
+    if (j->open_since_ns == CLOCK_NEVER)
+        j->open_since_ns = now_ns;
+    j->now_ns = now_ns;
+    if (j->error != ERR_OK)
+        return;
+    if (j->maker.step == MAKER_IDLE)
+        maker_start(j);
+    if (mark_wanted(j) && now_ns - j->ack_ns >= JOURNAL_IDLE_NS)
+        mark_write(j);
+    if (j->open_any && j->submit == j->open && window_open(j)) {
+        const struct frame *f = frame_of(j, j->open);
+        if (j->submit == j->durable || f->used >= JOURNAL_GOOD_BYTES ||
+            now_ns - j->open_since_ns >= JOURNAL_WAIT_NS)
+            frame_seal(j);
+    }
+    while (j->submit < j->open && window_open(j))
+        frame_submit(j);
+}
+
+bool
+journal_take(struct journal *j, struct disk_op *op)
+{
+    if (op >= j->maker.ops && op < j->maker.ops + JOURNAL_ZERO_FLIGHT) {
+        maker_next(j, op);
+        return true;
+    }
+    if (op < j->ops || op >= j->ops + JOURNAL_FLIGHT_MAX)
+        return false;
+    j->busy[op - j->ops] = false;
+    if (op->result != (int64_t)op->len) {
+        fail(j, op->result < 0 ? (int)op->result : ERR_IO, "a write");
+        return true;
+    }
+    ((struct frame *)op->user)->done = true;
+    if (j->error != ERR_OK)
+        return true;
+    while (j->durable < j->submit && frame_of(j, j->durable)->done) {
+        const struct frame *f = frame_of(j, j->durable++);
+        j->ack_ns = j->now_ns;
+        if (f->mark)
+            continue;
+        j->lsn_durable = f->lsn_first + f->records - 1;
+        j->durable_data = j->durable;
+    }
+    return true;
+}
+
+/* ---- asking ------------------------------------------------------------------------------------
+ */
+
+int
+journal_error(const struct journal *j)
+{
+    return j->error;
+}
+
+uint64_t
+journal_durable_lsn(const struct journal *j)
+{
+    return j->lsn_durable;
+}
+
+uint64_t
+journal_last_lsn(const struct journal *j)
+{
+    return j->lsn_next - 1;
+}
+
+uint64_t
+journal_deadline(const struct journal *j)
+{
+    if (j->error != ERR_OK)
+        return CLOCK_NEVER;
+    if (j->open_any && j->submit == j->open && window_open(j))
+        return j->submit == j->durable || j->open_since_ns == CLOCK_NEVER
+                   ? j->now_ns
+                   : j->open_since_ns + JOURNAL_WAIT_NS;
+    return mark_wanted(j) ? j->ack_ns + JOURNAL_IDLE_NS : CLOCK_NEVER;
+}
+
+void
+journal_release(struct journal *j, uint64_t lsn)
+{
+    must(lsn <= j->lsn_durable);
+    while (j->file_oldest < j->file_newest &&
+           j->lsn_last[j->file_oldest % j->config.file_count] <= lsn)
+        j->file_oldest++;
+}
+
+void
+journal_room(const struct journal *j, uint64_t *used, uint64_t *total)
+{
+    *total = j->config.file_bytes * j->config.file_count;
+    uint64_t limit = j->ring_next;
+    if (j->open_any)
+        limit = frame_of(j, j->open)->ring + frame_of(j, j->open)->used;
+    uint64_t first = j->file_oldest * j->config.file_bytes;
+    *used = limit > first ? limit - first : 0;
+}
+
+const uint8_t *
+journal_at(const struct journal *j, uint64_t place)
+{
+    return j->arena + place % j->config.arena_bytes;
+}
+
+uint64_t
+journal_place_first(const struct journal *j)
+{
+    return j->tail < j->open + j->open_any ? frame_of(j, j->tail)->place : j->place_next;
+}
+
+uint64_t
+journal_place_durable(const struct journal *j)
+{
+    return j->durable < j->open + j->open_any ? frame_of(j, j->durable)->place : j->place_next;
+}
+
+uint64_t
+journal_place_limit(const struct journal *j)
+{
+    if (!j->open_any)
+        return j->place_next;
+    return frame_of(j, j->open)->place + frame_of(j, j->open)->used;
+}
+
+void
+journal_keep(struct journal *j, uint64_t place)
+{
+    j->keep = place;
+}
+
+static void
+pins_add(struct journal *j, uint64_t place, uint64_t limit, uint32_t delta)
+{
+    must(place < limit && limit - place <= j->config.arena_bytes);
+    uint32_t s = slab_of(j, place);
+    uint32_t count = (slab_of(j, limit - 1) + JOURNAL_SLABS - s) % JOURNAL_SLABS + 1;
+    if (count == 1 && limit - place > j->config.arena_bytes / 2)
+        count = JOURNAL_SLABS; /* all the way round */
+    for (uint32_t i = 0; i < count; i++)
+        j->pins[(s + i) % JOURNAL_SLABS] += delta;
+}
+
+void
+journal_pin(struct journal *j, uint64_t place, uint64_t limit)
+{
+    pins_add(j, place, limit, 1);
+}
+
+void
+journal_unpin(struct journal *j, uint64_t place, uint64_t limit)
+{
+    pins_add(j, place, limit, UINT32_MAX);
+}
+
+void
+journal_stats(const struct journal *j, struct journal_stats *out)
+{
+    *out = j->stats;
+}

@@ -1,0 +1,57 @@
+/* journal_in.h: the journal's format, shared by journal.c (writes) and journal_recover.c (reads).
+ */
+#ifndef SLUICE_STORE_JOURNAL_IN_H
+#define SLUICE_STORE_JOURNAL_IN_H
+
+#include "core/store/journal.h"
+
+#define JOURNAL_FRAME_MAGIC UINT32_C(0x534c4a46) /* "SLJF" */
+#define JOURNAL_FILE_MAGIC  UINT32_C(0x534c4a48) /* "SLJH" */
+
+enum {
+    JOURNAL_BLOCK = 4096, /* frames start and end at multiples of it */
+    JOURNAL_VERSION = 1,
+    JOURNAL_PATH_BYTES = 128,
+    JOURNAL_FRAME_FILL = 1 << 20, /* a frame with more than one record is not larger */
+    FRAME_HEADER_BYTES = 64,
+    RECORD_HEADER_BYTES = 8,
+    RECORD_ALIGN = 8,
+    FRAME_FLAG_MARK = 1, /* no records: notes durable_upto only */
+    FRAME_AT_CRC = 60,
+};
+
+struct frame_header {
+    uint32_t magic;
+    uint16_t header_bytes, flags;
+    uint64_t generation, seq, lsn_first, durable_upto;
+    uint32_t prev_crc, record_count, payload_bytes, window, crc;
+};
+
+static inline uint64_t
+journal_round(uint64_t n, uint64_t to)
+{
+    return (n + to - 1) / to * to;
+}
+
+static inline uint64_t
+frame_bytes(const struct frame_header *h)
+{
+    return journal_round((uint64_t)FRAME_HEADER_BYTES + h->payload_bytes, JOURNAL_BLOCK);
+}
+
+void journal_path(const struct journal_config *config, uint32_t index,
+                  char out[static JOURNAL_PATH_BYTES]);
+
+/* The block at the front of each file. */
+void journal_file_header(const struct journal_config *config, uint32_t index,
+                         uint8_t block[JOURNAL_BLOCK]);
+bool journal_file_header_ok(const struct journal_config *config, uint32_t index,
+                            const uint8_t block[JOURNAL_BLOCK]);
+
+void journal_frame_write(const struct frame_header *h, uint8_t *at);
+void journal_frame_read(const uint8_t *at, struct frame_header *h);
+
+/* The crc of a whole frame, its own field counted as zero. */
+uint32_t journal_frame_crc(const uint8_t *at, uint64_t bytes);
+
+#endif

@@ -1,0 +1,348 @@
+/* plog.c: one partition log in memory: segments, leader epochs, producers; and its checkpoint form.
+ *
+ * Checkpoint form (big endian): u64 id, 16 bytes topic id, i32 partition, u8 flags (1 deleted),
+ * u32 segment bytes, u32 index interval, i64 segment ms, u8 LogAppendTime, i64 start, i64 end,
+ * u32 epochs {i32 epoch, i64 start}, u32 segments {i64 base, u32 bytes, u32 synced, i64 max time,
+ * i64 first time}, producers (producer.c). */
+#include "core/base/err.h"
+#include "core/store/plog_in.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    PLOG_FIXED_BYTES = 8 + 16 + 4 + 1 + 4 + 4 + 8 + 1 + 8 + 8 + 4 + 4,
+    PLOG_EPOCH_BYTES = 12,
+    PLOG_SEGMENT_BYTES = 32,
+    PLOG_FLAG_DELETED = 1
+};
+
+bool
+plog_init(struct plog *p)
+{
+    *p = (struct plog){.used = true, .state = PLOG_ONLINE};
+    list_init(&p->changed_node);
+    list_init(&p->dirty_node);
+    list_init(&p->dir_node);
+    list_init(&p->dying_node);
+    producer_table_init(&p->producers);
+    return true;
+}
+
+void
+plog_free(struct plog *p)
+{
+    for (uint32_t i = 0; i < p->segment_count; i++) {
+        index_free(&p->segments[i]->idx);
+        free(p->segments[i]);
+    }
+    free(p->segments);
+    free(p->epochs);
+    producer_table_free(&p->producers);
+    p->used = false;
+    p->segments = NULL;
+    p->epochs = NULL;
+    p->segment_count = p->epoch_count = 0;
+}
+
+void
+plog_facts(const struct plog *p, struct plog_facts *out)
+{
+    *out = (struct plog_facts){
+        .state = p->state,
+        .log_start_offset = p->start,
+        .high_watermark = p->hw,
+        .log_end_offset = p->end,
+        .leader_epoch = p->epoch_count ? p->epochs[p->epoch_count - 1].epoch : -1,
+        .bytes = p->bytes,
+    };
+}
+
+void
+plog_user_set(struct plog *p, void *user)
+{
+    p->user = user;
+}
+
+void *
+plog_user(const struct plog *p)
+{
+    return p->user;
+}
+
+/* ---- segments ----------------------------------------------------------------------------------
+ */
+
+struct segment *
+plog_last(const struct plog *p)
+{
+    return p->segment_count ? p->segments[p->segment_count - 1] : NULL;
+}
+
+static uint32_t
+segment_index(const struct plog *p, int64_t offset)
+{
+    uint32_t low = 0, high = p->segment_count;
+    while (high - low > 1) {
+        uint32_t mid = low + (high - low) / 2;
+        if (p->segments[mid]->base <= offset)
+            low = mid;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+struct segment *
+plog_segment_of(const struct plog *p, int64_t offset)
+{
+    if (p->segment_count == 0 || offset < p->segments[0]->base)
+        return NULL;
+    return p->segments[segment_index(p, offset)];
+}
+
+struct segment *
+plog_segment_at(const struct plog *p, int64_t base)
+{
+    struct segment *seg = plog_segment_of(p, base);
+    return seg && seg->base == base ? seg : NULL;
+}
+
+int64_t
+plog_segment_limit(const struct plog *p, const struct segment *seg)
+{
+    uint32_t i = segment_index(p, seg->base);
+    return i + 1 < p->segment_count ? p->segments[i + 1]->base : p->end;
+}
+
+struct segment *
+plog_roll(struct plog *p, int64_t base)
+{
+    if (p->segment_count == p->segment_room) {
+        uint32_t room = p->segment_room ? p->segment_room * 2 : 1;
+        struct segment **more =
+            room > PLOG_SEGMENTS_MAX ? NULL : realloc(p->segments, room * sizeof *more);
+        if (!more)
+            return NULL;
+        p->segments = more;
+        p->segment_room = room;
+    }
+    struct segment *seg = calloc(1, sizeof *seg);
+    if (!seg)
+        return NULL;
+    seg->log = p;
+    seg->base = base;
+    seg->file = -1;
+    seg->max_ts = seg->first_ts = INT64_MIN;
+    list_init(&seg->open_node);
+    list_init(&seg->sync_node);
+    p->segments[p->segment_count++] = seg;
+    return seg;
+}
+
+bool
+plog_roll_wanted(const struct plog *p, const struct batch_info *info, int64_t time_ms)
+{
+    const struct segment *seg = plog_last(p);
+    if (!seg)
+        return true;
+    if (seg->bytes == 0)
+        return false;
+    /* Source: Kafka LogSegment.shouldRoll; offsets in an index are relative in 31 bits. */
+    if (info->bytes > p->config.segment_bytes || seg->bytes > p->config.segment_bytes - info->bytes)
+        return true;
+    if (p->end - seg->base > INT32_MAX - (int64_t)info->last_offset_delta)
+        return true;
+    return p->config.segment_ms > 0 && seg->first_ts >= 0 && time_ms > seg->first_ts &&
+           time_ms - seg->first_ts > p->config.segment_ms;
+}
+
+static int
+note_epoch(struct plog *p, int32_t epoch, int64_t start)
+{
+    if (p->epoch_count && p->epochs[p->epoch_count - 1].epoch >= epoch)
+        return ERR_OK;
+    if (p->epoch_count == p->epoch_room) {
+        uint32_t room = p->epoch_room ? p->epoch_room * 2 : 1;
+        struct plog_epoch *more =
+            room > PLOG_EPOCHS_MAX ? NULL : realloc(p->epochs, room * sizeof *more);
+        if (!more)
+            return ERR_LIMIT;
+        p->epochs = more;
+        p->epoch_room = room;
+    }
+    p->epochs[p->epoch_count++] = (struct plog_epoch){epoch, start};
+    return ERR_OK;
+}
+
+int
+plog_note(struct plog *p, struct segment *seg, int64_t base, const struct batch_info *info,
+          int32_t leader_epoch, int64_t max_ts)
+{
+    int rc = note_epoch(p, leader_epoch, base);
+    if (seg->bytes == 0)
+        seg->first_ts = max_ts;
+    if (max_ts > seg->max_ts)
+        seg->max_ts = max_ts;
+    seg->bytes += info->bytes;
+    p->bytes += info->bytes;
+    p->end = base + info->last_offset_delta + 1;
+    return rc;
+}
+
+void
+plog_note_producer(struct plog *p, const struct batch_info *info, int64_t base, int64_t time_ms,
+                   uint64_t lsn)
+{
+    if (info->producer_id < 0)
+        return;
+    struct producer_batch b = {
+        .sequence_first = info->base_sequence,
+        .sequence_last = producer_sequence_after(info->base_sequence, info->last_offset_delta),
+        .offset_first = base,
+        .offset_last = base + info->last_offset_delta,
+        .timestamp_ms = time_ms,
+        .lsn = lsn,
+    };
+    producer_add(&p->producers, info->producer_id, info->producer_epoch, &b);
+}
+
+/* ---- paths -------------------------------------------------------------------------------------
+ */
+
+/* A topic id as Kafka prints it: base64url without padding, 22 characters. */
+static void
+topic_text(const uint8_t id[16], char out[static 23])
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    for (uint32_t i = 0; i < 22; i++) {
+        uint32_t bit = i * 6, at = bit / 8, shift = bit % 8;
+        uint32_t pair = (uint32_t)id[at] << 8 | (at + 1 < 16 ? id[at + 1] : 0);
+        out[i] = digits[pair >> (10 - shift) & 63];
+    }
+    out[22] = 0;
+}
+
+void
+plog_path_topic(const struct plog *p, char out[static PLOG_PATH_BYTES])
+{
+    char topic[23];
+    topic_text(p->topic, topic);
+    snprintf(out, PLOG_PATH_BYTES, "log/%s", topic);
+}
+
+void
+plog_path_dir(const struct plog *p, char out[static PLOG_PATH_BYTES])
+{
+    char topic[23];
+    topic_text(p->topic, topic);
+    snprintf(out, PLOG_PATH_BYTES, "log/%s/%d", topic, p->partition);
+}
+
+void
+plog_path_segment(const struct plog *p, int64_t base, const char *suffix,
+                  char out[static PLOG_PATH_BYTES])
+{
+    char topic[23];
+    topic_text(p->topic, topic);
+    snprintf(out, PLOG_PATH_BYTES, "log/%s/%d/%020lld%s", topic, p->partition, (long long)base,
+             suffix);
+}
+
+/* ---- checkpoint form ---------------------------------------------------------------------------
+ */
+
+uint64_t
+plog_save_bytes(const struct plog *p)
+{
+    return PLOG_FIXED_BYTES + (uint64_t)p->epoch_count * PLOG_EPOCH_BYTES +
+           (uint64_t)p->segment_count * PLOG_SEGMENT_BYTES + producer_save_bytes(&p->producers);
+}
+
+void
+plog_save(const struct plog *p, struct put *w)
+{
+    put_u64(w, p->id);
+    put_bytes(w, p->topic, sizeof p->topic);
+    put_u32(w, (uint32_t)p->partition);
+    put_u8(w, p->dead ? PLOG_FLAG_DELETED : 0);
+    put_u32(w, p->config.segment_bytes);
+    put_u32(w, p->config.index_interval_bytes);
+    put_u64(w, (uint64_t)p->config.segment_ms);
+    put_u8(w, p->config.log_append_time);
+    put_u64(w, (uint64_t)p->start);
+    put_u64(w, (uint64_t)p->end);
+    put_u32(w, p->epoch_count);
+    for (uint32_t i = 0; i < p->epoch_count; i++) {
+        put_u32(w, (uint32_t)p->epochs[i].epoch);
+        put_u64(w, (uint64_t)p->epochs[i].start);
+    }
+    put_u32(w, p->segment_count);
+    for (uint32_t i = 0; i < p->segment_count; i++) {
+        const struct segment *seg = p->segments[i];
+        put_u64(w, (uint64_t)seg->base);
+        put_u32(w, seg->bytes);
+        put_u32(w, seg->named ? seg->synced : 0); /* a file without a durable name holds nothing */
+        put_u64(w, (uint64_t)seg->max_ts);
+        put_u64(w, (uint64_t)seg->first_ts);
+    }
+    producer_save(&p->producers, w);
+}
+
+static int
+load_segments(struct plog *p, struct cur *c)
+{
+    uint32_t count = cur_u32(c);
+    int64_t base_min = p->start;
+    for (uint32_t i = 0; i < count; i++) {
+        int64_t base = cur_i64(c);
+        if (c->bad || base < base_min || base > p->end)
+            return ERR_CORRUPT;
+        base_min = base + 1;
+        struct segment *seg = plog_roll(p, base);
+        if (!seg)
+            return ERR_LIMIT;
+        seg->bytes = cur_u32(c);
+        seg->synced = seg->written = cur_u32(c);
+        seg->max_ts = cur_i64(c);
+        seg->first_ts = cur_i64(c);
+        seg->indexed_from = seg->bytes;
+        seg->created = seg->named = seg->synced > 0;
+        p->bytes += seg->bytes;
+        if (seg->synced > seg->bytes)
+            return ERR_CORRUPT;
+    }
+    return c->bad ? ERR_CORRUPT : ERR_OK;
+}
+
+int
+plog_load(struct plog *p, struct cur *c)
+{
+    plog_init(p);
+    p->id = cur_u64(c);
+    struct view topic = cur_view(c, sizeof p->topic);
+    if (topic.len)
+        memcpy(p->topic, topic.at, topic.len);
+    p->partition = cur_i32(c);
+    p->dead = cur_u8(c) & PLOG_FLAG_DELETED;
+    p->config.segment_bytes = cur_u32(c);
+    p->config.index_interval_bytes = cur_u32(c);
+    p->config.segment_ms = cur_i64(c);
+    p->config.log_append_time = cur_u8(c);
+    p->start = cur_i64(c);
+    p->end = p->hw = cur_i64(c);
+    uint32_t epochs = cur_u32(c);
+    int rc = c->bad ? ERR_CORRUPT : ERR_OK;
+    for (uint32_t i = 0; i < epochs && rc == ERR_OK; i++) {
+        int32_t epoch = cur_i32(c);
+        int64_t start = cur_i64(c);
+        rc = c->bad ? ERR_CORRUPT : note_epoch(p, epoch, start);
+    }
+    if (rc == ERR_OK)
+        rc = load_segments(p, c);
+    if (rc == ERR_OK)
+        rc = producer_load(&p->producers, c);
+    if (rc != ERR_OK)
+        plog_free(p);
+    return rc;
+}

@@ -1,0 +1,140 @@
+/* plog_in.h: one partition log as the store itself sees it: plain memory, no I/O. */
+#ifndef SLUICE_STORE_PLOG_IN_H
+#define SLUICE_STORE_PLOG_IN_H
+
+#include "core/base/bytes.h"
+#include "core/base/list.h"
+#include "core/base/must.h"
+#include "core/store/plog.h"
+#include "core/store/producer.h"
+#include "core/wire/batch.h"
+
+enum {
+    PLOG_INDEX_MIN = 4096,        /* bytes between index entries, at least */
+    PLOG_INDEX_SEALED = 64 << 10, /* the same in a segment that is done */
+    INDEX_CHUNK = 64,
+    PLOG_PATH_BYTES = 128,
+    PLOG_EPOCHS_MAX = 1 << 16,
+    PLOG_SEGMENTS_MAX = 1 << 20,
+};
+
+/* A batch that begins at `pos` with offset segment base + rel. */
+struct index_entry {
+    uint32_t rel, pos;
+    int64_t max_ts;    /* largest of the batches of the segment before this one; INT64_MIN none */
+    uint64_t tail_seq; /* its entry of the tail map, if that is still there */
+};
+
+/* Sorted by position, grows in chunks that never move.  May lack entries (no memory): it is sparse.
+ */
+struct index {
+    struct index_entry **chunks;
+    uint32_t count, chunk_room;
+};
+
+/* I1 synced <= written <= bytes.  I2 only the last segment of a log grows. */
+struct segment {
+    struct plog *log;
+    int64_t base;
+    uint32_t bytes;   /* of batches, wherever they are */
+    uint32_t written; /* of them in the file, all before it too */
+    uint32_t synced;  /* of those on stable storage */
+    uint64_t allocated;
+    int64_t max_ts, first_ts;    /* INT64_MIN: no batch */
+    uint32_t indexed_from;       /* the index knows the bytes from here on (0: all) */
+    bool index_busy, sealed;     /* sealed: cut to length and synced */
+    bool created, naming, named; /* file made; its directory is being, has been, synced */
+    struct index idx;
+    int index_error; /* why the index cannot be rebuilt */
+    int32_t file;    /* -1: not open */
+    uint32_t busy;   /* jobs that use the file */
+    struct list open_node, sync_node;
+};
+
+struct plog_epoch {
+    int32_t epoch;
+    int64_t start;
+};
+
+struct plog {
+    uint64_t id, serial; /* id: within the journal; serial: within this process */
+    uint8_t topic[16];
+    int32_t partition;
+    uint32_t slot;
+    bool used, dead;
+    enum plog_state state;
+    struct plog_config config;
+    void *user;
+    int64_t start, hw, end;
+    struct plog_epoch *epochs;
+    uint32_t epoch_count, epoch_room;
+    struct segment **segments;
+    uint32_t segment_count, segment_room;
+    uint64_t bytes;
+    struct producer_table producers;
+    /* tail map: sequence numbers of entries, 0 none */
+    uint64_t tail_first, tail_last, dirty_first;
+    uint64_t dirty_bytes, dirty_since_ns;
+    uint32_t write_index; /* segment that write-back is in */
+    bool writing, block_known, dirs_made, ready;
+    uint8_t dirs_unsynced; /* 1: its own directory; 2: those above too */
+    uint32_t jobs;
+    uint64_t delete_lsn;
+    uint32_t hash_next;
+    struct list changed_node, dirty_node, dir_node, dying_node;
+    bool changed;
+};
+
+/* Empty log; false without memory. */
+bool plog_init(struct plog *p);
+void plog_free(struct plog *p);
+
+static inline uint64_t
+plog_round_block(uint64_t bytes)
+{
+    return (bytes + 4095) / 4096 * 4096;
+}
+
+struct segment *plog_last(const struct plog *p);
+/* The segment that holds an offset, or NULL below the first. */
+struct segment *plog_segment_of(const struct plog *p, int64_t offset);
+struct segment *plog_segment_at(const struct plog *p, int64_t base);
+/* First offset behind a segment. */
+int64_t plog_segment_limit(const struct plog *p, const struct segment *seg);
+/* Appends an empty segment; NULL without memory. */
+struct segment *plog_roll(struct plog *p, int64_t base);
+/* Must a batch go to a new segment? */
+bool plog_roll_wanted(const struct plog *p, const struct batch_info *info, int64_t time_ms);
+
+/* Notes a batch behind the last one of a segment; ERR_LIMIT without memory for its epoch. */
+int plog_note(struct plog *p, struct segment *seg, int64_t base, const struct batch_info *info,
+              int32_t leader_epoch, int64_t max_ts);
+/* Notes the producer of a batch; lsn 0 when found by recovery. */
+void plog_note_producer(struct plog *p, const struct batch_info *info, int64_t base,
+                        int64_t time_ms, uint64_t lsn);
+
+void index_add(struct index *x, struct index_entry e);
+void index_free(struct index *x);
+struct index_entry *index_get(const struct index *x, uint32_t i);
+/* Entry with the greatest rel (or pos) at or below the wanted; -1 when there is none. */
+int64_t index_by_rel(const struct index *x, uint32_t rel);
+int64_t index_by_pos(const struct index *x, uint32_t pos);
+/* The last entry whose max_ts is below time_ms; -1 when there is none. */
+int64_t index_by_time(const struct index *x, int64_t time_ms);
+/* Keeps about one entry per `bytes`. */
+void index_thin(struct index *x, uint32_t bytes);
+/* Puts the entries of `front` before those of x; front becomes empty. */
+void index_join(struct index *x, struct index *front);
+
+/* Paths under the data directory. */
+void plog_path_topic(const struct plog *p, char out[static PLOG_PATH_BYTES]);
+void plog_path_dir(const struct plog *p, char out[static PLOG_PATH_BYTES]);
+void plog_path_segment(const struct plog *p, int64_t base, const char *suffix,
+                       char out[static PLOG_PATH_BYTES]);
+
+/* Checkpoint form.  plog_load makes a log whose files hold `synced` bytes of each segment. */
+uint64_t plog_save_bytes(const struct plog *p);
+void plog_save(const struct plog *p, struct put *w);
+must_check int plog_load(struct plog *p, struct cur *c);
+
+#endif

@@ -1,0 +1,519 @@
+/* store.c: life of a store, the table of its logs, and the turn.
+ *
+ * One turn (store_step): take completions; submit frames; move the durable point and the high
+ * watermarks; let go of what the arena dropped; start write-backs, checkpoint steps and deletions.
+ * Nothing here depends on the number of idle logs. */
+#include "core/store/store.h"
+#include "core/base/err.h"
+#include "core/base/log.h"
+#include "core/store/store_in.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+enum { STORE_TAIL_MIN = 1024, STORE_TAIL_BYTES = 160 /* arena bytes per entry */ };
+
+/* ---- the table of logs -------------------------------------------------------------------------
+ */
+
+static uint32_t
+hash_of(const uint8_t topic_id[16], int32_t partition)
+{
+    uint64_t a, b;
+    memcpy(&a, topic_id, 8);
+    memcpy(&b, topic_id + 8, 8);
+    uint64_t h = (a ^ b * UINT64_C(0x9e3779b97f4a7c15)) + (uint32_t)partition;
+    h ^= h >> 33;
+    h *= UINT64_C(0xff51afd7ed558ccd);
+    h ^= h >> 33;
+    h *= UINT64_C(0xc4ceb9fe1a85ec53);
+    return (uint32_t)(h >> 32);
+}
+
+uint32_t
+store_core_of(const uint8_t topic_id[16], int32_t partition, uint32_t core_count)
+{
+    return hash_of(topic_id, partition) % core_count;
+}
+
+bool
+store_same_log(const struct plog *p, const uint8_t topic_id[16], int32_t partition)
+{
+    return p->partition == partition && memcmp(p->topic, topic_id, sizeof p->topic) == 0;
+}
+
+static uint32_t *
+bucket_of(const struct store *s, const uint8_t topic_id[16], int32_t partition)
+{
+    /* The low bits chose the core. */
+    return &s->buckets[(hash_of(topic_id, partition) >> 8) % s->bucket_count];
+}
+
+struct plog *
+store_find(struct store *s, const uint8_t topic_id[16], int32_t partition)
+{
+    for (uint32_t i = *bucket_of(s, topic_id, partition); i != UINT32_MAX; i = s->logs[i].hash_next)
+        if (store_same_log(&s->logs[i], topic_id, partition))
+            return &s->logs[i];
+    return NULL;
+}
+
+static void
+table_add(struct store *s, struct plog *p)
+{
+    uint32_t *bucket = bucket_of(s, p->topic, p->partition);
+    p->hash_next = *bucket;
+    *bucket = p->slot;
+}
+
+static void
+table_remove(struct store *s, struct plog *p)
+{
+    uint32_t *link = bucket_of(s, p->topic, p->partition);
+    while (*link != p->slot)
+        link = &s->logs[*link].hash_next;
+    *link = p->hash_next;
+}
+
+/* A free slot, or UINT32_MAX. */
+static uint32_t
+slot_take(struct store *s)
+{
+    if (s->free_count)
+        return s->free_slots[--s->free_count];
+    return s->log_limit < s->config.logs_max ? s->log_limit++ : UINT32_MAX;
+}
+
+static void
+log_admit(struct store *s, struct plog *p, uint32_t slot)
+{
+    p->slot = slot;
+    p->serial = s->next_serial++;
+    p->ready = true;
+    s->log_count++;
+    if (p->dead)
+        list_push_back(&s->dying, &p->dying_node);
+    else
+        table_add(s, p);
+}
+
+void
+store_log_forget(struct store *s, struct plog *p)
+{
+    list_remove(&p->dying_node);
+    uint32_t slot = p->slot;
+    plog_free(p);
+    s->free_slots[s->free_count++] = slot;
+    s->log_count--;
+}
+
+int
+store_create(struct store *s, const uint8_t topic_id[16], int32_t partition,
+             const struct plog_config *config, struct plog **out)
+{
+    struct plog *p = store_find(s, topic_id, partition);
+    if (p) {
+        *out = p;
+        struct plog_config old = p->config;
+        if (old.segment_bytes == config->segment_bytes && old.segment_ms == config->segment_ms &&
+            old.index_interval_bytes == config->index_interval_bytes &&
+            old.log_append_time == config->log_append_time)
+            return ERR_OK;
+        p->config = *config;
+        int rc = store_create_record(s, p);
+        if (rc != ERR_OK)
+            p->config = old;
+        return rc;
+    }
+    for (struct list *n = s->dying.next; n != &s->dying; n = n->next)
+        if (store_same_log(list_item(n, struct plog, dying_node), topic_id, partition))
+            return ERR_AGAIN;
+    uint32_t slot = slot_take(s);
+    if (slot == UINT32_MAX)
+        return ERR_LIMIT;
+    p = &s->logs[slot];
+    plog_init(p);
+    p->id = s->next_id;
+    memcpy(p->topic, topic_id, sizeof p->topic);
+    p->partition = partition;
+    p->config = *config;
+    int rc = store_create_record(s, p);
+    if (rc != ERR_OK) {
+        plog_free(p);
+        s->free_slots[s->free_count++] = slot;
+        return rc;
+    }
+    s->next_id++;
+    log_admit(s, p, slot);
+    *out = p;
+    return ERR_OK;
+}
+
+void
+store_delete(struct store *s, struct plog *p)
+{
+    must(p->used && !p->dead);
+    table_remove(s, p);
+    if (p->state == PLOG_OFFLINE)
+        s->frozen--;
+    p->dead = true;
+    store_tail_abandon(s, p, true);
+    list_remove(&p->changed_node);
+    list_remove(&p->dir_node);
+    for (uint32_t i = 0; i < p->segment_count; i++)
+        list_remove(&p->segments[i]->sync_node);
+    store_cold_forget(s, p);
+    list_push_back(&s->dying, &p->dying_node);
+}
+
+void
+store_each(struct store *s, void (*each)(void *user, struct plog *p), void *user)
+{
+    for (uint32_t i = 0; i < s->log_limit; i++)
+        if (s->logs[i].used && !s->logs[i].dead)
+            each(user, &s->logs[i]);
+}
+
+void
+store_log_changed(struct store *s, struct plog *p)
+{
+    if (list_empty(&p->changed_node))
+        list_push_back(&s->changed, &p->changed_node);
+}
+
+struct plog *
+store_take_changed(struct store *s)
+{
+    struct list *n = list_first(&s->changed);
+    if (!n)
+        return NULL;
+    list_remove(n);
+    return list_item(n, struct plog, changed_node);
+}
+
+/* A segment failed: this log takes no more appends, and no checkpoint is made from now on, so its
+ * records stay in the journal for the next start. */
+void
+store_offline(struct store *s, struct plog *p, int error, const char *what)
+{
+    if (p->state == PLOG_OFFLINE)
+        return;
+    char path[PLOG_PATH_BYTES];
+    plog_path_dir(p, path);
+    log_error("store", "partition offline: %s failed path=%s error=%s", what, path,
+              err_name(error));
+    p->state = PLOG_OFFLINE;
+    s->frozen++;
+    store_tail_abandon(s, p, false);
+    store_log_changed(s, p);
+}
+
+/* ---- life --------------------------------------------------------------------------------------
+ */
+
+void
+store_journal_config(uint64_t journal_bytes, uint64_t cache_bytes, uint32_t flight, const char *dir,
+                     struct journal_config *out)
+{
+    uint64_t file = STORE_FILE_BYTES;
+    while (journal_bytes / file < 2 && file > 4 * STORE_BLOCK)
+        file /= 2;
+    uint64_t record = cache_bytes / 4 < file / 2 ? cache_bytes / 4 : file / 2;
+    *out = (struct journal_config){
+        .dir = dir,
+        .file_bytes = file,
+        .file_count = journal_bytes / file < 2 ? 2 : (uint32_t)(journal_bytes / file),
+        .arena_bytes = cache_bytes / STORE_BLOCK * STORE_BLOCK,
+        .record_bytes_max = (uint32_t)record,
+        .frames_in_flight = flight,
+    };
+}
+
+static void *
+map(uint64_t bytes)
+{
+    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return at == MAP_FAILED ? NULL : at;
+}
+
+static void
+unmap(void *at, uint64_t bytes)
+{
+    if (at)
+        munmap(at, bytes);
+}
+
+static uint64_t
+bounce_bytes(void)
+{
+    return (uint64_t)STORE_WRITES_MAX * (STORE_BOUNCE_BYTES + STORE_BLOCK);
+}
+
+static int
+memory_take(struct store *s)
+{
+    const struct store_config *c = &s->config;
+    s->tail.room = s->journal_config.arena_bytes / STORE_TAIL_BYTES + STORE_TAIL_MIN;
+    s->tail.first = s->tail.clean = s->tail.durable = s->tail.next = 1;
+    s->bucket_count = c->logs_max * 2;
+    s->logs = map(c->logs_max * sizeof *s->logs);
+    s->free_slots = map(c->logs_max * sizeof *s->free_slots);
+    s->buckets = map(s->bucket_count * sizeof *s->buckets);
+    s->tail.ring = map(s->tail.room * sizeof *s->tail.ring);
+    s->blocks = map((uint64_t)c->logs_max * STORE_BLOCK);
+    s->bounce = map(bounce_bytes());
+    s->buffers = map(c->read_buffers * sizeof *s->buffers);
+    s->buffer_mem = map((uint64_t)c->read_buffers * STORE_READ_BYTES);
+    if (!s->logs || !s->free_slots || !s->buckets || !s->tail.ring || !s->blocks || !s->bounce ||
+        !s->buffers || !s->buffer_mem)
+        return ERR_LIMIT;
+    memset(s->buckets, 0xff, s->bucket_count * sizeof *s->buckets);
+    for (uint32_t i = 0; i < c->read_buffers; i++)
+        s->buffers[i].mem = s->buffer_mem + (uint64_t)i * STORE_READ_BYTES;
+    return ERR_OK;
+}
+
+/* Loads the logs of this core, each in its place (segments point to their log). */
+static int
+logs_adopt(struct store *s, const struct store_boot *boot)
+{
+    struct ckpt_header h;
+    int rc = store_ckpt_header_read(boot->mem, boot->len, &h);
+    if (rc != ERR_OK)
+        return rc;
+    struct cur c = cur_of(view_of(boot->mem + CKPT_HEADER_BYTES, (uint32_t)h.bytes));
+    struct plog others;
+    for (uint32_t i = 0; i < h.log_count; i++) {
+        bool room = s->log_limit < s->config.logs_max;
+        struct plog *p = room ? &s->logs[s->log_limit] : &others;
+        rc = plog_load(p, &c);
+        if (rc != ERR_OK)
+            return rc;
+        if (store_core_of(p->topic, p->partition, s->config.core_count) != s->config.core) {
+            plog_free(p);
+            continue;
+        }
+        if (!room) {
+            plog_free(p);
+            log_error("store", "more partitions on disk than logs_max core=%u logs_max=%u",
+                      s->config.core, s->config.logs_max);
+            return ERR_LIMIT;
+        }
+        for (uint32_t k = 0; k < p->segment_count; k++) {
+            p->segments[k]->sealed = k + 1 < p->segment_count;
+            p->segments[k]->allocated = p->segments[k]->written;
+        }
+        p->dirs_made = p->bytes > 0;
+        log_admit(s, p, s->log_limit++);
+    }
+    return ERR_OK;
+}
+
+static void
+store_forget(struct store *s)
+{
+    for (uint32_t i = 0; s->logs && i < s->log_limit; i++)
+        if (s->logs[i].used)
+            plog_free(&s->logs[i]);
+    journal_free(s->journal);
+    const struct store_config *c = &s->config;
+    unmap(s->logs, c->logs_max * sizeof *s->logs);
+    unmap(s->free_slots, c->logs_max * sizeof *s->free_slots);
+    unmap(s->buckets, s->bucket_count * sizeof *s->buckets);
+    unmap(s->tail.ring, s->tail.room * sizeof *s->tail.ring);
+    unmap(s->blocks, (uint64_t)c->logs_max * STORE_BLOCK);
+    unmap(s->bounce, bounce_bytes());
+    unmap(s->buffers, c->read_buffers * sizeof *s->buffers);
+    unmap(s->buffer_mem, (uint64_t)c->read_buffers * STORE_READ_BYTES);
+    for (uint32_t i = 0; i < STORE_LARGE_MAX; i++)
+        free(s->large[i].mem);
+    free(s->ckpt.mem);
+    free(s->waiters);
+    free(s->ready);
+    free(s);
+}
+
+int
+store_init(const struct store_config *config, struct disk *disk, const struct store_boot *boot,
+           struct store **out)
+{
+    if (config->core >= config->core_count || config->logs_max == 0 || config->read_buffers == 0 ||
+        config->read_buffers > STORE_READ_BUFFERS_MAX)
+        return ERR_INVALID;
+    struct store *s = calloc(1, sizeof *s);
+    if (!s)
+        return ERR_LIMIT;
+    s->config = *config;
+    s->disk = disk;
+    s->generation = boot->generation;
+    s->next_id = boot->next_id;
+    s->next_serial = 1;
+    snprintf(s->dir, sizeof s->dir, "core-%u", config->core);
+    struct list *lists[] = {&s->changed, &s->dirty,      &s->unsynced,  &s->dirs_unsynced,
+                            &s->dying,   &s->open_files, &s->ckpt.sync, &s->ckpt.dirs};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        list_init(lists[i]);
+    store_journal_config(config->journal_bytes, config->cache_bytes, config->frames_in_flight,
+                         s->dir, &s->journal_config);
+    int rc = memory_take(s);
+    if (rc == ERR_OK)
+        rc = logs_adopt(s, boot);
+    if (rc == ERR_OK)
+        rc = journal_init(disk, &s->journal_config, s->generation, &s->journal);
+    if (rc != ERR_OK) {
+        store_forget(s);
+        return rc;
+    }
+    disk->ops->arena(disk->self, s->buffer_mem, (uint64_t)config->read_buffers * STORE_READ_BYTES);
+    disk->ops->arena(disk->self, s->bounce, bounce_bytes());
+    store_tail_clean(s);
+    *out = s;
+    return ERR_OK;
+}
+
+static void
+files_close(struct store *s)
+{
+    for (struct list *n; (n = list_first(&s->open_files));) {
+        struct segment *seg = list_item(n, struct segment, open_node);
+        list_remove(n);
+        struct disk_op op = {.kind = DISK_CLOSE, .file = seg->file};
+        s->disk->ops->run(s->disk->self, &op);
+    }
+}
+
+void
+store_abandon(struct store *s)
+{
+    files_close(s);
+    store_forget(s);
+}
+
+/* One turn of a loop of our own; run() of something harmless makes the driver submit and wait. */
+static int
+turn_blocking(struct store *s)
+{
+    uint64_t deadline;
+    int rc = store_step(s, s->now_ns + CLOCK_NS_PER_MS, &deadline);
+    while (store_take_changed(s))
+        ;
+    if (rc != ERR_OK)
+        return rc;
+    struct disk_op op = {.kind = DISK_SYNC_DIR, .path = "."};
+    int64_t got = s->disk->ops->run(s->disk->self, &op);
+    return got < 0 ? (int)got : ERR_OK;
+}
+
+/* Active files lose the space allocated ahead, so that at rest a file is exactly its log. */
+static int
+files_cut(struct store *s)
+{
+    for (struct list *n = s->open_files.next; n != &s->open_files; n = n->next) {
+        struct segment *seg = list_item(n, struct segment, open_node);
+        if (seg->sealed || seg->allocated <= seg->bytes)
+            continue;
+        struct disk_op op = {.kind = DISK_TRUNCATE, .file = seg->file, .offset = seg->bytes};
+        int64_t got = s->disk->ops->run(s->disk->self, &op);
+        if (got >= 0) {
+            op = (struct disk_op){.kind = DISK_SYNC, .file = seg->file};
+            got = s->disk->ops->run(s->disk->self, &op);
+        }
+        if (got < 0)
+            return (int)got;
+        seg->allocated = seg->bytes;
+    }
+    return ERR_OK;
+}
+
+static bool
+all_quiet(const struct store *s)
+{
+    return s->jobs_used == 0 && s->tail.clean == s->tail.next && s->ckpt.phase == CKPT_IDLE &&
+           list_empty(&s->dying) && journal_durable_lsn(s->journal) == journal_last_lsn(s->journal);
+}
+
+int
+store_close(struct store *s)
+{
+    int rc = ERR_OK;
+    s->flushing = true;
+    while (rc == ERR_OK && !s->frozen && !all_quiet(s))
+        rc = turn_blocking(s);
+    if (rc == ERR_OK && !s->frozen) {
+        rc = files_cut(s);
+        if (rc == ERR_OK)
+            store_ckpt_begin(s, true);
+        while (rc == ERR_OK && !s->frozen && s->ckpt.phase != CKPT_IDLE)
+            rc = turn_blocking(s);
+    }
+    if (rc == ERR_OK && s->frozen)
+        rc = ERR_IO; /* the next start replays the journal */
+    store_abandon(s);
+    return rc;
+}
+
+/* ---- the turn ----------------------------------------------------------------------------------
+ */
+
+uint64_t
+store_durable_lsn(const struct store *s)
+{
+    return journal_durable_lsn(s->journal);
+}
+
+static void
+completions_take(struct store *s)
+{
+    struct disk_op *done[STORE_DONE_MAX];
+    uint32_t n;
+    do {
+        n = s->disk->ops->poll(s->disk->self, done, STORE_DONE_MAX);
+        for (uint32_t i = 0; i < n; i++) {
+            if (journal_take(s->journal, done[i]))
+                continue;
+            struct job *j = done[i]->user;
+            must(j >= s->jobs && j < s->jobs + STORE_JOBS_MAX && j->used);
+            store_job_done(s, j);
+        }
+    } while (n == STORE_DONE_MAX);
+}
+
+int
+store_step(struct store *s, uint64_t now_ns, uint64_t *deadline_ns)
+{
+    s->now_ns = now_ns;
+    completions_take(s);
+    journal_step(s->journal, now_ns);
+    if (journal_error(s->journal) != ERR_OK)
+        return journal_error(s->journal);
+    if (s->error != ERR_OK)
+        return s->error;
+    store_tail_durable(s);
+    store_tail_clean(s);
+    store_tail_evict(s);
+    store_writeback_step(s);
+    store_ckpt_step(s);
+    if (!list_empty(&s->dying))
+        store_delete_step(s);
+    *deadline_ns = journal_deadline(s->journal);
+    uint64_t write = store_writeback_deadline(s);
+    if (write < *deadline_ns)
+        *deadline_ns = write;
+    if (s->ckpt.phase == CKPT_SAVE)
+        *deadline_ns = now_ns; /* more to do at once */
+    return ERR_OK;
+}
+
+void
+store_stats(const struct store *s, struct store_stats *out)
+{
+    struct journal_stats j;
+    journal_stats(s->journal, &j);
+    uint64_t total;
+    *out = s->stats;
+    out->frames = j.frames;
+    out->frame_bytes = j.frame_bytes;
+    journal_room(s->journal, &out->journal_used_bytes, &total);
+}

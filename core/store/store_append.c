@@ -1,0 +1,284 @@
+/* store_append.c: appending, and the tail map: where in the journal's arena each recent batch lies.
+ *
+ * An entry lives from the append until the journal overwrites the frame, which it may do only when
+ * the frame is durable and every batch in it is in its segment file (journal_keep follows `clean`).
+ */
+#include "core/base/err.h"
+#include "core/base/log.h"
+#include "core/store/store_in.h"
+#include "core/wire/kerr.h"
+
+struct tail_entry *
+store_entry(const struct store *s, uint64_t seq)
+{
+    if (seq < s->tail.first || seq >= s->tail.next)
+        return NULL;
+    return &s->tail.ring[seq % s->tail.room];
+}
+
+/* Links a new entry behind the others of its log. */
+static uint64_t
+entry_add(struct store *s, struct plog *p, const struct tail_entry *e)
+{
+    uint64_t seq = s->tail.next++;
+    s->tail.ring[seq % s->tail.room] = *e;
+    if (p->tail_last)
+        store_entry(s, p->tail_last)->next = seq;
+    else
+        p->tail_first = seq;
+    p->tail_last = seq;
+    if (!p->dirty_first)
+        p->dirty_first = seq;
+    p->dirty_bytes += e->len;
+    if (list_empty(&p->dirty_node)) {
+        p->dirty_since_ns = s->now_ns;
+        list_push_back(&s->dirty, &p->dirty_node);
+    }
+    if (p->dirty_bytes >= STORE_WRITE_GOOD_BYTES &&
+        p->dirty_bytes - e->len < STORE_WRITE_GOOD_BYTES) {
+        list_remove(&p->dirty_node);
+        list_push_back(s->dirty.next, &p->dirty_node); /* to the front */
+    }
+    return seq;
+}
+
+static bool
+tail_has_room(struct store *s)
+{
+    if (s->tail.next - s->tail.first < s->tail.room)
+        return true;
+    /* Full of small batches: forget the oldest that is in its file; the arena may keep the bytes.
+     */
+    if (s->tail.first >= s->tail.clean || s->tail.first >= s->tail.durable)
+        return false;
+    struct tail_entry *e = store_entry(s, s->tail.first);
+    if (e->slot != UINT32_MAX) {
+        struct plog *p = &s->logs[e->slot];
+        p->tail_first = e->next;
+        if (!e->next)
+            p->tail_last = 0;
+    }
+    s->tail.first++;
+    return true;
+}
+
+void
+store_tail_evict(struct store *s)
+{
+    uint64_t place = journal_place_first(s->journal);
+    while (s->tail.first < s->tail.next) {
+        const struct tail_entry *e = store_entry(s, s->tail.first);
+        if (e->place >= place)
+            return;
+        must(s->tail.first < s->tail.clean && s->tail.first < s->tail.durable);
+        if (e->slot != UINT32_MAX) {
+            struct plog *p = &s->logs[e->slot];
+            must(p->tail_first == s->tail.first);
+            p->tail_first = e->next;
+            if (!e->next)
+                p->tail_last = 0;
+        }
+        s->tail.first++;
+    }
+}
+
+void
+store_tail_durable(struct store *s)
+{
+    uint64_t place = journal_place_durable(s->journal);
+    while (s->tail.durable < s->tail.next) {
+        const struct tail_entry *e = store_entry(s, s->tail.durable);
+        if (e->place >= place)
+            return;
+        s->tail.durable++;
+        if (e->slot == UINT32_MAX)
+            continue;
+        struct plog *p = &s->logs[e->slot];
+        must(e->base + e->span > p->hw);
+        p->hw = e->base + e->span;
+        store_log_changed(s, p);
+    }
+}
+
+/* Moves `clean` over what is written and lets the journal reuse that memory. */
+void
+store_tail_clean(struct store *s)
+{
+    while (s->tail.clean < s->tail.next && store_entry(s, s->tail.clean)->written)
+        s->tail.clean++;
+    const struct tail_entry *e = store_entry(s, s->tail.clean);
+    journal_keep(s->journal, e ? e->place - STORE_BATCH_PREFIX : journal_place_limit(s->journal));
+}
+
+uint64_t
+store_tail_dirty_bytes(const struct store *s)
+{
+    const struct tail_entry *e = store_entry(s, s->tail.clean);
+    return e ? journal_place_limit(s->journal) - e->place : 0;
+}
+
+/* Nothing of this log will be written back any more; with `gone` its entries are nobody's. */
+void
+store_tail_abandon(struct store *s, struct plog *p, bool gone)
+{
+    for (uint64_t seq = gone ? p->tail_first : p->dirty_first; seq;) {
+        struct tail_entry *e = store_entry(s, seq);
+        e->written = true;
+        if (gone)
+            e->slot = UINT32_MAX;
+        seq = e->next;
+    }
+    if (gone)
+        p->tail_first = p->tail_last = 0;
+    p->dirty_first = 0;
+    p->dirty_bytes = 0;
+    list_remove(&p->dirty_node);
+    store_tail_clean(s);
+}
+
+/* ---- records of logs ---------------------------------------------------------------------------
+ */
+
+int
+store_create_record(struct store *s, const struct plog *p)
+{
+    struct journal_slot slot;
+    int rc = journal_append(s->journal, STORE_REC_CREATE, STORE_CREATE_BYTES, &slot);
+    store_tail_evict(s);
+    if (rc != ERR_OK)
+        return rc;
+    uint8_t *at = slot.body;
+    set_u64(at, p->id);
+    memcpy(at + 8, p->topic, sizeof p->topic);
+    set_u32(at + 24, (uint32_t)p->partition);
+    set_u32(at + 28, p->config.segment_bytes);
+    set_u32(at + 32, p->config.index_interval_bytes);
+    set_u64(at + 36, (uint64_t)p->config.segment_ms);
+    at[44] = p->config.log_append_time;
+    return ERR_OK;
+}
+
+/* Reads such a record into id, topic, partition and config of a log. */
+void
+store_create_read(struct view body, struct plog *p)
+{
+    struct cur c = cur_of(body);
+    p->id = cur_u64(&c);
+    struct view topic = cur_view(&c, sizeof p->topic);
+    if (topic.len)
+        memcpy(p->topic, topic.at, topic.len);
+    p->partition = cur_i32(&c);
+    p->config.segment_bytes = cur_u32(&c);
+    p->config.index_interval_bytes = cur_u32(&c);
+    p->config.segment_ms = cur_i64(&c);
+    p->config.log_append_time = cur_u8(&c);
+}
+
+/* ---- append ------------------------------------------------------------------------------------
+ */
+
+static void
+index_note(struct store *s, struct plog *p, struct segment *seg, const struct tail_entry *e,
+           uint64_t seq)
+{
+    uint32_t step = p->config.index_interval_bytes;
+    if (step < PLOG_INDEX_MIN)
+        step = PLOG_INDEX_MIN;
+    uint32_t count = seg->idx.count;
+    if (count && e->pos - index_get(&seg->idx, count - 1)->pos < step)
+        return;
+    index_add(&seg->idx, (struct index_entry){.rel = (uint32_t)(e->base - seg->base),
+                                              .pos = e->pos,
+                                              .max_ts = seg->max_ts,
+                                              .tail_seq = seq});
+}
+
+/* Writes the record; the segment and everything else of the log is untouched until this succeeded.
+ */
+static int
+record_write(struct store *s, struct plog *p, const struct batch_info *info, struct view batch,
+             int64_t segment_base, struct journal_slot *slot)
+{
+    if (!tail_has_room(s))
+        return ERR_AGAIN;
+    int rc = journal_append(s->journal, STORE_REC_BATCH, STORE_BATCH_PREFIX + info->bytes, slot);
+    store_tail_evict(s); /* what the new record lies on is not to be read any more */
+    if (rc != ERR_OK)
+        return rc;
+    const struct segment *last = plog_last(p);
+    uint32_t pos = last && last->base == segment_base ? last->bytes : 0;
+    set_u64(slot->body, p->id);
+    set_u64(slot->body + 8, (uint64_t)segment_base);
+    set_u32(slot->body + 16, pos);
+    set_u32(slot->body + 20, info->bytes);
+    memcpy(slot->body + STORE_BATCH_PREFIX, batch.at, info->bytes);
+    return ERR_OK;
+}
+
+static int
+append(struct store *s, struct plog *p, const struct batch_info *info, struct view batch,
+       int32_t leader_epoch, int64_t now_ms, struct store_appended *out)
+{
+    bool stamped = p->config.log_append_time;
+    int64_t time_ms = stamped ? now_ms : info->max_timestamp_ms;
+    struct segment *seg = plog_last(p);
+    if (plog_roll_wanted(p, info, time_ms)) {
+        /* An empty segment that is not used after all does no harm: the next append finds it. */
+        struct segment *full = seg;
+        seg = plog_roll(p, p->end);
+        if (!seg)
+            return ERR_AGAIN;
+        if (full && full->written == full->bytes && p->state == PLOG_ONLINE)
+            store_seal_begin(s, p, full);
+    }
+    struct journal_slot slot;
+    int rc = record_write(s, p, info, batch, seg->base, &slot);
+    if (rc != ERR_OK)
+        return rc;
+    uint8_t *body = slot.body + STORE_BATCH_PREFIX;
+    batch_stamp(body, p->end, leader_epoch);
+    if (stamped)
+        batch_stamp_time(body, info->bytes, now_ms);
+    struct tail_entry e = {.place = slot.place + STORE_BATCH_PREFIX,
+                           .base = p->end,
+                           .pos = seg->bytes,
+                           .len = info->bytes,
+                           .span = info->last_offset_delta + 1,
+                           .slot = p->slot};
+    index_note(s, p, seg, &e, entry_add(s, p, &e));
+    if (plog_note(p, seg, e.base, info, leader_epoch, time_ms) != ERR_OK)
+        log_warn("store", "no memory for a leader epoch partition=%d epoch=%d", p->partition,
+                 leader_epoch);
+    plog_note_producer(p, info, e.base, now_ms, slot.lsn);
+    s->stats.batch_bytes += info->bytes;
+    *out = (struct store_appended){
+        .base_offset = e.base, .log_append_time_ms = stamped ? now_ms : -1, .lsn = slot.lsn};
+    return KERR_NONE;
+}
+
+int
+store_append(struct store *s, struct plog *p, const struct batch_info *info, struct view batch,
+             int32_t leader_epoch, int64_t now_ms, struct store_appended *out)
+{
+    must(info->bytes == batch.len && !p->dead);
+    if (p->state == PLOG_OFFLINE)
+        return KERR_KAFKA_STORAGE_ERROR;
+    if (info->producer_id >= 0) {
+        struct producer_batch first;
+        int code = producer_check(&p->producers, info->producer_id, info->producer_epoch,
+                                  info->base_sequence, info->last_offset_delta + 1, &first);
+        if (code == KERR_DUPLICATE_SEQUENCE_NUMBER)
+            *out = (struct store_appended){.base_offset = first.offset_first,
+                                           .log_append_time_ms =
+                                               p->config.log_append_time ? first.timestamp_ms : -1,
+                                           .lsn = first.lsn};
+        if (code != KERR_NONE)
+            return code;
+    }
+    if (info->bytes > s->journal_config.record_bytes_max - 128 || info->bytes > INT32_MAX)
+        return KERR_MESSAGE_TOO_LARGE;
+    int rc = append(s, p, info, batch, leader_epoch, now_ms, out);
+    if (rc == ERR_AGAIN)
+        s->stats.journal_wait_turns++;
+    return rc;
+}

@@ -1,0 +1,305 @@
+/* store_cold.c: reading segment files: read buffers, who waits for them, and rebuilding an index.
+ *
+ * A read buffer holds STORE_READ_BYTES of one file, from a 4 KiB boundary on, and stays as a small
+ * cache until the least recently used one is needed again.  When its bytes arrive, every batch that
+ * lies in it whole, from the first index entry on, is checked: offset chain, length, crc.  Damaged
+ * bytes are never lent: a hold at or behind the damage gives ERR_CORRUPT. */
+#include "core/base/err.h"
+#include "core/base/log.h"
+#include "core/store/store_in.h"
+
+#include <stdlib.h>
+
+enum { READ_DATA = JOB_OPENED + 1 };
+
+/* ---- who waits ---------------------------------------------------------------------------------
+ */
+
+void
+store_wait(struct store *s, uint64_t waiter, struct read_buffer *b)
+{
+    for (uint32_t i = 0; i < s->waiter_count; i++)
+        if (s->waiters[i].waiter == waiter && s->waiters[i].buffer == b)
+            return;
+    if (s->waiter_count == s->waiter_room) {
+        uint32_t room = s->waiter_room ? s->waiter_room * 2 : 64;
+        struct read_waiter *more =
+            room > STORE_WAITERS_MAX ? NULL : realloc(s->waiters, room * sizeof *more);
+        if (!more) {
+            log_error("store", "no room for a reader core=%u waiters=%u", s->config.core,
+                      s->waiter_count);
+            return;
+        }
+        s->waiters = more;
+        s->waiter_room = room;
+    }
+    s->waiters[s->waiter_count++] = (struct read_waiter){waiter, b};
+}
+
+static void
+ready_add(struct store *s, uint64_t waiter)
+{
+    if (s->ready_count == s->ready_room) {
+        uint32_t room = s->ready_room ? s->ready_room * 2 : 64;
+        uint64_t *more = calloc(room, sizeof *more);
+        must(more);
+        for (uint32_t i = 0; i < s->ready_count; i++)
+            more[i] = s->ready[(s->ready_first + i) % s->ready_room];
+        free(s->ready);
+        s->ready = more;
+        s->ready_room = room;
+        s->ready_first = 0;
+    }
+    s->ready[(s->ready_first + s->ready_count++) % s->ready_room] = waiter;
+}
+
+void
+store_wake(struct store *s, const struct read_buffer *b)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < s->waiter_count; i++) {
+        if (s->waiters[i].buffer == b || s->waiters[i].buffer == NULL)
+            ready_add(s, s->waiters[i].waiter);
+        else
+            s->waiters[kept++] = s->waiters[i];
+    }
+    s->waiter_count = kept;
+}
+
+bool
+store_take_read(struct store *s, uint64_t *waiter)
+{
+    if (s->ready_count == 0)
+        return false;
+    *waiter = s->ready[s->ready_first];
+    s->ready_first = (s->ready_first + 1) % s->ready_room;
+    s->ready_count--;
+    return true;
+}
+
+/* ---- buffers -----------------------------------------------------------------------------------
+ */
+
+struct read_buffer *
+store_buffer_find(struct store *s, const struct plog *p, int64_t segment_base, uint32_t pos)
+{
+    struct read_buffer *best = NULL;
+    for (uint32_t i = 0; i < s->config.read_buffers; i++) {
+        struct read_buffer *b = &s->buffers[i];
+        if (b->state == READ_FREE || b->log != p || b->serial != p->serial ||
+            b->segment_base != segment_base || pos < b->pos || pos - b->pos >= b->len)
+            continue;
+        if (!best || b->pos + b->len > best->pos + best->len)
+            best = b; /* the one that reaches farthest */
+    }
+    return best;
+}
+
+int
+store_buffer_read(struct store *s, struct plog *p, struct segment *seg, uint32_t pos,
+                  struct read_buffer **out)
+{
+    struct read_buffer *pick = NULL;
+    for (uint32_t i = 0; i < s->config.read_buffers; i++) {
+        struct read_buffer *b = &s->buffers[i];
+        if (b->state == READ_BUSY || b->pins)
+            continue;
+        if (!pick || b->state == READ_FREE || (pick->state == READ_READY && b->used < pick->used))
+            pick = b;
+    }
+    struct job *j = pick && store_job_room(s) ? store_job(s, JOB_READ, p, seg) : NULL;
+    if (!j)
+        return ERR_AGAIN;
+    uint32_t at = pos / STORE_BLOCK * STORE_BLOCK;
+    uint32_t len = seg->written - at < STORE_READ_BYTES ? seg->written - at : STORE_READ_BYTES;
+    must(seg->written > pos);
+    *pick = (struct read_buffer){.mem = pick->mem,
+                                 .state = READ_BUSY,
+                                 .log = p,
+                                 .serial = p->serial,
+                                 .used = ++s->tick,
+                                 .segment_base = seg->base,
+                                 .pos = at,
+                                 .len = len};
+    j->buffer = pick;
+    *out = pick;
+    store_job_open(s, j);
+    return ERR_OK;
+}
+
+/* Is the batch at the front of `bytes` what the chain promises?  `whole`: all of it is there. */
+static bool
+batch_good(const struct segment *seg, uint32_t pos, int64_t base, struct view bytes,
+           struct batch_info *info, bool *whole)
+{
+    if (batch_header(bytes, info) != ERR_OK || info->base_offset != base ||
+        info->last_offset_delta < 0 || info->bytes > seg->bytes - pos)
+        return false;
+    *whole = info->bytes <= bytes.len;
+    return !*whole || batch_crc_ok(view_of(bytes.at, info->bytes), info);
+}
+
+static void
+buffer_check(struct read_buffer *b, const struct segment *seg)
+{
+    b->good_to = b->pos + b->len;
+    b->whole_to = b->pos;
+    int64_t i = b->pos ? index_by_pos(&seg->idx, b->pos - 1) + 1 : 0;
+    if (i >= seg->idx.count)
+        return;
+    const struct index_entry *x = index_get(&seg->idx, (uint32_t)i);
+    uint32_t pos = x->pos, limit = b->pos + b->len;
+    int64_t base = seg->base + (int64_t)x->rel;
+    bool whole = true;
+    while (whole && pos < limit && limit - pos >= BATCH_HEADER_BYTES) {
+        struct batch_info info;
+        if (!batch_good(seg, pos, base, view_of(b->mem + (pos - b->pos), limit - pos), &info,
+                        &whole)) {
+            b->error = ERR_CORRUPT;
+            b->good_to = pos;
+            log_error(
+                "store",
+                "damaged batch in a segment partition=%d segment=%lld position=%u offset=%lld",
+                b->log->partition, (long long)seg->base, pos, (long long)base);
+            return;
+        }
+        if (!whole)
+            return;
+        base += info.last_offset_delta + 1;
+        pos += info.bytes;
+        b->whole_to = pos;
+    }
+}
+
+void
+store_read_next(struct store *s, struct job *j)
+{
+    struct read_buffer *b = j->buffer;
+    if (j->result >= 0 && j->step == JOB_OPENED) {
+        j->step = READ_DATA;
+        store_job_run(s, j,
+                      &(struct disk_op){.kind = DISK_READ,
+                                        .file = j->seg->file,
+                                        .at = b->mem,
+                                        .len = (uint32_t)plog_round_block(b->len),
+                                        .offset = b->pos});
+        return;
+    }
+    b->state = READ_READY;
+    b->good_to = b->pos;
+    if (j->result < 0)
+        b->error = (int)j->result;
+    else if (j->result < (int64_t)b->len)
+        b->error = ERR_CORRUPT; /* the file is shorter than what was written to it */
+    else
+        buffer_check(b, j->seg);
+    if (b->error == ERR_IO || b->error == ERR_CORRUPT)
+        log_error("store", "read failed partition=%d segment=%lld position=%u error=%s",
+                  j->log->partition, (long long)j->seg->base, b->good_to, err_name(b->error));
+    store_wake(s, b);
+    if (!j->log->dead)
+        store_log_changed(s, j->log);
+    store_job_end(s, j);
+}
+
+void
+store_cold_forget(struct store *s, const struct plog *p)
+{
+    for (uint32_t i = 0; i < s->config.read_buffers; i++)
+        if (s->buffers[i].log == p && s->buffers[i].state == READ_READY && s->buffers[i].pins == 0)
+            s->buffers[i].state = READ_FREE;
+}
+
+/* ---- index -------------------------------------------------------------------------------------
+ */
+
+void
+store_index_begin(struct store *s, struct plog *p, struct segment *seg)
+{
+    if (seg->indexed_from == 0 || seg->index_busy || !store_job_room(s))
+        return;
+    uint8_t *mem = aligned_alloc(STORE_BLOCK, STORE_READ_BYTES);
+    struct job *j = mem ? store_job(s, JOB_INDEX, p, seg) : NULL;
+    if (!j) {
+        free(mem);
+        return;
+    }
+    seg->index_busy = true;
+    j->mem = mem;
+    j->max_ts = INT64_MIN;
+    store_job_open(s, j);
+}
+
+static void
+index_end(struct store *s, struct job *j, int error)
+{
+    struct segment *seg = j->seg;
+    seg->index_busy = false;
+    if (error == ERR_OK) {
+        index_join(&seg->idx, &j->idx);
+        seg->indexed_from = 0;
+    } else {
+        seg->index_error = error;
+        log_error("store", "no index partition=%d segment=%lld position=%u error=%s",
+                  j->log->partition, (long long)seg->base, j->from, err_name(error));
+    }
+    index_free(&j->idx);
+    free(j->mem);
+    store_wake(s, NULL);
+    if (!j->log->dead)
+        store_log_changed(s, j->log);
+    store_job_end(s, j);
+}
+
+/* Walks the headers in the piece that was read; j->from: position of the next batch, j->len: bytes
+ * of the piece, which begins at the block of j->from. */
+static int
+index_walk(struct job *j)
+{
+    struct segment *seg = j->seg;
+    uint32_t start = j->from / STORE_BLOCK * STORE_BLOCK, limit = start + j->len;
+    while (j->from < seg->indexed_from && j->from < limit &&
+           limit - j->from >= BATCH_HEADER_BYTES) {
+        struct batch_info info;
+        if (batch_header(view_of(j->mem + (j->from - start), BATCH_HEADER_BYTES), &info) !=
+                ERR_OK ||
+            info.base_offset < seg->base || info.bytes > seg->indexed_from - j->from)
+            return ERR_CORRUPT;
+        uint32_t count = j->idx.count;
+        if (count == 0 || j->from - index_get(&j->idx, count - 1)->pos >= PLOG_INDEX_SEALED / 4)
+            index_add(&j->idx, (struct index_entry){.rel = (uint32_t)(info.base_offset - seg->base),
+                                                    .pos = j->from,
+                                                    .max_ts = j->max_ts});
+        if (info.max_timestamp_ms > j->max_ts)
+            j->max_ts = info.max_timestamp_ms;
+        j->from += info.bytes;
+    }
+    return ERR_OK;
+}
+
+void
+store_index_next(struct store *s, struct job *j)
+{
+    if (j->result < 0) {
+        index_end(s, j, (int)j->result);
+        return;
+    }
+    if (j->step == READ_DATA) {
+        uint32_t before = j->from;
+        j->len = (uint32_t)j->result;
+        int rc = index_walk(j);
+        if (rc == ERR_OK && j->from == before)
+            rc = ERR_CORRUPT; /* the file ends early */
+        if (rc != ERR_OK || j->from >= j->seg->indexed_from || j->log->dead) {
+            index_end(s, j, rc);
+            return;
+        }
+    }
+    j->step = READ_DATA;
+    store_job_run(s, j,
+                  &(struct disk_op){.kind = DISK_READ,
+                                    .file = j->seg->file,
+                                    .at = j->mem,
+                                    .len = STORE_READ_BYTES,
+                                    .offset = j->from / STORE_BLOCK * STORE_BLOCK});
+}

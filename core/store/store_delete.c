@@ -1,0 +1,95 @@
+/* store_delete.c: the end of a log.  Its files go after the DELETE record is durable and no job
+ * uses them any more; a crash in between leaves the log in checkpoints, marked deleted, so recovery
+ * can go on with it. */
+#include "core/base/err.h"
+#include "core/base/log.h"
+#include "core/store/store_in.h"
+
+enum { DELETE_CLOSE, DELETE_LOG, DELETE_IDX, DELETE_DIR, DELETE_TOPIC, DELETE_SYNC };
+
+static bool
+record_durable(struct store *s, struct plog *p)
+{
+    if (!p->delete_lsn) {
+        struct journal_slot slot;
+        int rc = journal_append(s->journal, STORE_REC_DELETE, 8, &slot);
+        store_tail_evict(s);
+        if (rc != ERR_OK)
+            return false; /* no room now: the next turn tries again */
+        set_u64(slot.body, p->id);
+        p->delete_lsn = slot.lsn;
+    }
+    return journal_durable_lsn(s->journal) >= p->delete_lsn;
+}
+
+void
+store_delete_step(struct store *s)
+{
+    for (struct list *n = s->dying.next; n != &s->dying;) {
+        struct plog *p = list_item(n, struct plog, dying_node);
+        n = n->next;
+        if (!record_durable(s, p) || p->jobs || !store_job_room(s))
+            continue;
+        struct job *j = store_job(s, JOB_DELETE, p, NULL);
+        if (!j)
+            return;
+        list_remove(&p->dying_node);
+        list_push_back(&s->dying, &p->dying_node);
+        j->result = ERR_OK;
+        store_delete_next(s, j);
+        return;
+    }
+}
+
+static void
+remove_path(struct store *s, struct job *j, uint32_t step, uint32_t flags)
+{
+    j->step = step;
+    store_job_run(s, j, &(struct disk_op){.kind = DISK_UNLINK, .path = j->path, .flags = flags});
+}
+
+/* Removes one file after the other, then the directories, as far as they are empty. */
+void
+store_delete_next(struct store *s, struct job *j)
+{
+    struct plog *p = j->log;
+    if (j->step == DELETE_IDX)
+        j->at++;
+    if (j->result < 0 && j->result != ERR_NOT_FOUND && j->step != DELETE_TOPIC &&
+        j->step != DELETE_SYNC)
+        log_warn("store", "a file of a deleted log stays path=%s error=%s", j->path,
+                 err_name((int)j->result));
+    if (j->step <= DELETE_IDX && j->at < p->segment_count) {
+        struct segment *seg = p->segments[j->at];
+        if (seg->file >= 0) {
+            int32_t file = seg->file;
+            seg->file = -1;
+            list_remove(&seg->open_node);
+            s->files_open--;
+            j->step = DELETE_CLOSE;
+            store_job_run(s, j, &(struct disk_op){.kind = DISK_CLOSE, .file = file});
+            return;
+        }
+        bool log_gone = j->step == DELETE_LOG;
+        plog_path_segment(p, seg->base, log_gone ? ".idx" : ".log", j->path);
+        remove_path(s, j, log_gone ? DELETE_IDX : DELETE_LOG, 0);
+        return;
+    }
+    switch (j->step) {
+    case DELETE_DIR:
+        plog_path_topic(p, j->path);
+        remove_path(s, j, DELETE_TOPIC, DISK_DIRECTORY);
+        return;
+    case DELETE_TOPIC:
+        j->step = DELETE_SYNC;
+        store_job_run(s, j, &(struct disk_op){.kind = DISK_SYNC_DIR, .path = "log"});
+        return;
+    case DELETE_SYNC:
+        store_job_end(s, j);
+        store_log_forget(s, p);
+        return;
+    default:
+        plog_path_dir(p, j->path);
+        remove_path(s, j, DELETE_DIR, DISK_DIRECTORY);
+    }
+}

@@ -1,0 +1,284 @@
+/* store_in.h: the parts of a store, shared by store*.c.
+ *
+ *   store.c            life, the table of logs, the turn (store_step)
+ *   store_append.c     append; the tail map; durable and evicted batches
+ *   store_job.c        jobs: the small programs of disk operations; open files
+ *   store_writeback.c  batches from the cache to segment files; sealing
+ *   store_ckpt.c       core checkpoints
+ *   store_delete.c     files of deleted logs
+ *   store_read.c       locate, hold; store_cold.c: read buffers, index rebuild; store_time.c
+ *   store_recover.c    boot; store_replay.c: journal records into segments */
+#ifndef SLUICE_STORE_STORE_IN_H
+#define SLUICE_STORE_STORE_IN_H
+
+#include "core/base/clock.h"
+#include "core/store/journal.h"
+#include "core/store/plog_in.h"
+#include "core/store/store.h"
+
+enum store_record {
+    STORE_REC_BATCH = 1,  /* u64 log, i64 segment base, u32 position, u32 bytes, the batch */
+    STORE_REC_CREATE = 2, /* u64 log, topic id, i32 partition, config: creates or reconfigures */
+    STORE_REC_DELETE = 3, /* u64 log */
+    STORE_REC_EXTENT = 4, /* reserved: large batches written straight to the segment */
+};
+
+enum {
+    STORE_BATCH_PREFIX = 24,
+    STORE_CREATE_BYTES = 45,
+    STORE_BLOCK = 4096,
+    STORE_FILE_BYTES = 64 << 20, /* of one journal file, when the ring is large enough */
+    STORE_JOBS_MAX = 64,
+    STORE_WRITES_MAX = 8, /* write-backs in flight */
+    STORE_SYNCS_MAX = 8,
+    STORE_BOUNCE_BYTES = 1 << 20,
+    STORE_WRITE_GOOD_BYTES = 256 << 10,
+    STORE_FILES_MAX = 2048, /* open segment files */
+    STORE_READ_BUFFERS_MAX = 4096,
+    STORE_WAITERS_MAX = 1 << 16,
+    STORE_LARGE_MAX = 8, /* whole large batches read for store_find_time */
+    STORE_DONE_MAX = 32, /* completions taken per poll */
+};
+
+/* One batch in the cache.  Entries form a ring in the order of the journal; those of one log are
+ * linked.  I1 first <= clean <= next, first <= durable <= next.  I2 all before `clean` are in
+ * files. */
+struct tail_entry {
+    uint64_t place; /* of the batch bytes */
+    int64_t base;
+    uint64_t next; /* of the same log, 0 none */
+    uint32_t pos, len;
+    int32_t span;  /* offsets */
+    uint32_t slot; /* of the log, UINT32_MAX: deleted */
+    bool written;
+};
+
+struct tail {
+    struct tail_entry *ring;
+    uint64_t room, first, clean, durable, next; /* sequence numbers, from 1 */
+};
+
+enum job_kind {
+    JOB_WRITE,
+    JOB_SEAL,
+    JOB_SYNC,
+    JOB_DIRS,
+    JOB_READ,
+    JOB_INDEX,
+    JOB_LARGE,
+    JOB_DELETE,
+    JOB_CLOSE,
+    JOB_CKPT,
+    JOB_KINDS,
+};
+
+enum { JOB_OPENED = 100 }; /* the step a job is in when its segment's file is open */
+
+struct job {
+    struct disk_op op;
+    enum job_kind kind;
+    bool used, holds_file;
+    uint32_t step, at;
+    struct plog *log;
+    struct segment *seg;
+    struct read_buffer *buffer;
+    uint8_t *mem;
+    uint32_t from, len, bounce;
+    int64_t result; /* of the operation that ended */
+    int32_t file;
+    struct index idx;
+    int64_t max_ts;
+    char path[PLOG_PATH_BYTES], path_to[PLOG_PATH_BYTES];
+    struct list node;
+};
+
+enum read_state { READ_FREE, READ_BUSY, READ_READY };
+
+/* A piece of a segment file in memory. */
+struct read_buffer {
+    uint8_t *mem;
+    enum read_state state;
+    struct plog *log;
+    uint64_t serial, used; /* used: a tick, for the least recently used */
+    int64_t segment_base;
+    uint32_t pos, len; /* bytes of the segment */
+    uint32_t good_to;  /* batches up to this position were verified, or cannot be */
+    uint32_t whole_to; /* the last batch boundary known in it; pos when none */
+    int error;         /* what a look at good_to gives; ERR_OK when all is good */
+    uint32_t pins;
+};
+
+struct read_waiter {
+    uint64_t waiter;
+    struct read_buffer *buffer; /* NULL: any change */
+};
+
+enum ckpt_phase { CKPT_IDLE, CKPT_FLUSH, CKPT_SYNC, CKPT_SAVE, CKPT_DURABLE, CKPT_WRITE };
+
+struct ckpt {
+    enum ckpt_phase phase;
+    uint64_t seq, goal, lsn, lsn_saved, began_ns;
+    bool clean;
+    uint32_t slot;          /* next log to save */
+    uint32_t count;         /* logs saved */
+    struct list sync, dirs; /* segments and logs still to be synced */
+    uint32_t flight;
+    uint8_t *mem;
+    uint64_t room, len;
+};
+
+struct store {
+    struct store_config config;
+    struct disk *disk;
+    struct journal *journal;
+    struct journal_config journal_config;
+    char dir[32];
+    uint64_t generation, now_ns;
+    int error;
+    struct plog *logs;
+    uint32_t log_count, log_limit, *free_slots, free_count;
+    uint32_t *buckets, bucket_count;
+    uint64_t next_id, next_serial;
+    struct tail tail;
+    struct list changed, dirty, unsynced, dirs_unsynced, dying, open_files;
+    uint32_t files_open;
+    uint8_t *blocks; /* per log: the last, partial block of its file */
+    uint8_t *bounce;
+    bool bounce_busy[STORE_WRITES_MAX];
+    uint32_t writes, frozen; /* frozen: logs offline; checkpoints stop */
+    bool flushing;           /* write back whatever is durable */
+    struct job jobs[STORE_JOBS_MAX];
+    uint32_t jobs_used;
+    struct ckpt ckpt;
+    struct read_buffer *buffers;
+    uint8_t *buffer_mem;
+    uint64_t tick;
+    struct read_waiter *waiters;
+    uint32_t waiter_count, waiter_room;
+    uint64_t *ready; /* ring of waiters to hand back */
+    uint32_t ready_first, ready_count, ready_room;
+    struct large {
+        struct plog *log;
+        uint64_t serial, used;
+        int64_t segment_base;
+        uint32_t pos, len;
+        uint8_t *mem;
+        enum read_state state;
+        int error;
+    } large[STORE_LARGE_MAX];
+    struct store_stats stats;
+};
+
+/* store.c */
+void store_log_changed(struct store *s, struct plog *p);
+void store_log_forget(struct store *s, struct plog *p); /* frees the slot of a deleted log */
+void store_offline(struct store *s, struct plog *p, int error, const char *what);
+bool store_same_log(const struct plog *p, const uint8_t topic_id[16], int32_t partition);
+
+/* store_append.c */
+struct tail_entry *store_entry(const struct store *s, uint64_t seq); /* NULL when it is gone */
+void store_tail_durable(struct store *s);
+void store_tail_evict(struct store *s);
+void store_tail_clean(struct store *s);
+void store_tail_abandon(struct store *s, struct plog *p, bool gone);
+uint64_t store_tail_dirty_bytes(const struct store *s);
+int store_create_record(struct store *s, const struct plog *p);
+void store_create_read(struct view body, struct plog *p);
+
+/* store_job.c */
+struct job *store_job(struct store *s, enum job_kind kind, struct plog *p, struct segment *seg);
+bool store_job_room(const struct store *s); /* for what is not urgent */
+void store_job_run(struct store *s, struct job *j, const struct disk_op *op);
+void store_job_open(struct store *s, struct job *j); /* then step JOB_OPENED comes */
+void store_job_end(struct store *s, struct job *j);
+void store_job_done(struct store *s, struct job *j); /* one operation ended */
+void store_file_close(struct store *s, struct segment *seg);
+
+/* one step of each kind of job */
+void store_write_next(struct store *s, struct job *j);
+void store_seal_next(struct store *s, struct job *j);
+void store_sync_next(struct store *s, struct job *j);
+void store_dirs_next(struct store *s, struct job *j);
+void store_read_next(struct store *s, struct job *j);
+void store_index_next(struct store *s, struct job *j);
+void store_large_next(struct store *s, struct job *j);
+void store_delete_next(struct store *s, struct job *j);
+void store_ckpt_next(struct store *s, struct job *j);
+
+/* store_writeback.c, store_ckpt.c, store_delete.c: their part of a turn */
+void store_writeback_step(struct store *s);
+uint64_t store_writeback_deadline(const struct store *s);
+void store_seal_begin(struct store *s, struct plog *p, struct segment *seg);
+void store_ckpt_step(struct store *s);
+void store_ckpt_begin(struct store *s, bool clean);
+void store_delete_step(struct store *s);
+
+/* store_ckpt.c: the files.  Content: u32 count, then logs (plog_save). */
+struct ckpt_header {
+    uint64_t generation, seq, lsn, next_id;
+    uint32_t core_count, flags;
+    uint64_t bytes; /* of the content */
+    uint32_t log_count;
+};
+enum { CKPT_HEADER_BYTES = 64, CKPT_FLAG_CLEAN = 1 };
+void store_ckpt_header_write(const struct ckpt_header *h, uint8_t *at, struct view content);
+must_check int store_ckpt_header_read(const uint8_t *at, uint64_t bytes, struct ckpt_header *h);
+
+/* store_cold.c */
+struct read_buffer *store_buffer_find(struct store *s, const struct plog *p, int64_t segment_base,
+                                      uint32_t pos);
+int store_buffer_read(struct store *s, struct plog *p, struct segment *seg, uint32_t pos,
+                      struct read_buffer **out); /* ERR_AGAIN: none free */
+void store_wait(struct store *s, uint64_t waiter, struct read_buffer *b);
+void store_wake(struct store *s, const struct read_buffer *b);
+void store_index_begin(struct store *s, struct plog *p, struct segment *seg);
+void store_cold_forget(struct store *s, const struct plog *p);
+
+/* store_read.c: the cached batch that holds an offset, or a position, of a segment; 0 none. */
+uint64_t store_tail_by_offset(const struct store *s, const struct plog *p,
+                              const struct segment *seg, int64_t offset);
+uint64_t store_tail_by_pos(const struct store *s, const struct plog *p, const struct segment *seg,
+                           uint32_t pos);
+
+/* store_recover.c */
+struct store_boot {
+    uint64_t generation, next_id;
+    uint32_t core_count;
+    uint8_t *mem; /* the boot checkpoint, header and all */
+    uint64_t len;
+    struct store_boot_facts facts;
+};
+void store_journal_config(uint64_t journal_bytes, uint64_t cache_bytes, uint32_t flight,
+                          const char *dir, struct journal_config *out);
+int64_t store_run(struct disk *disk, struct disk_op op); /* blocks */
+
+/* store_replay.c: logs of the process that is gone, while its journals are read into their files.
+ */
+struct replay_log {
+    struct plog log; /* segments: written is what the file holds */
+    uint8_t *pending;
+    uint32_t pending_len, pending_room;
+    struct segment *pending_seg;
+    uint32_t finish_from; /* segments from this one on are cut and synced at the end */
+    bool touched;
+};
+
+struct replay {
+    struct disk *disk;
+    struct replay_log **logs;
+    uint32_t count, room;
+    uint32_t core_first; /* logs of the core being replayed begin here */
+    uint32_t *ids;       /* hash of their ids */
+    uint32_t ids_room;
+    uint64_t pending_total, records, bytes;
+};
+
+/* Adds the log at c (plog_save form) to the present core. */
+must_check int store_replay_load(struct replay *r, struct cur *c);
+void store_replay_core(struct replay *r); /* the next core begins */
+must_check int store_replay_record(void *replay, uint64_t lsn, uint32_t kind, struct view body);
+/* Writes, cuts and syncs what was touched; ERR_CORRUPT when a log is not whole. */
+must_check int store_replay_finish(struct replay *r);
+void store_replay_free(struct replay *r);
+
+#endif

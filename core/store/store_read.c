@@ -1,0 +1,332 @@
+/* store_read.c: finding batches and mapping them into memory.
+ *
+ * What the tail map knows is served from the arena; everything else lies in a segment file
+ * (store_tail entries go only when their batch is written), is found by the sparse index and read
+ * through read buffers (store_cold.c). */
+#include "core/base/err.h"
+#include "core/store/store_in.h"
+
+/* ---- the tail map ------------------------------------------------------------------------------
+ */
+
+/* Where to begin a walk along the entries of a log: at an index entry's batch when it is cached,
+ * else at the oldest cached batch, which then lies behind it. */
+static uint64_t
+walk_start(const struct store *s, const struct plog *p, const struct segment *seg, int64_t i)
+{
+    if (i >= 0) {
+        const struct index_entry *x = index_get(&seg->idx, (uint32_t)i);
+        const struct tail_entry *e = store_entry(s, x->tail_seq);
+        if (e && e->slot == p->slot && e->base == seg->base + (int64_t)x->rel)
+            return x->tail_seq;
+    }
+    return p->tail_first;
+}
+
+uint64_t
+store_tail_by_offset(const struct store *s, const struct plog *p, const struct segment *seg,
+                     int64_t offset)
+{
+    const struct tail_entry *e = store_entry(s, p->tail_first);
+    if (!e || offset < e->base)
+        return 0;
+    uint64_t seq = walk_start(s, p, seg, index_by_rel(&seg->idx, (uint32_t)(offset - seg->base)));
+    while ((e = store_entry(s, seq)) && e->base <= offset) {
+        if (offset < e->base + e->span)
+            return seq;
+        seq = e->next;
+    }
+    return 0;
+}
+
+uint64_t
+store_tail_by_pos(const struct store *s, const struct plog *p, const struct segment *seg,
+                  uint32_t pos)
+{
+    uint64_t seq = walk_start(s, p, seg, index_by_pos(&seg->idx, pos));
+    int64_t limit = plog_segment_limit(p, seg);
+    const struct tail_entry *e;
+    while ((e = store_entry(s, seq)) && e->base < limit) {
+        if (e->base >= seg->base) {
+            if (e->pos > pos)
+                return 0;
+            if (pos - e->pos < e->len)
+                return seq;
+        }
+        seq = e->next;
+    }
+    return 0;
+}
+
+/* ---- locate ------------------------------------------------------------------------------------
+ */
+
+struct want {
+    int64_t limit;
+    uint32_t bytes_max;
+    bool at_least_one;
+};
+
+/* The last index entry at or before position `most` whose offset is not beyond the limit. */
+static const struct index_entry *
+index_end(const struct segment *seg, uint64_t most, int64_t limit)
+{
+    uint64_t rel = (uint64_t)(limit - seg->base);
+    int64_t i = index_by_pos(&seg->idx, most > UINT32_MAX ? UINT32_MAX : (uint32_t)most);
+    int64_t k = index_by_rel(&seg->idx, rel > UINT32_MAX ? UINT32_MAX : (uint32_t)rel);
+    i = i < k ? i : k;
+    return i < 0 ? NULL : index_get(&seg->idx, (uint32_t)i);
+}
+
+static void
+locate_cached(const struct store *s, const struct plog *p, const struct segment *seg, uint64_t seq,
+              const struct want *want, struct store_range *out)
+{
+    const struct tail_entry *e = store_entry(s, seq);
+    int64_t segment_limit = plog_segment_limit(p, seg);
+    out->at = e->pos;
+    out->offset_first = out->offset_limit = e->base;
+    const struct index_entry *far = index_end(seg, (uint64_t)e->pos + want->bytes_max, want->limit);
+    const struct tail_entry *jump = far && far->pos > e->pos ? store_entry(s, far->tail_seq) : NULL;
+    if (jump && jump->slot == p->slot && jump->base == seg->base + (int64_t)far->rel) {
+        out->len = jump->pos - out->at;
+        out->offset_limit = jump->base;
+        seq = far->tail_seq;
+    }
+    while ((e = store_entry(s, seq)) && e->base < segment_limit &&
+           e->base + e->span <= want->limit) {
+        uint64_t len = (uint64_t)out->len + e->len;
+        if (len > want->bytes_max && !(out->len == 0 && want->at_least_one))
+            break;
+        out->len = (uint32_t)len;
+        out->offset_limit = e->base + e->span;
+        seq = e->next;
+    }
+}
+
+/* Reads the header of the batch at a position of a file from a read buffer; starts the read that is
+ * missing (ERR_AGAIN; the log is then reported as changed). */
+static int
+header_cold(struct store *s, struct plog *p, struct segment *seg, uint32_t pos,
+            struct batch_info *info)
+{
+    struct read_buffer *b = store_buffer_find(s, p, seg->base, pos);
+    if (b && b->state == READ_READY && b->error != ERR_OK && pos >= b->good_to)
+        return b->error;
+    if (b && b->state == READ_BUSY)
+        return ERR_AGAIN;
+    if (!b || b->pos + b->len - pos < BATCH_HEADER_BYTES) {
+        int rc = store_buffer_read(s, p, seg, pos, &b);
+        (void)rc; /* none free: one that ends makes the log changed too */
+        return ERR_AGAIN;
+    }
+    if (batch_header(view_of(b->mem + (pos - b->pos), BATCH_HEADER_BYTES), info) != ERR_OK ||
+        info->bytes > seg->bytes - pos || info->last_offset_delta < 0)
+        return ERR_CORRUPT;
+    return ERR_OK;
+}
+
+/* Walks batch headers on from a boundary to the batch that holds `offset`. */
+static int
+find_cold(struct store *s, struct plog *p, struct segment *seg, int64_t offset,
+          struct store_range *out)
+{
+    int64_t i = index_by_rel(&seg->idx, (uint32_t)(offset - seg->base));
+    if (i < 0 && seg->indexed_from)
+        return ERR_AGAIN;
+    struct index_entry none = {0};
+    const struct index_entry *x = i < 0 ? &none : index_get(&seg->idx, (uint32_t)i);
+    int64_t base = seg->base + (int64_t)x->rel;
+    uint32_t pos = x->pos;
+    while (base != offset) {
+        struct batch_info info;
+        int rc = header_cold(s, p, seg, pos, &info);
+        if (rc != ERR_OK)
+            return rc;
+        if (info.base_offset < base || info.base_offset > offset)
+            return ERR_CORRUPT;
+        base = info.base_offset;
+        if (offset <= base + info.last_offset_delta)
+            break;
+        base += info.last_offset_delta + 1;
+        pos += info.bytes;
+        if (pos >= seg->bytes)
+            return ERR_CORRUPT;
+    }
+    out->at = pos;
+    out->offset_first = out->offset_limit = base;
+    return ERR_OK;
+}
+
+/* Extends a range by index entries as far as they reach; by headers when that is not one batch. */
+static int
+extend_cold(struct store *s, struct plog *p, struct segment *seg, const struct want *want,
+            struct store_range *out)
+{
+    const struct index_entry *far =
+        index_end(seg, (uint64_t)out->at + want->bytes_max, want->limit);
+    int64_t segment_limit = plog_segment_limit(p, seg);
+    if (segment_limit <= want->limit && seg->bytes - out->at <= want->bytes_max) {
+        out->len = seg->bytes - out->at;
+        out->offset_limit = segment_limit;
+        return ERR_OK;
+    }
+    if (far && far->pos > out->at) {
+        out->len = far->pos - out->at;
+        out->offset_limit = seg->base + (int64_t)far->rel;
+        return ERR_OK;
+    }
+    while (out->at + out->len < seg->written) {
+        struct batch_info info;
+        int rc = header_cold(s, p, seg, out->at + out->len, &info);
+        if (rc != ERR_OK)
+            return rc == ERR_AGAIN && out->len ? ERR_OK : rc;
+        int64_t limit = info.base_offset + info.last_offset_delta + 1;
+        uint64_t len = (uint64_t)out->len + info.bytes;
+        if (limit > want->limit ||
+            (len > want->bytes_max && !(out->len == 0 && want->at_least_one)))
+            break;
+        out->len = (uint32_t)len;
+        out->offset_limit = limit;
+    }
+    return ERR_OK;
+}
+
+int
+store_locate(struct store *s, struct plog *p, int64_t offset, int64_t offset_limit,
+             uint32_t bytes_max, bool at_least_one, struct store_range *out)
+{
+    *out = (struct store_range){
+        .log = p, .log_serial = p->serial, .offset_first = offset, .offset_limit = offset};
+    if (offset < p->start || offset > p->end)
+        return ERR_NOT_FOUND;
+    struct want want = {offset_limit < p->hw ? offset_limit : p->hw, bytes_max, at_least_one};
+    struct segment *seg = offset < want.limit ? plog_segment_of(p, offset) : NULL;
+    if (!seg)
+        return ERR_OK;
+    out->segment_base = seg->base;
+    uint64_t seq = store_tail_by_offset(s, p, seg, offset);
+    if (seq) {
+        locate_cached(s, p, seg, seq, &want, out);
+        return ERR_OK;
+    }
+    if (seg->index_error != ERR_OK)
+        return seg->index_error;
+    int rc = find_cold(s, p, seg, offset, out);
+    if (rc == ERR_OK)
+        rc = extend_cold(s, p, seg, &want, out);
+    if (rc == ERR_AGAIN)
+        store_index_begin(s, p, seg);
+    return rc;
+}
+
+/* ---- hold --------------------------------------------------------------------------------------
+ */
+
+static void
+hold_cached(struct store *s, const struct store_range *range, int64_t segment_limit, uint64_t seq,
+            struct store_hold *out)
+{
+    uint32_t pos = range->at;
+    uint64_t first = 0, limit = 0;
+    const struct tail_entry *e;
+    while (out->span_count < STORE_SPANS_MAX && out->bytes < range->len &&
+           (e = store_entry(s, seq)) && e->base < segment_limit) {
+        uint32_t skip = pos - e->pos, n = e->len - skip;
+        if (n > range->len - out->bytes)
+            n = range->len - out->bytes;
+        out->spans[out->span_count++] = view_of(journal_at(s->journal, e->place) + skip, n);
+        if (!first)
+            first = e->place + skip;
+        limit = e->place + skip + n;
+        out->bytes += n;
+        pos += n;
+        seq = e->next;
+    }
+    journal_pin(s->journal, first, limit);
+    out->pin = NULL;
+    out->pin_first = first;
+    out->pin_limit = limit;
+    s->stats.cache_reads++;
+}
+
+static int
+hold_cold(struct store *s, const struct store_range *range, struct segment *seg, uint64_t waiter,
+          struct store_hold *out)
+{
+    struct plog *p = range->log;
+    struct read_buffer *b = store_buffer_find(s, p, seg->base, range->at);
+    if (!b) {
+        int64_t i = index_by_pos(&seg->idx, range->at);
+        uint32_t pos = i < 0 ? range->at : index_get(&seg->idx, (uint32_t)i)->pos;
+        if (range->at - pos > STORE_READ_BYTES / 2)
+            pos = range->at;
+        int rc = store_buffer_read(s, p, seg, pos, &b);
+        store_wait(s, waiter, rc == ERR_OK ? b : NULL);
+        return ERR_AGAIN;
+    }
+    if (b->state == READ_BUSY) {
+        store_wait(s, waiter, b);
+        return ERR_AGAIN;
+    }
+    b->used = ++s->tick;
+    uint32_t limit = b->pos + b->len;
+    if (b->error != ERR_OK) {
+        if (range->at >= b->good_to) {
+            int error = b->error;
+            if (b->pins == 0)
+                b->state = READ_FREE; /* who asks again reads again */
+            return error;
+        }
+        limit = b->good_to;
+    }
+    if (b->whole_to > range->at && b->whole_to < limit)
+        limit = b->whole_to; /* the next read then begins with a whole batch */
+    uint32_t n = limit - range->at < range->len ? limit - range->at : range->len;
+    out->spans[0] = view_of(b->mem + (range->at - b->pos), n);
+    out->span_count = 1;
+    out->bytes = n;
+    out->pin = b;
+    b->pins++;
+    s->stats.cold_reads++;
+    return ERR_OK;
+}
+
+int
+store_hold(struct store *s, const struct store_range *range, uint64_t waiter,
+           struct store_hold *out)
+{
+    out->span_count = out->bytes = 0;
+    out->pin = NULL;
+    out->pin_first = out->pin_limit = 0;
+    struct plog *p = range->log;
+    if (!p->used || p->dead || p->serial != range->log_serial)
+        return ERR_NOT_FOUND;
+    struct segment *seg = plog_segment_at(p, range->segment_base);
+    if (!seg)
+        return ERR_NOT_FOUND;
+    if (range->len == 0)
+        return ERR_OK;
+    must(range->at < seg->bytes && range->len <= seg->bytes - range->at);
+    uint64_t seq = store_tail_by_pos(s, p, seg, range->at);
+    if (!seq)
+        return hold_cold(s, range, seg, waiter, out);
+    hold_cached(s, range, plog_segment_limit(p, seg), seq, out);
+    return ERR_OK;
+}
+
+void
+store_release(struct store *s, struct store_hold *hold)
+{
+    if (hold->pin) {
+        struct read_buffer *b = hold->pin;
+        must(b->pins > 0);
+        if (--b->pins == 0)
+            store_wake(s, NULL); /* who waits for any buffer */
+    } else if (hold->pin_limit) {
+        journal_unpin(s->journal, hold->pin_first, hold->pin_limit);
+    }
+    hold->pin = NULL;
+    hold->pin_limit = 0;
+    hold->span_count = hold->bytes = 0;
+}

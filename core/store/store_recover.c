@@ -1,0 +1,412 @@
+/* store_recover.c: from what a process left on disk to a boot checkpoint of a new generation.
+ *
+ *   boot-checkpoint        generation G, core count, journal bytes (in the lsn field), all logs at
+ * boot; replaced by rename, so it is always whole core-N/ckpt-a, -b      newer states of core N's
+ * logs, of generation G core-N/journal-*       what came after, in frames of generation G
+ *   log/<topic>/<partition>/<offset>.log
+ *   stray/                 directories of logs that nobody knows
+ *
+ * Everything is read and checked before anything is changed.  Then the journals are replayed into
+ * the segments, all is synced, and the rename of the boot checkpoint with G + 1 makes it true at
+ * once: until then a crash leaves G as it was, after it nothing of G counts. */
+#include "core/base/err.h"
+#include "core/base/log.h"
+#include "core/store/store_in.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { RECOVER_CORES_MAX = 1024, RECOVER_CHUNK = 4 << 20, RECOVER_FLIGHT = 4 };
+
+static const char boot_path[] = "boot-checkpoint", boot_tmp[] = "boot-checkpoint.tmp";
+
+struct file_bytes {
+    uint8_t *mem;
+    uint64_t len;
+    struct ckpt_header header;
+};
+
+/* Reads a whole checkpoint file after syncing it.  mem NULL: not there, or not valid (*valid). */
+static int
+ckpt_read(struct disk *disk, const char *path, struct file_bytes *out, bool *there)
+{
+    *out = (struct file_bytes){0};
+    *there = false;
+    int64_t got =
+        store_run(disk, (struct disk_op){.kind = DISK_OPEN, .path = path, .flags = DISK_WRITABLE});
+    if (got == ERR_NOT_FOUND)
+        return ERR_OK;
+    if (got < 0)
+        return (int)got;
+    *there = true;
+    int32_t file = (int32_t)got;
+    got = store_run(disk, (struct disk_op){.kind = DISK_SYNC, .file = file});
+    if (got >= 0)
+        got = store_run(disk, (struct disk_op){.kind = DISK_SIZE, .file = file});
+    uint64_t size = got < 0 ? 0 : (uint64_t)got;
+    uint8_t *mem = got < 0 ? NULL : aligned_alloc(STORE_BLOCK, plog_round_block(size + 1));
+    if (got >= 0 && !mem)
+        got = ERR_LIMIT;
+    for (uint64_t at = 0; got >= 0 && at < size; at += (uint64_t)got) {
+        uint64_t n = size - at < RECOVER_CHUNK ? size - at : RECOVER_CHUNK;
+        got = store_run(
+            disk,
+            (struct disk_op){
+                .kind = DISK_READ, .file = file, .at = mem + at, .len = (uint32_t)n, .offset = at});
+        if (got == 0)
+            got = ERR_IO;
+    }
+    store_run(disk, (struct disk_op){.kind = DISK_CLOSE, .file = file});
+    if (got >= 0 && store_ckpt_header_read(mem, size, &out->header) == ERR_OK) {
+        out->mem = mem;
+        out->len = size;
+        return ERR_OK;
+    }
+    free(mem);
+    return got < 0 ? (int)got : ERR_OK;
+}
+
+/* The newest valid checkpoint of a core in this generation; mem NULL when it made none. */
+static int
+core_ckpt_read(struct disk *disk, uint32_t core, uint64_t generation, struct file_bytes *out)
+{
+    *out = (struct file_bytes){0};
+    for (int i = 0; i < 2; i++) {
+        char path[32];
+        snprintf(path, sizeof path, "core-%u/ckpt-%c", core, 'a' + i);
+        struct file_bytes one;
+        bool there;
+        int rc = ckpt_read(disk, path, &one, &there);
+        if (rc != ERR_OK)
+            return rc;
+        if (!one.mem)
+            continue;
+        if (one.header.generation == generation &&
+            (!out->mem || one.header.seq > out->header.seq)) {
+            free(out->mem);
+            *out = one;
+        } else {
+            free(one.mem);
+        }
+    }
+    return ERR_OK;
+}
+
+static int
+logs_load(struct replay *r, const struct file_bytes *f, uint32_t core, uint32_t core_count)
+{
+    struct cur c = cur_of(view_of(f->mem + CKPT_HEADER_BYTES, (uint32_t)f->header.bytes));
+    for (uint32_t i = 0; i < f->header.log_count; i++) {
+        /* Whose is it?  Topic and partition stand at fixed places. */
+        struct cur peek = c;
+        cur_u64(&peek);
+        struct view topic = cur_view(&peek, 16);
+        int32_t partition = cur_i32(&peek);
+        if (peek.bad)
+            return ERR_CORRUPT;
+        if (store_core_of(topic.at, partition, core_count) == core) {
+            int rc = store_replay_load(r, &c);
+            if (rc != ERR_OK)
+                return rc;
+            continue;
+        }
+        struct plog other;
+        int rc = plog_load(&other, &c);
+        if (rc != ERR_OK)
+            return rc;
+        plog_free(&other);
+    }
+    return ERR_OK;
+}
+
+static int
+check_record(void *user, uint64_t lsn, uint32_t kind, struct view body)
+{
+    (void)lsn;
+    (void)kind;
+    (void)body;
+    ++*(uint64_t *)user;
+    return ERR_OK;
+}
+
+struct recover {
+    struct disk *disk;
+    struct file_bytes boot, *cores;
+    struct replay replay;
+    uint64_t records;
+    bool clean;
+};
+
+static int
+core_walk(struct recover *v, uint32_t core, bool check)
+{
+    struct file_bytes *f = &v->cores[core];
+    if (f->mem && f->header.flags & CKPT_FLAG_CLEAN)
+        return ERR_OK;
+    v->clean = false;
+    char dir[32];
+    snprintf(dir, sizeof dir, "core-%u", core);
+    struct journal_config config;
+    store_journal_config(v->boot.header.lsn, STORE_FILE_BYTES, 1, dir, &config);
+    uint64_t last;
+    return journal_recover(v->disk, &config, v->boot.header.generation, f->mem ? f->header.lsn : 0,
+                           check ? check_record : store_replay_record,
+                           check ? (void *)&v->records : (void *)&v->replay, &last);
+}
+
+static int
+cores_replay(struct recover *v)
+{
+    uint32_t count = v->boot.header.core_count;
+    int rc = ERR_OK;
+    for (uint32_t core = 0; core < count && rc == ERR_OK; core++)
+        rc = core_ckpt_read(v->disk, core, v->boot.header.generation, &v->cores[core]);
+    for (uint32_t core = 0; core < count && rc == ERR_OK; core++)
+        rc = core_walk(v, core, true);
+    for (uint32_t core = 0; core < count && rc == ERR_OK; core++) {
+        store_replay_core(&v->replay);
+        rc = logs_load(&v->replay, v->cores[core].mem ? &v->cores[core] : &v->boot, core, count);
+        if (rc == ERR_OK)
+            rc = core_walk(v, core, false);
+    }
+    if (rc == ERR_OK && !v->clean)
+        rc = store_replay_finish(&v->replay);
+    return rc;
+}
+
+/* ---- stray directories -------------------------------------------------------------------------
+ */
+
+struct names {
+    char (*names)[PLOG_PATH_BYTES];
+    uint32_t count, room;
+    bool failed;
+};
+
+static void
+names_add(void *user, const char *name)
+{
+    struct names *n = user;
+    if (n->count == n->room) {
+        uint32_t room = n->room ? n->room * 2 : 64;
+        void *more = realloc(n->names, room * sizeof *n->names);
+        if (!more) {
+            n->failed = true;
+            return;
+        }
+        n->names = more;
+        n->room = room;
+    }
+    snprintf(n->names[n->count++], sizeof *n->names, "%s", name);
+}
+
+static int
+name_order(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+static int
+stray_move(struct recover *v, const char *topic, const char *partition)
+{
+    char from[3 * PLOG_PATH_BYTES], to[3 * PLOG_PATH_BYTES];
+    snprintf(from, sizeof from, "log/%s/%s", topic, partition);
+    snprintf(to, sizeof to, "stray/%s-%s-%llu", topic, partition,
+             (unsigned long long)v->boot.header.generation);
+    log_warn("store", "a log that no checkpoint knows is moved away path=%s to=%s", from, to);
+    int64_t got = store_run(v->disk, (struct disk_op){.kind = DISK_MKDIR, .path = "stray"});
+    if (got >= 0 || got == ERR_EXISTS)
+        got =
+            store_run(v->disk, (struct disk_op){.kind = DISK_RENAME, .path = from, .path_to = to});
+    return got < 0 ? (int)got : ERR_OK;
+}
+
+static int
+strays_in(struct recover *v, const char *topic, const struct names *known)
+{
+    struct names parts = {0};
+    char path[2 * PLOG_PATH_BYTES];
+    snprintf(path, sizeof path, "log/%s", topic);
+    int rc = v->disk->ops->list(v->disk->self, path, names_add, &parts);
+    if (parts.failed)
+        rc = ERR_LIMIT;
+    for (uint32_t i = 0; i < parts.count && rc == ERR_OK; i++) {
+        char key[PLOG_PATH_BYTES];
+        int n = snprintf(key, sizeof key, "log/%s/%s", topic, parts.names[i]);
+        bool fits = n > 0 && n < (int)sizeof key;
+        if (!fits || known->count == 0 ||
+            !bsearch(key, known->names, known->count, sizeof *known->names, name_order))
+            rc = stray_move(v, topic, parts.names[i]);
+    }
+    free(parts.names);
+    return rc;
+}
+
+static int
+strays(struct recover *v)
+{
+    struct names known = {0}, topics = {0};
+    for (uint32_t i = 0; i < v->replay.count; i++) {
+        char path[PLOG_PATH_BYTES];
+        plog_path_dir(&v->replay.logs[i]->log, path);
+        if (!v->replay.logs[i]->log.dead)
+            names_add(&known, path);
+    }
+    if (known.count)
+        qsort(known.names, known.count, sizeof *known.names, name_order);
+    int rc = v->disk->ops->list(v->disk->self, "log", names_add, &topics);
+    if (known.failed || topics.failed)
+        rc = ERR_LIMIT;
+    for (uint32_t i = 0; i < topics.count && rc == ERR_OK; i++)
+        rc = strays_in(v, topics.names[i], &known);
+    free(known.names);
+    free(topics.names);
+    return rc;
+}
+
+/* ---- the boot checkpoint -----------------------------------------------------------------------
+ */
+
+static int
+boot_build(struct recover *v, uint32_t core_count, uint64_t journal_bytes, struct store_boot *boot)
+{
+    uint64_t bytes = CKPT_HEADER_BYTES;
+    for (uint32_t i = 0; i < v->replay.count; i++)
+        bytes += plog_save_bytes(&v->replay.logs[i]->log);
+    if (bytes > UINT32_MAX)
+        return ERR_LIMIT;
+    boot->mem = aligned_alloc(STORE_BLOCK, plog_round_block(bytes));
+    if (!boot->mem)
+        return ERR_LIMIT;
+    struct put w = put_of(boot->mem + CKPT_HEADER_BYTES, (uint32_t)(bytes - CKPT_HEADER_BYTES));
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < v->replay.count; i++) {
+        struct plog *p = &v->replay.logs[i]->log;
+        if (p->dead)
+            continue;
+        p->id = ++count; /* ids are the journal's, and that begins anew */
+        plog_save(p, &w);
+    }
+    must(!w.bad);
+    boot->len = CKPT_HEADER_BYTES + put_len(&w);
+    boot->generation = v->boot.header.generation + 1;
+    boot->next_id = (uint64_t)count + 1;
+    boot->core_count = core_count;
+    struct ckpt_header h = {.generation = boot->generation,
+                            .seq = 1,
+                            .lsn = journal_bytes,
+                            .next_id = boot->next_id,
+                            .core_count = core_count,
+                            .log_count = count};
+    store_ckpt_header_write(&h, boot->mem, view_of(boot->mem + CKPT_HEADER_BYTES, put_len(&w)));
+    boot->facts = (struct store_boot_facts){.logs = count,
+                                            .frames_replayed = v->replay.records,
+                                            .bytes_replayed = v->replay.bytes,
+                                            .clean = v->clean};
+    return ERR_OK;
+}
+
+static int
+boot_write(struct disk *disk, const struct store_boot *boot)
+{
+    int64_t got = store_run(disk, (struct disk_op){.kind = DISK_UNLINK, .path = boot_tmp});
+    if (got < 0 && got != ERR_NOT_FOUND)
+        return (int)got;
+    got = store_run(disk, (struct disk_op){.kind = DISK_OPEN,
+                                           .path = boot_tmp,
+                                           .flags = DISK_CREATE | DISK_WRITABLE});
+    if (got < 0)
+        return (int)got;
+    int32_t file = (int32_t)got;
+    for (uint64_t at = 0; got >= 0 && at < boot->len; at += (uint64_t)got) {
+        uint64_t n = boot->len - at < RECOVER_CHUNK ? boot->len - at : RECOVER_CHUNK;
+        got = store_run(disk, (struct disk_op){.kind = DISK_WRITE,
+                                               .file = file,
+                                               .at = boot->mem + at,
+                                               .len = (uint32_t)n,
+                                               .offset = at});
+    }
+    if (got >= 0)
+        got = store_run(disk, (struct disk_op){.kind = DISK_SYNC, .file = file});
+    store_run(disk, (struct disk_op){.kind = DISK_CLOSE, .file = file});
+    if (got >= 0)
+        got = store_run(
+            disk, (struct disk_op){.kind = DISK_RENAME, .path = boot_tmp, .path_to = boot_path});
+    if (got >= 0)
+        got = store_run(disk, (struct disk_op){.kind = DISK_SYNC_DIR, .path = "."});
+    return got < 0 ? (int)got : ERR_OK;
+}
+
+/* ---- all together ------------------------------------------------------------------------------
+ */
+
+static int
+recover(struct recover *v, uint32_t core_count, uint64_t journal_bytes, struct store_boot *boot)
+{
+    /* Names we are about to see must not vanish with the next power cut. */
+    int64_t got = store_run(v->disk, (struct disk_op){.kind = DISK_SYNC_DIR, .path = "."});
+    bool there;
+    int rc = got < 0 ? (int)got : ckpt_read(v->disk, boot_path, &v->boot, &there);
+    if (rc != ERR_OK)
+        return rc;
+    if (there && !v->boot.mem) {
+        log_error("store", "damaged: the boot checkpoint is not valid path=%s", boot_path);
+        return ERR_CORRUPT;
+    }
+    if (v->boot.header.core_count > RECOVER_CORES_MAX)
+        return ERR_CORRUPT;
+    got = store_run(v->disk, (struct disk_op){.kind = DISK_MKDIR, .path = "log"});
+    if (got < 0 && got != ERR_EXISTS)
+        return (int)got;
+    v->clean = there;
+    v->cores = calloc(v->boot.header.core_count + 1, sizeof *v->cores);
+    rc = v->cores ? cores_replay(v) : ERR_LIMIT;
+    if (rc == ERR_OK && !v->clean)
+        rc = strays(v);
+    if (rc == ERR_OK)
+        rc = boot_build(v, core_count, journal_bytes, boot);
+    return rc == ERR_OK ? boot_write(v->disk, boot) : rc;
+}
+
+int
+store_recover(struct disk *disk, uint32_t core_count, uint64_t journal_bytes,
+              struct store_boot **out)
+{
+    if (core_count == 0 || core_count > RECOVER_CORES_MAX)
+        return ERR_INVALID;
+    struct recover v = {.disk = disk, .replay.disk = disk};
+    struct store_boot *boot = calloc(1, sizeof *boot);
+    if (!boot)
+        return ERR_LIMIT;
+    int rc = recover(&v, core_count, journal_bytes, boot);
+    for (uint32_t i = 0; v.cores && i < v.boot.header.core_count; i++)
+        free(v.cores[i].mem);
+    free(v.cores);
+    free(v.boot.mem);
+    store_replay_free(&v.replay);
+    if (rc != ERR_OK) {
+        store_boot_free(boot);
+        return rc;
+    }
+    log_info("store", "recovered generation=%llu logs=%llu records=%llu bytes=%llu clean=%d",
+             (unsigned long long)boot->generation, (unsigned long long)boot->facts.logs,
+             (unsigned long long)boot->facts.frames_replayed,
+             (unsigned long long)boot->facts.bytes_replayed, boot->facts.clean);
+    *out = boot;
+    return ERR_OK;
+}
+
+void
+store_boot_free(struct store_boot *boot)
+{
+    if (!boot)
+        return;
+    free(boot->mem);
+    free(boot);
+}
+
+void
+store_boot_facts(const struct store_boot *boot, struct store_boot_facts *out)
+{
+    *out = boot->facts;
+}

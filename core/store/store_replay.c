@@ -1,0 +1,413 @@
+/* store_replay.c: journal records of a process that is gone, applied to the logs of its checkpoint.
+ *
+ * Idempotent: a record says segment and position, so bytes that a file has are skipped, and offsets
+ * that a log has are not counted again.  A crash in here changes nothing that the next recovery
+ * would not write once more.  Bytes of one log gather in memory and go to its file in large writes.
+ */
+#include "core/base/err.h"
+#include "core/base/log.h"
+#include "core/store/store_in.h"
+
+#include <stdlib.h>
+
+enum {
+    REPLAY_PENDING_BYTES = 256 << 10, /* of one log */
+    REPLAY_TOTAL_BYTES = 128 << 20,   /* of all */
+};
+
+int64_t
+store_run(struct disk *disk, struct disk_op op)
+{
+    return disk->ops->run(disk->self, &op);
+}
+
+/* ---- logs by id --------------------------------------------------------------------------------
+ */
+
+static uint32_t *
+id_place(const struct replay *r, uint64_t id)
+{
+    uint32_t i = (uint32_t)(id * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (r->ids_room - 1);
+    while (r->ids[i] != UINT32_MAX && r->logs[r->ids[i]]->log.id != id)
+        i = (i + 1) & (r->ids_room - 1);
+    return &r->ids[i];
+}
+
+static struct replay_log *
+log_by_id(const struct replay *r, uint64_t id)
+{
+    uint32_t i = r->ids_room ? *id_place(r, id) : UINT32_MAX;
+    return i == UINT32_MAX ? NULL : r->logs[i];
+}
+
+static int
+ids_rebuild(struct replay *r)
+{
+    uint32_t want = 64;
+    while (want < (r->count - r->core_first + 1) * 4)
+        want *= 2;
+    free(r->ids);
+    r->ids_room = 0;
+    r->ids = malloc(want * sizeof *r->ids);
+    if (!r->ids)
+        return ERR_LIMIT;
+    r->ids_room = want;
+    memset(r->ids, 0xff, want * sizeof *r->ids);
+    for (uint32_t i = r->core_first; i < r->count; i++)
+        *id_place(r, r->logs[i]->log.id) = i;
+    return ERR_OK;
+}
+
+static int
+log_add(struct replay *r, struct replay_log *l)
+{
+    if (r->count == r->room) {
+        uint32_t room = r->room ? r->room * 2 : 64;
+        struct replay_log **more = realloc(r->logs, room * sizeof *more);
+        if (!more)
+            return ERR_LIMIT;
+        r->logs = more;
+        r->room = room;
+    }
+    r->logs[r->count++] = l;
+    if ((r->count - r->core_first) * 2 >= r->ids_room)
+        return ids_rebuild(r);
+    *id_place(r, l->log.id) = r->count - 1;
+    return ERR_OK;
+}
+
+void
+store_replay_core(struct replay *r)
+{
+    r->core_first = r->count;
+    free(r->ids);
+    r->ids = NULL;
+    r->ids_room = 0;
+}
+
+void
+store_replay_free(struct replay *r)
+{
+    for (uint32_t i = 0; i < r->count; i++) {
+        plog_free(&r->logs[i]->log);
+        free(r->logs[i]->pending);
+        free(r->logs[i]);
+    }
+    free(r->logs);
+    free(r->ids);
+    *r = (struct replay){.disk = r->disk};
+}
+
+/* ---- files -------------------------------------------------------------------------------------
+ */
+
+static int
+dirs_make(struct replay *r, const struct plog *p)
+{
+    char path[PLOG_PATH_BYTES];
+    plog_path_topic(p, path);
+    int64_t got = store_run(r->disk, (struct disk_op){.kind = DISK_MKDIR, .path = path});
+    if (got < 0 && got != ERR_EXISTS)
+        return (int)got;
+    plog_path_dir(p, path);
+    got = store_run(r->disk, (struct disk_op){.kind = DISK_MKDIR, .path = path});
+    return got < 0 && got != ERR_EXISTS ? (int)got : ERR_OK;
+}
+
+/* Writes the gathered bytes of a log behind what its file has. */
+static int
+pending_write(struct replay *r, struct replay_log *l)
+{
+    if (l->pending_len == 0)
+        return ERR_OK;
+    struct segment *seg = l->pending_seg;
+    if (!l->touched) {
+        int rc = dirs_make(r, &l->log);
+        if (rc != ERR_OK)
+            return rc;
+        l->touched = true;
+    }
+    char path[PLOG_PATH_BYTES];
+    plog_path_segment(&l->log, seg->base, ".log", path);
+    int64_t got = store_run(
+        r->disk,
+        (struct disk_op){.kind = DISK_OPEN, .path = path, .flags = DISK_CREATE | DISK_WRITABLE});
+    if (got < 0)
+        return (int)got;
+    int32_t file = (int32_t)got;
+    uint32_t at = seg->written - l->pending_len;
+    got = store_run(r->disk, (struct disk_op){.kind = DISK_WRITE,
+                                              .file = file,
+                                              .at = l->pending,
+                                              .len = l->pending_len,
+                                              .offset = at});
+    store_run(r->disk, (struct disk_op){.kind = DISK_CLOSE, .file = file});
+    if (got < 0)
+        return (int)got;
+    r->bytes += l->pending_len;
+    r->pending_total -= l->pending_len;
+    l->pending_len = 0;
+    return ERR_OK;
+}
+
+static int
+pending_write_all(struct replay *r)
+{
+    int rc = ERR_OK;
+    for (uint32_t i = 0; i < r->count && rc == ERR_OK; i++) {
+        if (!r->logs[i]->log.dead)
+            rc = pending_write(r, r->logs[i]);
+        free(r->logs[i]->pending);
+        r->logs[i]->pending = NULL;
+        r->logs[i]->pending_room = 0;
+    }
+    return rc;
+}
+
+/* Gathers bytes; seg->written counts them already. */
+static int
+pending_add(struct replay *r, struct replay_log *l, struct segment *seg, struct view bytes)
+{
+    int rc = ERR_OK;
+    if (l->pending_len &&
+        (l->pending_seg != seg || l->pending_len + bytes.len > REPLAY_PENDING_BYTES))
+        rc = pending_write(r, l);
+    if (rc == ERR_OK && r->pending_total + bytes.len > REPLAY_TOTAL_BYTES)
+        rc = pending_write_all(r);
+    if (rc != ERR_OK)
+        return rc;
+    if (l->pending_len + bytes.len > l->pending_room) {
+        uint32_t room = l->pending_room ? l->pending_room : 4096;
+        while (room < l->pending_len + bytes.len)
+            room *= 2;
+        uint8_t *more = realloc(l->pending, room);
+        if (!more)
+            return ERR_LIMIT;
+        l->pending = more;
+        l->pending_room = room;
+    }
+    memcpy(l->pending + l->pending_len, bytes.at, bytes.len);
+    l->pending_len += bytes.len;
+    l->pending_seg = seg;
+    r->pending_total += bytes.len;
+    seg->written += bytes.len;
+    return ERR_OK;
+}
+
+/* Removes what a deleted log has on disk; what is not there is no error. */
+static int
+log_remove(struct replay *r, struct replay_log *l)
+{
+    struct plog *p = &l->log;
+    r->pending_total -= l->pending_len;
+    l->pending_len = 0;
+    p->dead = true;
+    char path[PLOG_PATH_BYTES];
+    for (uint32_t i = 0; i < p->segment_count; i++) {
+        plog_path_segment(p, p->segments[i]->base, ".log", path);
+        int64_t got = store_run(r->disk, (struct disk_op){.kind = DISK_UNLINK, .path = path});
+        if (got < 0 && got != ERR_NOT_FOUND)
+            return (int)got;
+        plog_path_segment(p, p->segments[i]->base, ".idx", path);
+        store_run(r->disk, (struct disk_op){.kind = DISK_UNLINK, .path = path});
+    }
+    plog_path_dir(p, path);
+    store_run(r->disk,
+              (struct disk_op){.kind = DISK_UNLINK, .path = path, .flags = DISK_DIRECTORY});
+    plog_path_topic(p, path);
+    store_run(r->disk,
+              (struct disk_op){.kind = DISK_UNLINK, .path = path, .flags = DISK_DIRECTORY});
+    return ERR_OK;
+}
+
+/* ---- records -----------------------------------------------------------------------------------
+ */
+
+int
+store_replay_load(struct replay *r, struct cur *c)
+{
+    struct replay_log *l = calloc(1, sizeof *l);
+    if (!l)
+        return ERR_LIMIT;
+    int rc = plog_load(&l->log, c);
+    if (rc == ERR_OK)
+        rc = log_add(r, l);
+    if (rc != ERR_OK) {
+        plog_free(&l->log);
+        free(l);
+        return rc;
+    }
+    /* Segments before the first that was not whole on disk were cut when they were sealed. */
+    uint32_t count = l->log.segment_count;
+    l->finish_from = count ? count - 1 : 0;
+    for (uint32_t i = count; i-- > 0;)
+        if (l->log.segments[i]->synced < l->log.segments[i]->bytes)
+            l->finish_from = i;
+    return l->log.dead ? log_remove(r, l) : ERR_OK;
+}
+
+static int
+replay_create(struct replay *r, struct view body)
+{
+    struct plog read = {0};
+    if (body.len != STORE_CREATE_BYTES)
+        return ERR_CORRUPT;
+    store_create_read(body, &read);
+    struct replay_log *l = log_by_id(r, read.id);
+    if (l) {
+        l->log.config = read.config;
+        return ERR_OK;
+    }
+    l = calloc(1, sizeof *l);
+    if (!l)
+        return ERR_LIMIT;
+    plog_init(&l->log);
+    store_create_read(body, &l->log);
+    int rc = log_add(r, l);
+    if (rc != ERR_OK)
+        free(l);
+    return rc;
+}
+
+static int
+batch_misplaced(const struct replay_log *l, int64_t base, uint32_t pos, uint64_t lsn)
+{
+    char path[PLOG_PATH_BYTES];
+    plog_path_segment(&l->log, base, ".log", path);
+    log_error(
+        "store",
+        "damaged: a journal record does not continue its segment path=%s position=%u lsn=%llu",
+        path, pos, (unsigned long long)lsn);
+    return ERR_CORRUPT;
+}
+
+/* Counts a batch that the checkpoint did not know. */
+static int
+replay_facts(struct plog *p, struct segment *seg, uint32_t pos, const struct batch_info *info)
+{
+    if (info->base_offset < p->end)
+        return ERR_OK;
+    if (info->base_offset > p->end || pos != seg->bytes || seg != plog_last(p))
+        return ERR_CORRUPT;
+    plog_note_producer(p, info, info->base_offset, info->max_timestamp_ms, 0);
+    int rc = plog_note(p, seg, info->base_offset, info, info->leader_epoch, info->max_timestamp_ms);
+    p->hw = p->end;
+    return rc;
+}
+
+static int
+replay_batch(struct replay *r, uint64_t lsn, struct view body)
+{
+    struct cur c = cur_of(body);
+    uint64_t id = cur_u64(&c);
+    int64_t segment_base = cur_i64(&c);
+    uint32_t pos = cur_u32(&c), len = cur_u32(&c);
+    struct view batch = cur_view(&c, len);
+    struct batch_info info;
+    if (c.bad || batch_header(batch, &info) != ERR_OK || info.bytes != len)
+        return ERR_CORRUPT;
+    struct replay_log *l = log_by_id(r, id);
+    if (!l || l->log.dead)
+        return ERR_OK; /* deleted before the checkpoint, or behind it */
+    struct segment *seg = plog_segment_at(&l->log, segment_base);
+    if (!seg && segment_base == l->log.end && pos == 0)
+        seg = plog_roll(&l->log, segment_base);
+    if (!seg || pos > seg->written)
+        return batch_misplaced(l, segment_base, pos, lsn);
+    int rc = replay_facts(&l->log, seg, pos, &info);
+    if (rc == ERR_CORRUPT)
+        return batch_misplaced(l, segment_base, pos, lsn);
+    r->records++;
+    uint32_t skip = seg->written - pos;
+    if (skip >= len)
+        return rc;
+    return rc == ERR_OK ? pending_add(r, l, seg, view_of(batch.at + skip, len - skip)) : rc;
+}
+
+int
+store_replay_record(void *replay, uint64_t lsn, uint32_t kind, struct view body)
+{
+    struct replay *r = replay;
+    switch (kind) {
+    case STORE_REC_BATCH:
+        return replay_batch(r, lsn, body);
+    case STORE_REC_CREATE:
+        return replay_create(r, body);
+    case STORE_REC_DELETE: {
+        struct replay_log *l = body.len == 8 ? log_by_id(r, get_u64(body.at)) : NULL;
+        return l && !l->log.dead ? log_remove(r, l) : ERR_OK;
+    }
+    default:
+        log_error("store", "journal record of an unknown kind=%u lsn=%llu", kind,
+                  (unsigned long long)lsn);
+        return ERR_CORRUPT;
+    }
+}
+
+/* ---- finishing ---------------------------------------------------------------------------------
+ */
+
+/* Cuts a file to its valid length and makes it durable. */
+static int
+segment_finish(struct replay *r, const struct plog *p, struct segment *seg)
+{
+    char path[PLOG_PATH_BYTES];
+    plog_path_segment(p, seg->base, ".log", path);
+    int64_t got = store_run(
+        r->disk, (struct disk_op){.kind = DISK_OPEN, .path = path, .flags = DISK_WRITABLE});
+    if (got == ERR_NOT_FOUND && seg->bytes == 0)
+        return ERR_OK;
+    int32_t file = (int32_t)got;
+    int64_t size =
+        got < 0 ? got : store_run(r->disk, (struct disk_op){.kind = DISK_SIZE, .file = file});
+    int64_t rc = size < 0 && size != ERR_NOT_FOUND ? size : ERR_OK;
+    if (rc == ERR_OK && (size < (int64_t)seg->bytes || seg->written != seg->bytes)) {
+        log_error("store",
+                  "damaged: a segment is shorter than its log path=%s bytes=%u file=%lld known=%u",
+                  path, seg->bytes, (long long)size, seg->written);
+        rc = ERR_CORRUPT;
+    }
+    if (rc == ERR_OK && size > (int64_t)seg->bytes)
+        rc = store_run(r->disk,
+                       (struct disk_op){.kind = DISK_TRUNCATE, .file = file, .offset = seg->bytes});
+    if (rc >= 0)
+        rc = store_run(r->disk, (struct disk_op){.kind = DISK_SYNC, .file = file});
+    if (got >= 0)
+        store_run(r->disk, (struct disk_op){.kind = DISK_CLOSE, .file = file});
+    if (rc < 0)
+        return (int)rc;
+    seg->synced = seg->bytes;
+    seg->created = seg->named = true;
+    return ERR_OK;
+}
+
+static int
+log_finish(struct replay *r, struct replay_log *l)
+{
+    struct plog *p = &l->log;
+    int rc = ERR_OK;
+    for (uint32_t i = l->finish_from; i < p->segment_count && rc == ERR_OK; i++)
+        rc = segment_finish(r, p, p->segments[i]);
+    if (rc != ERR_OK || !l->touched)
+        return rc;
+    char path[PLOG_PATH_BYTES];
+    plog_path_dir(p, path);
+    int64_t got = store_run(r->disk, (struct disk_op){.kind = DISK_SYNC_DIR, .path = path});
+    plog_path_topic(p, path);
+    if (got >= 0)
+        got = store_run(r->disk, (struct disk_op){.kind = DISK_SYNC_DIR, .path = path});
+    return got < 0 ? (int)got : ERR_OK;
+}
+
+int
+store_replay_finish(struct replay *r)
+{
+    int rc = pending_write_all(r);
+    for (uint32_t i = 0; i < r->count && rc == ERR_OK; i++)
+        if (!r->logs[i]->log.dead)
+            rc = log_finish(r, r->logs[i]);
+    if (rc != ERR_OK)
+        return rc;
+    int64_t got = store_run(r->disk, (struct disk_op){.kind = DISK_SYNC_DIR, .path = "log"});
+    return got < 0 ? (int)got : ERR_OK;
+}

@@ -1,0 +1,284 @@
+/* store_writeback.c: durable batches from the cache into segment files, off the ack path.
+ *
+ * One write of a log is in flight at a time; it gathers contiguous batches into a bounce buffer.
+ * Direct writes are whole 4 KiB blocks: the partial block at the end is padded with zeros,
+ * remembered per log, and written again, with the same bytes in front, by the next write.  That
+ * assumes that a torn write leaves each 512-byte sector old or new: the old bytes may no longer be
+ * in the journal.
+ *
+ * A log is written when it has STORE_WRITE_GOOD_BYTES dirty, when its oldest dirty batch is
+ * WRITE_AGE_NS old, when the arena is half dirty, or when a checkpoint waits for it.
+ *
+ * Space is allocated ahead in growing steps (1 MiB doubling to 16 MiB), so that ten thousand small
+ * logs do not eat the disk; a full segment is cut to its length, synced, and its index thinned. */
+#include "core/base/err.h"
+#include "core/base/log.h"
+#include "core/store/store_in.h"
+
+enum {
+    WRITE_STEP_FIRST = 1 << 20,
+    WRITE_STEP_MAX = 16 << 20,
+};
+#define WRITE_AGE_NS (CLOCK_NS_PER_S)
+
+enum { WRITE_BLOCK = JOB_OPENED + 1, WRITE_ALLOCATE, WRITE_DATA };
+enum { SEAL_CUT = JOB_OPENED + 1, SEAL_SYNC };
+
+static uint8_t *
+block_of(const struct store *s, const struct plog *p)
+{
+    return s->blocks + (uint64_t)p->slot * STORE_BLOCK;
+}
+
+static struct tail_entry *
+durable_entry(const struct store *s, uint64_t seq)
+{
+    return seq && seq < s->tail.durable ? store_entry(s, seq) : NULL;
+}
+
+/* Copies what follows `written` into the bounce buffer behind the first `front` bytes. */
+static uint32_t
+gather(const struct store *s, const struct plog *p, const struct segment *seg, uint8_t *bounce,
+       uint32_t front)
+{
+    uint32_t fill = front, pos = seg->written;
+    uint64_t seq = p->dirty_first;
+    for (const struct tail_entry *e; fill < STORE_BOUNCE_BYTES && (e = durable_entry(s, seq));
+         seq = e->next) {
+        if (e->base >= plog_segment_limit(p, seg))
+            break;
+        must(e->pos <= pos && pos < e->pos + e->len);
+        uint32_t skip = pos - e->pos, n = e->len - skip;
+        if (n > STORE_BOUNCE_BYTES - fill)
+            n = STORE_BOUNCE_BYTES - fill;
+        memcpy(bounce + fill, journal_at(s->journal, e->place) + skip, n);
+        fill += n;
+        pos += n;
+    }
+    return fill - front;
+}
+
+static void
+write_failed(struct store *s, struct job *j, const char *what)
+{
+    struct plog *p = j->log;
+    s->bounce_busy[j->bounce] = false;
+    s->writes--;
+    p->writing = false;
+    if (!p->dead)
+        store_offline(s, p, (int)j->result, what);
+    store_job_end(s, j);
+}
+
+/* The bytes are in the file: moves written, remembers the partial block, lets the cache go. */
+static void
+write_done(struct store *s, struct job *j)
+{
+    struct plog *p = j->log;
+    struct segment *seg = j->seg;
+    uint32_t front = j->from % STORE_BLOCK;
+    seg->written = j->from + j->len;
+    uint32_t rest = seg->written % STORE_BLOCK;
+    if (rest)
+        memcpy(block_of(s, p), j->mem + (front + j->len - rest), rest);
+    p->block_known = true;
+    s->stats.writeback_bytes += j->len;
+    if (list_empty(&seg->sync_node))
+        list_push_back(&s->unsynced, &seg->sync_node);
+    int64_t limit = plog_segment_limit(p, seg);
+    for (struct tail_entry *e; (e = durable_entry(s, p->dirty_first));) {
+        if (e->base >= limit || e->pos + e->len > seg->written)
+            break;
+        e->written = true;
+        p->dirty_bytes -= e->len;
+        p->dirty_first = e->next;
+    }
+    list_remove(&p->dirty_node);
+    if (p->dirty_first) {
+        p->dirty_since_ns = s->now_ns;
+        list_push_back(&s->dirty, &p->dirty_node);
+    }
+    store_tail_clean(s);
+    s->bounce_busy[j->bounce] = false;
+    s->writes--;
+    p->writing = false;
+    store_job_end(s, j);
+    if (seg->written == seg->bytes && seg != plog_last(p) && !p->dead)
+        store_seal_begin(s, p, seg);
+}
+
+static uint64_t
+allocation(const struct plog *p, const struct segment *seg, uint64_t need)
+{
+    uint64_t step = seg->allocated < WRITE_STEP_FIRST ? WRITE_STEP_FIRST : seg->allocated;
+    uint64_t want = seg->allocated + (step > WRITE_STEP_MAX ? WRITE_STEP_MAX : step);
+    uint64_t most = plog_round_block(p->config.segment_bytes);
+    if (want > most)
+        want = most;
+    return want > need ? want : need;
+}
+
+void
+store_write_next(struct store *s, struct job *j)
+{
+    struct plog *p = j->log;
+    struct segment *seg = j->seg;
+    if (j->result < 0 || p->dead) {
+        write_failed(s, j,
+                     j->step == JOB_OPENED   ? "open"
+                     : j->step == WRITE_DATA ? "write"
+                                             : "allocate");
+        return;
+    }
+    uint32_t front = j->from % STORE_BLOCK, total = 0;
+    switch (j->step) {
+    case JOB_OPENED:
+        if (front && !p->block_known) {
+            j->step = WRITE_BLOCK;
+            store_job_run(s, j,
+                          &(struct disk_op){.kind = DISK_READ,
+                                            .file = seg->file,
+                                            .at = block_of(s, p),
+                                            .len = STORE_BLOCK,
+                                            .offset = j->from - front});
+            return;
+        }
+        break;
+    case WRITE_BLOCK:
+        if (j->result < front) {
+            j->result = ERR_CORRUPT; /* shorter than the checkpoint said */
+            write_failed(s, j, "read");
+            return;
+        }
+        p->block_known = true;
+        break;
+    case WRITE_ALLOCATE:
+        seg->allocated = j->op.offset + j->op.length;
+        break;
+    default:
+        write_done(s, j);
+        return;
+    }
+    if (j->len == 0) {
+        memcpy(j->mem, block_of(s, p), front);
+        j->len = gather(s, p, seg, j->mem, front);
+        must(j->len > 0);
+    }
+    total = (front + j->len + STORE_BLOCK - 1) / STORE_BLOCK * STORE_BLOCK;
+    memset(j->mem + front + j->len, 0, total - front - j->len);
+    uint64_t need = (uint64_t)(j->from - front) + total;
+    if (seg->allocated < need) {
+        j->step = WRITE_ALLOCATE;
+        store_job_run(s, j,
+                      &(struct disk_op){.kind = DISK_ALLOCATE,
+                                        .file = seg->file,
+                                        .length = allocation(p, seg, need)});
+        return;
+    }
+    j->step = WRITE_DATA;
+    store_job_run(s, j,
+                  &(struct disk_op){.kind = DISK_WRITE,
+                                    .file = seg->file,
+                                    .at = j->mem,
+                                    .len = total,
+                                    .offset = j->from - front});
+}
+
+/* Starts a write of a log; false when it cannot be now. */
+static bool
+write_begin(struct store *s, struct plog *p)
+{
+    const struct tail_entry *e = durable_entry(s, p->dirty_first);
+    if (!e || p->writing || s->writes == STORE_WRITES_MAX)
+        return false;
+    struct segment *seg = plog_segment_of(p, e->base);
+    struct job *j = store_job(s, JOB_WRITE, p, seg);
+    if (!j)
+        return false;
+    while (s->bounce_busy[j->bounce])
+        j->bounce++;
+    s->bounce_busy[j->bounce] = true;
+    j->mem = s->bounce + (uint64_t)j->bounce * (STORE_BOUNCE_BYTES + STORE_BLOCK);
+    j->from = seg->written;
+    s->writes++;
+    p->writing = true;
+    store_job_open(s, j);
+    return true;
+}
+
+static bool
+write_wanted(const struct store *s, const struct plog *p, bool all)
+{
+    return all || p->dirty_bytes >= STORE_WRITE_GOOD_BYTES ||
+           s->now_ns - p->dirty_since_ns >= WRITE_AGE_NS;
+}
+
+/* The list is in the order of age, but logs with much to write are at its front. */
+void
+store_writeback_step(struct store *s)
+{
+    bool all = s->flushing || s->ckpt.phase == CKPT_FLUSH ||
+               store_tail_dirty_bytes(s) > s->journal_config.arena_bytes / 2;
+    struct list *n = s->dirty.next;
+    while (n != &s->dirty && s->writes < STORE_WRITES_MAX) {
+        struct plog *p = list_item(n, struct plog, dirty_node);
+        n = n->next;
+        if (!write_wanted(s, p, all))
+            return;
+        if (!p->writing && !write_begin(s, p) && !all)
+            return;
+    }
+}
+
+uint64_t
+store_writeback_deadline(const struct store *s)
+{
+    if (list_empty(&s->dirty))
+        return CLOCK_NEVER;
+    const struct plog *p = list_item(s->dirty.next, struct plog, dirty_node);
+    return p->writing ? CLOCK_NEVER : p->dirty_since_ns + WRITE_AGE_NS;
+}
+
+/* ---- sealing -----------------------------------------------------------------------------------
+ */
+
+void
+store_seal_begin(struct store *s, struct plog *p, struct segment *seg)
+{
+    struct job *j = seg->sealed || seg->bytes == 0 || !store_job_room(s)
+                        ? NULL
+                        : store_job(s, JOB_SEAL, p, seg);
+    if (j)
+        store_job_open(s, j);
+}
+
+void
+store_seal_next(struct store *s, struct job *j)
+{
+    struct segment *seg = j->seg;
+    if (j->result < 0) {
+        if (!j->log->dead)
+            store_offline(s, j->log, (int)j->result, "seal");
+        store_job_end(s, j);
+        return;
+    }
+    switch (j->step) {
+    case JOB_OPENED:
+        j->step = SEAL_CUT;
+        store_job_run(
+            s, j,
+            &(struct disk_op){.kind = DISK_TRUNCATE, .file = seg->file, .offset = seg->bytes});
+        return;
+    case SEAL_CUT:
+        j->step = SEAL_SYNC;
+        s->stats.syncs++;
+        store_job_run(s, j, &(struct disk_op){.kind = DISK_SYNC, .file = seg->file});
+        return;
+    default:
+        seg->sealed = true;
+        seg->synced = seg->bytes;
+        seg->allocated = seg->bytes;
+        index_thin(&seg->idx, PLOG_INDEX_SEALED);
+        store_job_end(s, j);
+    }
+}
