@@ -1,0 +1,39 @@
+#include "core/base/err.h"
+#include "drivers/os/os.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static int
+address_check(const struct addrinfo *a)
+{
+    int one = 1;
+    int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return os_error_of(errno);
+    /* Connections of an earlier run in TIME_WAIT do not count; a listener still does. */
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    int err = bind(fd, a->ai_addr, a->ai_addrlen) ? os_error_of(errno) : ERR_OK;
+    close(fd);
+    return err;
+}
+
+int
+os_listen_check(const char *host, uint16_t port)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    struct addrinfo *list;
+    char service[8];
+    snprintf(service, sizeof service, "%u", port);
+    if (getaddrinfo(*host ? host : NULL, service, &hints, &list))
+        return ERR_NOT_FOUND;
+    int err = address_check(list);
+    /* A kernel without IPv6 has nothing to say about ::. */
+    for (struct addrinfo *a = list->ai_next; a && (!err || err == ERR_UNSUPPORTED); a = a->ai_next)
+        err = address_check(a);
+    freeaddrinfo(list);
+    return err;
+}
