@@ -1,4 +1,7 @@
-/* conn.h: connections of one shard: framing, order of responses, sending, time-outs. */
+/* conn.h: connections of one shard: framing, order of responses, sending, time-outs.
+ *
+ * A turn goes: conn_opened/_readable/_sent/_writable/_closed for each event, conn_run (parses what the
+ * marked connections have), the store, conn_flush (one send for each marked connection). */
 #ifndef SLUICE_BROKER_CONN_H
 #define SLUICE_BROKER_CONN_H
 
@@ -6,25 +9,41 @@
 #include "core/net/stream.h"
 #include "dataplane/broker/req.h"
 
+enum {
+    CONN_PINS_MAX = 16,    /* runs of log memory in one send */
+    CONN_SWEEP_SLOTS = 256, /* connections that one conn_expire looks at */
+};
+
+/* Log memory that a send refers to: given back when the loan ends. */
+struct conn_pin {
+    void *pin;
+    uint32_t owner; /* shard */
+};
+
 struct conn {
-    stream_id id;
-    struct list link;      /* in the shard's list by age of the last request */
-    struct list dirty;     /* in the shard's list of connections that have something to send or parse */
+    stream_id id;          /* 0: the slot is free */
+    struct list dirty;     /* in the shard's conns_dirty: something to parse or to send */
+    struct list stalled;   /* in the shard's conns_stalled: its next request got REQ_AGAIN */
     struct list requests;  /* struct req, oldest first */
+    struct req *again;     /* the request that got REQ_AGAIN; nothing behind it is parsed */
     uint32_t request_count;
-    struct req *stalled;   /* got REQ_AGAIN: parse nothing behind it */
-    bool closing, loan_out;
+    bool closing;          /* stream.close was called; only STREAM_CLOSED is awaited */
+    bool unread;           /* the stream may have bytes that nobody has looked at */
+    bool loan_out, blocked; /* blocked: nothing can be sent before STREAM_WRITABLE */
+    bool reading;          /* the range at the front is being read from disk */
+    uint8_t pin_count;
     uint16_t listener;
-    struct stream_addr peer;
     uint64_t active_ns;    /* last progress in either direction */
     uint64_t partial_ns;   /* since when an incomplete request is there, 0: none */
-    /* Sending the answer of the oldest request: */
+    uint64_t send_ns;      /* since when the peer has not taken a byte that it could, 0: nothing out */
+    /* Where sending stands in the answer of the oldest request: */
     uint32_t sent_bytes;   /* of its own bytes */
     uint32_t range_index;  /* next range */
     uint32_t range_sent;   /* bytes of that range that are out */
-    struct store_hold hold; /* of the front of that range; bytes 0: none */
-    uint32_t hold_owner;
-    struct job *hold_job;  /* on its way */
+    struct job *hold_job;  /* JOB_HOLD for that range: on its way, or home with its hold */
+    bool hold_home;
+    struct stream_addr peer;
+    struct conn_pin pins[CONN_PINS_MAX]; /* of the loan that is out */
 };
 
 void conn_opened(struct shard *s, const struct stream_event *e);
@@ -33,15 +52,23 @@ void conn_sent(struct shard *s, const struct stream_event *e);
 void conn_writable(struct shard *s, const struct stream_event *e);
 void conn_closed(struct shard *s, const struct stream_event *e);
 
-/* Marks a connection for conn_run at the end of the turn. */
+/* Marks a connection for conn_run and conn_flush. */
 void conn_mark(struct shard *s, struct conn *c);
-/* Parses what is there and sends what is ready, for every marked connection. */
+/* Parses what the marked connections have received, and tries again what got REQ_AGAIN. */
 void conn_run(struct shard *s);
-/* A JOB_HOLD came home, or a local read ended (store_take_read gave `waiter` = connection index). */
+/* Sends what the marked connections have ready; marks again those that have more to parse. */
+void conn_flush(struct shard *s);
+/* The owner's side of JOB_HOLD: maps the range; the job goes home now or after a disk read. */
+void conn_hold(struct shard *s, struct job *j);
+/* A JOB_HOLD came home. */
 void conn_held(struct shard *s, struct job *j);
-void conn_read_done(struct shard *s, uint64_t waiter);
-/* Closes what has been idle or stalled too long; returns the next time to look. */
+/* A local read ended that connection slot `index` waited for. */
+void conn_read_done(struct shard *s, uint32_t index);
+/* Closes what has been idle or stalled too long; returns the next time to look (CLOCK_NEVER: no
+ * connection is open). */
 uint64_t conn_expire(struct shard *s, uint64_t now_ns);
+/* Begins to close a connection; its requests end when STREAM_CLOSED arrives.  `drop`: an enum counter
+ * that says why.  Harmless when it is being closed already. */
 void conn_close(struct shard *s, struct conn *c, uint32_t drop);
 
 #endif

@@ -14,6 +14,8 @@
 #include "core/base/must.h"
 #include "core/store/store.h"
 
+#include <stdatomic.h>
+
 enum { JOB_MAX = 8192 };
 
 enum job_kind {
@@ -31,7 +33,8 @@ struct job {
     struct list link;    /* in the list of whoever has it */
     uint8_t kind;
     uint8_t returning;   /* on its way home */
-    uint8_t cancelled;   /* set by home with mesh_cancel; the owner sends it back as soon as it sees it */
+    uint8_t cancelled;   /* home wants it back (mesh_cancel); set where the owner takes the wish */
+    _Atomic uint16_t at; /* owner + 1 while the owner has it; only mesh.c, and only the owner writes */
     uint16_t home, owner;
     uint32_t topic;      /* route row */
     int32_t partition;
@@ -41,10 +44,10 @@ struct job {
     int16_t error;       /* Kafka error code, result */
     union {
         struct {
-            struct view records; /* in home's memory */
+            struct view records; /* one batch that batch_check accepted, in home's memory */
+            struct batch_info info;
             int16_t acks;
             int64_t base_offset, log_append_time_ms, log_start_offset;
-            const char *message; /* static text or NULL */
         } append;
         struct {
             int64_t offset;
@@ -77,6 +80,8 @@ struct mesh_end; /* of one shard */
 must_check int mesh_create(uint32_t shard_count, struct mesh **out);
 void mesh_free(struct mesh *m);
 struct mesh_end *mesh_join(struct mesh *m, uint32_t shard, const struct clock *wakers);
+/* Jobs that this shard has not got back. */
+uint32_t mesh_jobs_out(const struct mesh_end *e);
 
 /* A free job of this shard, NULL when JOB_MAX are out (the caller tries again next turn). */
 struct job *mesh_job(struct mesh_end *e);
@@ -84,7 +89,9 @@ struct job *mesh_job(struct mesh_end *e);
 void mesh_done(struct mesh_end *e, struct job *j);
 /* To its owner, or back home when j->returning. */
 void mesh_send(struct mesh_end *e, struct job *j);
-/* Home asks for a parked job back; it comes back in any case, maybe with a result. */
+/* Home asks a job back that is out at another shard; it comes back in any case, maybe with a result.
+ * At most once for each time it was sent.  The wish is dropped when the owner does not have it any
+ * more (the rings keep order, so a later use of the same job is never meant). */
 void mesh_cancel(struct mesh_end *e, struct job *j);
 /* Gives a hold of another shard's memory back to it; `hold` may be reused at once. */
 void mesh_release(struct mesh_end *e, uint32_t owner, struct store_hold *hold);
@@ -92,7 +99,7 @@ void mesh_release(struct mesh_end *e, uint32_t owner, struct store_hold *hold);
 /* What arrived: a job (to carry out, or back home), a cancellation, or a pin to release. */
 enum mesh_kind { MESH_NOTHING, MESH_JOB, MESH_CANCEL, MESH_RELEASE };
 enum mesh_kind mesh_take(struct mesh_end *e, struct job **job, void **pin);
-/* Wakes the shards that got something since the last call. */
+/* Publishes what was sent since the last call, and wakes the shards that it is for. */
 void mesh_flush(struct mesh_end *e);
 /* Around a sleep: mesh_sleep tells the writers to wake us; true when something came meanwhile. */
 bool mesh_sleep(struct mesh_end *e);

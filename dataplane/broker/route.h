@@ -22,6 +22,8 @@ struct route_part {
     int32_t leader_id, leader_epoch;
     struct plog *log;       /* owner only; NULL elsewhere and before it is open */
     struct list watchers;   /* owner only: see fetch.h */
+    struct list changed;    /* in the route's list until route_take_changed */
+    uint8_t topic_id[16];
     uint32_t topic;         /* row */
     int32_t partition;
 };
@@ -53,6 +55,12 @@ struct route_part *route_part(const struct route_topic *t, int32_t partition); /
 struct route_topic *route_by_row(const struct route *r, uint32_t row);
 uint32_t route_rows(const struct route *r);
 
+/* Takes one own partition that a refresh opened, failed to open, let go or deleted since it was last
+ * taken; NULL when there is none.  Its log may be NULL now: who waits for it must look anew
+ * (fetch_changed), and control gets a doorbell (slot, version). */
+struct route_part *route_take_changed(struct route *r);
+/* Logs of this shard's store that no want row names. */
+uint32_t route_unnamed(const struct route *r, struct store *store);
 /* Writes what the log is now into the have row (owner only). */
 void route_report(struct route *r, struct route_part *p, enum table_have_state state);
 

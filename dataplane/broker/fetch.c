@@ -1,0 +1,437 @@
+/* fetch.c: the way of a Fetch request through its home shard.
+ *
+ *   open -> ask (JOB_LOCATE for partitions of other shards) -> settle (own partitions, in order and
+ *   within the budget; what the others found is taken or left) -> answer, or wait.
+ * A wait has a watch on every partition and one deadline; the first that fires leads to ask again.
+ * A partition whose watch is still parked at its owner has not changed, so it is not asked again.
+ *
+ * I1 A part is in its partition's list of watchers only while its fetch waits.
+ * I2 jobs_out counts the jobs that point here and equals req->pending; the block lives until the
+ *    request has ended and jobs_out is 0.
+ * I3 No wake-up is lost: own partitions are read and watched in one go, and an owner takes a watch
+ *    only if the high watermark still is what it told in JOB_LOCATE.
+ * I4 A request that cannot go on (memory, jobs, an index to be read) is in the retry list.
+ * Source: Kafka ReplicaManager.fetchMessages, DelayedFetch. */
+#include "dataplane/broker/fetch_in.h"
+
+#include "core/base/err.h"
+#include "core/wire/kerr.h"
+#include "dataplane/broker/offsets.h"
+#include "dataplane/broker/shard.h"
+
+#include <stddef.h>
+#include <sys/mman.h>
+
+enum { SESSION_BOOKS_BYTES = 1 << 20 };
+
+int
+fetch_init(struct shard *s, uint32_t sessions_max, struct fetch_state **out)
+{
+    size_t books = buddy_footprint(FETCH_SESSION_BYTES) + sizeof(struct buddy *);
+    size_t bytes = FETCH_SESSION_BYTES + sizeof(struct fetch_state) + books +
+                   FETCH_WAITS_MAX * sizeof(struct heap_node *) + session_footprint(sessions_max) +
+                   4 * 16;
+    uint8_t *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (at == MAP_FAILED)
+        return ERR_FULL;
+    struct wire_arena rest; /* all zero, aligned pieces */
+    wire_arena_init(&rest, at + FETCH_SESSION_BYTES, bytes - FETCH_SESSION_BYTES);
+    struct fetch_state *f = wire_arena_take(&rest, sizeof *f);
+    f->memory = at;
+    f->memory_bytes = bytes;
+    struct buddy *blocks =
+        buddy_init(wire_arena_take(&rest, books), at, FETCH_SESSION_BYTES, SESSION_BLOCK_MAX);
+    heap_init(&f->waits, wire_arena_take(&rest, FETCH_WAITS_MAX * sizeof(struct heap_node *)),
+              FETCH_WAITS_MAX);
+    uint64_t seed = (uint64_t)s->clock.ops->wall_ms(s->clock.self) ^
+                    s->clock.ops->now_ns(s->clock.self) << 20 ^ s->config.shard;
+    f->sessions = session_init(wire_arena_take(&rest, session_footprint(sessions_max)),
+                               sessions_max, blocks, seed);
+    list_init(&f->retry);
+    list_init(&f->asks);
+    *out = f;
+    return ERR_OK;
+}
+
+void
+fetch_free(struct fetch_state *f)
+{
+    if (f)
+        munmap(f->memory, f->memory_bytes);
+}
+
+/* ---- waiting ---- */
+
+static void
+look_at(struct shard *s, uint64_t when_ns)
+{
+    if (when_ns < s->fetch_ns)
+        s->fetch_ns = when_ns;
+}
+
+static void
+retry_later(struct shard *s, struct fetch *f)
+{
+    list_remove(&f->retry);
+    list_push_back(&s->fetch->retry, &f->retry);
+    look_at(s, s->now_ns + FETCH_RETRY_MS * CLOCK_NS_PER_MS);
+}
+
+/* Leaves the own partitions' lists and the heap; watches at other shards stay. */
+static void
+wait_end(struct shard *s, struct fetch *f)
+{
+    if (!f->waiting)
+        return;
+    f->waiting = false;
+    heap_remove(&s->fetch->waits, &f->wait);
+    for (uint32_t i = 0; i < f->part_count; i++)
+        list_remove(&f->parts[i].link);
+}
+
+static void
+release(struct shard *s, struct fetch *f)
+{
+    must(f->ended && !f->waiting && list_empty(&f->retry));
+    if (f->jobs_out == 0)
+        buddy_give(s->memory, f);
+}
+
+/* Nothing is wanted any more: asks the parked jobs back, and frees the block if none is out. */
+static void
+end(struct shard *s, struct fetch *f)
+{
+    wait_end(s, f);
+    list_remove(&f->retry);
+    f->ended = true;
+    for (uint32_t i = 0; i < f->part_count; i++) {
+        struct fetch_part *p = &f->parts[i];
+        if (p->watch && !p->cancelled) {
+            p->cancelled = true;
+            shard_cancel(s, p->watch);
+        }
+    }
+    release(s, f);
+}
+
+static struct job *
+job_for(struct shard *s, struct fetch *f, uint32_t part, enum job_kind kind)
+{
+    struct job *j = mesh_job(s->mesh);
+    if (!j)
+        return NULL;
+    const struct fetch_part *p = &f->parts[part];
+    j->kind = (uint8_t)kind;
+    j->owner = p->owner;
+    memcpy(j->topic_id, f->topics[p->topic].id, sizeof j->topic_id);
+    j->partition = p->partition;
+    j->req = f->req;
+    j->part = part;
+    f->req->pending++;
+    f->jobs_out++;
+    return j;
+}
+
+/* Parks a watch at the owner; false when jobs or watches are short. */
+static bool
+watch_remote(struct shard *s, struct fetch *f, uint32_t part)
+{
+    struct fetch_part *p = &f->parts[part];
+    if (p->watch)
+        return true;
+    if (s->fetch->watches_out == FETCH_WATCHES_MAX)
+        return false;
+    struct job *j = job_for(s, f, part, JOB_WATCH);
+    if (!j)
+        return false;
+    s->fetch->watches_out++;
+    p->watch = j;
+    j->u.watch.offset = p->high_watermark;
+    shard_submit(s, j);
+    return true;
+}
+
+/* False: too many wait, the request is answered with what there is. */
+static bool
+wait_begin(struct shard *s, struct fetch *f)
+{
+    if (!heap_add(&s->fetch->waits, &f->wait, f->deadline_ns))
+        return false;
+    f->waiting = true;
+    bool poll = false;
+    for (uint32_t i = 0; i < f->part_count; i++) {
+        struct fetch_part *p = &f->parts[i];
+        if (p->stranger)
+            continue;
+        if (!p->local) {
+            poll = !watch_remote(s, f, i) || poll;
+            continue;
+        }
+        int16_t error; /* settle has just found it in order */
+        struct route_part *r = fetch_partition(s, f->topics[p->topic].id, p->partition, &error);
+        must(r);
+        list_push_back(&r->watchers, &p->link);
+    }
+    uint64_t at = s->now_ns + FETCH_POLL_MS * CLOCK_NS_PER_MS;
+    if (poll && at < f->deadline_ns) {
+        heap_remove(&s->fetch->waits, &f->wait);
+        must(heap_add(&s->fetch->waits, &f->wait, at));
+    }
+    look_at(s, f->wait.key);
+    counters_add(&s->counters, COUNTER_FETCH_WAITS, 1);
+    return true;
+}
+
+/* ---- locating ---- */
+
+/* Sends what is to be asked of other shards.  False: some could not be sent yet. */
+static bool
+ask(struct shard *s, struct fetch *f)
+{
+    for (; f->ask_next < f->part_count; f->ask_next++) {
+        struct fetch_part *p = &f->parts[f->ask_next];
+        if (p->local || p->watch)
+            continue;
+        struct job *j =
+            f->locating < FETCH_LOCATES_MAX ? job_for(s, f, f->ask_next, JOB_LOCATE) : NULL;
+        if (!j)
+            return false;
+        f->locating++;
+        j->u.locate.offset = p->params.fetch_offset;
+        j->u.locate.leader_epoch = p->params.leader_epoch;
+        j->u.locate.max_bytes =
+            p->params.max_bytes < f->max_bytes ? p->params.max_bytes : f->max_bytes;
+        j->u.locate.at_least_one = true; /* whether it is the first is not known yet */
+        shard_submit(s, j);
+    }
+    return true;
+}
+
+/* Reads an own partition with the budget that is left.  ERR_AGAIN: an index must be read. */
+static int
+read_local(struct shard *s, struct fetch *f, struct fetch_part *p, int32_t limit, bool one)
+{
+    struct job j = {.partition = p->partition,
+                    .u.locate = {.offset = p->params.fetch_offset,
+                                 .leader_epoch = p->params.leader_epoch,
+                                 .max_bytes = limit,
+                                 .at_least_one = one}};
+    memcpy(j.topic_id, f->topics[p->topic].id, sizeof j.topic_id);
+    if (fetch_read(s, &j) == ERR_AGAIN)
+        return ERR_AGAIN;
+    p->error = j.error;
+    p->high_watermark = j.u.locate.high_watermark;
+    p->log_start_offset = j.u.locate.log_start_offset;
+    p->range = j.u.locate.range;
+    return ERR_OK;
+}
+
+/* Decides what every partition gives to the answer.  ERR_AGAIN: call again later. */
+static int
+settle(struct shard *s, struct fetch *f)
+{
+    int32_t budget = f->max_bytes;
+    int64_t bytes = 0;
+    bool one =
+        true; /* the first partition that has data may exceed all limits by its first batch */
+    f->failed = f->more = false;
+    for (uint32_t i = 0; i < f->part_count; i++) {
+        struct fetch_part *p = &f->parts[i];
+        if (p->stranger)
+            continue;
+        int32_t limit = p->params.max_bytes < budget ? p->params.max_bytes : budget;
+        if (p->local && f->replica_id < 0 && read_local(s, f, p, limit, one))
+            return ERR_AGAIN;
+        bool readable = p->error == KERR_NONE && p->params.fetch_offset < p->high_watermark;
+        p->records_bytes = readable ? p->range.len : 0;
+        if (!one && (int64_t)p->records_bytes > limit)
+            p->records_bytes = 0;
+        if (p->records_bytes)
+            one = false;
+        bytes += p->records_bytes;
+        budget = budget > (int64_t)p->records_bytes ? budget - (int32_t)p->records_bytes : 0;
+        f->failed |= p->error != KERR_NONE;
+        /* There is more, but it does not fit or lies in the next segment: waiting is no use. */
+        f->more |= readable && p->params.max_bytes > 0 &&
+                   (p->records_bytes == 0 || p->range.offset_limit < p->high_watermark);
+    }
+    f->enough = bytes >= f->min_bytes;
+    return ERR_OK;
+}
+
+/* The next step.  True: the request is answered and f is not to be touched any more. */
+static bool
+go_on(struct shard *s, struct fetch *f)
+{
+    if (!ask(s, f)) {
+        if (f->locating == 0)
+            retry_later(s, f);
+        return false;
+    }
+    if (f->locating)
+        return false;
+    if (settle(s, f) == ERR_AGAIN) {
+        retry_later(s, f);
+        return false;
+    }
+    bool all =
+        f->expired || f->enough || f->failed || f->more || f->part_count == f->stranger_count;
+    if (!all && wait_begin(s, f))
+        return false;
+    if (!fetch_respond(s, f)) {
+        retry_later(s, f);
+        return false;
+    }
+    end(s, f);
+    return true;
+}
+
+/* After a wait: everything anew, but for what is still watched at its owner. */
+static void
+resume(struct shard *s, struct fetch *f)
+{
+    struct req *r = f->req;
+    wait_end(s, f);
+    f->ask_next = 0;
+    if (go_on(s, f))
+        req_finish(s, r);
+}
+
+/* ---- what the loop calls ---- */
+
+enum req_verdict
+fetch_start(struct shard *s, struct req *r, struct view body)
+{
+    if (!r->begun)
+        counters_add(&s->counters, COUNTER_FETCH_REQUESTS, 1);
+    struct fetch *f;
+    r->u.fetch = NULL;
+    enum req_verdict verdict = fetch_open(s, r, body, &f);
+    if (verdict != REQ_PENDING)
+        return verdict;
+    r->u.fetch = f;
+    for (uint32_t i = 0; i < f->part_count; i++) {
+        if (!f->parts[i].local) {
+            counters_add(&s->counters, COUNTER_SCATTERED, 1);
+            break;
+        }
+    }
+    return go_on(s, f) ? REQ_DONE : REQ_PENDING;
+}
+
+void
+fetch_abandon(struct shard *s, struct req *r)
+{
+    struct fetch *f = r->u.fetch;
+    if (f)
+        end(s, f);
+}
+
+static void
+take_located(struct fetch_part *p, const struct job *j)
+{
+    p->error = j->error;
+    p->high_watermark = j->u.locate.high_watermark;
+    p->log_start_offset = j->u.locate.log_start_offset;
+    p->range = j->u.locate.range;
+}
+
+void
+fetch_back(struct shard *s, struct job *j)
+{
+    struct req *r = j->req;
+    struct fetch *f = r->u.fetch;
+    must(f->req == r && f->jobs_out > 0);
+    struct fetch_part *p = &f->parts[j->part];
+    f->jobs_out--;
+    bool go;
+    if (j->kind == JOB_LOCATE) {
+        take_located(p, j);
+        f->locating--;
+        go = !f->ended && (f->locating == 0 || f->ask_next < f->part_count);
+    } else {
+        must(p->watch == j);
+        p->watch = NULL;
+        s->fetch->watches_out--;
+        go = f->waiting;
+    }
+    mesh_done(s->mesh, j);
+    if (f->ended)
+        release(s, f);
+    if (!req_piece_back(s, r) || !go)
+        return;
+    if (f->waiting)
+        resume(s, f);
+    else if (go_on(s, f))
+        req_finish(s, r);
+}
+
+void
+fetch_changed(struct shard *s, struct route_part *p)
+{
+    /* Who still waits afterwards is in the list again: go through those of now only. */
+    struct list now;
+    list_init(&now);
+    if (list_empty(&p->watchers))
+        return;
+    now.next = p->watchers.next;
+    now.prev = p->watchers.prev;
+    now.next->prev = now.prev->next = &now;
+    list_init(&p->watchers);
+    while (!list_empty(&now)) {
+        struct list *node = list_first(&now);
+        list_remove(node);
+        struct fetch_part *own = list_item(node, struct fetch_part, link);
+        if (own->kind == FETCH_LOCAL_WATCH)
+            resume(s, own->fetch);
+        else
+            shard_return(s, list_item(node, struct job, link));
+    }
+}
+
+/* Moves a list's nodes to an empty one. */
+static void
+take_all(struct list *from, struct list *to)
+{
+    list_init(to);
+    for (struct list *n; (n = list_first(from)) != NULL;) {
+        list_remove(n);
+        list_push_back(to, n);
+    }
+}
+
+uint64_t
+fetch_expire(struct shard *s, uint64_t now_ns)
+{
+    struct fetch_state *state = s->fetch;
+    s->fetch_ns = CLOCK_NEVER;
+    struct list again;
+    take_all(&state->asks, &again);
+    for (struct list *n; (n = list_first(&again)) != NULL;) {
+        list_remove(n);
+        struct job *j = list_item(n, struct job, link);
+        if (j->kind == JOB_TIME)
+            offsets_read_done(s, j);
+        else
+            fetch_locate(s, j);
+    }
+    take_all(&state->retry, &again);
+    for (struct list *n; (n = list_first(&again)) != NULL;) {
+        list_remove(n);
+        struct fetch *f = list_item(n, struct fetch, retry);
+        struct req *r = f->req;
+        f->expired = f->expired || now_ns >= f->deadline_ns;
+        if (go_on(s, f))
+            req_finish(s, r);
+    }
+    for (struct heap_node *n; (n = heap_first(&state->waits)) && n->key <= now_ns;) {
+        struct fetch *f = heap_item(n, struct fetch, wait);
+        f->expired = now_ns >= f->deadline_ns;
+        resume(s, f);
+    }
+    struct heap_node *next = heap_first(&state->waits);
+    if (next)
+        look_at(s, next->key);
+    return s->fetch_ns;
+}

@@ -1,0 +1,101 @@
+/* fetch_in.h: what the files of fetch share.
+ *
+ * fetch.c         start, jobs that come back, deadlines: which step is next
+ * fetch_open.c    request and session -> struct fetch
+ * fetch_locate.c  the owner's side: facts and a range of one partition, parked watches
+ * fetch_answer.c  struct fetch -> response, session brought in line with it */
+#ifndef SLUICE_BROKER_FETCH_IN_H
+#define SLUICE_BROKER_FETCH_IN_H
+
+#include "core/base/heap.h"
+#include "core/wire/lens.h"
+#include "dataplane/broker/fetch.h"
+#include "dataplane/broker/session.h"
+
+enum {
+    FETCH_PARTS_MAX = SESSION_PARTS_MAX, /* partitions of one request; more: malformed */
+    FETCH_LOCATES_MAX = 1024,            /* of one request, out at a time */
+    FETCH_WATCHES_MAX = JOB_MAX / 2,     /* of one shard, parked at others: the rest is for work */
+    FETCH_WAITS_MAX = 65536,             /* requests of one shard that wait for data */
+    FETCH_SESSION_BYTES = 64 << 20,      /* sessions of one shard */
+    FETCH_POLL_MS = 20,                  /* instead of a watch that could not be had */
+    FETCH_RETRY_MS = 1,                  /* memory, jobs or an index were short */
+};
+
+struct fetch_topic {
+    struct view key; /* name, or 16 bytes of id; in this block */
+    uint8_t id[16];  /* of the live topic */
+    bool known;      /* there is such a topic */
+};
+
+struct fetch_part {
+    struct list link; /* in route_part.watchers.  As in struct job: link, then kind */
+    uint8_t kind;     /* FETCH_LOCAL_WATCH */
+    bool stranger;    /* our index does not know it: answered last, and no reason to end a wait */
+    bool local;
+    bool cancelled; /* the watch was asked back */
+    int16_t error;
+    uint16_t owner;
+    int32_t partition;
+    uint32_t topic;
+    int32_t session_part;
+    int32_t leader_epoch; /* to be told with NOT_LEADER_OR_FOLLOWER and FENCED_LEADER_EPOCH */
+    struct session_params params;
+    int64_t high_watermark, log_start_offset;
+    struct store_range range;
+    uint32_t records_bytes; /* of the range, that go into the answer: all or none */
+    struct job *watch;      /* parked at the owner */
+    struct fetch *fetch;
+};
+
+enum { FETCH_LOCAL_WATCH = JOB_KINDS };
+
+struct fetch {
+    struct req *req;
+    struct list retry;     /* in fetch_state.retry */
+    struct heap_node wait; /* in fetch_state.waits: earlier of deadline and poll */
+    uint64_t deadline_ns;
+    bool ended; /* answered or abandoned: only jobs are still to come */
+    bool waiting, expired;
+    bool enough, failed, more; /* what settle found */
+    enum session_kind kind;
+    bool uses_ids, read_committed;
+    int16_t version, error;
+    int32_t session_id, session_epoch; /* the epoch that the session must still have */
+    int32_t replica_id, min_bytes, max_bytes;
+    uint32_t jobs_out, locating; /* jobs of this request; those of them that locate */
+    uint32_t ask_next;           /* partitions before it have been asked for */
+    uint32_t topic_count, part_count, stranger_count;
+    struct fetch_topic *topics;
+    struct fetch_part *parts;
+    uint32_t *order; /* partitions in the order of the answer */
+};
+
+struct fetch_state {
+    struct session_cache *sessions;
+    struct heap waits;
+    struct list retry; /* struct fetch: go on at the next turn */
+    struct list asks;  /* struct job: JOB_LOCATE and JOB_TIME that wait for an index to be read */
+    uint32_t watches_out;
+    void *memory;
+    size_t memory_bytes;
+};
+
+/* Reads the request and makes the working set; with KERR_NONE in (*out)->error it is ready to
+ * locate. REQ_PENDING: *out is there; REQ_AGAIN: memory is short and nothing has changed; REQ_BAD.
+ */
+enum req_verdict fetch_open(struct shard *s, struct req *r, struct view body, struct fetch **out);
+
+/* The live partition of an identity, or NULL and a Kafka error code.  Owner or home. */
+struct route_part *fetch_partition(struct shard *s, const uint8_t id[16], int32_t partition,
+                                   int16_t *error);
+/* Carries out what j->u.locate asks: fills it and j->error.  ERR_AGAIN: an index has to be read. */
+must_check int fetch_read(struct shard *s, struct job *j);
+
+/* Carries a JOB_LOCATE or JOB_TIME out again soon: an index is being read for it. */
+void fetch_ask_later(struct shard *s, struct job *j);
+
+/* Writes the response.  False: memory is short, nothing has changed. */
+must_check bool fetch_respond(struct shard *s, struct fetch *f);
+
+#endif

@@ -1,0 +1,153 @@
+/* fetch_locate.c: the owner's side of a fetch: what one partition has for it, and the watches.
+ *
+ * route_part.watchers holds two kinds of nodes that begin alike (list, then kind): partitions of
+ * fetches of this shard (struct fetch_part, FETCH_LOCAL_WATCH) and parked jobs of others
+ * (JOB_WATCH). A change of the partition empties the list; what still waits comes back by itself.
+ * So a change costs as much as there are watchers of this partition, whoever else waits. Source:
+ * Kafka ReplicaManager.readFromLog, Partition.fetchRecords, UnifiedLog.read. */
+#include "dataplane/broker/fetch_in.h"
+
+#include "core/base/err.h"
+#include "core/wire/kerr.h"
+#include "dataplane/broker/shard.h"
+
+_Static_assert(offsetof(struct job, link) == 0 && offsetof(struct fetch_part, link) == 0 &&
+                   offsetof(struct job, kind) == offsetof(struct fetch_part, kind),
+               "watchers of both kinds begin alike");
+
+struct route_part *
+fetch_partition(struct shard *s, const uint8_t id[16], int32_t partition, int16_t *error)
+{
+    struct route_topic *t = route_by_id(s->route, id);
+    if (!t || partition < 0 || (uint32_t)partition >= t->fact.partition_count) {
+        *error = KERR_UNKNOWN_TOPIC_OR_PARTITION;
+        return NULL;
+    }
+    struct route_part *p = route_part(t, partition);
+    *error = p ? KERR_NONE : KERR_NOT_LEADER_OR_FOLLOWER;
+    return p;
+}
+
+static int16_t
+epoch_error(const struct route_part *p, int32_t asked)
+{
+    if (asked < 0 || asked == p->leader_epoch)
+        return KERR_NONE;
+    return asked < p->leader_epoch ? KERR_FENCED_LEADER_EPOCH : KERR_UNKNOWN_LEADER_EPOCH;
+}
+
+/* Whether this shard may read the partition at all. */
+static int16_t
+access_error(struct shard *s, const struct job *j, struct route_part **out,
+             struct plog_facts *facts)
+{
+    int16_t error;
+    struct route_part *p = fetch_partition(s, j->topic_id, j->partition, &error);
+    *out = p;
+    if (!p)
+        return error;
+    if (!p->log || s->fenced)
+        return KERR_NOT_LEADER_OR_FOLLOWER;
+    error = epoch_error(p, j->u.locate.leader_epoch);
+    if (error != KERR_NONE)
+        return error;
+    if (p->leader_id != s->node_id)
+        return KERR_NOT_LEADER_OR_FOLLOWER;
+    plog_facts(p->log, facts);
+    return facts->state == PLOG_ONLINE ? KERR_NONE : KERR_KAFKA_STORAGE_ERROR;
+}
+
+static int16_t
+locate_error(int err)
+{
+    switch (err) {
+    case ERR_OK:
+        return KERR_NONE;
+    case ERR_NOT_FOUND:
+        return KERR_OFFSET_OUT_OF_RANGE;
+    case ERR_IO:
+        return KERR_KAFKA_STORAGE_ERROR;
+    default:
+        return KERR_UNKNOWN_SERVER_ERROR;
+    }
+}
+
+int
+fetch_read(struct shard *s, struct job *j)
+{
+    struct plog_facts facts;
+    struct route_part *p;
+    int64_t offset = j->u.locate.offset;
+    j->u.locate.range.len = 0;
+    j->u.locate.high_watermark = -1;
+    j->u.locate.log_start_offset = -1;
+    j->error = access_error(s, j, &p, &facts);
+    if (j->error != KERR_NONE)
+        return ERR_OK;
+    if (offset < facts.log_start_offset || offset > facts.log_end_offset) {
+        j->error = KERR_OFFSET_OUT_OF_RANGE;
+        return ERR_OK;
+    }
+    bool readable = offset < facts.high_watermark;
+    if (readable && j->u.locate.max_bytes < 0) {
+        j->error = KERR_UNKNOWN_SERVER_ERROR; /* as Kafka: LogSegment.read throws */
+        return ERR_OK;
+    }
+    if (readable && (j->u.locate.max_bytes > 0 || j->u.locate.at_least_one)) {
+        int err = store_locate(s->store, p->log, offset, facts.high_watermark,
+                               (uint32_t)j->u.locate.max_bytes, j->u.locate.at_least_one,
+                               &j->u.locate.range);
+        if (err == ERR_AGAIN)
+            return err;
+        j->error = locate_error(err);
+        if (err) {
+            j->u.locate.range.len = 0;
+            return ERR_OK;
+        }
+    }
+    j->u.locate.high_watermark = facts.high_watermark;
+    j->u.locate.log_start_offset = facts.log_start_offset;
+    return ERR_OK;
+}
+
+void
+fetch_ask_later(struct shard *s, struct job *j)
+{
+    list_push_back(&s->fetch->asks, &j->link);
+    uint64_t at = s->now_ns + FETCH_RETRY_MS * CLOCK_NS_PER_MS;
+    if (at < s->fetch_ns)
+        s->fetch_ns = at;
+}
+
+void
+fetch_locate(struct shard *s, struct job *j)
+{
+    if (fetch_read(s, j) == ERR_AGAIN)
+        fetch_ask_later(s, j);
+    else
+        shard_return(s, j);
+}
+
+void
+fetch_watch(struct shard *s, struct job *j)
+{
+    int16_t error;
+    struct plog_facts facts;
+    struct route_part *p = fetch_partition(s, j->topic_id, j->partition, &error);
+    if (!j->cancelled && p && p->log && p->leader_id == s->node_id && !s->fenced) {
+        plog_facts(p->log, &facts);
+        if (facts.state == PLOG_ONLINE && facts.high_watermark == j->u.watch.offset) {
+            list_push_back(&p->watchers, &j->link);
+            return;
+        }
+    }
+    shard_return(s, j); /* not as home saw it any more: it looks again */
+}
+
+void
+fetch_unwatch(struct shard *s, struct job *j)
+{
+    must(j->kind == JOB_WATCH);
+    list_remove(&j->link);
+    shard_return(s, j);
+}

@@ -1,0 +1,211 @@
+/* req.c: the table of what is offered, the pool of requests, and how a request ends.
+ *
+ * I1 A request is in exactly one place: the pool's free list, or its connection's list, or (orphaned)
+ *    nowhere but in the pieces of work that point to it.
+ * I2 generation grows each time a place in the pool is used, so that (generation, index) names one
+ *    request for ever (forward.c). */
+#include "dataplane/broker/req.h"
+
+#include "core/base/err.h"
+#include "core/wire/wire_gen.h"
+#include "dataplane/broker/fetch.h"
+#include "dataplane/broker/forward.h"
+#include "dataplane/broker/metadata.h"
+#include "dataplane/broker/offsets.h"
+#include "dataplane/broker/produce.h"
+#include "dataplane/broker/shard.h"
+#include "dataplane/broker/versions.h"
+
+#include <stdlib.h>
+
+enum { REQ_KEYS_MAX = 128, REQ_LENGTH_BYTES = 4, REQ_HEADER_ANSWER_BYTES = 16 };
+
+static const struct req_handler handlers[] = {
+    {WIRE_API_PRODUCE, produce_start, NULL},
+    {WIRE_API_FETCH, fetch_start, fetch_abandon},
+    {WIRE_API_LIST_OFFSETS, offsets_start, offsets_abandon},
+    {WIRE_API_METADATA, metadata_start, forward_abandon},
+    {WIRE_API_API_VERSIONS, versions_start, NULL},
+    {WIRE_API_CREATE_TOPICS, forward_start, forward_abandon},
+    {WIRE_API_DELETE_TOPICS, forward_start, forward_abandon},
+    {WIRE_API_INIT_PRODUCER_ID, forward_start, forward_abandon},
+    {WIRE_API_DESCRIBE_CONFIGS, forward_start, forward_abandon},
+    {WIRE_API_CREATE_PARTITIONS, forward_start, forward_abandon},
+    {WIRE_API_INCREMENTAL_ALTER_CONFIGS, forward_start, forward_abandon},
+    {WIRE_API_DESCRIBE_CLUSTER, forward_start, forward_abandon},
+    {WIRE_API_DESCRIBE_TOPIC_PARTITIONS, forward_start, forward_abandon},
+};
+
+const struct req_handler *
+req_handlers(uint32_t *count)
+{
+    *count = sizeof handlers / sizeof handlers[0];
+    return handlers;
+}
+
+const struct req_handler *
+req_handler(int16_t key)
+{
+    for (uint32_t i = 0; i < sizeof handlers / sizeof handlers[0]; i++) {
+        if (handlers[i].key == key)
+            return &handlers[i];
+    }
+    return NULL;
+}
+
+int
+req_pool_init(struct shard *s, uint32_t count)
+{
+    s->reqs = calloc(count, sizeof *s->reqs);
+    if (!s->reqs)
+        return ERR_FULL;
+    s->req_count = count;
+    list_init(&s->reqs_free);
+    for (uint32_t i = 0; i < count; i++) {
+        s->reqs[i].index = i;
+        list_push_back(&s->reqs_free, &s->reqs[i].link);
+    }
+    return ERR_OK;
+}
+
+struct req *
+req_take(struct shard *s)
+{
+    struct list *first = list_first(&s->reqs_free);
+    if (!first)
+        return NULL;
+    list_remove(first);
+    struct req *r = list_item(first, struct req, link);
+    r->generation++;
+    r->done = r->no_answer = r->begun = false;
+    r->pending = 0;
+    memset(&r->u, 0, sizeof r->u);
+    r->arrived_ns = s->now_ns;
+    return r;
+}
+
+void
+req_give(struct shard *s, struct req *r)
+{
+    must(r->pending == 0);
+    answer_free(&r->answer, s->memory);
+    r->conn = NULL;
+    list_remove(&r->link);
+    list_push_back(s->reqs_free.next, &r->link); /* last in, first out: warm */
+}
+
+static enum req_verdict
+refuse(struct shard *s, enum counter why)
+{
+    counters_add(&s->counters, why, 1);
+    return REQ_FAILED;
+}
+
+enum req_verdict
+req_start(struct shard *s, struct req *r, struct view request)
+{
+    struct wire_header h;
+    if (wire_header_read(request, &h))
+        return refuse(s, DROP_REQUEST_HEADER);
+    const struct req_handler *handler = req_handler(h.api_key);
+    if (!handler)
+        return refuse(s, DROP_REQUEST_API);
+    r->api = wire_api_find(h.api_key);
+    r->version = h.api_version;
+    r->correlation_id = h.correlation_id;
+    r->header_bytes = h.bytes;
+    wire_arena_reset(&s->scratch);
+    if (h.api_version < r->api->version_min || h.api_version > r->api->version_max) {
+        if (h.api_key == WIRE_API_API_VERSIONS)
+            return versions_refuse(s, r);
+        return refuse(s, DROP_REQUEST_VERSION);
+    }
+    struct view body = view_of(request.at + h.bytes, request.len - h.bytes);
+    enum req_verdict verdict = handler->start(s, r, body);
+    if (verdict == REQ_BAD)
+        return refuse(s, DROP_REQUEST_BODY);
+    return verdict;
+}
+
+bool
+req_answer_begin(struct shard *s, struct req *r, uint32_t body_bytes)
+{
+    must(r->answer.len == 0);
+    if (body_bytes > SHARD_ANSWER_BLOCK_MAX)
+        return false;
+    if (!answer_reserve(&r->answer, s->memory,
+                        REQ_LENGTH_BYTES + REQ_HEADER_ANSWER_BYTES + body_bytes))
+        return false;
+    struct put w = answer_writer(&r->answer);
+    put_u32(&w, 0); /* answer_seal writes it */
+    wire_header_answer(&w, r->api, r->version, r->correlation_id);
+    answer_commit(&r->answer, &w);
+    return true;
+}
+
+enum req_verdict
+req_answer_struct(struct shard *s, struct req *r, const void *body)
+{
+    int64_t bytes = wire_size(r->api->response, r->version, body);
+    must(bytes >= 0); /* what we answer is always encodable */
+    if (bytes > SHARD_ANSWER_BLOCK_MAX - REQ_LENGTH_BYTES - REQ_HEADER_ANSWER_BYTES)
+        return refuse(s, DROP_REQUEST_SIZE);
+    if (!req_answer_begin(s, r, (uint32_t)bytes))
+        return REQ_AGAIN;
+    struct put w = answer_writer(&r->answer);
+    must(wire_encode(r->api->response, r->version, body, &w) == ERR_OK);
+    answer_commit(&r->answer, &w);
+    return REQ_DONE;
+}
+
+void
+req_finish(struct shard *s, struct req *r)
+{
+    must(!r->done);
+    r->done = true;
+    if (!r->no_answer && r->answer.len)
+        answer_seal(&r->answer);
+    if (r->conn)
+        conn_mark(s, r->conn);
+    else if (r->pending == 0)
+        req_give(s, r);
+}
+
+void
+req_fail(struct shard *s, struct req *r, uint32_t drop)
+{
+    if (r->conn)
+        conn_close(s, r->conn, drop);
+}
+
+bool
+req_piece_back(struct shard *s, struct req *r)
+{
+    must(r->pending > 0);
+    r->pending--;
+    if (r->conn || r->pending)
+        return true;
+    req_give(s, r);
+    return false;
+}
+
+void
+req_orphan(struct shard *s, struct req *r)
+{
+    struct conn *c = r->conn;
+    must(c);
+    list_remove(&r->link);
+    c->request_count--;
+    r->conn = NULL;
+    if (!r->done) {
+        const struct req_handler *handler = req_handler(r->api->key);
+        /* Held while its handler looks at it: a piece that comes home at once must not free it. */
+        r->pending++;
+        if (handler && handler->abandon)
+            handler->abandon(s, r);
+        r->pending--;
+        r->done = true;
+    }
+    if (r->pending == 0)
+        req_give(s, r);
+}

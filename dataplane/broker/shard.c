@@ -1,0 +1,524 @@
+/* shard.c: the loop of one core.  It composes and decides nothing: what a message, a byte, a completion
+ * or a time means is said by conn, req, produce, fetch, offsets, forward and route.
+ *
+ * I1 waits is ordered by lsn, so completion looks at its head only.
+ * I2 It has a place for each request of this shard and each job of the others, and each of them waits
+ *    at most once, so it is never full. */
+#include "dataplane/broker/shard.h"
+
+#include "core/base/err.h"
+#include "core/base/log.h"
+#include "dataplane/broker/forward.h"
+#include "dataplane/broker/offsets.h"
+#include "dataplane/broker/produce.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+
+_Static_assert(SHARD_ANSWER_BYTES % SHARD_ANSWER_BLOCK_MAX == 0, "buddy_init rounds down");
+
+/* ---- one turn ------------------------------------------------------------------------------------ */
+
+static void
+turn_begin(struct shard *s)
+{
+    s->now_ns = s->clock.ops->now_ns(s->clock.self);
+    s->now_ms = s->clock.ops->wall_ms(s->clock.self);
+    uint64_t lease = atomic_load_explicit(&s->region->header->lease_until_ns, memory_order_relaxed);
+    s->fenced = lease < s->now_ns;
+    s->work = 0;
+}
+
+static void
+job_carry_out(struct shard *s, struct job *j)
+{
+    switch ((enum job_kind)j->kind) {
+    case JOB_APPEND:
+        produce_append(s, j);
+        return;
+    case JOB_LOCATE:
+        fetch_locate(s, j);
+        return;
+    case JOB_WATCH:
+        fetch_watch(s, j);
+        return;
+    case JOB_HOLD:
+        conn_hold(s, j);
+        return;
+    case JOB_TIME:
+        offsets_find(s, j);
+        return;
+    case JOB_KINDS:
+        break;
+    }
+    must(false);
+}
+
+static void
+job_home(struct shard *s, struct job *j)
+{
+    switch ((enum job_kind)j->kind) {
+    case JOB_APPEND:
+        produce_back(s, j);
+        return;
+    case JOB_LOCATE:
+    case JOB_WATCH:
+        fetch_back(s, j);
+        return;
+    case JOB_HOLD:
+        conn_held(s, j);
+        return;
+    case JOB_TIME:
+        offsets_back(s, j);
+        return;
+    case JOB_KINDS:
+        break;
+    }
+    must(false);
+}
+
+void
+shard_submit(struct shard *s, struct job *j)
+{
+    j->returning = 0;
+    if (j->owner == s->config.shard)
+        job_carry_out(s, j);
+    else
+        mesh_send(s->mesh, j);
+}
+
+void
+shard_cancel(struct shard *s, struct job *j)
+{
+    if (j->owner == s->config.shard)
+        fetch_unwatch(s, j);
+    else
+        mesh_cancel(s->mesh, j);
+}
+
+void
+shard_return(struct shard *s, struct job *j)
+{
+    j->returning = 1;
+    if (j->home == s->config.shard)
+        job_home(s, j);
+    else
+        mesh_send(s->mesh, j);
+}
+
+static void
+take_jobs(struct shard *s)
+{
+    for (uint32_t n = 0; n < SHARD_BURST; n++) {
+        struct job *j = NULL;
+        void *pin = NULL;
+        switch (mesh_take(s->mesh, &j, &pin)) {
+        case MESH_NOTHING:
+            return;
+        case MESH_JOB:
+            if (j->returning)
+                job_home(s, j);
+            else
+                job_carry_out(s, j);
+            break;
+        case MESH_CANCEL:
+            if (j->kind == JOB_WATCH)
+                fetch_unwatch(s, j);
+            break;
+        case MESH_RELEASE:
+            s->hold.pin = pin;
+            s->hold.span_count = s->hold.bytes = 0;
+            store_release(s->store, &s->hold);
+            break;
+        }
+        s->work++;
+    }
+}
+
+static void
+take_event(struct shard *s, const struct stream_event *e)
+{
+    switch (e->kind) {
+    case STREAM_OPENED:
+        conn_opened(s, e);
+        return;
+    case STREAM_READABLE:
+        conn_readable(s, e);
+        return;
+    case STREAM_SENT:
+        conn_sent(s, e);
+        return;
+    case STREAM_WRITABLE:
+        conn_writable(s, e);
+        return;
+    case STREAM_CLOSED:
+        conn_closed(s, e);
+        return;
+    }
+    must(false);
+}
+
+static void
+take_bytes(struct shard *s)
+{
+    struct stream_event events[SHARD_EVENTS_MAX];
+    uint32_t n = s->stream.ops->poll(s->stream.self, events, SHARD_EVENTS_MAX);
+    for (uint32_t i = 0; i < n; i++)
+        take_event(s, &events[i]);
+    s->work += n;
+    conn_run(s);
+}
+
+/* Answers what has become durable (I1). */
+static void
+take_durable(struct shard *s)
+{
+    uint64_t durable = store_durable_lsn(s->store);
+    while (s->waits_head != s->waits_tail) {
+        struct shard_wait *w = &s->waits[s->waits_head & s->waits_mask];
+        if (w->lsn > durable)
+            return;
+        s->waits_head++;
+        s->work++;
+        if (w->job)
+            shard_return(s, w->job);
+        else if (req_piece_back(s, w->req) && w->req->pending == 0 && !w->req->done)
+            req_finish(s, w->req);
+    }
+}
+
+static void
+take_changes(struct shard *s)
+{
+    struct plog *log;
+    while ((log = store_take_changed(s->store))) {
+        struct route_part *p = plog_user(log);
+        if (!p)
+            continue; /* nobody names that log */
+        struct plog_facts facts;
+        plog_facts(log, &facts);
+        if (facts.state == PLOG_OFFLINE) {
+            route_report(s->route, p, TABLE_FAILED);
+            forward_have(s, p->slot, p->version);
+        }
+        fetch_changed(s, p);
+    }
+    struct route_part *p;
+    while ((p = route_take_changed(s->route))) {
+        fetch_changed(s, p);
+        forward_have(s, p->slot, p->version);
+    }
+}
+
+static void
+take_reads(struct shard *s)
+{
+    uint64_t waiter;
+    for (uint32_t n = 0; n < SHARD_BURST && store_take_read(s->store, &waiter); n++) {
+        s->work++;
+        if (waiter & 1) {
+            conn_read_done(s, (uint32_t)(waiter >> 1));
+            continue;
+        }
+        struct job *j = (struct job *)(uintptr_t)waiter;
+        if (j->kind == JOB_TIME)
+            offsets_read_done(s, j);
+        else
+            job_carry_out(s, j);
+    }
+}
+
+/* Takes completions and submits what was appended; answers what they made possible.  Negative: the
+ * journal failed. */
+static int
+take_disk(struct shard *s)
+{
+    produce_retry(s);
+    int err = store_step(s->store, s->now_ns, &s->store_ns);
+    if (err)
+        return err;
+    take_durable(s);
+    take_changes(s);
+    take_reads(s);
+    return ERR_OK;
+}
+
+/* The heartbeat of the process, and what the store counts. */
+static void
+tick(struct shard *s)
+{
+    struct store_stats st;
+    store_stats(s->store, &st);
+    counters_set(&s->counters, COUNTER_JOURNAL_FRAMES, st.frames);
+    counters_set(&s->counters, COUNTER_JOURNAL_BYTES, st.frame_bytes);
+    counters_set(&s->counters, COUNTER_WRITEBACK_BYTES, st.writeback_bytes);
+    counters_set(&s->counters, COUNTER_CHECKPOINTS, st.checkpoints);
+    counters_set(&s->counters, COUNTER_READS_CACHE, st.cache_reads);
+    counters_set(&s->counters, COUNTER_READS_DISK, st.cold_reads);
+    if (s->config.shard == 0)
+        atomic_store_explicit(&s->region->header->peers[REGION_DATA].heartbeat_ns, s->now_ns,
+                              memory_order_relaxed);
+    s->tick_ns = s->now_ns + SHARD_TICK_MS * CLOCK_NS_PER_MS;
+}
+
+static void
+take_timers(struct shard *s)
+{
+    s->forward_next_ns = forward_run(s, s->now_ns);
+    s->fetch_ns = fetch_expire(s, s->now_ns);
+    if (s->expire_ns <= s->now_ns)
+        s->expire_ns = conn_expire(s, s->now_ns);
+    if (s->route_retry_ns <= s->now_ns) {
+        s->route_retry_ns = CLOCK_NEVER;
+        if (route_refresh_all(s->route, s->store))
+            s->route_retry_ns = s->now_ns + SHARD_RETRY_MS * CLOCK_NS_PER_MS;
+    }
+    if (s->tick_ns <= s->now_ns)
+        tick(s);
+}
+
+static uint64_t
+least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Until when the loop may sleep; 0: there is more to do at once. */
+static uint64_t
+turn_deadline(struct shard *s)
+{
+    uint64_t durable = store_durable_lsn(s->store);
+    bool progress = durable != s->durable_lsn;
+    s->durable_lsn = durable;
+    if (!list_empty(&s->conns_dirty))
+        return 0;
+    uint64_t at = least(least(s->expire_ns, s->fetch_ns), least(s->forward_next_ns, s->store_ns));
+    at = least(at, s->route_retry_ns);
+    if (s->config.shard == 0)
+        at = least(at, s->tick_ns);
+    if (!list_empty(&s->conns_stalled) || !list_empty(&s->appends))
+        at = progress ? 0 : least(at, s->now_ns + SHARD_RETRY_MS * CLOCK_NS_PER_MS);
+    return at;
+}
+
+int
+shard_turn(struct shard *s, uint64_t *deadline_ns)
+{
+    turn_begin(s);
+    s->work += forward_take(s); /* control      -> answers, changed topics     */
+    take_jobs(s);               /* other shards -> appends, locates, results   */
+    take_bytes(s);              /* clients      -> requests                    */
+    mesh_flush(s->mesh);        /* the others begin while the disk is looked at */
+    int err = take_disk(s);     /* disk         -> durable appends -> answers  */
+    if (err)
+        return err;
+    take_timers(s);  /* time         -> what has waited too long    */
+    conn_flush(s);   /* answers      -> clients, one send each      */
+    mesh_flush(s->mesh);
+    forward_flush(s);
+    counters_add(&s->counters, s->work ? COUNTER_TURNS : COUNTER_TURNS_IDLE, 1);
+    *deadline_ns = turn_deadline(s);
+    return ERR_OK;
+}
+
+/* Submits what the ports queued, and sleeps unless there is more to do.  Every writer is told before
+ * the last look whether something came. */
+static void
+rest(struct shard *s, uint64_t deadline_ns)
+{
+    if (s->spin || deadline_ns <= s->now_ns) {
+        s->clock.ops->wait(s->clock.self, 0);
+        return;
+    }
+    if (mesh_sleep(s->mesh) || forward_sleep(s))
+        deadline_ns = 0;
+    s->clock.ops->wait(s->clock.self, deadline_ns);
+    mesh_awake(s->mesh);
+    forward_awake(s);
+}
+
+/* True when every shard has answered what it took, or time is up. */
+static bool
+stop_done(struct shard *s, uint64_t give_up_ns)
+{
+    bool quiet = s->waits_head == s->waits_tail && list_empty(&s->appends) && !s->appends_out;
+    if (quiet && !s->is_drained && s->config.drained)
+        atomic_fetch_add_explicit(s->config.drained, 1, memory_order_relaxed);
+    s->is_drained = s->is_drained || quiet;
+    bool all = s->is_drained;
+    if (s->config.drained)
+        all = atomic_load_explicit(s->config.drained, memory_order_relaxed) ==
+              s->config.shard_count;
+    return all || s->now_ns >= give_up_ns;
+}
+
+int
+shard_run(struct shard *s, atomic_bool *stop)
+{
+    uint64_t give_up_ns = CLOCK_NEVER;
+    for (;;) {
+        uint64_t deadline_ns;
+        int err = shard_turn(s, &deadline_ns);
+        if (err)
+            return err;
+        if (!s->stopping && atomic_load_explicit(stop, memory_order_relaxed)) {
+            s->stopping = true;
+            give_up_ns = s->now_ns + SHARD_STOP_MS * CLOCK_NS_PER_MS;
+        }
+        if (s->stopping && stop_done(s, give_up_ns))
+            return ERR_OK;
+        /* While stopping it looks again soon: the other shards do not ring when they are drained. */
+        rest(s, s->stopping ? least(deadline_ns, s->now_ns + CLOCK_NS_PER_MS) : deadline_ns);
+    }
+}
+
+int
+shard_await_control(struct shard *s, uint64_t timeout_ns, atomic_bool *stop)
+{
+    uint64_t give_up_ns = s->clock.ops->now_ns(s->clock.self) + timeout_ns;
+    for (;;) {
+        uint64_t deadline_ns;
+        int err = shard_turn(s, &deadline_ns);
+        if (err || s->published)
+            return err;
+        if (s->now_ns >= give_up_ns || atomic_load_explicit(stop, memory_order_relaxed))
+            return ERR_AGAIN;
+        /* Control does not ring for `published`. */
+        rest(s, least(deadline_ns, s->now_ns + SHARD_RETRY_MS * CLOCK_NS_PER_MS));
+    }
+}
+
+bool
+shard_wait_durable(struct shard *s, uint64_t lsn, struct req *r, struct job *j)
+{
+    if (s->waits_tail - s->waits_head > s->waits_mask)
+        return false;
+    if (s->waits_tail != s->waits_head) {
+        /* A duplicate has the lsn of its first append: waiting a little longer keeps I1. */
+        uint64_t last = s->waits[(s->waits_tail - 1) & s->waits_mask].lsn;
+        lsn = lsn < last ? last : lsn;
+    }
+    s->waits[s->waits_tail++ & s->waits_mask] = (struct shard_wait){lsn, r, j};
+    return true;
+}
+
+/* ---- boot ---------------------------------------------------------------------------------------- */
+
+static uint64_t
+ns_of_ms(int64_t ms)
+{
+    uint64_t v = (uint64_t)ms;
+    return v > CLOCK_NEVER / 2 / CLOCK_NS_PER_MS ? CLOCK_NEVER / 2 : v * CLOCK_NS_PER_MS;
+}
+
+static void
+configure(struct shard *s)
+{
+    const struct conf *c = s->config.conf;
+    s->request_bytes_max = (uint32_t)conf_number(c, CONF_REQUEST_MAX_BYTES);
+    s->in_flight_max = (uint32_t)conf_number(c, CONF_MAX_IN_FLIGHT);
+    s->fetch_bytes_max = (uint32_t)conf_number(c, CONF_FETCH_MAX_BYTES);
+    s->idle_ns = ns_of_ms(conf_number(c, CONF_IDLE_MS));
+    s->stall_ns = ns_of_ms(conf_number(c, CONF_REQUEST_TIMEOUT_MS));
+    s->forward_ns = ns_of_ms(conf_number(c, CONF_FORWARD_TIMEOUT_MS));
+    s->node_id = (int32_t)conf_number(c, CONF_NODE_ID);
+    s->spin = conf_number(c, CONF_IDLE) == 1; /* sleep|spin */
+    uint32_t total = (uint32_t)conf_number(c, CONF_MAX_CONNECTIONS);
+    s->conn_max = (total + s->config.shard_count - 1) / s->config.shard_count;
+    s->conn_slots = s->conn_max + SHARD_CONNS_SPARE;
+}
+
+/* Zeroed by the kernel, touched as it is used; NULL: none. */
+static void *
+pages_take(size_t bytes)
+{
+    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return at == MAP_FAILED ? NULL : at;
+}
+
+static int
+memory_take(struct shard *s)
+{
+    s->memory_at = pages_take(buddy_footprint(SHARD_ANSWER_BYTES));
+    s->arena_at = pages_take(SHARD_ANSWER_BYTES);
+    s->scratch_at = pages_take(SHARD_SCRATCH_BYTES);
+    s->conns = pages_take(s->conn_slots * sizeof *s->conns);
+    uint64_t places = (uint64_t)s->conn_slots + SHARD_REQS_SPARE +
+                      (uint64_t)JOB_MAX * (s->config.shard_count - 1);
+    uint32_t ring = 1;
+    while (ring < places)
+        ring *= 2;
+    s->waits_mask = ring - 1;
+    s->waits = pages_take(ring * sizeof *s->waits);
+    if (!s->memory_at || !s->arena_at || !s->scratch_at || !s->conns || !s->waits)
+        return ERR_FULL;
+    s->memory = buddy_init(s->memory_at, s->arena_at, SHARD_ANSWER_BYTES, SHARD_ANSWER_BLOCK_MAX);
+    wire_arena_init(&s->scratch, s->scratch_at, SHARD_SCRATCH_BYTES);
+    return req_pool_init(s, s->conn_slots + SHARD_REQS_SPARE);
+}
+
+static void
+region_enter(struct shard *s)
+{
+    uint32_t shard = s->config.shard, bytes = s->region->header->ring_bytes;
+    s->counters.words = region_counters(s->region, shard);
+    chan_join(&s->to_control, region_ring_to_control(s->region, shard), bytes);
+    chan_join(&s->from_control, region_ring_to_data(s->region, shard), bytes);
+    s->generation = atomic_load_explicit(&s->region->header->peers[REGION_DATA].generation,
+                                         memory_order_acquire);
+}
+
+int
+shard_init(struct shard *s, const struct shard_config *config)
+{
+    memset(s, 0, sizeof *s);
+    s->config = *config;
+    s->clock = config->clock;
+    s->stream = config->stream;
+    s->store = config->store;
+    s->mesh = config->mesh;
+    s->region = config->region;
+    configure(s);
+    list_init(&s->conns_dirty);
+    list_init(&s->conns_stalled);
+    list_init(&s->forwards);
+    list_init(&s->appends);
+    s->expire_ns = s->fetch_ns = s->forward_next_ns = s->store_ns = CLOCK_NEVER;
+    s->route_retry_ns = CLOCK_NEVER;
+    int err = memory_take(s);
+    if (!err)
+        err = route_init(s->region, config->shard, config->shard_count, &s->route);
+    uint32_t sessions = (uint32_t)conf_number(config->conf, CONF_FETCH_SESSIONS);
+    if (!err)
+        err = fetch_init(s, (sessions + config->shard_count - 1) / config->shard_count, &s->fetch);
+    if (err) {
+        shard_free(s);
+        return err;
+    }
+    region_enter(s);
+    turn_begin(s);
+    return ERR_OK;
+}
+
+static void
+pages_give(void *at, size_t bytes)
+{
+    if (at)
+        munmap(at, bytes);
+}
+
+void
+shard_free(struct shard *s)
+{
+    if (s->fetch)
+        fetch_free(s->fetch);
+    route_free(s->route);
+    free(s->reqs);
+    pages_give(s->memory_at, buddy_footprint(SHARD_ANSWER_BYTES));
+    pages_give(s->arena_at, SHARD_ANSWER_BYTES);
+    pages_give(s->scratch_at, SHARD_SCRATCH_BYTES);
+    pages_give(s->conns, s->conn_slots * sizeof *s->conns);
+    pages_give(s->waits, ((size_t)s->waits_mask + 1) * sizeof *s->waits);
+    memset(s, 0, sizeof *s);
+}

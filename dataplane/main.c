@@ -1,0 +1,300 @@
+/* main.c: sluice-data --region FD.  Started and supervised by sluice run.
+ *
+ * Boot: attach to the region, recover the data directory (all of it, before any loop runs), then one
+ * pinned thread a shard: its storage, its loop, control's tables, and only then its listeners.  The
+ * process is ready when all shards listen.
+ * End: SIGTERM lets every shard answer what it took and close its storage cleanly.  A shard that cannot
+ * go on ends the process at once and flushes nothing: recovery decides what is true. */
+#include "core/base/err.h"
+#include "core/base/log.h"
+#include "dataplane/broker/shard.h"
+#include "dataplane/data_listen.h"
+#include "drivers/os/os.h"
+#include "drivers/uring/uring.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+enum {
+    DATA_CONTROL_WAIT_MS = 10000, /* for control's tables, before listening without them */
+    DATA_READ_BUFFERS = 64,
+    DATA_FRAMES_IN_FLIGHT = 4,
+    DATA_EXIT_FAILED = 1,
+};
+
+struct data;
+
+struct data_shard {
+    struct data *data;
+    uint32_t number;
+    int cpu;
+    pthread_t thread;
+    struct uring *uring;
+    struct mesh_end *mesh;
+    struct disk disk;
+    struct shard shard;
+};
+
+struct data {
+    struct conf conf;
+    struct region region;
+    int data_dir_fd;
+    uint32_t shard_count;
+    struct store_boot *boot;
+    struct mesh *mesh;
+    struct clock clocks[REGION_SHARDS_MAX];
+    struct data_shard *shards;
+    pthread_barrier_t stores_ready; /* after it nobody needs `boot` */
+    atomic_bool stop;
+    atomic_uint drained, listening;
+};
+
+/* What another start cannot mend must not be tried again and again. */
+static int
+exit_code(int err)
+{
+    return err == ERR_CORRUPT || err == ERR_INVALID || err == ERR_UNSUPPORTED ? OS_EXIT_REFUSED
+                                                                              : DATA_EXIT_FAILED;
+}
+
+/* Ends the process as it stands. */
+static _Noreturn void
+die(int err, const char *what)
+{
+    log_error("data", "%s: %s", what, err_text(err));
+    _exit(exit_code(err));
+}
+
+static void
+die_if(int err, const char *what)
+{
+    if (err)
+        die(err, what);
+}
+
+/* ---- one shard ----------------------------------------------------------------------------------- */
+
+static void
+store_open(struct data_shard *d, struct store **out)
+{
+    const struct conf *c = &d->data->conf;
+    struct store_config config = {
+        .core = d->number,
+        .core_count = d->data->shard_count,
+        .journal_bytes = (uint64_t)conf_number(c, CONF_JOURNAL_BYTES),
+        .cache_bytes = (uint64_t)conf_number(c, CONF_CACHE_BYTES),
+        .read_buffers = DATA_READ_BUFFERS,
+        .logs_max = (uint32_t)conf_number(c, CONF_PARTITIONS_MAX),
+        .frames_in_flight = DATA_FRAMES_IN_FLIGHT,
+    };
+    d->disk = uring_disk(d->uring);
+    die_if(store_init(&config, &d->disk, d->data->boot, out), "storage of a shard");
+}
+
+static void
+serve(struct data_shard *d, struct store *store)
+{
+    struct data *data = d->data;
+    struct shard_config config = {
+        .shard = d->number,
+        .shard_count = data->shard_count,
+        .conf = &data->conf,
+        .region = &data->region,
+        .clock = uring_clock(d->uring),
+        .stream = uring_stream(d->uring),
+        .store = store,
+        .mesh = d->mesh,
+        .drained = &data->drained,
+    };
+    die_if(shard_init(&d->shard, &config), "memory of a shard");
+    int err = shard_await_control(&d->shard, DATA_CONTROL_WAIT_MS * CLOCK_NS_PER_MS, &data->stop);
+    if (err == ERR_AGAIN)
+        log_warn("data", "no tables of control yet: listening without them shard=%u", d->number);
+    else
+        die_if(err, "a shard cannot go on");
+    die_if(data_listen(&data->conf, config.stream), "listeners");
+    if (atomic_fetch_add(&data->listening, 1) + 1 == data->shard_count) {
+        region_set_ready(&data->region, REGION_DATA);
+        region_wake(&data->region, data->shard_count);
+        log_info("data", "serving shards=%u listeners=%s", data->shard_count,
+                 conf_text(&data->conf, CONF_LISTENERS));
+    }
+    die_if(shard_run(&d->shard, &data->stop), "a shard cannot go on");
+}
+
+static void *
+shard_main(void *arg)
+{
+    struct data_shard *d = arg;
+    struct store *store;
+    if (os_pin(d->cpu))
+        log_warn("data", "cannot bind shard %u to processor %d", d->number, d->cpu);
+    uring_enable(d->uring);
+    store_open(d, &store);
+    (void)pthread_barrier_wait(&d->data->stores_ready);
+    serve(d, store);
+    die_if(store_close(store), "the clean stop of a shard failed");
+    shard_free(&d->shard);
+    return NULL;
+}
+
+/* ---- boot ---------------------------------------------------------------------------------------- */
+
+/* The number behind --region, or -1. */
+static int
+region_fd(int argc, char **argv)
+{
+    if (argc != 3 || strcmp(argv[1], "--region") != 0)
+        return -1;
+    char *end;
+    long fd = strtol(argv[2], &end, 10);
+    return *end == '\0' && end != argv[2] && fd >= 0 && fd < 1 << 20 ? (int)fd : -1;
+}
+
+static void
+configure(struct data *d)
+{
+    char error[CONF_ERROR_BYTES];
+    conf_defaults(&d->conf);
+    if (conf_parse(&d->conf, region_conf(&d->region), CONF_FILE, error)) {
+        log_error("data", "configuration: %s", error);
+        _exit(OS_EXIT_REFUSED);
+    }
+    static const enum log_level levels[] = {LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR};
+    log_level_set(levels[conf_number(&d->conf, CONF_LOG_LEVEL)]);
+    d->shard_count = d->region.header->shard_count;
+    const char *path = conf_text(&d->conf, CONF_LOG_DIRS);
+    d->data_dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (d->data_dir_fd < 0) {
+        log_error("data", "data directory %s: %s", path, strerror(errno));
+        _exit(OS_EXIT_REFUSED);
+    }
+}
+
+/* Reads what the last run left behind and makes it whole. */
+static void
+recover(struct data *d)
+{
+    struct uring_config config = {.wake_fd = -1, .data_dir_fd = d->data_dir_fd};
+    struct uring *u;
+    die_if(uring_create(&config, &u), "io_uring");
+    struct disk disk = uring_disk(u);
+    uint64_t start = os_now_ns();
+    die_if(store_recover(&disk, d->shard_count,
+                         (uint64_t)conf_number(&d->conf, CONF_JOURNAL_BYTES), &d->boot),
+           "recovery");
+    struct store_boot_facts facts;
+    store_boot_facts(d->boot, &facts);
+    log_info("data", "recovered logs=%llu frames=%llu bytes=%llu clean=%d ms=%llu",
+             (unsigned long long)facts.logs, (unsigned long long)facts.frames_replayed,
+             (unsigned long long)facts.bytes_replayed, facts.clean,
+             (unsigned long long)((os_now_ns() - start) / CLOCK_NS_PER_MS));
+    uring_destroy(u);
+}
+
+static void
+shard_prepare(struct data *d, struct data_shard *s)
+{
+    const struct conf *c = &d->conf;
+    uint32_t n = d->shard_count;
+    struct uring_config config = {
+        .wake_fd = d->region.header->wake_fds[s->number],
+        .data_dir_fd = d->data_dir_fd,
+        .connections_max = ((uint32_t)conf_number(c, CONF_MAX_CONNECTIONS) + n - 1) / n +
+                           (uint32_t)SHARD_CONNS_SPARE,
+        .request_bytes_max = (uint32_t)conf_number(c, CONF_REQUEST_MAX_BYTES),
+        .receive_bytes_max = (size_t)conf_number(c, CONF_REQUEST_MEMORY) / n,
+    };
+    die_if(uring_create(&config, &s->uring), "io_uring");
+    d->clocks[s->number] = uring_clock(s->uring);
+    s->mesh = mesh_join(d->mesh, s->number, d->clocks);
+    die_if(s->mesh ? ERR_OK : ERR_FULL, "mesh");
+}
+
+static void
+shards_prepare(struct data *d)
+{
+    int cpus[OS_CPUS_MAX];
+    char error[OS_ERROR_BYTES];
+    int cpu_count = os_cpus(conf_text(&d->conf, CONF_CORES), cpus, error);
+    if (cpu_count <= 0) {
+        log_error("data", "cores: %s", error);
+        _exit(OS_EXIT_REFUSED);
+    }
+    d->shards = calloc(d->shard_count, sizeof *d->shards);
+    die_if(d->shards ? ERR_OK : ERR_FULL, "memory");
+    die_if(mesh_create(d->shard_count, &d->mesh), "mesh");
+    for (uint32_t i = 0; i < d->shard_count; i++) {
+        d->shards[i].data = d;
+        d->shards[i].number = i;
+        d->shards[i].cpu = cpus[i % (uint32_t)cpu_count];
+        shard_prepare(d, &d->shards[i]);
+    }
+}
+
+static void
+shards_start(struct data *d)
+{
+    must(pthread_barrier_init(&d->stores_ready, NULL, d->shard_count + 1) == 0);
+    for (uint32_t i = 0; i < d->shard_count; i++) {
+        if (pthread_create(&d->shards[i].thread, NULL, shard_main, &d->shards[i]))
+            die(ERR_LIMIT, "thread");
+    }
+    (void)pthread_barrier_wait(&d->stores_ready);
+    store_boot_free(d->boot);
+}
+
+static void
+shards_stop(struct data *d)
+{
+    atomic_store(&d->stop, true);
+    for (uint32_t i = 0; i < d->shard_count; i++)
+        d->clocks[i].ops->wake(d->clocks[i].self);
+    for (uint32_t i = 0; i < d->shard_count; i++)
+        must(pthread_join(d->shards[i].thread, NULL) == 0);
+}
+
+static void
+stop_await(int signals)
+{
+    while (os_signal_read(signals) == 0)
+        os_wait(&signals, 1, -1);
+}
+
+static struct data main_data;
+
+int
+main(int argc, char **argv)
+{
+    struct data *d = &main_data;
+    log_process_set("data");
+    int fd = region_fd(argc, argv);
+    if (fd < 0) {
+        log_error("data", "usage: sluice-data --region FD (sluice run starts it)");
+        return OS_EXIT_REFUSED;
+    }
+    static const int stops[] = {SIGTERM, SIGINT, 0};
+    int signals = os_signal_open(stops); /* before any thread: they inherit the mask */
+    die_if(signals < 0 ? signals : ERR_OK, "signals");
+    (void)signal(SIGPIPE, SIG_IGN);
+    /* Also when started by hand: a broker without its supervisor does not go on alone. */
+    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+    os_limits_raise();
+    die_if(region_attach(&d->region, fd, 1), "shared memory");
+    configure(d);
+    region_join(&d->region, REGION_DATA, (int32_t)getpid());
+    recover(d);
+    shards_prepare(d);
+    shards_start(d);
+    stop_await(signals);
+    log_info("data", "stopping");
+    shards_stop(d);
+    log_info("data", "stopped");
+    return 0;
+}

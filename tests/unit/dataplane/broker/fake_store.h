@@ -1,0 +1,299 @@
+/* fake_store.h: store.h for tests of the loop: logs in plain memory, and switches for what a disk does
+ * late or wrongly.  Include it in one place of a test program: it takes the place of core/store. */
+#ifndef SLUICE_TESTS_FAKE_STORE_H
+#define SLUICE_TESTS_FAKE_STORE_H
+
+#include "core/base/err.h"
+#include "core/store/store.h"
+#include "core/wire/kerr.h"
+
+#include <stdlib.h>
+
+enum { FAKE_STORE_LOGS = 64, FAKE_STORE_BATCHES = 4096, FAKE_STORE_WAITERS = 64 };
+
+struct plog {
+    uint8_t id[16];
+    int32_t partition;
+    bool used, changed;
+    void *user;
+    struct plog_config config;
+    enum plog_state state;
+    int64_t start, end, durable;
+    uint8_t *bytes;
+    uint32_t len;
+    struct {
+        uint32_t at, len;
+        int64_t base, limit;
+        uint64_t lsn;
+    } batches[FAKE_STORE_BATCHES];
+    uint32_t batch_count;
+};
+
+struct store {
+    uint32_t core, core_count;
+    struct plog logs[FAKE_STORE_LOGS];
+    uint64_t lsn, durable;
+    bool disk_late;       /* nothing becomes durable */
+    int append_error;     /* what every append returns, 0: works */
+    bool append_again;    /* no room */
+    bool hold_late;       /* a hold must wait */
+    int hold_error;
+    uint32_t span_bytes;  /* of one span of a hold, 0: all in one */
+    int step_error;
+    uint32_t holds;       /* not released */
+    uint64_t waiters[FAKE_STORE_WAITERS];
+    uint32_t waiter_count;
+};
+
+uint32_t
+store_core_of(const uint8_t topic_id[16], int32_t partition, uint32_t core_count)
+{
+    return (topic_id[15] + (uint32_t)partition) % core_count;
+}
+
+static inline struct store *
+fake_store_new(uint32_t core, uint32_t core_count)
+{
+    struct store *s = calloc(1, sizeof *s);
+    must(s);
+    s->core = core;
+    s->core_count = core_count;
+    return s;
+}
+
+static inline void
+fake_store_free(struct store *s)
+{
+    for (uint32_t i = 0; i < FAKE_STORE_LOGS; i++)
+        free(s->logs[i].bytes);
+    free(s);
+}
+
+struct plog *
+store_find(struct store *s, const uint8_t topic_id[16], int32_t partition)
+{
+    for (uint32_t i = 0; i < FAKE_STORE_LOGS; i++) {
+        struct plog *p = &s->logs[i];
+        if (p->used && p->partition == partition && memcmp(p->id, topic_id, 16) == 0)
+            return p;
+    }
+    return NULL;
+}
+
+int
+store_create(struct store *s, const uint8_t topic_id[16], int32_t partition,
+             const struct plog_config *config, struct plog **out)
+{
+    must(store_core_of(topic_id, partition, s->core_count) == s->core);
+    struct plog *p = store_find(s, topic_id, partition);
+    for (uint32_t i = 0; !p && i < FAKE_STORE_LOGS; i++) {
+        if (s->logs[i].used)
+            continue;
+        p = &s->logs[i];
+        free(p->bytes);
+        *p = (struct plog){.partition = partition, .used = true, .bytes = malloc(8 << 20)};
+        must(p->bytes);
+        memcpy(p->id, topic_id, 16);
+    }
+    if (!p)
+        return ERR_LIMIT;
+    p->config = *config;
+    *out = p;
+    return ERR_OK;
+}
+
+void
+store_delete(struct store *s, struct plog *p)
+{
+    (void)s;
+    must(p->used);
+    p->used = false;
+}
+
+void
+store_each(struct store *s, void (*each)(void *user, struct plog *p), void *user)
+{
+    for (uint32_t i = 0; i < FAKE_STORE_LOGS; i++) {
+        if (s->logs[i].used)
+            each(user, &s->logs[i]);
+    }
+}
+
+void
+plog_user_set(struct plog *p, void *user)
+{
+    p->user = user;
+}
+
+void *
+plog_user(const struct plog *p)
+{
+    return p->user;
+}
+
+void
+plog_facts(const struct plog *p, struct plog_facts *out)
+{
+    *out = (struct plog_facts){.state = p->state,
+                               .log_start_offset = p->start,
+                               .high_watermark = p->durable,
+                               .log_end_offset = p->end,
+                               .leader_epoch = -1,
+                               .bytes = p->len};
+}
+
+int
+store_append(struct store *s, struct plog *p, const struct batch_info *info, struct view batch,
+             int32_t leader_epoch, int64_t now_ms, struct store_appended *out)
+{
+    if (s->append_again)
+        return ERR_AGAIN;
+    if (s->append_error == KERR_DUPLICATE_SEQUENCE_NUMBER) {
+        *out = (struct store_appended){.base_offset = 7, .log_append_time_ms = -1, .lsn = 1};
+        return s->append_error;
+    }
+    if (s->append_error)
+        return s->append_error;
+    must(info->bytes == batch.len && p->len + batch.len <= 8 << 20);
+    must(p->batch_count < FAKE_STORE_BATCHES);
+    memcpy(p->bytes + p->len, batch.at, batch.len);
+    batch_stamp(p->bytes + p->len, p->end, leader_epoch);
+    s->lsn++;
+    uint32_t i = p->batch_count++;
+    p->batches[i].at = p->len;
+    p->batches[i].len = batch.len;
+    p->batches[i].base = p->end;
+    p->batches[i].limit = p->end + info->record_count;
+    p->batches[i].lsn = s->lsn;
+    *out = (struct store_appended){p->end, p->config.log_append_time ? now_ms : -1, s->lsn};
+    p->end = p->batches[i].limit;
+    p->len += batch.len;
+    return KERR_NONE;
+}
+
+uint64_t
+store_durable_lsn(const struct store *s)
+{
+    return s->durable;
+}
+
+static inline void
+fake_store_durable(struct plog *p, uint64_t lsn)
+{
+    for (uint32_t i = 0; i < p->batch_count && p->batches[i].lsn <= lsn; i++) {
+        if (p->batches[i].limit > p->durable) {
+            p->durable = p->batches[i].limit;
+            p->changed = true;
+        }
+    }
+}
+
+int
+store_step(struct store *s, uint64_t now_ns, uint64_t *deadline_ns)
+{
+    (void)now_ns;
+    *deadline_ns = UINT64_MAX;
+    if (!s->disk_late) {
+        s->durable = s->lsn;
+        for (uint32_t i = 0; i < FAKE_STORE_LOGS; i++) {
+            if (s->logs[i].used)
+                fake_store_durable(&s->logs[i], s->durable);
+        }
+    }
+    return s->step_error;
+}
+
+struct plog *
+store_take_changed(struct store *s)
+{
+    for (uint32_t i = 0; i < FAKE_STORE_LOGS; i++) {
+        if (s->logs[i].used && s->logs[i].changed) {
+            s->logs[i].changed = false;
+            return &s->logs[i];
+        }
+    }
+    return NULL;
+}
+
+int
+store_locate(struct store *s, struct plog *p, int64_t offset, int64_t offset_limit,
+             uint32_t bytes_max, bool at_least_one, struct store_range *out)
+{
+    (void)s;
+    *out = (struct store_range){.log = p};
+    if (offset < p->start || offset > p->end)
+        return ERR_NOT_FOUND;
+    for (uint32_t i = 0; i < p->batch_count; i++) {
+        if (p->batches[i].limit <= offset || p->batches[i].limit > offset_limit)
+            continue;
+        bool fits = out->len + p->batches[i].len <= bytes_max;
+        if (!fits && !(at_least_one && out->len == 0))
+            break;
+        if (out->len == 0) {
+            out->at = p->batches[i].at;
+            out->offset_first = p->batches[i].base;
+        }
+        out->len += p->batches[i].len;
+        out->offset_limit = p->batches[i].limit;
+    }
+    return ERR_OK;
+}
+
+int
+store_hold(struct store *s, const struct store_range *range, uint64_t waiter, struct store_hold *out)
+{
+    if (s->hold_error)
+        return s->hold_error;
+    if (s->hold_late) {
+        must(s->waiter_count < FAKE_STORE_WAITERS);
+        s->waiters[s->waiter_count++] = waiter;
+        return ERR_AGAIN;
+    }
+    uint32_t step = s->span_bytes ? s->span_bytes : range->len;
+    out->span_count = out->bytes = 0;
+    while (out->bytes < range->len && out->span_count < STORE_SPANS_MAX) {
+        uint32_t n = range->len - out->bytes < step ? range->len - out->bytes : step;
+        out->spans[out->span_count++] = view_of(range->log->bytes + range->at + out->bytes, n);
+        out->bytes += n;
+    }
+    out->pin = s;
+    s->holds++;
+    return ERR_OK;
+}
+
+void
+store_release(struct store *s, struct store_hold *hold)
+{
+    must(hold->pin == s); /* given back to the store it came from */
+    must(s->holds > 0);
+    s->holds--;
+}
+
+bool
+store_take_read(struct store *s, uint64_t *waiter)
+{
+    if (s->hold_late || s->waiter_count == 0)
+        return false;
+    *waiter = s->waiters[--s->waiter_count];
+    return true;
+}
+
+int
+store_find_time(struct store *s, struct plog *p, int64_t time_ms, uint64_t waiter, int64_t *offset,
+                int64_t *timestamp_ms)
+{
+    (void)s;
+    (void)p;
+    (void)time_ms;
+    (void)waiter;
+    *offset = *timestamp_ms = -1;
+    return ERR_OK;
+}
+
+void
+store_stats(const struct store *s, struct store_stats *out)
+{
+    *out = (struct store_stats){.frames = s->lsn};
+}
+
+#endif

@@ -1,0 +1,209 @@
+/* fake_stream.h: stream.h for tests: bytes that the test feeds, and bytes that the broker sent.
+ *
+ * A send is a loan until fake_stream_settle: only then are the bytes read, so a loan that changes
+ * meanwhile shows up in `out`. */
+#ifndef SLUICE_TESTS_FAKE_STREAM_H
+#define SLUICE_TESTS_FAKE_STREAM_H
+
+#include "core/base/err.h"
+#include "core/base/must.h"
+#include "core/net/stream.h"
+
+#include <stdlib.h>
+
+enum { FAKE_STREAM_CONNS = 80, FAKE_STREAM_EVENTS = 1024 };
+
+struct fake_conn {
+    stream_id id; /* 0: closed */
+    uint32_t generation;
+    uint8_t *in, *out;
+    size_t in_len, in_at, out_len;
+    uint32_t want;
+    bool loan, closing, deaf; /* deaf: the peer takes nothing; settle gives all bytes back */
+    bool refuse;              /* send() returns 0 */
+    bool keep_loan;           /* settle leaves the loan out */
+    size_t take;              /* bytes the peer takes of one send; 0: all */
+    uint32_t sends, send_spans;
+    struct view spans[STREAM_SPANS_MAX];
+    uint32_t span_count, bytes;
+};
+
+struct fake_stream {
+    struct fake_conn conns[FAKE_STREAM_CONNS];
+    struct stream_event events[FAKE_STREAM_EVENTS];
+    uint32_t head, tail, listens;
+};
+
+static inline void
+fake_stream_event(struct fake_stream *f, struct stream_event e)
+{
+    must(f->tail - f->head < FAKE_STREAM_EVENTS);
+    f->events[f->tail++ % FAKE_STREAM_EVENTS] = e;
+}
+
+static inline struct fake_conn *
+fake_stream_conn(struct fake_stream *f, stream_id id)
+{
+    struct fake_conn *c = &f->conns[(uint32_t)id];
+    must(c->id == id);
+    return c;
+}
+
+static inline int
+fake_stream_listen(void *self, const struct stream_addr *at)
+{
+    (void)at;
+    ((struct fake_stream *)self)->listens++;
+    return ERR_OK;
+}
+
+static inline uint32_t
+fake_stream_poll(void *self, struct stream_event *out, uint32_t max)
+{
+    struct fake_stream *f = self;
+    uint32_t n = 0;
+    while (n < max && f->head != f->tail)
+        out[n++] = f->events[f->head++ % FAKE_STREAM_EVENTS];
+    return n;
+}
+
+static inline struct view
+fake_stream_peek(void *self, stream_id id)
+{
+    struct fake_conn *c = fake_stream_conn(self, id);
+    return view_of(c->in + c->in_at, (uint32_t)(c->in_len - c->in_at));
+}
+
+static inline void
+fake_stream_consume(void *self, stream_id id, uint32_t bytes, uint32_t want)
+{
+    struct fake_conn *c = fake_stream_conn(self, id);
+    must(bytes <= c->in_len - c->in_at);
+    /* Lent bytes are gone once consumed: whoever kept a pointer to them reads rubbish. */
+    memset(c->in + c->in_at, 0xee, bytes);
+    c->in_at += bytes;
+    c->want = want;
+}
+
+static inline int
+fake_stream_send(void *self, stream_id id, const struct view *spans, uint32_t count)
+{
+    struct fake_conn *c = fake_stream_conn(self, id);
+    must(count > 0 && count <= STREAM_SPANS_MAX);
+    must(!c->closing);
+    if (c->loan || c->refuse)
+        return 0;
+    c->bytes = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        must(spans[i].len > 0);
+        c->spans[i] = spans[i];
+        c->bytes += spans[i].len;
+    }
+    must(c->bytes <= STREAM_SEND_BYTES_MAX);
+    c->span_count = c->send_spans = count;
+    c->loan = true;
+    c->sends++;
+    return (int)c->bytes;
+}
+
+static inline void
+fake_stream_close(void *self, stream_id id)
+{
+    struct fake_conn *c = fake_stream_conn(self, id);
+    c->closing = true;
+}
+
+static const struct stream_ops fake_stream_ops = {
+    .listen = fake_stream_listen,
+    .poll = fake_stream_poll,
+    .peek = fake_stream_peek,
+    .consume = fake_stream_consume,
+    .send = fake_stream_send,
+    .close = fake_stream_close,
+};
+
+/* ---- what the test does -------------------------------------------------------------------------- */
+
+static inline stream_id
+fake_stream_open(struct fake_stream *f, uint32_t index)
+{
+    struct fake_conn *c = &f->conns[index];
+    must(c->id == 0);
+    uint32_t generation = c->generation + 1;
+    *c = (struct fake_conn){.generation = generation};
+    c->id = (uint64_t)generation << 32 | index;
+    c->in = malloc(32 << 20);
+    c->out = malloc(32 << 20);
+    must(c->in && c->out);
+    struct stream_event e = {.id = c->id, .kind = STREAM_OPENED, .peer = {.port = 4711}};
+    e.peer.ip[15] = 1;
+    fake_stream_event(f, e);
+    return c->id;
+}
+
+static inline void
+fake_stream_feed(struct fake_stream *f, uint32_t index, const void *at, size_t len)
+{
+    struct fake_conn *c = &f->conns[index];
+    must(c->id && c->in_len + len <= 32 << 20);
+    memcpy(c->in + c->in_len, at, len);
+    c->in_len += len;
+    if (c->in_len - c->in_at >= c->want)
+        fake_stream_event(f, (struct stream_event){.id = c->id, .kind = STREAM_READABLE});
+}
+
+/* The peer is gone, or the broker's close is carried out. */
+static inline void
+fake_stream_end(struct fake_stream *f, uint32_t index, int err)
+{
+    struct fake_conn *c = &f->conns[index];
+    fake_stream_event(f, (struct stream_event){.id = c->id, .kind = STREAM_CLOSED, .err = err});
+    free(c->in);
+    free(c->out);
+    c->in = c->out = NULL;
+    c->id = 0;
+    c->loan = c->closing = false;
+}
+
+/* Ends the loan of one connection: the peer takes what it takes. */
+static inline void
+fake_stream_settle_one(struct fake_stream *f, struct fake_conn *c)
+{
+    size_t take = c->deaf ? 0 : c->take && c->take < c->bytes ? c->take : c->bytes, left = take;
+    for (uint32_t i = 0; i < c->span_count && left; i++) {
+        size_t n = c->spans[i].len < left ? c->spans[i].len : left;
+        memcpy(c->out + c->out_len, c->spans[i].at, n);
+        c->out_len += n;
+        left -= n;
+    }
+    c->loan = false;
+    fake_stream_event(f, (struct stream_event){.id = c->id,
+                                               .kind = STREAM_SENT,
+                                               .bytes_sent = (uint32_t)take,
+                                               .bytes_back = (uint32_t)(c->bytes - take)});
+    if (take < c->bytes && !c->deaf)
+        fake_stream_event(f, (struct stream_event){.id = c->id, .kind = STREAM_WRITABLE});
+}
+
+static inline void
+fake_stream_settle(struct fake_stream *f)
+{
+    for (uint32_t i = 0; i < FAKE_STREAM_CONNS; i++) {
+        struct fake_conn *c = &f->conns[i];
+        if (c->id && c->loan && !c->keep_loan)
+            fake_stream_settle_one(f, c);
+        if (c->id && c->closing && !c->loan)
+            fake_stream_end(f, i, ERR_OK);
+    }
+}
+
+static inline void
+fake_stream_free(struct fake_stream *f)
+{
+    for (uint32_t i = 0; i < FAKE_STREAM_CONNS; i++) {
+        free(f->conns[i].in);
+        free(f->conns[i].out);
+    }
+}
+
+#endif

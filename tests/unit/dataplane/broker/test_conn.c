@@ -1,0 +1,436 @@
+#include "tests/unit/dataplane/broker/harness.h"
+
+/* A client of shard 0 of `shards`, with topic "0rders" of two partitions. */
+static struct harness *
+client(uint32_t shards, const char *const *settings)
+{
+    struct harness *h = harness_new(shards, settings);
+    harness_topic(h, 0, "0rders", 2);
+    fake_stream_open(&h->streams[0], 0);
+    harness_turn(h);
+    return h;
+}
+
+static void
+versions_ask(struct harness *h, int32_t correlation)
+{
+    struct wire_api_versions_request body = {0};
+    harness_request(h, 0, 0, WIRE_API_API_VERSIONS, 0, correlation, &body);
+}
+
+static void
+expect_correlations(struct harness *h, size_t *at, const int32_t *ids, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct view v = harness_response(h, 0, 0, at);
+        assert_true(v.len >= 4);
+        assert_int_equal(get_i32(v.at), ids[i]);
+    }
+    assert_int_equal(harness_response(h, 0, 0, at).len, 0);
+}
+
+/* A Fetch of one partition that waits for nothing. */
+static void
+fetch_ask(struct harness *h, int32_t correlation, int32_t partition, int32_t bytes_max)
+{
+    struct wire_fetch_request_fetch_partition p = {
+        .partition = partition,
+        .current_leader_epoch = -1,
+        .last_fetched_epoch = -1,
+        .log_start_offset = -1,
+        .partition_max_bytes = bytes_max,
+        .high_watermark = INT64_MAX,
+    };
+    struct wire_fetch_request_fetch_topic t = {.topic = view_of_text("0rders"),
+                                               .partitions = {&p, 1}};
+    struct wire_fetch_request body = {
+        .replica_id = -1,
+        .max_wait_ms = 0,
+        .min_bytes = 0,
+        .max_bytes = bytes_max,
+        .session_epoch = -1,
+        .rack_id = view_of_text(""),
+        .topics = {&t, 1},
+    };
+    body.replica_state.replica_id = -1;
+    body.replica_state.replica_epoch = -1;
+    harness_request(h, 0, 0, WIRE_API_FETCH, 11, correlation, &body);
+}
+
+/* Appends `batches` of ten records to a partition by way of the client; returns their bytes. */
+static uint32_t
+fill(struct harness *h, int32_t partition, uint32_t batches)
+{
+    struct view b = harness_batch(10);
+    for (uint32_t i = 0; i < batches; i++) {
+        harness_produce(h, 0, 12, 1, 1, "0rders", partition, b);
+        harness_turns(h, 4);
+    }
+    harness_turns(h, 4);
+    h->streams[0].conns[0].out_len = 0;
+    h->streams[0].conns[0].sends = 0;
+    return b.len * batches;
+}
+
+static const uint8_t *
+log_bytes(struct harness *h, int32_t partition)
+{
+    uint32_t shard = (uint32_t)partition % h->shard_count;
+    return route_part(route_by_row(h->shards[shard].route, 0), partition)->log->bytes;
+}
+
+/* The records of the response to fetch_ask (version 11): the last thing in it. */
+static void
+expect_records(struct harness *h, size_t *at, int32_t correlation, const uint8_t *records,
+               uint32_t len)
+{
+    struct view v = harness_response(h, 0, 0, at);
+    assert_true(v.len > len);
+    assert_int_equal(get_i32(v.at), correlation);
+    assert_int_equal(get_u32(v.at + v.len - len - 4), len);
+    assert_memory_equal(v.at + v.len - len, records, len);
+}
+
+static void
+pipelined_requests_are_answered_in_order_by_one_send(void **state)
+{
+    (void)state;
+    struct harness *h = client(1, NULL);
+    size_t at = 0;
+    int32_t ids[20];
+    for (int32_t i = 0; i < 20; i++) {
+        ids[i] = 100 + i;
+        versions_ask(h, ids[i]);
+    }
+    harness_turns(h, 3);
+    expect_correlations(h, &at, ids, 20);
+    assert_int_equal(h->streams[0].conns[0].sends, 1);
+    assert_int_equal(buddy_used(h->shards[0].memory), 0);
+    harness_free(h);
+}
+
+static void
+a_fast_answer_waits_for_the_slow_one_before_it(void **state)
+{
+    (void)state;
+    struct harness *h = client(1, NULL);
+    size_t at = 0;
+    int32_t ids[] = {1, 2};
+    h->stores[0]->disk_late = true;
+    harness_produce(h, 0, 12, 1, 1, "0rders", 0, harness_batch(1));
+    versions_ask(h, 2);
+    harness_turns(h, 4);
+    assert_int_equal(h->streams[0].conns[0].sends, 0);
+    h->stores[0]->disk_late = false;
+    harness_turns(h, 3);
+    expect_correlations(h, &at, ids, 2);
+    harness_free(h);
+}
+
+static void
+requests_cut_anywhere_are_put_together(void **state)
+{
+    (void)state;
+    struct harness *h = client(1, NULL);
+    struct fake_conn *c = &h->streams[0].conns[0];
+    versions_ask(h, 7);
+    versions_ask(h, 8);
+    h->streams[0].head = h->streams[0].tail; /* what was fed comes byte by byte instead */
+    size_t total = c->in_len, at = 0;
+    c->in_len = 0;
+    for (size_t i = 0; i < total; i++) {
+        uint8_t byte = c->in[i];
+        fake_stream_feed(&h->streams[0], 0, &byte, 1);
+        harness_turn(h);
+    }
+    harness_turns(h, 2);
+    expect_correlations(h, &at, (const int32_t[]){7, 8}, 2);
+    harness_free(h);
+}
+
+static void
+a_length_out_of_range_closes_the_connection(void **state)
+{
+    (void)state;
+    uint32_t lengths[] = {0, 7, 0xffffffff, 0x80000000, 4097};
+    const char *settings[] = {"socket.request.max.bytes", "4096", NULL};
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        struct harness *h = client(1, settings);
+        uint8_t bytes[4];
+        set_u32(bytes, lengths[i]);
+        fake_stream_feed(&h->streams[0], 0, bytes, 4);
+        harness_turns(h, 3);
+        assert_int_equal(h->shards[0].conn_count, 0);
+        assert_int_equal(harness_counter(h, 0, DROP_REQUEST_SIZE), 1);
+        harness_free(h);
+    }
+}
+
+static void
+no_more_than_in_flight_max_requests_are_parsed(void **state)
+{
+    (void)state;
+    const char *settings[] = {"max.requests.in.flight", "3", NULL};
+    struct harness *h = client(1, settings);
+    size_t at = 0;
+    int32_t ids[8];
+    h->stores[0]->disk_late = true;
+    for (int32_t i = 0; i < 8; i++) {
+        ids[i] = i;
+        harness_produce(h, 0, 12, i, 1, "0rders", 0, harness_batch(1));
+    }
+    harness_turns(h, 5);
+    assert_int_equal(h->shards[0].conns[0].request_count, 3);
+    assert_int_equal(h->stores[0]->lsn, 3);
+    assert_true(h->streams[0].conns[0].in_at < h->streams[0].conns[0].in_len);
+    h->stores[0]->disk_late = false;
+    harness_turns(h, 10);
+    expect_correlations(h, &at, ids, 8);
+    harness_free(h);
+}
+
+static void
+a_peer_that_takes_little_gets_everything_in_the_end(void **state)
+{
+    (void)state;
+    struct harness *h = client(1, NULL);
+    uint32_t len = fill(h, 0, 20);
+    size_t at = 0;
+    h->streams[0].conns[0].take = 7;
+    h->stores[0]->span_bytes = 100;
+    versions_ask(h, 1);
+    fetch_ask(h, 2, 0, 1 << 20);
+    versions_ask(h, 3);
+    harness_turns(h, len / 7 + 200);
+    assert_int_equal(get_i32(harness_response(h, 0, 0, &at).at), 1);
+    expect_records(h, &at, 2, log_bytes(h, 0), len);
+    expect_correlations(h, &at, (const int32_t[]){3}, 1);
+    assert_int_equal(h->stores[0]->holds, 0);
+    assert_int_equal(buddy_used(h->shards[0].memory), 0);
+    harness_free(h);
+}
+
+static void
+nothing_is_held_for_a_peer_that_does_not_read(void **state)
+{
+    (void)state;
+    struct harness *h = client(1, NULL);
+    uint32_t len = fill(h, 0, 5);
+    size_t at = 0;
+    h->streams[0].conns[0].deaf = true;
+    fetch_ask(h, 2, 0, 1 << 20);
+    harness_turns(h, 5);
+    assert_int_equal(h->stores[0]->holds, 0);
+    assert_true(h->shards[0].conns[0].blocked);
+    uint32_t sends = h->streams[0].conns[0].sends;
+    harness_turns(h, 5);
+    assert_int_equal(h->streams[0].conns[0].sends, sends); /* not before STREAM_WRITABLE */
+    h->streams[0].conns[0].deaf = false;
+    fake_stream_event(&h->streams[0], (struct stream_event){.id = h->streams[0].conns[0].id,
+                                                            .kind = STREAM_WRITABLE});
+    harness_turns(h, 4);
+    expect_records(h, &at, 2, log_bytes(h, 0), len);
+    harness_free(h);
+}
+
+static void
+a_send_that_is_refused_is_tried_again_when_writable(void **state)
+{
+    (void)state;
+    struct harness *h = client(1, NULL);
+    size_t at = 0;
+    h->streams[0].conns[0].refuse = true;
+    versions_ask(h, 5);
+    harness_turns(h, 3);
+    h->streams[0].conns[0].refuse = false;
+    fake_stream_event(&h->streams[0], (struct stream_event){.id = h->streams[0].conns[0].id,
+                                                            .kind = STREAM_WRITABLE});
+    harness_turns(h, 3);
+    expect_correlations(h, &at, (const int32_t[]){5}, 1);
+    harness_free(h);
+}
+
+static void
+records_that_must_be_read_from_disk_come_when_they_are_read(void **state)
+{
+    (void)state;
+    struct harness *h = client(1, NULL);
+    uint32_t len = fill(h, 0, 3);
+    size_t at = 0;
+    h->stores[0]->hold_late = true;
+    fetch_ask(h, 2, 0, 1 << 20);
+    harness_turns(h, 5);
+    assert_true(h->streams[0].conns[0].out_len < len);
+    h->stores[0]->hold_late = false;
+    harness_turns(h, 5);
+    expect_records(h, &at, 2, log_bytes(h, 0), len);
+    harness_free(h);
+}
+
+static void
+records_of_another_shard_are_sent_from_its_memory(void **state)
+{
+    (void)state;
+    struct harness *h = client(2, NULL);
+    uint32_t len = fill(h, 1, 4);
+    size_t at = 0;
+    fetch_ask(h, 2, 1, 1 << 20);
+    harness_turns(h, 10);
+    expect_records(h, &at, 2, log_bytes(h, 1), len);
+    harness_turns(h, 3);
+    assert_int_equal(h->stores[1]->holds, 0);
+    assert_int_equal(mesh_jobs_out(h->shards[0].mesh), 0);
+    assert_int_equal(buddy_used(h->shards[0].memory), 0);
+    harness_free(h);
+}
+
+static void
+a_connection_that_ends_while_a_hold_is_on_its_way_gives_it_back(void **state)
+{
+    (void)state;
+    struct harness *h = client(2, NULL);
+    fill(h, 1, 4);
+    h->stores[1]->hold_late = true;
+    fetch_ask(h, 2, 1, 1 << 20);
+    harness_turns(h, 8);
+    assert_int_equal(mesh_jobs_out(h->shards[0].mesh), 1);
+    fake_stream_end(&h->streams[0], 0, ERR_IO);
+    harness_turns(h, 2);
+    fake_stream_open(&h->streams[0], 0); /* the slot is used again meanwhile */
+    h->stores[1]->hold_late = false;
+    harness_turns(h, 5);
+    assert_int_equal(mesh_jobs_out(h->shards[0].mesh), 0);
+    assert_int_equal(h->stores[1]->holds, 0);
+    assert_int_equal(h->shards[0].conn_count, 1);
+    harness_free(h);
+}
+
+static void
+a_log_that_vanishes_under_a_response_closes_the_connection(void **state)
+{
+    (void)state;
+    struct harness *h = client(1, NULL);
+    fill(h, 0, 1);
+    h->stores[0]->hold_error = ERR_NOT_FOUND;
+    fetch_ask(h, 2, 0, 1 << 20);
+    harness_turns(h, 4);
+    assert_int_equal(h->shards[0].conn_count, 0);
+    assert_int_equal(buddy_used(h->shards[0].memory), 0);
+    harness_free(h);
+}
+
+static void
+a_connection_that_ends_with_a_loan_out_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    struct harness *h = client(1, NULL);
+    fill(h, 0, 3);
+    h->streams[0].conns[0].keep_loan = true;
+    fetch_ask(h, 2, 0, 1 << 20);
+    versions_ask(h, 3);
+    harness_turns(h, 3);
+    assert_int_equal(h->stores[0]->holds, 1);
+    fake_stream_end(&h->streams[0], 0, ERR_IO);
+    harness_turns(h, 2);
+    assert_int_equal(h->stores[0]->holds, 0);
+    assert_int_equal(buddy_used(h->shards[0].memory), 0);
+    assert_int_equal(h->shards[0].conn_count, 0);
+    harness_free(h);
+}
+
+static void
+more_than_max_connections_are_refused(void **state)
+{
+    (void)state;
+    const char *settings[] = {"max.connections", "2", NULL};
+    struct harness *h = client(1, settings);
+    fake_stream_open(&h->streams[0], 1);
+    fake_stream_open(&h->streams[0], 2);
+    harness_turns(h, 3);
+    assert_int_equal(h->shards[0].conn_count, 2);
+    assert_int_equal(h->streams[0].conns[2].id, 0);
+    assert_int_equal(harness_counter(h, 0, DROP_CONNECTION_LIMIT), 1);
+    harness_free(h);
+}
+
+/* Moves time on in steps, as timers would. */
+static void
+time_passes(struct harness *h, uint64_t ms)
+{
+    for (uint64_t i = 0; i < ms; i += 1000) {
+        h->now_ns += 1000 * CLOCK_NS_PER_MS;
+        harness_turn(h);
+    }
+}
+
+static void
+an_idle_connection_is_closed_after_its_time(void **state)
+{
+    (void)state;
+    const char *settings[] = {"connections.max.idle.ms", "30000", NULL};
+    struct harness *h = client(1, settings);
+    time_passes(h, 25000);
+    versions_ask(h, 1);
+    time_passes(h, 28000);
+    assert_int_equal(h->shards[0].conn_count, 1);
+    time_passes(h, 8000);
+    assert_int_equal(h->shards[0].conn_count, 0);
+    assert_int_equal(harness_counter(h, 0, DROP_IDLE), 1);
+    harness_free(h);
+}
+
+static void
+half_a_request_has_its_time(void **state)
+{
+    (void)state;
+    const char *settings[] = {"socket.request.timeout.ms", "10000", NULL};
+    struct harness *h = client(1, settings);
+    fake_stream_feed(&h->streams[0], 0, "\0\0\0\x20half", 8);
+    time_passes(h, 8000);
+    assert_int_equal(h->shards[0].conn_count, 1);
+    time_passes(h, 5000);
+    assert_int_equal(h->shards[0].conn_count, 0);
+    assert_int_equal(harness_counter(h, 0, DROP_REQUEST_SLOW), 1);
+    harness_free(h);
+}
+
+static void
+a_peer_that_takes_nothing_has_its_time(void **state)
+{
+    (void)state;
+    const char *settings[] = {"socket.request.timeout.ms", "10000", NULL};
+    struct harness *h = client(1, settings);
+    h->streams[0].conns[0].deaf = true;
+    versions_ask(h, 1);
+    time_passes(h, 8000);
+    assert_int_equal(h->shards[0].conn_count, 1);
+    time_passes(h, 5000);
+    assert_int_equal(h->shards[0].conn_count, 0);
+    assert_int_equal(harness_counter(h, 0, DROP_SEND_STALLED), 1);
+    harness_free(h);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pipelined_requests_are_answered_in_order_by_one_send),
+        cmocka_unit_test(a_fast_answer_waits_for_the_slow_one_before_it),
+        cmocka_unit_test(requests_cut_anywhere_are_put_together),
+        cmocka_unit_test(a_length_out_of_range_closes_the_connection),
+        cmocka_unit_test(no_more_than_in_flight_max_requests_are_parsed),
+        cmocka_unit_test(a_peer_that_takes_little_gets_everything_in_the_end),
+        cmocka_unit_test(nothing_is_held_for_a_peer_that_does_not_read),
+        cmocka_unit_test(a_send_that_is_refused_is_tried_again_when_writable),
+        cmocka_unit_test(records_that_must_be_read_from_disk_come_when_they_are_read),
+        cmocka_unit_test(records_of_another_shard_are_sent_from_its_memory),
+        cmocka_unit_test(a_connection_that_ends_while_a_hold_is_on_its_way_gives_it_back),
+        cmocka_unit_test(a_log_that_vanishes_under_a_response_closes_the_connection),
+        cmocka_unit_test(a_connection_that_ends_with_a_loan_out_leaves_nothing_behind),
+        cmocka_unit_test(more_than_max_connections_are_refused),
+        cmocka_unit_test(an_idle_connection_is_closed_after_its_time),
+        cmocka_unit_test(half_a_request_has_its_time),
+        cmocka_unit_test(a_peer_that_takes_nothing_has_its_time),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

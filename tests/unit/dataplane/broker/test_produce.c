@@ -1,0 +1,472 @@
+#include "tests/unit/dataplane/broker/harness.h"
+
+enum { V = 12 };
+
+static struct harness *
+one_shard(void)
+{
+    struct harness *h = harness_new(1, NULL);
+    harness_topic(h, 0, "0rders", 2);
+    fake_stream_open(&h->streams[0], 0);
+    harness_turn(h);
+    return h;
+}
+
+/* Shard 0 has the client; partition 0 is its own, partition 1 is shard 1's. */
+static struct harness *
+two_shards(void)
+{
+    struct harness *h = harness_new(2, NULL);
+    harness_topic(h, 0, "0rders", 2);
+    fake_stream_open(&h->streams[0], 0);
+    harness_turn(h);
+    return h;
+}
+
+static struct wire_produce_response_partition_produce_response
+answer_of(struct harness *h, int16_t version)
+{
+    struct wire_produce_response_partition_produce_response p;
+    size_t at = 0;
+    harness_turns(h, 6);
+    struct view v = harness_response(h, 0, 0, &at);
+    assert_true(v.len > 0);
+    assert_int_equal(get_i32(v.at), 77);
+    harness_produced(v, version, &p);
+    return p;
+}
+
+static void
+an_acknowledged_batch_is_in_the_log_with_its_offset(void **state)
+{
+    (void)state;
+    for (int16_t version = 3; version <= 13; version++) {
+        struct harness *h = one_shard();
+        struct view batch = harness_batch(3);
+        harness_produce(h, 0, version, 77, -1, "0rders", 1, batch);
+        struct wire_produce_response_partition_produce_response p = answer_of(h, version);
+        assert_int_equal(p.error_code, KERR_NONE);
+        assert_int_equal(p.index, 1);
+        assert_int_equal(p.base_offset, 0);
+        assert_int_equal(p.log_start_offset, version >= 5 ? 0 : -1);
+        struct plog *log = route_part(route_by_row(h->shards[0].route, 0), 1)->log;
+        assert_int_equal(log->end, 3);
+        assert_memory_equal(log->bytes + BATCH_AT_MAGIC, batch.at + BATCH_AT_MAGIC,
+                            batch.len - BATCH_AT_MAGIC);
+        assert_int_equal(get_i32(log->bytes + BATCH_AT_EPOCH), 5);
+        assert_int_equal(harness_counter(h, 0, COUNTER_PRODUCE_RECORDS), 3);
+        harness_free(h);
+    }
+}
+
+static void
+no_answer_leaves_before_the_batch_is_durable(void **state)
+{
+    (void)state;
+    for (int16_t acks = -1; acks <= 1; acks += 2) {
+        struct harness *h = one_shard();
+        h->stores[0]->disk_late = true;
+        harness_produce(h, 0, V, 77, acks, "0rders", 0, harness_batch(1));
+        harness_turns(h, 5);
+        assert_int_equal(h->streams[0].conns[0].sends, 0);
+        h->stores[0]->disk_late = false;
+        assert_int_equal(answer_of(h, V).error_code, KERR_NONE);
+        harness_free(h);
+    }
+}
+
+static void
+acks_0_appends_and_says_nothing(void **state)
+{
+    (void)state;
+    struct harness *h = one_shard();
+    harness_produce(h, 0, V, 77, 0, "0rders", 0, harness_batch(2));
+    harness_turns(h, 4);
+    assert_int_equal(h->streams[0].conns[0].sends, 0);
+    assert_int_equal(route_part(route_by_row(h->shards[0].route, 0), 0)->log->end, 2);
+    assert_int_equal(h->shards[0].conns[0].request_count, 0);
+    assert_true(h->streams[0].conns[0].id != 0);
+    harness_free(h);
+}
+
+static void
+acks_0_with_an_error_closes_the_connection(void **state)
+{
+    (void)state;
+    struct harness *h = one_shard();
+    harness_produce(h, 0, V, 77, 0, "no such", 0, harness_batch(2));
+    harness_turns(h, 4);
+    assert_int_equal(h->streams[0].conns[0].id, 0);
+    assert_int_equal(h->shards[0].conn_count, 0);
+    harness_free(h);
+}
+
+static void
+unknown_topics_and_partitions_get_their_codes(void **state)
+{
+    (void)state;
+    struct {
+        int16_t version;
+        const char *topic;
+        int32_t partition;
+        int16_t acks, error;
+    } cases[] = {
+        {12, "no such", 0, 1, KERR_UNKNOWN_TOPIC_OR_PARTITION},
+        {13, "5", 0, 1, KERR_UNKNOWN_TOPIC_ID},
+        {12, "0rders", 2, 1, KERR_UNKNOWN_TOPIC_OR_PARTITION},
+        {13, "0", -1, 1, KERR_UNKNOWN_TOPIC_OR_PARTITION},
+        {12, "0rders", 0, 2, KERR_INVALID_REQUIRED_ACKS},
+        {12, "0rders", 0, -2, KERR_INVALID_REQUIRED_ACKS},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct harness *h = one_shard();
+        harness_produce(h, 0, cases[i].version, 77, cases[i].acks, cases[i].topic,
+                        cases[i].partition, harness_batch(1));
+        struct wire_produce_response_partition_produce_response p =
+            answer_of(h, cases[i].version);
+        assert_int_equal(p.error_code, cases[i].error);
+        assert_int_equal(p.base_offset, -1);
+        assert_int_equal(h->stores[0]->lsn, 0);
+        harness_free(h);
+    }
+}
+
+static void
+a_corrupt_batch_is_refused_with_a_message_and_counted(void **state)
+{
+    (void)state;
+    struct harness *h = one_shard();
+    struct view batch = harness_batch(1);
+    ((uint8_t *)(uintptr_t)batch.at)[batch.len - 1] ^= 1;
+    harness_produce(h, 0, V, 77, 1, "0rders", 0, batch);
+    struct wire_produce_response_partition_produce_response p = answer_of(h, V);
+    assert_int_equal(p.error_code, KERR_CORRUPT_MESSAGE);
+    assert_int_equal(harness_counter(h, 0, DROP_BATCH_CORRUPT), 1);
+    harness_free(h);
+}
+
+static void
+a_transactional_batch_is_refused_as_of_no_transaction(void **state)
+{
+    (void)state;
+    struct harness *h = one_shard();
+    struct view batch = harness_batch(1);
+    uint8_t *at = (uint8_t *)(uintptr_t)batch.at;
+    set_u16(at + BATCH_AT_ATTRIBUTES, BATCH_TRANSACTIONAL);
+    set_u64(at + 43, 5); /* producer id, epoch, sequence */
+    set_u16(at + 51, 0);
+    set_u32(at + 53, 0);
+    make_seal(at, batch.len);
+    harness_produce(h, 0, V, 77, -1, "0rders", 0, batch);
+    assert_int_equal(answer_of(h, V).error_code, KERR_INVALID_TXN_STATE);
+    assert_int_equal(h->stores[0]->lsn, 0);
+    harness_free(h);
+}
+
+static void
+a_duplicate_is_a_success_with_the_first_offset(void **state)
+{
+    (void)state;
+    struct harness *h = one_shard();
+    h->stores[0]->append_error = KERR_DUPLICATE_SEQUENCE_NUMBER;
+    h->stores[0]->lsn = h->stores[0]->durable = 1;
+    harness_produce(h, 0, V, 77, -1, "0rders", 0, harness_batch(1));
+    struct wire_produce_response_partition_produce_response p = answer_of(h, V);
+    assert_int_equal(p.error_code, KERR_NONE);
+    assert_int_equal(p.base_offset, 7);
+    assert_int_equal(harness_counter(h, 0, COUNTER_PRODUCE_DUPLICATES), 1);
+    harness_free(h);
+}
+
+static void
+acks_all_needs_min_insync_replicas(void **state)
+{
+    (void)state;
+    for (int16_t acks = -1; acks <= 1; acks += 2) {
+        struct harness *h = harness_new(1, NULL);
+        struct table_topic_config config = harness_topic_config;
+        config.min_insync_replicas = 2;
+        harness_topic_write(h, 0, "0rders", 1, &config);
+        harness_ring_row(h, MSG_TOPIC, 0);
+        harness_ring_row(h, MSG_WANT, 0);
+        fake_stream_open(&h->streams[0], 0);
+        harness_turn(h);
+        harness_produce(h, 0, V, 77, acks, "0rders", 0, harness_batch(1));
+        assert_int_equal(answer_of(h, V).error_code,
+                         acks == 1 ? KERR_NONE : KERR_NOT_ENOUGH_REPLICAS);
+        harness_free(h);
+    }
+}
+
+static void
+a_fenced_shard_is_no_leader(void **state)
+{
+    (void)state;
+    struct harness *h = one_shard();
+    atomic_store(&h->region.header->lease_until_ns, h->now_ns - 1);
+    harness_produce(h, 0, V, 77, 1, "0rders", 0, harness_batch(1));
+    assert_int_equal(answer_of(h, V).error_code, KERR_NOT_LEADER_OR_FOLLOWER);
+    assert_int_equal(h->stores[0]->lsn, 0);
+    harness_free(h);
+}
+
+static void
+a_full_journal_stalls_the_request_until_there_is_room(void **state)
+{
+    (void)state;
+    struct harness *h = one_shard();
+    h->stores[0]->append_again = true;
+    harness_produce(h, 0, V, 77, 1, "0rders", 0, harness_batch(1));
+    harness_turns(h, 5);
+    assert_int_equal(h->stores[0]->lsn, 0);
+    assert_ptr_not_equal(h->shards[0].conns[0].again, NULL);
+    h->stores[0]->append_again = false;
+    struct wire_produce_response_partition_produce_response p = answer_of(h, V);
+    assert_int_equal(p.error_code, KERR_NONE);
+    assert_int_equal(h->stores[0]->lsn, 1);
+    harness_free(h);
+}
+
+static void
+a_connection_that_goes_away_while_stalled_appends_nothing(void **state)
+{
+    (void)state;
+    struct harness *h = one_shard();
+    h->stores[0]->append_again = true;
+    harness_produce(h, 0, V, 77, 1, "0rders", 0, harness_batch(1));
+    harness_turns(h, 2);
+    fake_stream_end(&h->streams[0], 0, ERR_IO);
+    harness_turn(h);
+    h->stores[0]->append_again = false;
+    harness_turns(h, 3);
+    assert_int_equal(h->stores[0]->lsn, 0);
+    assert_int_equal(buddy_used(h->shards[0].memory), 0);
+    harness_free(h);
+}
+
+static void
+a_partition_of_another_shard_is_appended_there(void **state)
+{
+    (void)state;
+    for (int16_t version = 3; version <= 13; version++) {
+        struct harness *h = two_shards();
+        struct view batch = harness_batch(4);
+        harness_produce(h, 0, version, 77, -1, "0rders", 1, batch);
+        struct wire_produce_response_partition_produce_response p = answer_of(h, version);
+        assert_int_equal(p.error_code, KERR_NONE);
+        assert_int_equal(p.base_offset, 0);
+        assert_int_equal(p.log_start_offset, version >= 5 ? 0 : -1);
+        assert_int_equal(h->stores[0]->lsn, 0);
+        struct plog *log = route_part(route_by_row(h->shards[1].route, 0), 1)->log;
+        assert_int_equal(log->end, 4);
+        assert_memory_equal(log->bytes + BATCH_AT_MAGIC, batch.at + BATCH_AT_MAGIC,
+                            batch.len - BATCH_AT_MAGIC);
+        assert_int_equal(mesh_jobs_out(h->shards[0].mesh), 0);
+        assert_int_equal(harness_counter(h, 0, COUNTER_SCATTERED), 1);
+        harness_turns(h, 2);
+        assert_int_equal(buddy_used(h->shards[0].memory), 0);
+        harness_free(h);
+    }
+}
+
+static void
+an_error_of_the_other_shard_reaches_the_client(void **state)
+{
+    (void)state;
+    struct harness *h = two_shards();
+    h->stores[1]->append_error = KERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+    harness_produce(h, 0, V, 77, -1, "0rders", 1, harness_batch(1));
+    struct wire_produce_response_partition_produce_response p = answer_of(h, V);
+    assert_int_equal(p.error_code, KERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
+    assert_int_equal(p.base_offset, -1);
+    assert_int_equal(harness_counter(h, 0, DROP_BATCH_SEQUENCE), 1);
+    harness_free(h);
+}
+
+static void
+the_answer_waits_for_the_disk_of_the_other_shard(void **state)
+{
+    (void)state;
+    struct harness *h = two_shards();
+    h->stores[1]->disk_late = true;
+    harness_produce(h, 0, V, 77, 1, "0rders", 1, harness_batch(1));
+    harness_turns(h, 5);
+    assert_int_equal(h->streams[0].conns[0].sends, 0);
+    h->stores[1]->disk_late = false;
+    assert_int_equal(answer_of(h, V).error_code, KERR_NONE);
+    harness_free(h);
+}
+
+static void
+batches_wait_in_order_while_the_other_shard_has_no_room(void **state)
+{
+    (void)state;
+    struct harness *h = two_shards();
+    h->stores[1]->append_again = true;
+    for (int32_t i = 0; i < 3; i++)
+        harness_produce(h, 0, V, i, 1, "0rders", 1, harness_batch((uint32_t)i + 1));
+    harness_turns(h, 4);
+    assert_int_equal(h->stores[1]->lsn, 0);
+    h->stores[1]->append_again = false;
+    harness_turns(h, 6);
+    size_t at = 0;
+    int64_t offsets[] = {0, 1, 3};
+    for (int32_t i = 0; i < 3; i++) {
+        struct wire_produce_response_partition_produce_response p;
+        struct view v = harness_response(h, 0, 0, &at);
+        assert_int_equal(get_i32(v.at), i);
+        harness_produced(v, V, &p);
+        assert_int_equal(p.base_offset, offsets[i]);
+    }
+    harness_free(h);
+}
+
+static void
+a_connection_that_goes_away_leaves_its_jobs_to_come_home(void **state)
+{
+    (void)state;
+    struct harness *h = two_shards();
+    h->stores[1]->disk_late = true;
+    harness_produce(h, 0, V, 77, 1, "0rders", 1, harness_batch(1));
+    harness_turns(h, 3);
+    assert_int_equal(mesh_jobs_out(h->shards[0].mesh), 1);
+    fake_stream_end(&h->streams[0], 0, ERR_CLOSED);
+    harness_turns(h, 2);
+    assert_int_equal(mesh_jobs_out(h->shards[0].mesh), 1);
+    h->stores[1]->disk_late = false;
+    harness_turns(h, 3);
+    assert_int_equal(mesh_jobs_out(h->shards[0].mesh), 0);
+    assert_int_equal(buddy_used(h->shards[0].memory), 0);
+    harness_free(h);
+}
+
+static void
+acks_0_with_an_error_at_the_other_shard_closes_the_connection(void **state)
+{
+    (void)state;
+    struct harness *h = two_shards();
+    h->stores[1]->append_error = KERR_KAFKA_STORAGE_ERROR;
+    harness_produce(h, 0, V, 77, 0, "0rders", 1, harness_batch(1));
+    harness_turns(h, 6);
+    assert_int_equal(h->shards[0].conn_count, 0);
+    assert_int_equal(mesh_jobs_out(h->shards[0].mesh), 0);
+    harness_free(h);
+}
+
+/* Several topics and partitions, own and others, one of them unknown, in one request. */
+static void
+a_scattered_request_is_answered_whole_and_in_its_order(void **state)
+{
+    (void)state;
+    struct harness *h = two_shards();
+    harness_topic(h, 1, "1mpty", 1);
+    struct view batch = harness_batch(2);
+    struct wire_produce_request_partition_produce_data parts[3] = {
+        {1, batch}, {9, batch}, {0, batch}};
+    struct wire_produce_request_topic_produce_data topics[3] = {
+        {.name = view_of_text("0rders"), .partition_data = {parts, 3}},
+        {.name = view_of_text("0rders"), .partition_data = {parts, 0}},
+        {.name = view_of_text("1mpty"), .partition_data = {parts + 2, 1}}};
+    struct wire_produce_request body = {.acks = 1, .topic_data = {topics, 3}};
+    harness_request(h, 0, 0, WIRE_API_PRODUCE, V, 77, &body);
+    harness_turns(h, 6);
+    size_t at = 0;
+    struct view v = harness_response(h, 0, 0, &at);
+    assert_true(v.len > 5);
+    static uint8_t memory[4096];
+    struct wire_arena arena;
+    wire_arena_init(&arena, memory, sizeof memory);
+    struct wire_produce_response r;
+    assert_int_equal(wire_decode(&wire_produce_response_message, V, view_of(v.at + 5, v.len - 5),
+                                 &r, &arena),
+                     ERR_OK);
+    assert_int_equal(r.responses.count, 3);
+    assert_int_equal(r.responses.items[0].partition_responses.count, 3);
+    assert_int_equal(r.responses.items[1].partition_responses.count, 0);
+    int16_t errors[] = {KERR_NONE, KERR_UNKNOWN_TOPIC_OR_PARTITION, KERR_NONE};
+    int32_t indexes[] = {1, 9, 0};
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(r.responses.items[0].partition_responses.items[i].index, indexes[i]);
+        assert_int_equal(r.responses.items[0].partition_responses.items[i].error_code, errors[i]);
+    }
+    assert_int_equal(r.responses.items[2].partition_responses.items[0].error_code, KERR_NONE);
+    assert_true(view_equal(r.responses.items[2].name, view_of_text("1mpty")));
+    harness_free(h);
+}
+
+static void
+a_request_that_stalls_half_way_appends_nothing_twice(void **state)
+{
+    (void)state;
+    struct harness *h = two_shards();
+    struct view batch = harness_batch(1);
+    struct wire_produce_request_partition_produce_data parts[2] = {{1, batch}, {0, batch}};
+    struct wire_produce_request_topic_produce_data topic = {.name = view_of_text("0rders"),
+                                                            .partition_data = {parts, 2}};
+    struct wire_produce_request body = {.acks = 1, .topic_data = {&topic, 1}};
+    h->stores[0]->append_again = true;
+    harness_request(h, 0, 0, WIRE_API_PRODUCE, V, 77, &body);
+    harness_turns(h, 6); /* the other shard's part is done and home before the own one has room */
+    assert_int_equal(h->stores[1]->lsn, 1);
+    assert_int_equal(h->streams[0].conns[0].sends, 0);
+    h->stores[0]->append_again = false;
+    harness_turns(h, 6);
+    assert_int_equal(h->stores[1]->lsn, 1);
+    assert_int_equal(h->stores[0]->lsn, 1);
+    size_t at = 0;
+    assert_true(harness_response(h, 0, 0, &at).len > 0);
+    harness_turn(h);
+    assert_int_equal(buddy_used(h->shards[0].memory), 0);
+    harness_free(h);
+}
+
+static void
+a_malformed_request_appends_nothing_and_closes(void **state)
+{
+    (void)state;
+    struct harness *h = one_shard();
+    struct view batch = harness_batch(1);
+    struct wire_produce_request_partition_produce_data part = {0, batch};
+    struct wire_produce_request_topic_produce_data topic = {.name = view_of_text("0rders"),
+                                                            .partition_data = {&part, 1}};
+    struct wire_produce_request body = {.acks = 1, .topic_data = {&topic, 1}};
+    uint8_t bytes[1024];
+    struct put w = put_of(bytes, sizeof bytes);
+    assert_int_equal(wire_encode(&wire_produce_request_message, V, &body, &w), ERR_OK);
+    put_u8(&w, 0); /* one byte too many, behind a good partition */
+    harness_request_raw(h, 0, 0, WIRE_API_PRODUCE, V, 77, true, view_of(bytes, put_len(&w)));
+    harness_turns(h, 3);
+    assert_int_equal(h->stores[0]->lsn, 0);
+    assert_int_equal(h->shards[0].conn_count, 0);
+    assert_int_equal(harness_counter(h, 0, DROP_REQUEST_BODY), 1);
+    harness_free(h);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_acknowledged_batch_is_in_the_log_with_its_offset),
+        cmocka_unit_test(no_answer_leaves_before_the_batch_is_durable),
+        cmocka_unit_test(acks_0_appends_and_says_nothing),
+        cmocka_unit_test(acks_0_with_an_error_closes_the_connection),
+        cmocka_unit_test(unknown_topics_and_partitions_get_their_codes),
+        cmocka_unit_test(a_corrupt_batch_is_refused_with_a_message_and_counted),
+        cmocka_unit_test(a_transactional_batch_is_refused_as_of_no_transaction),
+        cmocka_unit_test(a_duplicate_is_a_success_with_the_first_offset),
+        cmocka_unit_test(acks_all_needs_min_insync_replicas),
+        cmocka_unit_test(a_fenced_shard_is_no_leader),
+        cmocka_unit_test(a_full_journal_stalls_the_request_until_there_is_room),
+        cmocka_unit_test(a_connection_that_goes_away_while_stalled_appends_nothing),
+        cmocka_unit_test(a_partition_of_another_shard_is_appended_there),
+        cmocka_unit_test(an_error_of_the_other_shard_reaches_the_client),
+        cmocka_unit_test(the_answer_waits_for_the_disk_of_the_other_shard),
+        cmocka_unit_test(batches_wait_in_order_while_the_other_shard_has_no_room),
+        cmocka_unit_test(a_connection_that_goes_away_leaves_its_jobs_to_come_home),
+        cmocka_unit_test(acks_0_with_an_error_at_the_other_shard_closes_the_connection),
+        cmocka_unit_test(a_scattered_request_is_answered_whole_and_in_its_order),
+        cmocka_unit_test(a_request_that_stalls_half_way_appends_nothing_twice),
+        cmocka_unit_test(a_malformed_request_appends_nothing_and_closes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
