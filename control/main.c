@@ -1,0 +1,147 @@
+/* main.c: sluice-control --region FD.  Started and supervised by sluice run; see control/README.md.
+ */
+#include "control/server/server.h"
+#include "core/base/err.h"
+#include "core/base/log.h"
+#include "drivers/os/os.h"
+#include "drivers/uring/uring.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t stop_asked;
+static struct region main_region;
+
+static void
+stop_on_signal(int number)
+{
+    (void)number;
+    int saved = errno;
+    stop_asked = 1;
+    region_wake(&main_region, main_region.header->shard_count);
+    errno = saved;
+}
+
+static void
+signals_set(void)
+{
+    struct sigaction a = {.sa_handler = stop_on_signal};
+    (void)sigemptyset(&a.sa_mask);
+    (void)sigaction(SIGTERM, &a, NULL);
+    (void)sigaction(SIGINT, &a, NULL);
+    a.sa_handler = SIG_IGN;
+    (void)sigaction(SIGPIPE, &a, NULL);
+    /* Also when started by hand: a broker without its supervisor does not go on alone. */
+    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+}
+
+/* The number behind --region, or -1. */
+static int
+region_fd(int argc, char **argv)
+{
+    if (argc != 3 || strcmp(argv[1], "--region") != 0)
+        return -1;
+    char *end;
+    long fd = strtol(argv[2], &end, 10);
+    return *end == '\0' && end != argv[2] && fd >= 0 && fd < 1 << 20 ? (int)fd : -1;
+}
+
+/* What another start cannot mend must not be tried again and again. */
+static int
+exit_code(int rc)
+{
+    if (rc == ERR_OK)
+        return 0;
+    return rc == ERR_CORRUPT || rc == ERR_INVALID || rc == ERR_UNSUPPORTED || rc == ERR_LIMIT
+               ? OS_EXIT_REFUSED
+               : 1;
+}
+
+static int
+serve(struct server *server, struct clock clock)
+{
+    while (!stop_asked) {
+        uint64_t deadline;
+        int rc = server_turn(server, clock.ops->now_ns(clock.self), &deadline);
+        if (rc != ERR_OK)
+            return 1; /* the disk, or a ring: recovery decides what is true */
+        clock.ops->wait(clock.self, server_sleep(server) ? 0 : deadline);
+        server_awake(server);
+    }
+    int rc = server_stop(server);
+    if (rc != ERR_OK)
+        log_error("control", "the last snapshot was not written error=%s", err_name(rc));
+    return rc == ERR_OK ? 0 : 1;
+}
+
+static int
+run(const struct conf *conf)
+{
+    const struct region_header *h = main_region.header;
+    struct uring *uring;
+    struct server *server;
+    int dir = open(conf_text(conf, CONF_LOG_DIRS), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0) {
+        log_error("control", "cannot open the data directory path=%s error=%s",
+                  conf_text(conf, CONF_LOG_DIRS), strerror(errno));
+        return 1;
+    }
+    struct uring_config uc = {.wake_fd = h->wake_fds[h->shard_count], .data_dir_fd = dir};
+    int rc = uring_create(&uc, &uring);
+    if (rc != ERR_OK) {
+        log_error("control", "cannot use io_uring error=%s", err_name(rc));
+        return exit_code(rc);
+    }
+    struct server_config sc = {
+        .region = &main_region,
+        .conf = conf,
+        .log = {.disk = uring_disk(uring), .clock = uring_clock(uring)},
+        .random = os_random,
+        .pid = (int32_t)getpid(),
+    };
+    rc = server_create(&sc, &server);
+    int code = exit_code(rc);
+    if (rc == ERR_OK) {
+        log_info("control", "serving");
+        code = serve(server, uring_clock(uring));
+        server_destroy(server);
+    } else {
+        log_error("control", "cannot start error=%s", err_name(rc));
+    }
+    uring_destroy(uring);
+    (void)close(dir);
+    return code;
+}
+
+int
+main(int argc, char **argv)
+{
+    static struct conf conf;
+    char error[CONF_ERROR_BYTES];
+    log_process_set("control");
+    int fd = region_fd(argc, argv);
+    if (fd < 0) {
+        (void)fprintf(stderr, "usage: sluice-control --region FD (started by: sluice run)\n");
+        return 2;
+    }
+    int rc = region_attach(&main_region, fd, 1);
+    if (rc != ERR_OK) {
+        log_error("control", "cannot attach the region fd=%d error=%s", fd, err_name(rc));
+        return OS_EXIT_REFUSED;
+    }
+    conf_defaults(&conf);
+    rc = conf_parse(&conf, region_conf(&main_region), CONF_OPTION, error);
+    if (rc != ERR_OK) {
+        log_error("control", "the region's configuration cannot be read: %s", error);
+        return OS_EXIT_REFUSED;
+    }
+    log_level_set((enum log_level)conf_number(&conf, CONF_LOG_LEVEL));
+    signals_set();
+    return run(&conf);
+}

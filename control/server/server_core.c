@@ -1,0 +1,203 @@
+/* server_core.c: set-up, dispatch and what all handlers share. */
+#include "control/server/server_core.h"
+#include "core/base/err.h"
+#include "core/base/log.h"
+#include "core/wire/wire_gen.h"
+
+#include <stdlib.h>
+
+static const struct {
+    int16_t key;
+    server_handle_fn *handle;
+} core_handlers[] = {
+    {WIRE_API_METADATA, server_metadata},
+    {WIRE_API_CREATE_TOPICS, server_create_topics},
+    {WIRE_API_DELETE_TOPICS, server_delete_topics},
+    {WIRE_API_INIT_PRODUCER_ID, server_init_producer_id},
+    {WIRE_API_DESCRIBE_CONFIGS, server_describe_configs},
+    {WIRE_API_CREATE_PARTITIONS, server_create_partitions},
+    {WIRE_API_INCREMENTAL_ALTER_CONFIGS, server_alter_configs},
+    {WIRE_API_DESCRIBE_CLUSTER, server_describe_cluster},
+    {WIRE_API_DESCRIBE_TOPIC_PARTITIONS, server_describe_partitions},
+};
+
+static int
+endpoints_parse(struct server_core *core)
+{
+    struct conf_listener listeners[CONF_LISTENERS_MAX];
+    char error[CONF_ERROR_BYTES];
+    const char *text = conf_text(core->conf, CONF_ADVERTISED);
+    if (text[0] == '\0')
+        text = conf_text(core->conf, CONF_LISTENERS);
+    int n = conf_listeners(text, listeners, error);
+    if (n <= 0) {
+        log_error("control", "cannot read the listeners: %s", n < 0 ? error : "there is none");
+        return ERR_INVALID;
+    }
+    for (int i = 0; i < n; i++) {
+        const char *host = listeners[i].host;
+        bool any = host[0] == '\0' || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+        host = any ? "localhost" : host; /* a client must be able to connect to what we say */
+        memcpy(core->endpoints[i].host, host, strlen(host) + 1);
+        core->endpoints[i].port = listeners[i].port;
+    }
+    core->endpoint_count = (uint32_t)n;
+    return ERR_OK;
+}
+
+enum conf_key
+server_key_find(const char *name)
+{
+    uint32_t k = 0;
+    while (k < CONF_KEYS && strcmp(conf_row((enum conf_key)k)->name, name) != 0)
+        k++;
+    return (enum conf_key)k;
+}
+
+bool
+server_key_given(const struct server_core *core, enum conf_key k)
+{
+    return k != CONF_KEYS && strcmp(core->conf->values[k].text, conf_row(k)->fallback) != 0;
+}
+
+static const char *
+config_default(const void *user, enum meta_config c)
+{
+    const struct server_core *core = user;
+    enum conf_key k = server_key_find(meta_config_row(c)->broker_key);
+    return k == CONF_KEYS ? NULL : core->conf->values[k].text;
+}
+
+int
+server_core_init(struct server_core *core, const struct conf *conf, const char *cluster_id)
+{
+    *core = (struct server_core){.conf = conf};
+    must(strlen(cluster_id) <= META_CLUSTER_BYTES_MAX);
+    memcpy(core->cluster_id, cluster_id, strlen(cluster_id));
+    core->rules = (struct meta_rules){
+        .node_id = (int32_t)conf_number(conf, CONF_NODE_ID),
+        .partitions_default = (int32_t)conf_number(conf, CONF_NUM_PARTITIONS),
+        .config_default = config_default,
+        .user = core,
+    };
+    core->entry = malloc(META_ENTRY_BYTES_MAX);
+    must(core->entry != NULL);
+    meta_image_init(&core->image, (uint32_t)conf_number(conf, CONF_TOPICS_MAX),
+                    (uint32_t)conf_number(conf, CONF_PARTITIONS_MAX));
+    return endpoints_parse(core);
+}
+
+void
+server_core_free(struct server_core *core)
+{
+    meta_image_free(&core->image);
+    free(core->entry);
+    *core = (struct server_core){0};
+}
+
+void *
+server_take(struct server_call *call, size_t count, size_t size)
+{
+    if (size && count > call->arena->room / size)
+        return NULL;
+    return wire_arena_take(call->arena, count && size ? count * size : 1);
+}
+
+struct view
+server_text(struct server_call *call, const char *text)
+{
+    size_t n = strlen(text);
+    uint8_t *copy = server_take(call, n + 1, 1);
+    if (!copy)
+        return (struct view){0};
+    memcpy(copy, text, n);
+    return view_of(copy, (uint32_t)n);
+}
+
+struct view
+server_error_text(struct server_call *call, const struct meta_error *e)
+{
+    return e->text[0] ? server_text(call, e->text) : (struct view){0};
+}
+
+const struct server_endpoint *
+server_endpoint_of(const struct server_core *core, uint16_t listener)
+{
+    return &core->endpoints[listener < core->endpoint_count ? listener : 0];
+}
+
+static server_handle_fn *
+handler_of(int16_t key)
+{
+    for (uint32_t i = 0; i < sizeof core_handlers / sizeof core_handlers[0]; i++)
+        if (core_handlers[i].key == key)
+            return core_handlers[i].handle;
+    return NULL;
+}
+
+static int
+response_write(struct server_call *call, int32_t correlation_id, struct view *out)
+{
+    enum { HEADER_ROOM = 8 };
+    const struct wire_message *m = call->api->response;
+    int64_t size = wire_size(m, call->version, call->response);
+    if (size < 0) {
+        log_error("control", "a response cannot be encoded api=%s version=%d error=%s",
+                  call->api->name, call->version, err_name((int)size));
+        return ERR_LIMIT;
+    }
+    uint8_t *at =
+        (uint64_t)size > INT32_MAX ? NULL : server_take(call, (size_t)size + HEADER_ROOM, 1);
+    if (!at)
+        return ERR_LIMIT;
+    struct put w = put_of(at, (uint32_t)size + HEADER_ROOM);
+    wire_header_answer(&w, call->api, call->version, correlation_id);
+    int rc = wire_encode(m, call->version, call->response, &w);
+    must(rc == ERR_OK && !w.bad);
+    *out = view_of(at, put_len(&w));
+    return ERR_OK;
+}
+
+/* Which C struct a request decodes into differs by API; the largest of them bounds the memory. */
+union any_request {
+    struct wire_metadata_request metadata;
+    struct wire_create_topics_request create_topics;
+    struct wire_delete_topics_request delete_topics;
+    struct wire_init_producer_id_request init_producer_id;
+    struct wire_describe_configs_request describe_configs;
+    struct wire_create_partitions_request create_partitions;
+    struct wire_incremental_alter_configs_request alter_configs;
+    struct wire_describe_cluster_request describe_cluster;
+    struct wire_describe_topic_partitions_request describe_partitions;
+};
+
+int
+server_dispatch(struct server_core *core, struct view request, uint16_t listener,
+                struct wire_arena *arena, struct server_result *out)
+{
+    struct wire_header header;
+    union any_request decoded;
+    int rc = wire_header_read(request, &header);
+    if (rc != ERR_OK)
+        return rc;
+    const struct wire_api *api = wire_api_find(header.api_key);
+    server_handle_fn *handle = handler_of(header.api_key);
+    if (!api || !handle || header.api_version < api->version_min ||
+        header.api_version > api->version_max)
+        return ERR_UNSUPPORTED;
+    struct view body = view_of(request.at + header.bytes, request.len - header.bytes);
+    rc = wire_decode(api->request, header.api_version, body, &decoded, arena);
+    if (rc != ERR_OK)
+        return rc;
+    struct server_call call = {.api = api,
+                               .version = header.api_version,
+                               .listener = listener,
+                               .request = &decoded,
+                               .arena = arena};
+    rc = handle(core, &call);
+    if (rc != ERR_OK)
+        return rc;
+    *out = (struct server_result){
+        .wait_rows = call.wait_rows, .wait_count = call.wait_count, .wait_ms = call.wait_ms};
+    return response_write(&call, header.correlation_id, &out->bytes);
+}

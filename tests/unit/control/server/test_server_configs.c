@@ -1,0 +1,181 @@
+#include "tests/unit/control/server/core_fixture.h"
+
+enum { TOPIC = 2, BROKER = 4 };
+
+typedef struct wire_describe_configs_response_describe_configs_result result_out;
+typedef struct wire_describe_configs_response_describe_configs_resource_result entry_out;
+
+static struct view keys[1];
+
+static result_out
+describe(struct core_fixture *f, int16_t version, int8_t type, const char *name, const char *key)
+{
+    struct wire_describe_configs_request_describe_configs_resource in = {
+        .resource_type = type,
+        .resource_name = view_of_text(name),
+        .configuration_keys = {keys, -1}};
+    struct wire_describe_configs_request request = {
+        .resources = {&in, 1}, .include_synonyms = true, .include_documentation = version >= 3};
+    struct wire_describe_configs_response response;
+    if (key) {
+        keys[0] = view_of_text(key);
+        in.configuration_keys.count = 1;
+    }
+    core_fixture_ask(f, WIRE_API_DESCRIBE_CONFIGS, version, &request, &response);
+    assert_int_equal(response.results.count, 1);
+    return response.results.items[0];
+}
+
+static int16_t
+alter(struct core_fixture *f, int8_t type, const char *name, int8_t operation, const char *key,
+      const char *value)
+{
+    struct wire_incremental_alter_configs_request_alterable_config config = {
+        .name = view_of_text(key), .config_operation = operation};
+    if (value)
+        config.value = view_of_text(value);
+    struct wire_incremental_alter_configs_request_alter_configs_resource in = {
+        .resource_type = type, .resource_name = view_of_text(name), .configs = {&config, 1}};
+    struct wire_incremental_alter_configs_request request = {.resources = {&in, 1}};
+    struct wire_incremental_alter_configs_response response;
+    core_fixture_ask(f, WIRE_API_INCREMENTAL_ALTER_CONFIGS, 1, &request, &response);
+    return response.responses.items[0].error_code;
+}
+
+static void
+all_keys_of_a_topic_are_described_in_every_version(void **state)
+{
+    struct core_fixture *f = core_fixture_new();
+    core_fixture_create(f, "t", 1);
+    for (int16_t version = 1; version <= 4; version++) {
+        result_out r = describe(f, version, TOPIC, "t", NULL);
+        assert_int_equal(r.error_code, KERR_NONE);
+        assert_int_equal(r.configs.count, META_CONFIGS);
+    }
+    core_fixture_free(f);
+}
+
+static void
+an_override_comes_before_the_default_it_hides(void **state)
+{
+    struct core_fixture *f = core_fixture_new();
+    core_fixture_create(f, "t", 1);
+    entry_out e = describe(f, 4, TOPIC, "t", "max.message.bytes").configs.items[0];
+    assert_view(e.value, "1048588");
+    assert_int_equal(e.config_source, 5);
+    assert_int_equal(e.config_type, META_TYPE_INT);
+    assert_int_equal(e.synonyms.count, 1);
+    assert_view(e.synonyms.items[0].name, "message.max.bytes");
+    assert_int_equal(alter(f, TOPIC, "t", 0, "max.message.bytes", "5000"), KERR_NONE);
+    e = describe(f, 4, TOPIC, "t", "max.message.bytes").configs.items[0];
+    assert_view(e.value, "5000");
+    assert_int_equal(e.config_source, 1);
+    assert_int_equal(e.synonyms.count, 2);
+    assert_view(e.synonyms.items[0].name, "max.message.bytes");
+    assert_true(e.documentation.len > 0);
+    core_fixture_free(f);
+}
+
+static void
+a_broker_key_that_is_set_shows_as_a_static_source(void **state)
+{
+    struct core_fixture *f = core_fixture_new();
+    char error[CONF_ERROR_BYTES];
+    core_fixture_create(f, "t", 1);
+    assert_int_equal(conf_set(&f->conf, "message.max.bytes", "2000", CONF_OPTION, error), ERR_OK);
+    entry_out e = describe(f, 4, TOPIC, "t", "max.message.bytes").configs.items[0];
+    assert_view(e.value, "2000");
+    assert_int_equal(e.config_source, 4);
+    assert_int_equal(e.synonyms.count, 2);
+    assert_view(e.synonyms.items[1].value, "1048588");
+    core_fixture_free(f);
+}
+
+static void
+broker_keys_are_described_read_only(void **state)
+{
+    struct core_fixture *f = core_fixture_new();
+    result_out r = describe(f, 4, BROKER, "7", NULL);
+    assert_int_equal(r.configs.count, CONF_KEYS);
+    entry_out e = describe(f, 4, BROKER, "7", "num.partitions").configs.items[0];
+    assert_view(e.value, "3");
+    assert_true(e.read_only);
+    assert_int_equal(e.config_source, 4);
+    r = describe(f, 4, BROKER, "8", NULL);
+    assert_int_equal(r.error_code, KERR_INVALID_REQUEST);
+    assert_view(r.error_message,
+                "Unexpected broker id, expected 7 or empty string, but received 8");
+    core_fixture_free(f);
+}
+
+static void
+what_is_not_there_is_said_to_be_so(void **state)
+{
+    struct core_fixture *f = core_fixture_new();
+    assert_int_equal(describe(f, 4, TOPIC, "none", NULL).error_code,
+                     KERR_UNKNOWN_TOPIC_OR_PARTITION);
+    assert_int_equal(describe(f, 4, TOPIC, "x y", NULL).error_code, KERR_INVALID_TOPIC_EXCEPTION);
+    assert_int_equal(describe(f, 4, 99, "x", NULL).error_code, KERR_INVALID_REQUEST);
+    core_fixture_free(f);
+}
+
+static void
+alterations_have_the_codes_of_kafka(void **state)
+{
+    struct core_fixture *f = core_fixture_new();
+    core_fixture_create(f, "t", 1);
+    assert_int_equal(alter(f, TOPIC, "t", 0, "foo", "1"), KERR_INVALID_CONFIG);
+    assert_int_equal(alter(f, TOPIC, "none", 0, "retention.ms", "1"),
+                     KERR_UNKNOWN_TOPIC_OR_PARTITION);
+    assert_int_equal(alter(f, TOPIC, "t", 0, "retention.ms", NULL), KERR_INVALID_REQUEST);
+    assert_int_equal(alter(f, TOPIC, "t", 3, "cleanup.policy", "delete"), KERR_NONE);
+    assert_int_equal(alter(f, BROKER, "7", 0, "log.dirs", "/x"), KERR_INVALID_REQUEST);
+    assert_int_equal(alter(f, 99, "7", 0, "a", "b"), KERR_INVALID_REQUEST);
+    core_fixture_free(f);
+}
+
+static void
+a_change_that_changes_nothing_appends_nothing(void **state)
+{
+    struct core_fixture *f = core_fixture_new();
+    core_fixture_create(f, "t", 1);
+    assert_int_equal(alter(f, TOPIC, "t", 0, "retention.ms", "9"), KERR_NONE);
+    uint32_t appends = f->appends;
+    assert_int_equal(alter(f, TOPIC, "t", 0, "retention.ms", "9"), KERR_NONE);
+    assert_int_equal(alter(f, TOPIC, "t", 1, "retention.bytes", NULL), KERR_NONE);
+    assert_int_equal(f->appends, appends);
+    core_fixture_free(f);
+}
+
+static void
+a_resource_named_twice_is_refused_both_times(void **state)
+{
+    struct core_fixture *f = core_fixture_new();
+    core_fixture_create(f, "t", 1);
+    struct wire_incremental_alter_configs_request_alter_configs_resource in[] = {
+        {.resource_type = TOPIC, .resource_name = view_of_text("t")},
+        {.resource_type = BROKER, .resource_name = view_of_text("t")},
+        {.resource_type = TOPIC, .resource_name = view_of_text("t")}};
+    struct wire_incremental_alter_configs_request request = {.resources = {in, 3}};
+    struct wire_incremental_alter_configs_response r;
+    core_fixture_ask(f, WIRE_API_INCREMENTAL_ALTER_CONFIGS, 0, &request, &r);
+    assert_view(r.responses.items[0].error_message, "Each resource must appear at most once.");
+    assert_view(r.responses.items[2].error_message, "Each resource must appear at most once.");
+    core_fixture_free(f);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_keys_of_a_topic_are_described_in_every_version),
+        cmocka_unit_test(an_override_comes_before_the_default_it_hides),
+        cmocka_unit_test(a_broker_key_that_is_set_shows_as_a_static_source),
+        cmocka_unit_test(broker_keys_are_described_read_only),
+        cmocka_unit_test(what_is_not_there_is_said_to_be_so),
+        cmocka_unit_test(alterations_have_the_codes_of_kafka),
+        cmocka_unit_test(a_change_that_changes_nothing_appends_nothing),
+        cmocka_unit_test(a_resource_named_twice_is_refused_both_times),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
