@@ -1,0 +1,106 @@
+/* cli.h: the parts of the command `sluice`.  One thread, ordinary memory; what fails is one line on
+ * stderr that says what to do, and an exit code. */
+#ifndef SLUICE_CLI_CLI_H
+#define SLUICE_CLI_CLI_H
+
+#include "core/base/must.h"
+#include "core/conf/conf.h"
+#include "core/shm/region.h"
+#include "drivers/os/os.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum { CLI_EXIT_OK = 0, CLI_EXIT_FAILED = 1, CLI_EXIT_USAGE = 2 };
+enum { CLI_ERROR_BYTES = 1024, CLI_OPTIONS_MAX = 128 };
+/* Name of the file in the data directory through which tools find a running broker. */
+#define CLI_RUN_NAME "run"
+
+/* cli_args.c: the command line. */
+enum cli_command { CLI_RUN, CLI_CONFIG, CLI_STAT, CLI_VERSION, CLI_HELP };
+struct cli_args {
+    enum cli_command command;
+    const char *options[CLI_OPTIONS_MAX]; /* "key=value" of each -o; borrows argv, as all here */
+    int option_count;
+    const char *data; /* --data, NULL: not given */
+    const char *file; /* configuration file, NULL: none */
+    bool markdown, json;
+};
+/* ERR_INVALID with `error` (which names the nearest word) when it cannot be understood. */
+must_check int cli_args_read(struct cli_args *out, int argc, char *const *argv,
+                             char error[CLI_ERROR_BYTES]);
+
+/* cli_config.c: the configuration in force, by the precedence of conf.h; --data is an -o log.dirs.
+ */
+must_check int cli_config_load(const struct cli_args *args, char *const *environ_, struct conf *out,
+                               char error[CLI_ERROR_BYTES]);
+int cli_config(const struct cli_args *args, char *const *environ_, FILE *out);
+/* docs/configuration.md. */
+void cli_config_markdown(FILE *out);
+
+/* cli_help.c */
+void cli_help(FILE *out);
+
+/* cli_prepare.c: everything that `run` checks before it starts a process. */
+struct cli_plan {
+    struct conf conf; /* log.dirs absolute, cores a list */
+    char data[OS_PATH_BYTES];
+    char programs[OS_PATH_BYTES]; /* folder of sluice-data and sluice-control */
+    int cpus[OS_CPUS_MAX];
+    int cpu_count;
+    int lock_fd; /* held to the end of the process */
+    struct os_format format;
+    struct os_facts facts;
+};
+/* Takes conf and programs, fills in the rest.  On failure an enum err and `error`; a data directory
+ * may have been created then. */
+must_check int cli_prepare(struct cli_plan *plan, char error[CLI_ERROR_BYTES]);
+
+/* cli_run.c */
+int cli_run(const struct cli_args *args, char *const *environ_);
+void cli_run_banner(const struct cli_plan *plan, int pid, FILE *out);
+
+/* cli_supervise.c: when to start, restart, signal and give up.  Pure: time is an argument. */
+enum { CLI_DATA, CLI_CONTROL, CLI_CHILDREN };
+enum cli_event_kind {
+    CLI_TICK,   /* time has passed */
+    CLI_EXITED, /* `child` ended */
+    CLI_STOP,   /* somebody asks for the end (SIGTERM, SIGINT) */
+};
+struct cli_event {
+    enum cli_event_kind kind;
+    int child;
+    struct os_exit exit;
+};
+struct cli_orders {
+    bool start[CLI_CHILDREN];
+    int signal[CLI_CHILDREN]; /* 0: none */
+    int64_t restart_ms; /* CLI_EXITED: the child starts again after so long; -1: it does not */
+    bool finished;      /* nothing runs and nothing will: end with exit_code */
+    int exit_code;
+    uint64_t deadline_ns; /* step with CLI_TICK by then; CLOCK_NEVER: no need */
+};
+struct cli_supervise {
+    struct {
+        bool up;
+        uint64_t started_ns;
+        uint64_t start_at_ns; /* CLOCK_NEVER: not to be started */
+        uint32_t deaths;      /* in a row, each within CLI_STABLE of its start */
+        bool told;            /* to stop */
+    } child[CLI_CHILDREN];
+    bool stopping, killed, failed;
+    uint64_t stop_by_ns;
+};
+void cli_supervise_init(struct cli_supervise *s);
+void cli_supervise_step(struct cli_supervise *s, uint64_t now_ns, const struct cli_event *in,
+                        struct cli_orders *out);
+
+/* cli_children.c: carries out what cli_supervise decides until it is finished; the exit code. */
+int cli_children(const struct region *r, const char *programs);
+
+/* cli_stat.c */
+int cli_stat(const struct cli_args *args, char *const *environ_, FILE *out);
+void cli_stat_print(const struct region *r, int pid, bool json, FILE *out);
+
+#endif

@@ -1,0 +1,25 @@
+#include "cli/cli.h"
+
+static const char text[] =
+    "sluice " SLUICE_VERSION ": a Kafka-compatible broker\n"
+    "\n"
+    "  sluice run [--data DIR] [-o key=value]... [FILE]\n"
+    "      starts a broker and supervises its two processes; SIGTERM or ^C stops it\n"
+    "  sluice config [--data DIR] [-o key=value]... [FILE] [--markdown]\n"
+    "      every key: value in force, where it comes from, default, meaning\n"
+    "  sluice stat [--data DIR] [--format text|json]\n"
+    "      counters of the broker that runs on that data directory\n"
+    "  sluice version\n"
+    "  sluice help\n"
+    "\n"
+    "FILE is a Java property file with Kafka's names.  A value comes from -o, else from the\n"
+    "environment (log.segment.bytes is SLUICE_LOG_SEGMENT_BYTES), else from FILE, else it is the\n"
+    "default.  --data DIR is -o log.dirs=DIR.\n"
+    "\n"
+    "Exit codes: 0 done, 1 it failed and stderr says what to do, 2 the command line is wrong.\n";
+
+void
+cli_help(FILE *out)
+{
+    fputs(text, out);
+}

@@ -1,0 +1,168 @@
+#include "cli/cli.h"
+
+#include "core/base/err.h"
+
+#include <limits.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+must_printf(3, 4) static int refuse(int err, char error[CLI_ERROR_BYTES], const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(error, CLI_ERROR_BYTES, fmt, ap);
+    va_end(ap);
+    return err;
+}
+
+static int
+data_prepare(struct cli_plan *p, char *error)
+{
+    const char *want = conf_text(&p->conf, CONF_LOG_DIRS);
+    char absolute[PATH_MAX], why[CONF_ERROR_BYTES];
+    if (!*want || strchr(want, ','))
+        return refuse(ERR_INVALID, error, "log.dirs=%.300s: give exactly one directory", want);
+    int err = os_dir_create(want);
+    if (!err && access(want, R_OK | W_OK | X_OK))
+        err = ERR_DENIED;
+    if (err)
+        return refuse(err, error,
+                      "data directory %.300s cannot be used (%s): make it writable for this user, "
+                      "or choose another with --data",
+                      want, err_text(err));
+    if (!realpath(want, absolute))
+        return refuse(ERR_IO, error, "data directory %.300s has no absolute name", want);
+    snprintf(p->data, sizeof p->data, "%s", absolute);
+    return conf_set(&p->conf, "log.dirs", absolute, CONF_OPTION, why)
+               ? refuse(ERR_LIMIT, error, "data directory: %s", why)
+               : ERR_OK;
+}
+
+static int
+lock_take(struct cli_plan *p, char *error)
+{
+    char path[OS_PATH_BYTES + 8];
+    snprintf(path, sizeof path, "%s/lock", p->data);
+    p->lock_fd = os_lock(path);
+    if (p->lock_fd >= 0)
+        return ERR_OK;
+    if (p->lock_fd == ERR_BUSY)
+        return refuse(ERR_BUSY, error,
+                      "data directory %.300s is in use by another broker: stop it, or choose "
+                      "another directory with --data",
+                      p->data);
+    return refuse(p->lock_fd, error,
+                  "data directory %.300s cannot be written (%s): make it writable for this user, "
+                  "or choose another with --data",
+                  p->data, err_text(p->lock_fd));
+}
+
+static int
+listener_check(const struct conf_listener *l, char *error)
+{
+    const char *host = *l->host ? l->host : "every address";
+    int err = os_listen_check(l->host, l->port);
+    switch (err) {
+    case ERR_OK:
+        return ERR_OK;
+    case ERR_EXISTS:
+        return refuse(err, error,
+                      "port %u on %s is in use by another process: stop it, or choose another "
+                      "with -o listeners=PLAINTEXT://host:port",
+                      l->port, host);
+    case ERR_DENIED:
+        return refuse(err, error,
+                      "port %u on %s needs privileges: choose one above 1023 with -o "
+                      "listeners=PLAINTEXT://host:port",
+                      l->port, host);
+    case ERR_INVALID:
+        return refuse(err, error,
+                      "%s is not an address of this machine: choose another with -o "
+                      "listeners=PLAINTEXT://host:port",
+                      host);
+    case ERR_NOT_FOUND:
+        return refuse(err, error, "the host name %s does not resolve: check -o listeners", host);
+    default:
+        return refuse(err, error, "port %u on %s cannot be opened: %s", l->port, host,
+                      err_text(err));
+    }
+}
+
+static int
+listeners_read(const struct cli_plan *p, struct conf_listener *out, char *error)
+{
+    int advertised = conf_listeners(conf_text(&p->conf, CONF_ADVERTISED), out, error);
+    if (advertised < 0)
+        return advertised;
+    int count = conf_listeners(conf_text(&p->conf, CONF_LISTENERS), out, error);
+    if (count < 0)
+        return count;
+    if (count == 0)
+        return refuse(ERR_INVALID, error,
+                      "listeners is empty: give -o listeners=PLAINTEXT://host:port");
+    if (advertised > 0 && advertised != count)
+        return refuse(ERR_INVALID, error,
+                      "advertised.listeners names %d addresses and listeners %d: give one for "
+                      "each",
+                      advertised, count);
+    return count;
+}
+
+static int
+cpus_choose(struct cli_plan *p, char *error)
+{
+    char list[CONF_TEXT_BYTES_MAX], why[CONF_ERROR_BYTES];
+    int n = os_cpus(conf_text(&p->conf, CONF_CORES), p->cpus, error);
+    if (n < 0)
+        return n;
+    p->cpu_count = n;
+    _Static_assert((int)OS_CPUS_MAX <= (int)REGION_SHARDS_MAX, "a shard for each processor");
+    os_cpus_print(p->cpus, n, list, sizeof list);
+    return conf_set(&p->conf, "cores", list, CONF_OPTION, why)
+               ? refuse(ERR_LIMIT, error, "cores: %s", why)
+               : ERR_OK;
+}
+
+static int
+programs_find(const struct cli_plan *p, char *error)
+{
+    static const char *const names[] = {"sluice-data", "sluice-control"};
+    for (int i = 0; i < 2; i++) {
+        char path[OS_PATH_BYTES + 32];
+        snprintf(path, sizeof path, "%s/%s", p->programs, names[i]);
+        if (access(path, X_OK))
+            return refuse(ERR_NOT_FOUND, error,
+                          "%s is not beside this program in %.300s: install or build all three",
+                          names[i], p->programs);
+    }
+    return ERR_OK;
+}
+
+int
+cli_prepare(struct cli_plan *p, char error[CLI_ERROR_BYTES])
+{
+    struct conf_listener listeners[CONF_LISTENERS_MAX];
+    p->lock_fd = -1;
+    int count = listeners_read(p, listeners, error);
+    if (count < 0)
+        return count;
+    int err = cpus_choose(p, error);
+    if (!err)
+        err = programs_find(p, error);
+    if (!err)
+        err = os_uring_check(error);
+    if (!err)
+        err = data_prepare(p, error);
+    if (!err)
+        err = lock_take(p, error);
+    if (!err)
+        err = os_format_open(p->data, (int32_t)conf_number(&p->conf, CONF_NODE_ID), &p->format,
+                             error);
+    for (int i = 0; i < count && !err; i++)
+        err = listener_check(&listeners[i], error);
+    if (!err && os_facts(p->data, &p->facts))
+        err = refuse(ERR_IO, error, "the file system of %.300s tells nothing of itself", p->data);
+    return err;
+}
