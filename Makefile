@@ -1,0 +1,90 @@
+# One word for each thing to do; the build itself is meson's (meson.build).
+#   make          builds build/sluice, build/sluice-data, build/sluice-control
+#   make run      installs what is missing, builds, starts the broker on 127.0.0.1:9092, data in ./data
+#   make test     the same for the tests, and runs all of them; ends with "N passed, N failed"
+#   make check    lint and unit tests, under a minute: before every push
+#   make asan     unit and client tests with AddressSanitizer and UndefinedBehaviorSanitizer
+#   make fuzz     every fuzz target for T seconds (T=60), from the committed corpus
+#   make compat-oracle   the client scripts against Apache Kafka: they must test Kafka, not us
+#   make bench    side-by-side figures with Apache Kafka (ROUNDS=3)
+#   make lint, make fmt, make clean
+# Variables: BUILD (build), CI (true: warnings are errors, one minute of each fuzz target), T, ROUNDS.
+
+BUILD ?= build
+T ?= 60
+ROUNDS ?= 3
+WERROR := $(if $(filter true 1,$(CI)),true,false)
+CHILDREN := dataplane/sluice-data control/sluice-control
+SANITIZE := -Db_sanitize=address,undefined -Db_lundef=false -Dbuildtype=debugoptimized
+
+.NOTPARALLEL:
+.PHONY: all run test check asan fuzz lint fmt bench compat-oracle clean deps programs clang-build
+
+all: deps programs
+
+deps:
+	@deploy/deps.sh build
+
+$(BUILD)/build.ninja:
+	meson setup $(BUILD) -Dwerror=$(WERROR)
+
+# The supervisor finds its children beside itself, at the top of the build folder: hard links, so that
+# they are the files that were just linked.
+programs: $(BUILD)/build.ninja
+	meson compile -C $(BUILD)
+	@for p in $(CHILDREN); do ln -f $(BUILD)/$$p $(BUILD)/$${p##*/} || exit 1; done
+
+run: all
+	$(BUILD)/sluice run --data ./data
+
+# A folder that was configured before librdkafka came has no client tests yet: configure it again.
+test-build: $(BUILD)/build.ninja
+	@meson configure $(BUILD) -Dwerror=$(WERROR) -Dclients=enabled
+	@$(MAKE) --no-print-directory programs
+
+clang-build:
+	@test -e build-clang/build.ninja || \
+	    CC=clang meson setup build-clang -Dwerror=true -Dclients=enabled
+	ninja -C build-clang all meson-test-prereq
+
+test:
+	@deploy/deps.sh test
+	@$(MAKE) --no-print-directory test-build clang-build
+	python3 tests/run.py $(BUILD) lint unit clients $(if $(filter true 1,$(CI)),fuzz:$(T))
+
+check:
+	@deploy/deps.sh build lint
+	@$(MAKE) --no-print-directory programs
+	python3 tests/run.py $(BUILD) lint unit
+
+lint:
+	@deploy/deps.sh build lint
+	@$(MAKE) --no-print-directory programs
+	python3 tests/run.py $(BUILD) lint
+
+asan:
+	@deploy/deps.sh test
+	@test -e build-asan/build.ninja || meson setup build-asan $(SANITIZE) -Dclients=enabled
+	@$(MAKE) --no-print-directory BUILD=build-asan programs
+	ASAN_OPTIONS=abort_on_error=1:detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+	    python3 tests/run.py build-asan unit clients
+
+fuzz:
+	@deploy/deps.sh build fuzz
+	python3 tests/run.py $(BUILD) fuzz:$(T)
+
+fmt:
+	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
+
+compat-oracle:
+	@deploy/deps.sh test
+	@$(MAKE) --no-print-directory test-build
+	tests/e2e/compat.sh $(BUILD)
+
+bench:
+	@deploy/deps.sh test
+	@$(MAKE) --no-print-directory test-build
+	python3 bench/compare/run.py $(BUILD) $(ROUNDS)
+
+clean:
+	rm -rf build build-clang build-asan build-fuzz

@@ -1,0 +1,211 @@
+"""The broker under test: Sluice started on a free port with a folder of its own, or, when
+E2E_BOOTSTRAP is set, a broker that runs already (the oracle).
+
+SLUICE names the program (sluice-data and sluice-control stand beside it).  What the broker wrote to
+stderr is printed when the test ends badly."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+from case import check, until
+from kafka import Connection
+
+DATA, CONTROL = "sluice-data", "sluice-control"
+START_SECONDS, STOP_SECONDS = 60, 60
+
+
+def program():
+    path = os.environ.get("SLUICE")
+    if not path or not pathlib.Path(path).exists():
+        raise SystemExit(f"SLUICE must name the program sluice, not '{path}'")
+    return path
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def answers(bootstrap):
+    """True when the broker answers ApiVersions."""
+    try:
+        c = Connection(bootstrap, timeout=5)
+    except OSError:
+        return False
+    try:
+        return bool(c.api_versions())
+    except (OSError, ConnectionError):
+        return False
+    finally:
+        c.close()
+
+
+class External:
+    """A broker that somebody else started: no control over its processes."""
+    ours = False
+
+    def __init__(self, bootstrap):
+        self.bootstrap = bootstrap
+        until("the external broker answers", START_SECONDS, lambda: answers(bootstrap))
+
+    def alive(self):
+        check(answers(self.bootstrap), "the broker does not answer")
+
+    def stop(self):
+        return 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
+class Broker:
+    """sluice run with its two children."""
+    ours = True
+
+    def __init__(self, *options, data=None, start=True, prefix=()):
+        self.prefix = list(prefix)  # a command in front of the program: taskset, prlimit
+        self.home = pathlib.Path(tempfile.mkdtemp(prefix="sluice-e2e-"))
+        self.data = pathlib.Path(data) if data else self.home / "data"
+        self.port = free_port()
+        self.bootstrap = f"127.0.0.1:{self.port}"
+        self.options = list(options)
+        self.process = None
+        self.log = self.home / "stderr.log"
+        if start:
+            self.start()
+
+    def command(self):
+        settings = [f"listeners=PLAINTEXT://{self.bootstrap}", *self.options]
+        # The supervisor ends with the test, also when the test is killed.
+        return ["setpriv", "--pdeathsig", "TERM", *self.prefix, program(), "run",
+                "--data", str(self.data), *[word for s in settings for word in ("-o", s)]]
+
+    def start(self):
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log,
+                                            stderr=log)
+        self.wait_ready()
+
+    def wait_ready(self):
+        def ready():
+            check(self.process.poll() is None,
+                  f"sluice run ended with {self.process.returncode}: {self.log_tail()}")
+            return answers(self.bootstrap)
+        try:
+            until("the broker answers ApiVersions", START_SECONDS, ready)
+        except AssertionError:
+            print(self.log_tail())
+            self.abandon()
+            raise
+
+    def log_tail(self, lines=40):
+        text = self.log.read_text(errors="replace") if self.log.exists() else ""
+        return "\n".join(text.splitlines()[-lines:])
+
+    def children(self):
+        """{program name: pid} of the supervisor's living children."""
+        found = {}
+        for task in pathlib.Path(f"/proc/{self.process.pid}/task").iterdir():
+            for pid in (task / "children").read_text().split():
+                try:
+                    name = pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+                    state = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+                except OSError:
+                    continue
+                if state[0] not in "ZX":
+                    found[name] = int(pid)
+        return found
+
+    def pid(self, name):
+        return until(f"{name} runs", START_SECONDS, lambda: self.children().get(name))
+
+    def kill(self, name, how=signal.SIGKILL):
+        """Sends a signal to a child and returns the pid that it had."""
+        pid = self.pid(name)
+        os.kill(pid, how)
+        return pid
+
+    def wait_restarted(self, name, old):
+        return until(f"{name} runs again", START_SECONDS,
+                     lambda: self.children().get(name) not in (None, old)
+                     and self.children().get(name))
+
+    def stat(self):
+        """Counters and gauges as `sluice stat` prints them."""
+        out = subprocess.run([program(), "stat", "--data", str(self.data), "--format", "json"],
+                             check=True, capture_output=True, text=True, timeout=30).stdout
+        return json.loads(out)
+
+    def alive(self):
+        check(self.process.poll() is None, "sluice run is gone")
+        check(answers(self.bootstrap), "the broker does not answer")
+
+    def stop(self):
+        """SIGTERM; returns the exit code."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            return self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            print(self.log_tail())
+            raise AssertionError(f"SIGTERM did not stop the broker in {STOP_SECONDS} s")
+
+    def abandon(self):
+        """Ends whatever still runs, children first: they must not outlive a failed test."""
+        if self.process and self.process.poll() is None:
+            left = self.children().values()
+            self.process.kill()
+            self.process.wait()
+            for pid in left:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+
+    def restart(self):
+        code = self.stop()
+        check(code == 0, f"clean stop ended with {code}: {self.log_tail()}")
+        self.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        try:
+            if self.process and self.process.poll() is None:
+                self.stop()
+        finally:
+            self.abandon()
+            if kind or os.environ.get("E2E_LOG"):
+                print(self.log_tail(200))
+            shutil.rmtree(self.home, ignore_errors=True)
+
+
+# A test's data is small, and its folder often on a small disk.
+SMALL = "journal.bytes=134217728"
+
+
+def target(*options):
+    """The broker that the client scripts talk to."""
+    bootstrap = os.environ.get("E2E_BOOTSTRAP")
+    return External(bootstrap) if bootstrap else Broker(SMALL, *options)
+
+
+def counted(stat, name):
+    """Sum over the shards of one counter or drop reason."""
+    return {**stat["counters"], **stat["drops"]}[name]["sum"]
+
+
+def stamp():
+    """A suffix that makes topic names of one run unique."""
+    return f"{os.getpid()}-{time.time_ns() // 1000000 % 100000000}"

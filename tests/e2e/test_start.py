@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+"""What can be wrong at start is one line that says what to do, and exit code 1; and a clean stop
+and start keep everything."""
+import os
+import pathlib
+import socket
+import subprocess
+import tempfile
+
+from broker import SMALL, Broker, free_port, program, stamp
+from case import Skip, case, check, equal, finish, until
+from kafka import NONE, TOPIC_EXISTS, Connection, batch, records_of, topic_ready
+
+REFUSE_SECONDS = 30
+
+
+def refused(*arguments, words, environment=None):
+    """sluice run with these arguments ends with code 1 and says each of the words on one line."""
+    try:
+        done = subprocess.run([program(), "run", *arguments], capture_output=True, text=True,
+                              timeout=REFUSE_SECONDS, stdin=subprocess.DEVNULL,
+                              env={**os.environ, **(environment or {})})
+    except subprocess.TimeoutExpired:
+        raise AssertionError(f"still running after {REFUSE_SECONDS} s: {arguments}") from None
+    equal(done.returncode, 1, f"exit code, {done.stderr}")
+    check(any(all(w in line for w in words) for line in done.stderr.splitlines()),
+          f"no line with {words} in:", done.stderr)
+
+
+def with_data(folder, *options):
+    listener = f"listeners=PLAINTEXT://127.0.0.1:{free_port()}"
+    words = [w for o in (listener, *options) for w in ("-o", o)]
+    return ("--data", str(folder), *words)
+
+
+def refusals(home):
+    with case("start: a port in use"):
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            s.listen()
+            port = s.getsockname()[1]
+            refused("--data", str(home / "port"), "-o", f"listeners=PLAINTEXT://127.0.0.1:{port}",
+                    words=[str(port), "in use"])
+    with case("start: a data directory that cannot be made"):
+        (home / "file").write_text("in the way")
+        refused(*with_data(home / "file" / "data"), words=[str(home / "file" / "data")])
+    with case("start: a data directory that cannot be written"):
+        refused(*with_data("/proc/sluice"), words=["/proc/sluice"])
+    with case("start: an unknown key names the nearest"):
+        refused(*with_data(home / "key", "num.partition=3"),
+                words=["num.partition", "num.partitions"])
+    with case("start: a value out of its domain"):
+        refused(*with_data(home / "value", "num.partitions=many"), words=["num.partitions", "many"])
+    with case("start: a configuration file with an unknown key"):
+        (home / "bad.conf").write_text("# ours\nlog.segment.byte=1048576\n")
+        refused(*with_data(home / "file-key"), str(home / "bad.conf"),
+                words=["log.segment.byte", "log.segment.bytes"])
+    with case("start: an unknown key in the environment"):
+        refused(*with_data(home / "env"), environment={"SLUICE_NUM_PARTITION": "3"},
+                words=["SLUICE_NUM_PARTITIONS"])
+    with case("start: a listener that is none"):
+        refused("--data", str(home / "listener"), "-o", "listeners=HTTP://127.0.0.1:1",
+                words=["HTTP://127.0.0.1:1"])
+
+
+def directory_cases(home):
+    data = home / "shared"
+    topic = f"restart-{stamp()}"
+    with Broker(SMALL, data=data) as broker:
+        with case("start: a second broker on the same directory is refused, the first goes on"):
+            refused(*with_data(data), words=[str(data), "in use"])
+            broker.alive()
+        with case("stop and start: SIGTERM ends with 0, records, offsets and topics are there"):
+            topic_ready(broker.bootstrap, topic, 3)
+            c = Connection(broker.bootstrap)
+            for i in range(300):
+                equal(c.produce(topic, i % 3, [b"v%d" % i])[0], NONE, "produce")
+            c.close()
+            for round_ in range(3):
+                broker.restart()
+                c = until("partitions are led", 30, lambda: led(broker.bootstrap, topic, 3))
+                for p in range(3):
+                    equal([v for _, v in c.consume(topic, p)],
+                          [b"v%d" % i for i in range(p, 300, 3)] + [b"again"] * round_, "records")
+                    equal(c.produce(topic, p, [b"again"]), (NONE, 100 + round_), "next offset")
+                equal(c.create_topic(topic, 3), TOPIC_EXISTS, "the topic is known")
+                c.close()
+        equal(broker.stop(), 0, "exit code")
+    with case("start: a directory of a newer format is refused and left alone"):
+        path = data / "sluice.format"
+        text = path.read_text()
+        check("version=1\n" in text, "no version in", text)
+        path.write_text(text.replace("version=1\n", "version=999\n"))
+        refused(*with_data(data), words=["newer", "999"])
+        path.write_text(text)
+        with Broker(SMALL, data=data) as broker:
+            c = until("partitions are led", 30, lambda: led(broker.bootstrap, topic, 3))
+            equal(len(c.consume(topic, 0)), 103, "records")
+            c.close()
+
+
+def led(bootstrap, topic, partitions):
+    try:
+        c = Connection(bootstrap)
+        if c.partitions(topic) == (NONE, partitions):
+            return c
+        c.close()
+    except (OSError, ConnectionError):
+        pass
+    return None
+
+
+def full_disk(home):
+    with case("full disk: produce is turned away, nothing acknowledged is lost, the broker lives"):
+        mount = home / "small"
+        mount.mkdir()
+        made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=320m", "tmpfs", str(mount)],
+                              capture_output=True, text=True)
+        if made.returncode != 0:
+            raise Skip(f"no mount here: {made.stderr.strip()}")
+        try:
+            fill(mount / "data")
+        finally:
+            subprocess.run(["umount", "-l", str(mount)], check=True)
+
+
+def fill(data):
+    topic = f"full-{stamp()}"
+    value = os.urandom(900000)
+    body = Connection.produce_body(topic, 0, batch([value]))
+    with Broker("journal.bytes=67108864", "cores=1", data=data) as broker:
+        topic_ready(broker.bootstrap, topic, 1)
+        c = Connection(broker.bootstrap, timeout=60)
+        kept, code = 0, NONE
+        while code == NONE and kept < 500:
+            code, offset = Connection.produced(c.call(0, 7, body))
+            if code == NONE:
+                equal(offset, kept, "offset")
+                kept += 1
+        check(code != NONE, "450 MB fit into 320 MB")
+        print(f"# {kept} records of 900 kB, then error {code}")
+        check(kept > 50, "turned away far too early")
+        broker.alive()
+        at = 0
+        while at < kept:
+            error, _, records = c.fetch(topic, 0, at, bytes_max=4 << 20)
+            equal(error, NONE, "fetch")
+            for offset, got in records_of(records):
+                if offset == at:
+                    check(got == value, f"bytes of {at}")
+                    at += 1
+        equal(c.produce(topic, 0, [value])[0] != NONE, True, "still full")
+        c.close()
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="sluice-start-") as folder:
+        home = pathlib.Path(folder)
+        refusals(home)
+        directory_cases(home)
+        full_disk(home)
+    finish()
+
+
+main()
