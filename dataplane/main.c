@@ -1,19 +1,19 @@
 /* main.c: sluice-data --region FD.  Started and supervised by sluice run.
  *
- * Boot: attach to the region, recover the data directory (all of it, before any loop runs), then one
- * pinned thread a shard: its storage, its loop, control's tables, and only then its listeners.  The
- * process is ready when all shards listen.
- * End: SIGTERM lets every shard answer what it took and close its storage cleanly.  A shard that cannot
- * go on ends the process at once and flushes nothing: recovery decides what is true. */
+ * Boot: attach to the region, recover the data directory (all of it, before any loop runs), then
+ * one pinned thread a shard: its storage, its loop, control's tables, and only then its listeners.
+ * The process is ready when all shards listen. End: SIGTERM lets every shard answer what it took
+ * and close its storage cleanly.  A shard that cannot go on ends the process at once and flushes
+ * nothing: recovery decides what is true. */
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "dataplane/broker/shard.h"
-#include "dataplane/data_listen.h"
 #include "drivers/os/os.h"
 #include "drivers/uring/uring.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -78,7 +78,77 @@ die_if(int err, const char *what)
         die(err, what);
 }
 
-/* ---- one shard ----------------------------------------------------------------------------------- */
+/* ---- listeners ---- */
+
+static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}; /* RFC 4291 2.5.5.2 */
+
+static void
+address_copy(const struct addrinfo *a, struct stream_addr *out)
+{
+    if (a->ai_family == AF_INET) {
+        struct sockaddr_in in;
+        memcpy(&in, a->ai_addr, sizeof in);
+        memcpy(out->ip, mapped, sizeof mapped);
+        memcpy(out->ip + sizeof mapped, &in.sin_addr, sizeof in.sin_addr);
+        return;
+    }
+    struct sockaddr_in6 in6;
+    memcpy(&in6, a->ai_addr, sizeof in6);
+    memcpy(out->ip, &in6.sin6_addr, sizeof out->ip);
+}
+
+/* The address of one listener: IPv4, IPv6 or a name; no host: all addresses of this machine.
+ * ERR_NOT_FOUND: the name has none. */
+static int
+listener_address(const struct conf_listener *l, struct stream_addr *out)
+{
+    *out = (struct stream_addr){.port = l->port};
+    if (l->host[0] == '\0') {
+        memcpy(out->ip, mapped, sizeof mapped);
+        return ERR_OK;
+    }
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *list;
+    if (getaddrinfo(l->host, NULL, &hints, &list))
+        return ERR_NOT_FOUND;
+    /* As Java does: IPv4 first, when a name has both. */
+    const struct addrinfo *best = NULL;
+    for (const struct addrinfo *a = list; a; a = a->ai_next) {
+        bool usable = a->ai_family == AF_INET || a->ai_family == AF_INET6;
+        if (usable && (!best || (best->ai_family == AF_INET6 && a->ai_family == AF_INET)))
+            best = a;
+    }
+    if (best)
+        address_copy(best, out);
+    freeaddrinfo(list);
+    return best ? ERR_OK : ERR_NOT_FOUND;
+}
+
+/* Listens on every address of "listeners", in order. */
+static int
+listen_all(const struct conf *c, struct stream stream)
+{
+    struct conf_listener listeners[CONF_LISTENERS_MAX];
+    char error[CONF_ERROR_BYTES];
+    int count = conf_listeners(conf_text(c, CONF_LISTENERS), listeners, error);
+    if (count <= 0) {
+        log_error("data", "listeners: %s", count < 0 ? error : "none are named");
+        return ERR_INVALID;
+    }
+    for (int i = 0; i < count; i++) {
+        struct stream_addr at;
+        int err = listener_address(&listeners[i], &at);
+        if (!err)
+            err = stream.ops->listen(stream.self, &at);
+        if (err) {
+            log_error("data", "cannot listen on %s:%u: %s", listeners[i].host, listeners[i].port,
+                      err_text(err));
+            return err;
+        }
+    }
+    return ERR_OK;
+}
+
+/* ---- one shard ---- */
 
 static void
 store_open(struct data_shard *d, struct store **out)
@@ -118,7 +188,7 @@ serve(struct data_shard *d, struct store *store)
         log_warn("data", "no tables of control yet: listening without them shard=%u", d->number);
     else
         die_if(err, "a shard cannot go on");
-    die_if(data_listen(&data->conf, config.stream), "listeners");
+    die_if(listen_all(&data->conf, config.stream), "listeners");
     if (atomic_fetch_add(&data->listening, 1) + 1 == data->shard_count) {
         region_set_ready(&data->region, REGION_DATA);
         region_wake(&data->region, data->shard_count);
@@ -144,7 +214,7 @@ shard_main(void *arg)
     return NULL;
 }
 
-/* ---- boot ---------------------------------------------------------------------------------------- */
+/* ---- boot ---- */
 
 /* The number behind --region, or -1. */
 static int
@@ -186,8 +256,8 @@ recover(struct data *d)
     die_if(uring_create(&config, &u), "io_uring");
     struct disk disk = uring_disk(u);
     uint64_t start = os_now_ns();
-    die_if(store_recover(&disk, d->shard_count,
-                         (uint64_t)conf_number(&d->conf, CONF_JOURNAL_BYTES), &d->boot),
+    die_if(store_recover(&disk, d->shard_count, (uint64_t)conf_number(&d->conf, CONF_JOURNAL_BYTES),
+                         &d->boot),
            "recovery");
     struct store_boot_facts facts;
     store_boot_facts(d->boot, &facts);

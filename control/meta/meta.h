@@ -95,6 +95,7 @@ struct meta_slot {
 struct meta_image {
     uint32_t topics_max, partitions_max;
     uint32_t topic_count, partition_count; /* rows in use, topics being deleted included */
+    uint32_t deleting_count;               /* of topic_count, those being deleted */
     struct meta_topic **topics;            /* by row; NULL: free */
     struct meta_slot *slots;
     uint64_t *topic_index, *slot_index; /* the last entry that changed this row */

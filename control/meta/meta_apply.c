@@ -130,6 +130,7 @@ apply_deleting(struct apply *a, struct cur *c)
         return ERR_CORRUPT;
     meta_image_unname(a->m, t);
     t->state = META_DELETING;
+    a->m->deleting_count++;
     touch_topic(a, t->row);
     touch_slots(a, t, 0);
     return ERR_OK;

@@ -203,6 +203,7 @@ meta_image_drop(struct meta_image *m, struct meta_topic *t)
     }
     m->partition_count -= t->partition_count;
     m->topic_count--;
+    m->deleting_count--;
     m->topics[t->row] = NULL;
     if (t->row < m->row_free)
         m->row_free = t->row;
@@ -233,9 +234,10 @@ bool
 meta_image_equal(const struct meta_image *a, const struct meta_image *b)
 {
     if (a->topics_max != b->topics_max || a->partitions_max != b->partitions_max ||
-        a->topic_count != b->topic_count || a->partition_count != b->partition_count ||
-        a->producer_id_next != b->producer_id_next || a->node_id != b->node_id ||
-        a->term != b->term || a->index != b->index || strcmp(a->cluster_id, b->cluster_id) != 0)
+        a->topic_count != b->topic_count || a->deleting_count != b->deleting_count ||
+        a->partition_count != b->partition_count || a->producer_id_next != b->producer_id_next ||
+        a->node_id != b->node_id || a->term != b->term || a->index != b->index ||
+        strcmp(a->cluster_id, b->cluster_id) != 0)
         return false;
     for (uint32_t i = 0; i < a->topics_max; i++) {
         if ((a->topics[i] == NULL) != (b->topics[i] == NULL))

@@ -358,7 +358,8 @@ static void
 deleted_forget(struct server *s)
 {
     struct meta_image *m = &s->core.image;
-    for (uint32_t row = 0; row < m->topics_max && !s->error; row++) {
+    uint32_t rows = m->deleting_count ? m->topics_max : 0;
+    for (uint32_t row = 0; row < rows && !s->error; row++) {
         const struct meta_topic *t = m->topics[row];
         if (!t || t->state != META_DELETING)
             continue;

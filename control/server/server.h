@@ -16,7 +16,7 @@ enum {
     SERVER_ARENA_BYTES = 256 << 20, /* one request, decoded, and its response; touched as needed */
     SERVER_ARENA_KEEP_BYTES = 16 << 20, /* given back to the system when a request took more */
     SERVER_HEARTBEAT_MS = 100,
-    SERVER_POLL_MS = 5, /* while something waits for the shards: a doorbell may be lost */
+    SERVER_POLL_MS = 1, /* while something waits for the shards: a doorbell may be lost */
 };
 
 struct server;

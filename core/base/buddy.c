@@ -1,10 +1,9 @@
 /* buddy.c: binary buddy allocator.
  *
- * The arena is an array of units of 256 bytes.  state[unit] tells, for the first unit of a block, its
- * class and whether it is free; for every other unit it is 0.  Free blocks of a class form a list
- * threaded through the blocks themselves.
- * I1 a free block's buddy of the same class is never free too (they would be one block).
- * I2 used + bytes on the free lists == total. */
+ * The arena is an array of units of 256 bytes.  state[unit] tells, for the first unit of a block,
+ * its class and whether it is free; for every other unit it is 0.  Free blocks of a class form a
+ * list threaded through the blocks themselves. I1 a free block's buddy of the same class is never
+ * free too (they would be one block). I2 used + bytes on the free lists == total. */
 #include "core/base/buddy.h"
 
 #include "core/base/list.h"

@@ -1,7 +1,7 @@
 /* buddy.h: blocks of power-of-two sizes from one bounded arena; no system call, no lock.
  *
- * For memory that lives as long as a request: receive buffers, answers.  Owned by one loop.  Split and
- * merge are O(classes).  The arena's pages are touched only as they are used. */
+ * For memory that lives as long as a request: receive buffers, answers.  Owned by one loop.  Split
+ * and merge are O(classes).  The arena's pages are touched only as they are used. */
 #ifndef SLUICE_BASE_BUDDY_H
 #define SLUICE_BASE_BUDDY_H
 
@@ -18,10 +18,12 @@ struct buddy;
 size_t buddy_footprint(size_t bytes);
 
 /* Builds the allocator in `memory` (footprint bytes, zeroed by the caller or fresh from mmap) over
- * `arena` (aligned to 4096).  bytes is rounded down to a multiple of block_bytes_max, a power of two. */
+ * `arena` (aligned to 4096).  bytes is rounded down to a multiple of block_bytes_max, a power of
+ * two. */
 struct buddy *buddy_init(void *memory, void *arena, size_t bytes, size_t block_bytes_max);
 
-/* A block of at least `bytes`, NULL when there is none (or bytes > block_bytes_max).  *room: its size. */
+/* A block of at least `bytes`, NULL when there is none (or bytes > block_bytes_max).  *room: its
+ * size. */
 void *buddy_take(struct buddy *b, size_t bytes, size_t *room);
 void buddy_give(struct buddy *b, void *block);
 

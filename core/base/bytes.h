@@ -1,9 +1,9 @@
 /* bytes.h: views, and cursors that remember failure.
  *
- * A view borrows bytes.  A cur reads and a put writes big-endian values (the byte order of the Kafka
- * protocol and of every format of ours); after the first step outside the bounds `bad` stays set,
- * every read gives zero or an empty view and every write does nothing, so code checks once at the
- * end.  No function here allocates; every one is a few instructions. */
+ * A view borrows bytes.  A cur reads and a put writes big-endian values (the byte order of the
+ * Kafka protocol and of every format of ours); after the first step outside the bounds `bad` stays
+ * set, every read gives zero or an empty view and every write does nothing, so code checks once at
+ * the end.  No function here allocates; every one is a few instructions. */
 #ifndef SLUICE_BASE_BYTES_H
 #define SLUICE_BASE_BYTES_H
 
@@ -102,7 +102,8 @@ set_u64(uint8_t *p, uint64_t v)
 static inline struct cur
 cur_of(struct view v)
 {
-    return (struct cur){v.at, v.at + v.len, false};
+    /* No arithmetic on NULL, not even adding 0. */
+    return (struct cur){v.at, v.len ? v.at + v.len : v.at, false};
 }
 
 static inline uint32_t
@@ -120,7 +121,8 @@ cur_take(struct cur *c, uint32_t n)
         return NULL;
     }
     const uint8_t *p = c->at;
-    c->at += n;
+    if (n)
+        c->at += n;
     return p;
 }
 

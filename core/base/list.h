@@ -10,7 +10,7 @@ struct list {
     struct list *prev, *next;
 };
 
-#define list_item(node, type, member) ((type *)(void *)((char *)(node) - offsetof(type, member)))
+#define list_item(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 static inline void
 list_init(struct list *head)

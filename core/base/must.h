@@ -7,7 +7,7 @@
 #ifndef SLUICE_BASE_MUST_H
 #define SLUICE_BASE_MUST_H
 
-#define must_check  __attribute__((warn_unused_result))
+#define must_check              __attribute__((warn_unused_result))
 #define must_printf(fmt, first) __attribute__((format(printf, fmt, first)))
 
 /* Prints "file:line: must(text)" to stderr and aborts.  Never returns. */

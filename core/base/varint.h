@@ -7,7 +7,8 @@
 
 enum { VARINT_BYTES_MAX = 5, VARLONG_BYTES_MAX = 10 };
 
-/* Readers set c->bad when the number is cut off, is longer than the maximum or overflows its type. */
+/* Readers set c->bad when the number is cut off, is longer than the maximum or overflows its type.
+ */
 uint32_t varint_read_u32(struct cur *c);
 int32_t varint_read_i32(struct cur *c); /* zig-zag */
 int64_t varint_read_i64(struct cur *c); /* zig-zag */

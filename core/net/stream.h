@@ -1,13 +1,13 @@
 /* stream.h: port for byte streams.  What the broker knows of TCP.
  *
  * Drivers: kernel sockets over io_uring (drivers/uring), our TCP over nic.h (dataplane/tcp), a
- * simulator (tests/sim).  One instance a loop, used by its thread only; no callback ever runs inside
- * a driver.  Every call is cheap and none blocks; the queued work leaves at clock.wait().
+ * simulator (tests/sim).  One instance a loop, used by its thread only; no callback ever runs
+ * inside a driver.  Every call is cheap and none blocks; the queued work leaves at clock.wait().
  *
- * Receiving is peek and consume: the driver lends what has arrived, in order and contiguous, until it
- * is consumed.  Not consuming closes the window of the peer: that is the back-pressure.  A driver
- * bounds the memory of all connections together; a connection that does not get any waits, and the
- * one that has stalled longest in the middle of a request is closed when memory is short.
+ * Receiving is peek and consume: the driver lends what has arrived, in order and contiguous, until
+ * it is consumed.  Not consuming closes the window of the peer: that is the back-pressure.  A
+ * driver bounds the memory of all connections together; a connection that does not get any waits,
+ * and the one that has stalled longest in the middle of a request is closed when memory is short.
  *
  * Sending is a loan: send() takes spans by reference.  The bytes must not change until STREAM_SENT
  * ends the loan. */
@@ -55,11 +55,11 @@ struct stream_ops {
     /* Lends the bytes received and not consumed; len 0 when there are none. */
     struct view (*peek)(void *self, stream_id id);
     /* Gives back the first `bytes` of the loan.  `want`: no STREAM_READABLE before that many
-     * unconsumed bytes are there (0 or 1: as soon as there are any).  A driver may begin to wait for
-     * them without holding memory for all of them. */
+     * unconsumed bytes are there (0 or 1: as soon as there are any).  A driver may begin to wait
+     * for them without holding memory for all of them. */
     void (*consume)(void *self, stream_id id, uint32_t bytes, uint32_t want);
-    /* Offers at most STREAM_SPANS_MAX spans and STREAM_SEND_BYTES_MAX bytes.  Returns how many bytes,
-     * from the front, it borrowed (0: a loan is still out, or no room), or ERR_CLOSED. */
+    /* Offers at most STREAM_SPANS_MAX spans and STREAM_SEND_BYTES_MAX bytes.  Returns how many
+     * bytes, from the front, it borrowed (0: a loan is still out, or no room), or ERR_CLOSED. */
     int (*send)(void *self, stream_id id, const struct view *spans, uint32_t count);
     /* Ends the stream: pending loans are ended first, then STREAM_CLOSED arrives by poll(). */
     void (*close)(void *self, stream_id id);

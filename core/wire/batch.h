@@ -76,10 +76,20 @@ struct batch_rules {
  * 2, crc, size, count == last offset delta + 1, offset deltas 0.., keys and times by the rules, no
  * control batch, base offset 0, a sequence when there is a producer id.  Reads compressed records
  * through a fixed window, at most BATCH_INFLATED_BYTES_MAX of them.  Returns a Kafka error code:
- * KERR_NONE, KERR_CORRUPT_MESSAGE, KERR_MESSAGE_TOO_LARGE, KERR_INVALID_RECORD,
- * KERR_INVALID_TIMESTAMP, KERR_UNSUPPORTED_FOR_MESSAGE_FORMAT (magic 0 and 1),
- * KERR_UNSUPPORTED_COMPRESSION_TYPE.  *why (may be NULL): static text for the error_message field.
- */
+ * KERR_NONE; KERR_CORRUPT_MESSAGE; KERR_MESSAGE_TOO_LARGE (also of what inflates to too much, so
+ * that a client splits it); KERR_INVALID_RECORD (also of magic 0 and 1, as Kafka 4 answers them);
+ * KERR_INVALID_TIMESTAMP; KERR_UNSUPPORTED_COMPRESSION_TYPE (codecs 5 to 7; zstd before Produce
+ * version 7 is for the caller to refuse); KERR_UNKNOWN_SERVER_ERROR: no memory for the codec.
+ * *why (may be NULL): static text for the error_message field, NULL when fine.
+ *
+ * Judges as Kafka 4.3.1's LogValidator does, but refuses what Kafka lets pass unseen: offset deltas
+ * of uncompressed records that are not 0, 1, ..., compressed records whose length field lies, any
+ * claim of LogAppendTime, an incomplete second batch behind the first; and says INVALID_RECORD or
+ * UNSUPPORTED_COMPRESSION_TYPE where an exception of the parser makes Kafka say
+ * UNKNOWN_SERVER_ERROR (damaged compressed streams and records, unknown codecs).
+ *
+ * Codec contexts and windows are one scratch a thread, made by its first compressed batch or ahead
+ * by batch_thread_ready. */
 must_check int batch_check(struct view records, const struct batch_rules *rules,
                            struct batch_info *out, const char **why);
 
@@ -110,7 +120,8 @@ struct batch_record {
 
 /* Finds the first record with timestamp >= time_ms and offset >= offset_min in a whole, checked
  * batch (decompressing it).  time_ms == INT64_MAX: the first record that has the batch's largest
- * timestamp. ERR_OK, ERR_NOT_FOUND, ERR_CORRUPT. */
+ * timestamp. ERR_OK, ERR_NOT_FOUND, ERR_CORRUPT; ERR_LIMIT: no memory for
+ * the codec. */
 must_check int batch_find_time(struct view batch, int64_t time_ms, int64_t offset_min,
                                int64_t *offset, int64_t *timestamp_ms);
 

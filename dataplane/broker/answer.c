@@ -1,7 +1,8 @@
 /* answer.c: see answer.h.
  *
  * I1 ranges[i].at <= ranges[i + 1].at <= len.   I2 bytes and ranges are blocks of the shard's buddy
- * arena, or NULL with room 0.  The first ANSWER_PREFIX bytes are the length, written by answer_seal. */
+ * arena, or NULL with room 0.  The first ANSWER_PREFIX bytes are the length, written by
+ * answer_seal. */
 #include "dataplane/broker/answer.h"
 
 enum { ANSWER_PREFIX = 4, ANSWER_RANGES_FIRST = 4 };

@@ -1,5 +1,5 @@
-/* answer.h: one response being built and sent: bytes of ours, and runs of log bytes between them that
- * are never copied.  Memory comes from the shard's buddy arena; nothing is zeroed. */
+/* answer.h: one response being built and sent: bytes of ours, and runs of log bytes between them
+ * that are never copied.  Memory comes from the shard's buddy arena; nothing is zeroed. */
 #ifndef SLUICE_BROKER_ANSWER_H
 #define SLUICE_BROKER_ANSWER_H
 

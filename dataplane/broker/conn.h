@@ -1,7 +1,7 @@
 /* conn.h: connections of one shard: framing, order of responses, sending, time-outs.
  *
- * A turn goes: conn_opened/_readable/_sent/_writable/_closed for each event, conn_run (parses what the
- * marked connections have), the store, conn_flush (one send for each marked connection). */
+ * A turn goes: conn_opened/_readable/_sent/_writable/_closed for each event, conn_run (parses what
+ * the marked connections have), the store, conn_flush (one send for each marked connection). */
 #ifndef SLUICE_BROKER_CONN_H
 #define SLUICE_BROKER_CONN_H
 
@@ -10,7 +10,7 @@
 #include "dataplane/broker/req.h"
 
 enum {
-    CONN_PINS_MAX = 16,    /* runs of log memory in one send */
+    CONN_PINS_MAX = 16,     /* runs of log memory in one send */
     CONN_SWEEP_SLOTS = 256, /* connections that one conn_expire looks at */
 };
 
@@ -21,26 +21,26 @@ struct conn_pin {
 };
 
 struct conn {
-    stream_id id;          /* 0: the slot is free */
-    struct list dirty;     /* in the shard's conns_dirty: something to parse or to send */
-    struct list stalled;   /* in the shard's conns_stalled: its next request got REQ_AGAIN */
-    struct list requests;  /* struct req, oldest first */
-    struct req *again;     /* the request that got REQ_AGAIN; nothing behind it is parsed */
+    stream_id id;         /* 0: the slot is free */
+    struct list dirty;    /* in the shard's conns_dirty: something to parse or to send */
+    struct list stalled;  /* in the shard's conns_stalled: its next request got REQ_AGAIN */
+    struct list requests; /* struct req, oldest first */
+    struct req *again;    /* the request that got REQ_AGAIN; nothing behind it is parsed */
     uint32_t request_count;
-    bool closing;          /* stream.close was called; only STREAM_CLOSED is awaited */
-    bool unread;           /* the stream may have bytes that nobody has looked at */
+    bool closing;           /* stream.close was called; only STREAM_CLOSED is awaited */
+    bool unread;            /* the stream may have bytes that nobody has looked at */
     bool loan_out, blocked; /* blocked: nothing can be sent before STREAM_WRITABLE */
-    bool reading;          /* the range at the front is being read from disk */
+    bool reading;           /* the range at the front is being read from disk */
     uint8_t pin_count;
     uint16_t listener;
-    uint64_t active_ns;    /* last progress in either direction */
-    uint64_t partial_ns;   /* since when an incomplete request is there, 0: none */
-    uint64_t send_ns;      /* since when the peer has not taken a byte that it could, 0: nothing out */
+    uint64_t active_ns;  /* last progress in either direction */
+    uint64_t partial_ns; /* since when an incomplete request is there, 0: none */
+    uint64_t send_ns; /* since when the peer has not taken a byte that it could, 0: nothing out */
     /* Where sending stands in the answer of the oldest request: */
-    uint32_t sent_bytes;   /* of its own bytes */
-    uint32_t range_index;  /* next range */
-    uint32_t range_sent;   /* bytes of that range that are out */
-    struct job *hold_job;  /* JOB_HOLD for that range: on its way, or home with its hold */
+    uint32_t sent_bytes;  /* of its own bytes */
+    uint32_t range_index; /* next range */
+    uint32_t range_sent;  /* bytes of that range that are out */
+    struct job *hold_job; /* JOB_HOLD for that range: on its way, or home with its hold */
     bool hold_home;
     struct stream_addr peer;
     struct conn_pin pins[CONN_PINS_MAX]; /* of the loan that is out */
@@ -67,8 +67,13 @@ void conn_read_done(struct shard *s, uint32_t index);
 /* Closes what has been idle or stalled too long; returns the next time to look (CLOCK_NEVER: no
  * connection is open). */
 uint64_t conn_expire(struct shard *s, uint64_t now_ns);
-/* Begins to close a connection; its requests end when STREAM_CLOSED arrives.  `drop`: an enum counter
- * that says why.  Harmless when it is being closed already. */
+/* Begins to close a connection; its requests end when STREAM_CLOSED arrives.  `drop`: an enum
+ * counter that says why.  Harmless when it is being closed already. */
 void conn_close(struct shard *s, struct conn *c, uint32_t drop);
+
+/* Between conn.c and conn_send.c: the connection an event is for, NULL when it is none of ours (any
+ * more); gives back what sending has pinned or asked for. */
+struct conn *conn_of(struct shard *s, const struct stream_event *e);
+void conn_send_abandon(struct shard *s, struct conn *c);
 
 #endif

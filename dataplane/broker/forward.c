@@ -1,13 +1,13 @@
 /* forward.c: see forward.h.
  *
- * `forwards` holds every request that waits for control, oldest first; all have the same time to live,
- * so the first is the first to expire.  A request is unsent (control_generation 0) or was sent to one
- * life of control; the unsent ones are at the end of the list.
+ * `forwards` holds every request that waits for control, oldest first; all have the same time to
+ * live, so the first is the first to expire.  A request is unsent (control_generation 0) or was
+ * sent to one life of control; the unsent ones are at the end of the list.
  *
  * I1 A token names one request for ever: 16 bits of the data process' generation, 24 of the uses of
- *    the place in the pool, 24 of the place.  An answer whose token names nothing is dropped: it is of
- *    a connection that is gone, or of a former life of this process.
- * I2 A request that may have been carried out goes out again only with `again` set. */
+ *    the place in the pool, 24 of the place.  An answer whose token names nothing is dropped: it is
+ * of a connection that is gone, or of a former life of this process. I2 A request that may have
+ * been carried out goes out again only with `again` set. */
 #include "dataplane/broker/forward.h"
 
 #include "core/base/err.h"
@@ -105,7 +105,7 @@ forward_abandon(struct shard *s, struct req *r)
     copy_free(s, r);
 }
 
-/* ---- from control -------------------------------------------------------------------------------- */
+/* ---- from control ---- */
 
 /* The answer's bytes begin at the correlation id.  False: no memory for them now. */
 static bool
@@ -241,7 +241,7 @@ forward_take(struct shard *s)
     return FORWARD_BURST;
 }
 
-/* ---- to control ---------------------------------------------------------------------------------- */
+/* ---- to control ---- */
 
 static void
 unsent_send(struct shard *s)

@@ -1,14 +1,14 @@
 /* mesh.c: rings of words between shards; see mesh.h.
  *
  * A word is a pointer with its meaning in the top byte (user space has no pointer that uses it).
- * ring(a, b) carries what a sends to b: jobs of a on their way out, jobs of b on their way home, and
- * a's cancellations and releases.
+ * ring(a, b) carries what a sends to b: jobs of a on their way out, jobs of b on their way home,
+ * and a's cancellations and releases.
  *
  * I1 Words of ring(a, b) never exceed MESH_SLOTS: at most JOB_MAX jobs out, JOB_MAX coming home,
  *    JOB_MAX cancellations, and a shard has at most one hold of others for each job slot.
  * I2 slots[tail & mask .. ) belong to the writer, [head, tail) to the reader.
- * I3 No wake-up is lost: the reader does {sleeps = 1; fence; look at every tail}, the writer {tail =
- *    new; fence; look at sleeps}.  The fences are in one total order, so one of the two sees the
+ * I3 No wake-up is lost: the reader does {sleeps = 1; fence; look at every tail}, the writer {tail
+ * = new; fence; look at sleeps}.  The fences are in one total order, so one of the two sees the
  *    other's store. */
 #include "dataplane/broker/mesh.h"
 

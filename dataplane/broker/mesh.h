@@ -1,8 +1,8 @@
 /* mesh.h: jobs that travel between shards.
  *
  * A partition belongs to one shard; a request that arrives elsewhere makes a job, which goes to the
- * owner and comes back to its home shard with the result.  Ownership travels with it: whoever has the
- * job may touch it and what it points to.  A ring for each ordered pair of shards holds JOB_MAX
+ * owner and comes back to its home shard with the result.  Ownership travels with it: whoever has
+ * the job may touch it and what it points to.  A ring for each ordered pair of shards holds JOB_MAX
  * pointers, and a home shard has at most JOB_MAX jobs, so a send never fails.
  * One writer a ring, one reader; the writer wakes a sleeping reader once a turn (mesh_flush). */
 #ifndef SLUICE_BROKER_MESH_H
@@ -30,18 +30,19 @@ enum job_kind {
 struct req;
 
 struct job {
-    struct list link;    /* in the list of whoever has it */
+    struct list link; /* in the list of whoever has it */
     uint8_t kind;
-    uint8_t returning;   /* on its way home */
-    uint8_t cancelled;   /* home wants it back (mesh_cancel); set where the owner takes the wish */
-    _Atomic uint16_t at; /* owner + 1 while the owner has it; only mesh.c, and only the owner writes */
+    uint8_t returning; /* on its way home */
+    uint8_t cancelled; /* home wants it back (mesh_cancel); set where the owner takes the wish */
+    _Atomic uint16_t
+        at; /* owner + 1 while the owner has it; only mesh.c, and only the owner writes */
     uint16_t home, owner;
-    uint32_t topic;      /* route row */
+    uint32_t topic; /* route row */
     int32_t partition;
     uint8_t topic_id[16];
-    struct req *req;     /* home's; the owner does not look inside */
-    uint32_t part;       /* which part of the request; home's */
-    int16_t error;       /* Kafka error code, result */
+    struct req *req; /* home's; the owner does not look inside */
+    uint32_t part;   /* which part of the request; home's */
+    int16_t error;   /* Kafka error code, result */
     union {
         struct {
             struct view records; /* one batch that batch_check accepted, in home's memory */
@@ -73,7 +74,7 @@ struct job {
     } u;
 };
 
-struct mesh; /* of the process */
+struct mesh;     /* of the process */
 struct mesh_end; /* of one shard */
 
 /* Before the loops start.  wakers[i] ends the sleep of shard i. */
@@ -89,9 +90,9 @@ struct job *mesh_job(struct mesh_end *e);
 void mesh_done(struct mesh_end *e, struct job *j);
 /* To its owner, or back home when j->returning. */
 void mesh_send(struct mesh_end *e, struct job *j);
-/* Home asks a job back that is out at another shard; it comes back in any case, maybe with a result.
- * At most once for each time it was sent.  The wish is dropped when the owner does not have it any
- * more (the rings keep order, so a later use of the same job is never meant). */
+/* Home asks a job back that is out at another shard; it comes back in any case, maybe with a
+ * result. At most once for each time it was sent.  The wish is dropped when the owner does not have
+ * it any more (the rings keep order, so a later use of the same job is never meant). */
 void mesh_cancel(struct mesh_end *e, struct job *j);
 /* Gives a hold of another shard's memory back to it; `hold` may be reused at once. */
 void mesh_release(struct mesh_end *e, uint32_t owner, struct store_hold *hold);

@@ -1,5 +1,5 @@
-/* metadata.h: Metadata from the shard's own index; forwarded to control when a topic is asked for that
- * is not there (it may have to be created). */
+/* metadata.h: Metadata from the shard's own index; forwarded to control when a topic is asked for
+ * that is not there (it may have to be created). */
 #ifndef SLUICE_BROKER_METADATA_H
 #define SLUICE_BROKER_METADATA_H
 

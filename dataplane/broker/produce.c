@@ -1,10 +1,10 @@
 /* produce.c: see produce.h.
  *
  * A request is read twice: the first pass checks its form as a whole (a malformed request appends
- * nothing) and how large the answer can get; the second carries the partitions out, one step each, and
- * writes the answer as it goes.  Batches of own partitions are appended at once; those of other shards
- * are checked, copied once and sent as JOB_APPEND, whose result is patched into the answer later: job
- * `part` is the place of the partition in the answer's bytes.
+ * nothing) and how large the answer can get; the second carries the partitions out, one step each,
+ * and writes the answer as it goes.  Batches of own partitions are appended at once; those of other
+ * shards are checked, copied once and sent as JOB_APPEND, whose result is patched into the answer
+ * later: job `part` is the place of the partition in the answer's bytes.
  *
  * I1 A step either happened (steps_done counts it, its answer is written) or left no trace, so a
  *    request that got REQ_AGAIN goes on where it stopped.
@@ -148,8 +148,8 @@ step_check(const struct shard *s, struct step *step)
     return (int16_t)error;
 }
 
-/* Appends to an own log.  Gives a Kafka error code or ERR_AGAIN as store_append; a duplicate counts as
- * appended.  *start: log start offset. */
+/* Appends to an own log.  Gives a Kafka error code or ERR_AGAIN as store_append; a duplicate counts
+ * as appended.  *start: log start offset. */
 static int
 log_append(struct shard *s, struct route_part *p, const struct batch_info *info, struct view batch,
            struct store_appended *out)
@@ -231,8 +231,7 @@ step_answer(struct shard *s, struct req *r, struct step *step)
         return 0;
     if (step->out.error_message &&
         !answer_reserve(&r->answer, s->memory,
-                        r->answer.room - r->answer.len +
-                            (uint32_t)strlen(step->out.error_message)))
+                        r->answer.room - r->answer.len + (uint32_t)strlen(step->out.error_message)))
         step->out.error_message = NULL;
     struct put w = answer_writer(&r->answer);
     if (step->first)
@@ -381,7 +380,7 @@ produce_start(struct shard *s, struct req *r, struct view body)
     return request_fails(r) ? REQ_FAILED : REQ_DONE;
 }
 
-/* ---- the owner's side ---------------------------------------------------------------------------- */
+/* ---- the owner's side ---- */
 
 static struct route_part *
 job_part(const struct shard *s, const struct job *j)
@@ -442,7 +441,7 @@ produce_retry(struct shard *s)
     }
 }
 
-/* ---- back home ----------------------------------------------------------------------------------- */
+/* ---- back home ---- */
 
 static void
 answer_patch(struct req *r, const struct job *j)

@@ -1,9 +1,8 @@
 /* req.c: the table of what is offered, the pool of requests, and how a request ends.
  *
- * I1 A request is in exactly one place: the pool's free list, or its connection's list, or (orphaned)
- *    nowhere but in the pieces of work that point to it.
- * I2 generation grows each time a place in the pool is used, so that (generation, index) names one
- *    request for ever (forward.c). */
+ * I1 A request is in exactly one place: the pool's free list, or its connection's list, or
+ * (orphaned) nowhere but in the pieces of work that point to it. I2 generation grows each time a
+ * place in the pool is used, so that (generation, index) names one request for ever (forward.c). */
 #include "dataplane/broker/req.h"
 
 #include "core/base/err.h"

@@ -1,11 +1,11 @@
 /* req.h: one request from its last byte in to its last byte out.
  *
- * A connection's requests stay in the order they came; responses leave in that order.  The handler of
- * an API (the table in req.c: APIs are advertised from it) starts the request; some end at once, some
- * wait for the disk, for another shard, for data or for control.
+ * A connection's requests stay in the order they came; responses leave in that order.  The handler
+ * of an API (the table in req.c: APIs are advertised from it) starts the request; some end at once,
+ * some wait for the disk, for another shard, for data or for control.
  *
- * Life: req_take (conn), the handler, req_finish or req_fail, req_give once its answer is out or its
- * connection is gone.  A request whose connection goes away while pieces of it are on their way
+ * Life: req_take (conn), the handler, req_finish or req_fail, req_give once its answer is out or
+ * its connection is gone.  A request whose connection goes away while pieces of it are on their way
  * (pending > 0) stays until the last of them is back. */
 #ifndef SLUICE_BROKER_REQ_H
 #define SLUICE_BROKER_REQ_H
@@ -17,7 +17,7 @@
 
 struct shard;
 struct conn;
-struct fetch; /* fetch.h */
+struct fetch;   /* fetch.h */
 struct offsets; /* offsets.h */
 
 enum req_verdict {
@@ -34,11 +34,11 @@ struct req {
     const struct wire_api *api;
     int16_t version;
     int32_t correlation_id;
-    uint32_t header_bytes; /* of the request header, which lies right before the body */
+    uint32_t header_bytes;      /* of the request header, which lies right before the body */
     uint32_t index, generation; /* place in the pool; uses of that place */
     bool done, no_answer;
-    bool begun;        /* the handler returned REQ_AGAIN before: go on, do not start anew */
-    uint32_t pending;  /* pieces of work on the way that point to this request; freed at 0 only */
+    bool begun;       /* the handler returned REQ_AGAIN before: go on, do not start anew */
+    uint32_t pending; /* pieces of work on the way that point to this request; freed at 0 only */
     uint64_t arrived_ns;
     struct answer answer;
     union {
@@ -46,8 +46,8 @@ struct req {
             uint32_t steps_done; /* partitions carried out before a REQ_AGAIN */
             uint64_t lsn;        /* largest own append, 0: none */
             int16_t acks;
-            bool carried_out;    /* every partition was appended, refused or sent to its owner */
-            bool failed;         /* acks=0 and a partition failed */
+            bool carried_out; /* every partition was appended, refused or sent to its owner */
+            bool failed;      /* acks=0 and a partition failed */
         } produce;
         struct fetch *fetch;
         struct offsets *offsets;
@@ -67,41 +67,41 @@ typedef enum req_verdict req_start_fn(struct shard *s, struct req *r, struct vie
 struct req_handler {
     int16_t key;
     req_start_fn *start;
-    /* Ends what the request still has on the way: its connection is gone (r->conn is NULL).  r->pending
-     * counts this call too, so r stays even when pieces come home inside.  Frees what hangs on r->u
-     * when r->pending is 1 at the end; else whoever takes the last piece does.  Called for requests
-     * that are not done only (also after a REQ_AGAIN; r->u is zero before the first call of the
-     * handler).  NULL: nothing to do. */
+    /* Ends what the request still has on the way: its connection is gone (r->conn is NULL).
+     * r->pending counts this call too, so r stays even when pieces come home inside.  Frees what
+     * hangs on r->u when r->pending is 1 at the end; else whoever takes the last piece does. Called
+     * for requests that are not done only (also after a REQ_AGAIN; r->u is zero before the first
+     * call of the handler).  NULL: nothing to do. */
     void (*abandon)(struct shard *s, struct req *r);
 };
 const struct req_handler *req_handler(int16_t key); /* NULL: not offered */
 /* All rows in order of their keys. */
 const struct req_handler *req_handlers(uint32_t *count);
 
-/* The pool.  req_pool_init takes its memory (calloc); req_take resets only what a new request needs,
- * NULL when all are in use. */
+/* The pool.  req_pool_init takes its memory (calloc); req_take resets only what a new request
+ * needs, NULL when all are in use. */
 must_check int req_pool_init(struct shard *s, uint32_t count);
 struct req *req_take(struct shard *s);
 void req_give(struct shard *s, struct req *r);
 
-/* Reads the header of one request (the bytes behind the length) and starts its handler.  REQ_BAD: the
- * header, the api, its version or the body is refused (counted). */
+/* Reads the header of one request (the bytes behind the length) and starts its handler.  REQ_BAD:
+ * the header, the api, its version or the body is refused (counted). */
 enum req_verdict req_start(struct shard *s, struct req *r, struct view request);
 
 /* Begins the answer: length place and response header.  False: no memory. */
 must_check bool req_answer_begin(struct shard *s, struct req *r, uint32_t body_bytes);
-/* Encodes a whole body with the walker behind req_answer_begin.  REQ_DONE, or REQ_AGAIN, or REQ_FAILED
- * when the body is larger than any answer can be. */
+/* Encodes a whole body with the walker behind req_answer_begin.  REQ_DONE, or REQ_AGAIN, or
+ * REQ_FAILED when the body is larger than any answer can be. */
 enum req_verdict req_answer_struct(struct shard *s, struct req *r, const void *body);
 
-/* A pending request has its answer: seals it and lets its connection send.  Frees the request when its
- * connection is gone and nothing is pending. */
+/* A pending request has its answer: seals it and lets its connection send.  Frees the request when
+ * its connection is gone and nothing is pending. */
 void req_finish(struct shard *s, struct req *r);
 /* A pending request cannot be answered: closes its connection (counted by `drop`). */
 void req_fail(struct shard *s, struct req *r, uint32_t drop);
 /* One piece of work of the request is back: pending goes down by one.  False: the request had no
- * connection any more and this was its last piece: it is freed, do not touch it again (free what hangs
- * on r->u before this call when r->conn is NULL and r->pending is 1). */
+ * connection any more and this was its last piece: it is freed, do not touch it again (free what
+ * hangs on r->u before this call when r->conn is NULL and r->pending is 1). */
 must_check bool req_piece_back(struct shard *s, struct req *r);
 /* The connection of r is going away: abandons it and frees it as soon as nothing is pending. */
 void req_orphan(struct shard *s, struct req *r);

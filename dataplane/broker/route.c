@@ -1,14 +1,15 @@
 /* route.c: see route.h.
  *
- * topics[row] and parts[slot] mirror the tables by row number, so nothing is allocated for a partition
- * but its place in its topic's array.  Names and ids are found through chains of row numbers.
+ * topics[row] and parts[slot] mirror the tables by row number, so nothing is allocated for a
+ * partition but its place in its topic's array.  Names and ids are found through chains of row
+ * numbers.
  *
  * I1 A topic is in both chains exactly while indexed[row] is set, under fact.name and fact.id.
  * I2 parts[slot].attached: topics[topic].parts[partition] == &parts[slot], for the same topic id.
  * I3 Only a want row that says TABLE_DELETING deletes a log.  A row that is free, torn or names
  *    another partition only lets go of it: a log that nobody names stays on disk.
- * I4 The state of a log in this shard stands in its have row with the version of the want row that it
- *    answers. */
+ * I4 The state of a log in this shard stands in its have row with the version of the want row that
+ * it answers. */
 #include "dataplane/broker/route.h"
 
 #include "core/base/err.h"
@@ -102,7 +103,7 @@ route_free(struct route *r)
     free(r);
 }
 
-/* ---- the two chains ------------------------------------------------------------------------------ */
+/* ---- the two chains ---- */
 
 /* FNV-1a, begun with a number that clients do not know. */
 static uint32_t
@@ -201,7 +202,7 @@ route_rows(const struct route *r)
     return r->rows;
 }
 
-/* ---- partitions ---------------------------------------------------------------------------------- */
+/* ---- partitions ---- */
 
 static void
 part_changed(struct route *r, struct route_part *p)
@@ -310,7 +311,8 @@ slot_is(const struct slot *slot, const struct table_want_fact *w)
 
 /* What a deleting row names is deleted, whether or not it was attached. */
 static void
-slot_delete(struct route *r, struct store *store, struct slot *slot, const struct table_want_fact *w)
+slot_delete(struct route *r, struct store *store, struct slot *slot,
+            const struct table_want_fact *w)
 {
     struct route_part *p = &slot->part;
     if (!slot->attached && p->version == w->version)
@@ -329,7 +331,8 @@ slot_delete(struct route *r, struct store *store, struct slot *slot, const struc
 }
 
 static int
-slot_attach(struct route *r, struct store *store, struct slot *slot, const struct table_want_fact *w)
+slot_attach(struct route *r, struct store *store, struct slot *slot,
+            const struct table_want_fact *w)
 {
     struct route_topic *t = &r->topics[w->topic];
     struct route_part *p = &slot->part;
@@ -407,7 +410,7 @@ route_refresh_want(struct route *r, struct store *store, uint32_t row)
     }
 }
 
-/* ---- topics -------------------------------------------------------------------------------------- */
+/* ---- topics ---- */
 
 static void
 topic_detach_parts(struct route *r, uint32_t row)

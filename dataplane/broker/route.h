@@ -16,21 +16,21 @@
 enum { ROUTE_PARTITIONS_PER_TOPIC_MAX = 100000 };
 
 struct route_part {
-    uint32_t slot;          /* row of want and have; UINT32_MAX: not published yet */
-    uint32_t owner;         /* shard */
-    uint32_t version;       /* of the want row that is applied */
+    uint32_t slot;    /* row of want and have; UINT32_MAX: not published yet */
+    uint32_t owner;   /* shard */
+    uint32_t version; /* of the want row that is applied */
     int32_t leader_id, leader_epoch;
-    struct plog *log;       /* owner only; NULL elsewhere and before it is open */
-    struct list watchers;   /* owner only: see fetch.h */
-    struct list changed;    /* in the route's list until route_take_changed */
+    struct plog *log;     /* owner only; NULL elsewhere and before it is open */
+    struct list watchers; /* owner only: see fetch.h */
+    struct list changed;  /* in the route's list until route_take_changed */
     uint8_t topic_id[16];
-    uint32_t topic;         /* row */
+    uint32_t topic; /* row */
     int32_t partition;
 };
 
 struct route_topic {
-    struct table_topic_fact fact;    /* state TABLE_LIVE, or the row is not indexed */
-    struct route_part **parts;       /* [part_room]; NULL where not published */
+    struct table_topic_fact fact; /* state TABLE_LIVE, or the row is not indexed */
+    struct route_part **parts;    /* [part_room]; NULL where not published */
     uint32_t part_room;
 };
 
@@ -55,8 +55,8 @@ struct route_part *route_part(const struct route_topic *t, int32_t partition); /
 struct route_topic *route_by_row(const struct route *r, uint32_t row);
 uint32_t route_rows(const struct route *r);
 
-/* Takes one own partition that a refresh opened, failed to open, let go or deleted since it was last
- * taken; NULL when there is none.  Its log may be NULL now: who waits for it must look anew
+/* Takes one own partition that a refresh opened, failed to open, let go or deleted since it was
+ * last taken; NULL when there is none.  Its log may be NULL now: who waits for it must look anew
  * (fetch_changed), and control gets a doorbell (slot, version). */
 struct route_part *route_take_changed(struct route *r);
 /* Logs of this shard's store that no want row names. */

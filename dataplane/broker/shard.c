@@ -1,9 +1,9 @@
-/* shard.c: the loop of one core.  It composes and decides nothing: what a message, a byte, a completion
- * or a time means is said by conn, req, produce, fetch, offsets, forward and route.
+/* shard.c: the loop of one core.  It composes and decides nothing: what a message, a byte, a
+ * completion or a time means is said by conn, req, produce, fetch, offsets, forward and route.
  *
  * I1 waits is ordered by lsn, so completion looks at its head only.
- * I2 It has a place for each request of this shard and each job of the others, and each of them waits
- *    at most once, so it is never full. */
+ * I2 It has a place for each request of this shard and each job of the others, and each of them
+ * waits at most once, so it is never full. */
 #include "dataplane/broker/shard.h"
 
 #include "core/base/err.h"
@@ -17,7 +17,7 @@
 
 _Static_assert(SHARD_ANSWER_BYTES % SHARD_ANSWER_BLOCK_MAX == 0, "buddy_init rounds down");
 
-/* ---- one turn ------------------------------------------------------------------------------------ */
+/* ---- one turn ---- */
 
 static void
 turn_begin(struct shard *s)
@@ -312,8 +312,8 @@ shard_turn(struct shard *s, uint64_t *deadline_ns)
     int err = take_disk(s);     /* disk         -> durable appends -> answers  */
     if (err)
         return err;
-    take_timers(s);  /* time         -> what has waited too long    */
-    conn_flush(s);   /* answers      -> clients, one send each      */
+    take_timers(s); /* time         -> what has waited too long    */
+    conn_flush(s);  /* answers      -> clients, one send each      */
     mesh_flush(s->mesh);
     forward_flush(s);
     counters_add(&s->counters, s->work ? COUNTER_TURNS : COUNTER_TURNS_IDLE, 1);
@@ -321,8 +321,8 @@ shard_turn(struct shard *s, uint64_t *deadline_ns)
     return ERR_OK;
 }
 
-/* Submits what the ports queued, and sleeps unless there is more to do.  Every writer is told before
- * the last look whether something came. */
+/* Submits what the ports queued, and sleeps unless there is more to do.  Every writer is told
+ * before the last look whether something came. */
 static void
 rest(struct shard *s, uint64_t deadline_ns)
 {
@@ -347,8 +347,8 @@ stop_done(struct shard *s, uint64_t give_up_ns)
     s->is_drained = s->is_drained || quiet;
     bool all = s->is_drained;
     if (s->config.drained)
-        all = atomic_load_explicit(s->config.drained, memory_order_relaxed) ==
-              s->config.shard_count;
+        all =
+            atomic_load_explicit(s->config.drained, memory_order_relaxed) == s->config.shard_count;
     return all || s->now_ns >= give_up_ns;
 }
 
@@ -367,7 +367,8 @@ shard_run(struct shard *s, atomic_bool *stop)
         }
         if (s->stopping && stop_done(s, give_up_ns))
             return ERR_OK;
-        /* While stopping it looks again soon: the other shards do not ring when they are drained. */
+        /* While stopping it looks again soon: the other shards do not ring when they are drained.
+         */
         rest(s, s->stopping ? least(deadline_ns, s->now_ns + CLOCK_NS_PER_MS) : deadline_ns);
     }
 }
@@ -402,7 +403,7 @@ shard_wait_durable(struct shard *s, uint64_t lsn, struct req *r, struct job *j)
     return true;
 }
 
-/* ---- boot ---------------------------------------------------------------------------------------- */
+/* ---- boot ---- */
 
 static uint64_t
 ns_of_ms(int64_t ms)

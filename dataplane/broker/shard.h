@@ -29,8 +29,8 @@ enum {
     SHARD_CONNS_SPARE = 64,  /* slots beyond max.connections, to accept and refuse */
     SHARD_STOP_MS = 5000,
     SHARD_TICK_MS = 100,
-    SHARD_BURST = 1024,      /* jobs, reads or changes taken in one turn */
-    SHARD_RETRY_MS = 10,     /* between two looks at what is short or torn */
+    SHARD_BURST = 1024,  /* jobs, reads or changes taken in one turn */
+    SHARD_RETRY_MS = 10, /* between two looks at what is short or torn */
 };
 
 struct shard_config {
@@ -41,7 +41,8 @@ struct shard_config {
     struct stream stream;
     struct store *store;
     struct mesh_end *mesh;
-    atomic_uint *drained; /* shards that have nothing left to answer after *stop; NULL: do not wait */
+    atomic_uint
+        *drained; /* shards that have nothing left to answer after *stop; NULL: do not wait */
 };
 
 /* What waits for durability, in order of lsn: a ring. */
@@ -64,45 +65,45 @@ struct shard {
     struct chan to_control, from_control;
     struct buddy *memory;
     struct wire_arena scratch;
-    uint32_t generation;       /* of the data process in the region */
+    uint32_t generation;         /* of the data process in the region */
     uint32_t control_generation; /* last seen ready, 0: none yet */
-    uint32_t published;        /* control's generation whose tables are all applied */
-    bool control_bad;          /* a ring broke its format: logged, not used until control restarts */
-    bool forwards_unsent;      /* some of `forwards` wait for room or for control */
-    bool to_control_sent;      /* something went to control in this turn */
-    uint64_t now_ns;           /* of this turn */
-    int64_t now_ms;            /* wall clock of this turn */
-    uint64_t route_retry_ns;   /* when to read torn rows again, CLOCK_NEVER: none */
+    uint32_t published;          /* control's generation whose tables are all applied */
+    bool control_bad;        /* a ring broke its format: logged, not used until control restarts */
+    bool forwards_unsent;    /* some of `forwards` wait for room or for control */
+    bool to_control_sent;    /* something went to control in this turn */
+    uint64_t now_ns;         /* of this turn */
+    int64_t now_ms;          /* wall clock of this turn */
+    uint64_t route_retry_ns; /* when to read torn rows again, CLOCK_NEVER: none */
     uint64_t expire_ns, fetch_ns, forward_next_ns, store_ns; /* next deadlines of each part */
-    struct conn *conns;        /* [conn_slots], index = low 32 bits of the stream id */
+    struct conn *conns; /* [conn_slots], index = low 32 bits of the stream id */
     uint32_t conn_slots, conn_max, conn_count, conn_high, conn_sweep;
     struct list conns_dirty, conns_stalled;
-    struct list forwards;      /* struct req by u.forward.waiting, oldest first */
-    uint32_t appends_out;      /* own JOB_APPEND that are not home */
-    struct list appends;       /* struct job: JOB_APPEND that wait for journal space, oldest first */
-    struct req *reqs;          /* pool */
+    struct list forwards; /* struct req by u.forward.waiting, oldest first */
+    uint32_t appends_out; /* own JOB_APPEND that are not home */
+    struct list appends;  /* struct job: JOB_APPEND that wait for journal space, oldest first */
+    struct req *reqs;     /* pool */
     struct list reqs_free;
     uint32_t req_count;
-    struct shard_wait *waits;  /* ring */
+    struct shard_wait *waits; /* ring */
     uint32_t waits_head, waits_tail, waits_mask;
-    struct store_hold hold;    /* of the moment; never zeroed */
+    struct store_hold hold; /* of the moment; never zeroed */
     /* From the configuration, once: */
     uint32_t request_bytes_max, in_flight_max, fetch_bytes_max;
     uint64_t idle_ns, stall_ns, forward_ns;
     int32_t node_id;
     bool spin;
-    bool stopping;             /* nothing new is parsed */
-    bool is_drained;           /* counted in *drained */
-    bool fenced;               /* the lease has run out: answer NOT_LEADER_OR_FOLLOWER */
-    uint32_t work;             /* of this turn: 0 means that it found nothing to do */
-    uint64_t tick_ns;          /* next heartbeat and copy of the store's counters */
-    uint64_t durable_lsn;      /* as seen in the last turn */
+    bool stopping;        /* nothing new is parsed */
+    bool is_drained;      /* counted in *drained */
+    bool fenced;          /* the lease has run out: answer NOT_LEADER_OR_FOLLOWER */
+    uint32_t work;        /* of this turn: 0 means that it found nothing to do */
+    uint64_t tick_ns;     /* next heartbeat and copy of the store's counters */
+    uint64_t durable_lsn; /* as seen in the last turn */
     void *memory_at, *arena_at, *scratch_at;
 };
 
-/* What store_* calls get as `waiter`: a connection slot or a job that waits for the read.  A job that
- * waits must stay where it is until the read is done; it is then carried out again
- * (JOB_HOLD: conn_hold, JOB_TIME: offsets_read_done, JOB_LOCATE: fetch_locate). */
+/* What store_* calls get as `waiter`: a connection slot or a job that waits for the read.  A job
+ * that waits must stay where it is until the read is done; it is then carried out again (JOB_HOLD:
+ * conn_hold, JOB_TIME: offsets_read_done, JOB_LOCATE: fetch_locate). */
 static inline uint64_t
 shard_waiter_conn(uint32_t index)
 {
@@ -117,25 +118,26 @@ shard_waiter_job(const struct job *j)
 
 /* Takes all memory of a shard.  ERR_FULL: not enough. */
 must_check int shard_init(struct shard *s, const struct shard_config *config);
-/* Turns until control's tables are applied once, before the shard listens: so that no client is told
- * that its topic is unknown.  ERR_AGAIN: not within timeout_ns (the shard may listen all the same). */
+/* Turns until control's tables are applied once, before the shard listens: so that no client is
+ * told that its topic is unknown.  ERR_AGAIN: not within timeout_ns (the shard may listen all the
+ * same). */
 must_check int shard_await_control(struct shard *s, uint64_t timeout_ns, atomic_bool *stop);
-/* Runs until *stop; returns ERR_OK, or why the shard cannot go on (ERR_IO: its journal failed).  After
- * *stop it goes on until what was appended is durable and answered, at most SHARD_STOP_MS. */
+/* Runs until *stop; returns ERR_OK, or why the shard cannot go on (ERR_IO: its journal failed).
+ * After *stop it goes on until what was appended is durable and answered, at most SHARD_STOP_MS. */
 int shard_run(struct shard *s, atomic_bool *stop);
 /* One turn without the sleep at its end; *deadline_ns: how long it may sleep (0: not at all). */
 must_check int shard_turn(struct shard *s, uint64_t *deadline_ns);
 void shard_free(struct shard *s);
 
 /* The request (or job) is told when lsn is durable: req->pending goes down by one and, at 0, the
- * request is finished; a job goes home.  False: the ring is full (it has a place for each request of
- * this shard and each job of the others, so that means a second wait for the same one). */
+ * request is finished; a job goes home.  False: the ring is full (it has a place for each request
+ * of this shard and each job of the others, so that means a second wait for the same one). */
 must_check bool shard_wait_durable(struct shard *s, uint64_t lsn, struct req *r, struct job *j);
 
 /* Sends a job on its way: carried out at once when this shard is the owner. */
 void shard_submit(struct shard *s, struct job *j);
-/* Asks for a parked JOB_WATCH back (fetch_unwatch at its owner, at once when that is this shard); it
- * comes back in any case, maybe with a result. */
+/* Asks for a parked JOB_WATCH back (fetch_unwatch at its owner, at once when that is this shard);
+ * it comes back in any case, maybe with a result. */
 void shard_cancel(struct shard *s, struct job *j);
 /* The owner is finished with a job: back home (at once when home is here). */
 void shard_return(struct shard *s, struct job *j);

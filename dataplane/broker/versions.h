@@ -1,5 +1,6 @@
 /* versions.h: ApiVersions: what this broker offers.
- * Source: Kafka 4.3 ApiVersionsRequest, ApiVersionManager, ApiVersionsResponse; KIP-511, KIP-584. */
+ * Source: Kafka 4.3 ApiVersionsRequest, ApiVersionManager, ApiVersionsResponse; KIP-511, KIP-584.
+ */
 #ifndef SLUICE_BROKER_VERSIONS_H
 #define SLUICE_BROKER_VERSIONS_H
 

@@ -9,7 +9,7 @@ import tempfile
 
 from broker import SMALL, Broker, free_port, program, stamp
 from case import Skip, case, check, equal, finish, until
-from kafka import NONE, TOPIC_EXISTS, Connection, batch, records_of, topic_ready
+from kafka import NONE, PRODUCE, TOPIC_EXISTS, Connection, batch, records_of, topic_ready
 
 REFUSE_SECONDS = 30
 
@@ -111,46 +111,60 @@ def led(bootstrap, topic, partitions):
 
 
 def full_disk(home):
-    with case("full disk: produce is turned away, nothing acknowledged is lost, the broker lives"):
-        mount = home / "small"
-        mount.mkdir()
-        made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=320m", "tmpfs", str(mount)],
-                              capture_output=True, text=True)
-        if made.returncode != 0:
-            raise Skip(f"no mount here: {made.stderr.strip()}")
-        try:
-            fill(mount / "data")
-        finally:
+    mount, data = home / "small", home / "small" / "data"
+    mount.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=320m", "tmpfs", str(mount)],
+                          capture_output=True, text=True)
+    value, topic, kept = os.urandom(900000), f"full-{stamp()}", 0
+    try:
+        with case("full disk: produce is turned away, what was acknowledged can be read"):
+            if made.returncode != 0:
+                raise Skip(f"no mount here: {made.stderr.strip()}")
+            with Broker("journal.bytes=67108864", "cores=1", data=data) as broker:
+                topic_ready(broker.bootstrap, topic, 1)
+                c = Connection(broker.bootstrap, timeout=60)
+                kept, code = fill(c, topic, value)
+                print(f"# {kept} records of 900 kB, then error {code}")
+                check(kept > 50, "turned away far too early")
+                broker.alive()
+                read_back(c, topic, value, kept)
+                check(c.produce(topic, 0, [value])[0] != NONE, "still full")
+                c.close()
+        with case("full disk: with room again and a restart, everything acknowledged is there"):
+            if made.returncode != 0:
+                raise Skip("no mount here")
+            subprocess.run(["mount", "-o", "remount,size=640m", str(mount)], check=True)
+            with Broker("journal.bytes=67108864", "cores=1", data=data) as broker:
+                c = until("the partition is led", 30, lambda: led(broker.bootstrap, topic, 1))
+                read_back(c, topic, value, kept)
+                equal(c.produce(topic, 0, [value])[0], NONE, "produce")
+                c.close()
+    finally:
+        if made.returncode == 0:
             subprocess.run(["umount", "-l", str(mount)], check=True)
 
 
-def fill(data):
-    topic = f"full-{stamp()}"
-    value = os.urandom(900000)
-    body = Connection.produce_body(topic, 0, batch([value]))
-    with Broker("journal.bytes=67108864", "cores=1", data=data) as broker:
-        topic_ready(broker.bootstrap, topic, 1)
-        c = Connection(broker.bootstrap, timeout=60)
-        kept, code = 0, NONE
-        while code == NONE and kept < 500:
-            code, offset = Connection.produced(c.call(0, 7, body))
-            if code == NONE:
-                equal(offset, kept, "offset")
-                kept += 1
-        check(code != NONE, "450 MB fit into 320 MB")
-        print(f"# {kept} records of 900 kB, then error {code}")
-        check(kept > 50, "turned away far too early")
-        broker.alive()
-        at = 0
-        while at < kept:
-            error, _, records = c.fetch(topic, 0, at, bytes_max=4 << 20)
-            equal(error, NONE, "fetch")
-            for offset, got in records_of(records):
-                if offset == at:
-                    check(got == value, f"bytes of {at}")
-                    at += 1
-        equal(c.produce(topic, 0, [value])[0] != NONE, True, "still full")
-        c.close()
+def fill(connection, topic, value):
+    """Produces until the broker refuses: how many it acknowledged, and the error."""
+    body, kept = Connection.produce_body(topic, 0, batch([value])), 0
+    while kept < 500:
+        code, offset = Connection.produced(connection.call(PRODUCE, 7, body))
+        if code != NONE:
+            return kept, code
+        equal(offset, kept, "offset")
+        kept += 1
+    raise AssertionError("450 MB fit into 320 MB")
+
+
+def read_back(connection, topic, value, kept):
+    at = 0
+    while at < kept:
+        error, _, records = connection.fetch(topic, 0, at, bytes_max=4 << 20)
+        equal(error, NONE, f"fetch at {at}")
+        for offset, got in records_of(records):
+            if offset == at:
+                check(got == value, f"bytes of {at}")
+                at += 1
 
 
 def main():

@@ -16,9 +16,11 @@ record_write(struct put *w, int32_t i, uint32_t value_bytes, uint64_t seed)
     varint_write_i32(&h, (int32_t)value_bytes);
     varint_write_i32(w, (int32_t)(put_len(&h) + value_bytes + 1));
     put_bytes(w, head, put_len(&h));
-    for (uint32_t k = 0; k < value_bytes; k++) {
+    uint8_t *at = put_take(w, value_bytes);
+    assert_non_null(at);
+    for (uint32_t k = 0; k < value_bytes; k += 8) {
         seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
-        put_u8(w, (uint8_t)(seed >> 56));
+        memcpy(at + k, &seed, value_bytes - k < 8 ? value_bytes - k : 8);
     }
     put_u8(w, 0);
 }

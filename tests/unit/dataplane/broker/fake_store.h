@@ -1,5 +1,6 @@
-/* fake_store.h: store.h for tests of the loop: logs in plain memory, and switches for what a disk does
- * late or wrongly.  Include it in one place of a test program: it takes the place of core/store. */
+/* fake_store.h: store.h for tests of the loop: logs in plain memory, and switches for what a disk
+ * does late or wrongly.  Include it in one place of a test program: it takes the place of
+ * core/store. */
 #ifndef SLUICE_TESTS_FAKE_STORE_H
 #define SLUICE_TESTS_FAKE_STORE_H
 
@@ -33,14 +34,14 @@ struct store {
     uint32_t core, core_count;
     struct plog logs[FAKE_STORE_LOGS];
     uint64_t lsn, durable;
-    bool disk_late;       /* nothing becomes durable */
-    int append_error;     /* what every append returns, 0: works */
-    bool append_again;    /* no room */
-    bool hold_late;       /* a hold must wait */
+    bool disk_late;    /* nothing becomes durable */
+    int append_error;  /* what every append returns, 0: works */
+    bool append_again; /* no room */
+    bool hold_late;    /* a hold must wait */
     int hold_error;
-    uint32_t span_bytes;  /* of one span of a hold, 0: all in one */
+    uint32_t span_bytes; /* of one span of a hold, 0: all in one */
     int step_error;
-    uint32_t holds;       /* not released */
+    uint32_t holds; /* not released */
     uint64_t waiters[FAKE_STORE_WAITERS];
     uint32_t waiter_count;
 };
@@ -240,7 +241,8 @@ store_locate(struct store *s, struct plog *p, int64_t offset, int64_t offset_lim
 }
 
 int
-store_hold(struct store *s, const struct store_range *range, uint64_t waiter, struct store_hold *out)
+store_hold(struct store *s, const struct store_range *range, uint64_t waiter,
+           struct store_hold *out)
 {
     if (s->hold_error)
         return s->hold_error;

@@ -122,7 +122,7 @@ static const struct stream_ops fake_stream_ops = {
     .close = fake_stream_close,
 };
 
-/* ---- what the test does -------------------------------------------------------------------------- */
+/* ---- what the test does ---- */
 
 static inline stream_id
 fake_stream_open(struct fake_stream *f, uint32_t index)

@@ -366,6 +366,141 @@ many_who_wait_for_one_partition_are_all_answered(void **state)
     harness_free(h);
 }
 
+/* ---- consumers that follow four partitions by sessions, at random ---- */
+
+enum { FOLLOWERS = 6, FOLLOWED = 4 };
+
+struct follower {
+    struct client client;
+    int64_t at[FOLLOWED];
+    bool named[FOLLOWED]; /* position changed since the last request */
+    int32_t session_id, epoch;
+    bool waits;
+    uint64_t answers;
+};
+
+static void
+follower_send(struct follower *f, uint32_t random)
+{
+    struct ask parts[FOLLOWED];
+    uint32_t count = 0;
+    for (int32_t i = 0; i < FOLLOWED; i++) {
+        if (f->epoch && !f->named[i])
+            continue;
+        parts[count++] = (struct ask){.partition = i, .offset = f->at[i], .max_bytes = 350};
+        f->named[i] = false;
+    }
+    struct fetch_ask ask = {.version = 13,
+                            .sessions = true,
+                            .session_id = f->session_id,
+                            .session_epoch = f->epoch,
+                            .max_wait_ms = 1000000,
+                            .min_bytes = 1,
+                            .max_bytes = 300 + (int32_t)(random % 900),
+                            .parts = parts,
+                            .count = count};
+    fixture_send(f->client.h, f->client.shard, f->client.conn, &ask);
+    f->waits = true;
+}
+
+static void
+follower_take(struct follower *f)
+{
+    struct client *c = &f->client;
+    struct fetched got = fixture_receive(c->h, c->shard, c->conn, 13, &c->at);
+    if (!got.answered)
+        return;
+    assert_int_equal(got.error, KERR_NONE);
+    assert_true(got.session_id > 0);
+    f->session_id = got.session_id;
+    f->epoch++;
+    f->waits = false;
+    f->answers++;
+    for (uint32_t i = 0; i < got.count; i++) {
+        const struct got *p = &got.parts[i];
+        assert_int_equal(p->error, KERR_NONE);
+        for (uint32_t at = 0; at < p->bytes;) { /* every batch once, in order */
+            assert_int_equal(get_i64(p->records + at), f->at[p->partition]);
+            at += get_u32(p->records + at + BATCH_AT_LENGTH) + BATCH_OVERHEAD;
+            f->at[p->partition]++;
+            f->named[p->partition] = true;
+        }
+        assert_true(f->at[p->partition] <= p->high_watermark);
+    }
+}
+
+static void
+follower_dies(struct follower *f)
+{
+    struct client *c = &f->client;
+    fake_stream_end(&c->h->streams[c->shard], c->conn, ERR_CLOSED);
+    harness_turn(c->h);
+    *c = client_new(c->h, c->shard, c->conn);
+    f->session_id = f->epoch = 0;
+    f->waits = false;
+}
+
+/* Nothing is appended: everybody gets what there is, with no help of the clock. */
+static void
+followers_catch_up(struct harness *h, struct follower *all, const int64_t *ends)
+{
+    h->stores[0]->disk_late = h->stores[1]->disk_late = false;
+    for (uint32_t turn = 0; turn < 150; turn++) {
+        harness_turn(h);
+        for (uint32_t i = 0; i < FOLLOWERS; i++) {
+            follower_take(&all[i]);
+            if (!all[i].waits)
+                follower_send(&all[i], turn);
+        }
+    }
+    for (uint32_t i = 0; i < FOLLOWERS; i++) {
+        assert_true(all[i].waits);
+        for (uint32_t k = 0; k < FOLLOWED; k++)
+            assert_int_equal(all[i].at[k], ends[k]);
+    }
+}
+
+static void
+every_batch_reaches_every_follower_once_and_without_a_clock(void **state)
+{
+    struct harness *h = harness_new(2, NULL);
+    harness_topic(h, 0, "0", FOLLOWED);
+    struct follower all[FOLLOWERS] = {0};
+    for (uint32_t i = 0; i < FOLLOWERS; i++)
+        all[i].client = client_new(h, i % 2, i);
+    uint64_t seed = 20261122, answers = 0;
+    int64_t ends[FOLLOWED] = {0};
+    print_message("seed %llu\n", (unsigned long long)seed);
+    for (uint32_t step = 0; step < 6000; step++) {
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        uint32_t r = (uint32_t)(seed >> 33);
+        int32_t partition = (int32_t)(r % FOLLOWED);
+        if (r / 8 % 8 == 0) {
+            fixture_append(h, 0, partition, 100 + r / 64 % 400);
+            ends[partition]++;
+        }
+        h->stores[r % 2]->disk_late = r / 8 % 16 == 1;
+        if (r / 8 % 512 == 2)
+            follower_dies(&all[r % FOLLOWERS]);
+        harness_turns(h, r / 1024 % 3);
+        for (uint32_t i = 0; i < FOLLOWERS; i++) {
+            follower_take(&all[i]);
+            if (!all[i].waits)
+                follower_send(&all[i], r);
+        }
+        if (step % 100 == 99)
+            followers_catch_up(h, all, ends);
+    }
+    for (uint32_t i = 0; i < FOLLOWERS; i++) {
+        answers += all[i].answers;
+        fake_stream_end(&h->streams[all[i].client.shard], all[i].client.conn, ERR_CLOSED);
+    }
+    assert_true(answers > 1000);
+    harness_turns(h, 8);
+    assert_idle(h);
+    harness_free(h);
+}
+
 int
 main(void)
 {
@@ -386,6 +521,7 @@ main(void)
         cmocka_unit_test(data_that_comes_between_look_and_watch_is_not_missed),
         cmocka_unit_test(ranges_of_other_shards_over_the_budget_are_left_out),
         cmocka_unit_test(many_who_wait_for_one_partition_are_all_answered),
+        cmocka_unit_test(every_batch_reaches_every_follower_once_and_without_a_clock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

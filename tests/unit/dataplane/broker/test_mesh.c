@@ -49,7 +49,8 @@ pair_open(struct pair *p)
 {
     assert_int_equal(mesh_create(2, &p->mesh), ERR_OK);
     for (uint32_t i = 0; i < 2; i++) {
-        p->wakers[i] = (struct waker){PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, 0};
+        p->wakers[i] =
+            (struct waker){PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, 0};
         p->clocks[i] = (struct clock){&waker_ops, &p->wakers[i]};
     }
     for (uint32_t i = 0; i < 2; i++) {
@@ -225,7 +226,8 @@ only_a_sleeping_reader_is_woken_and_once(void **state)
 }
 
 /* Two threads, each home of its own jobs and owner of the other's, that sleep whenever they find
- * nothing: a lost wake-up hangs, a lost or doubled job ends in a wrong count.  Run under TSan too. */
+ * nothing: a lost wake-up hangs, a lost or doubled job ends in a wrong count.  Run under TSan too.
+ */
 enum { ROUNDS = 30000 };
 
 struct side {

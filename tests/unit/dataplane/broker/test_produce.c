@@ -122,8 +122,7 @@ unknown_topics_and_partitions_get_their_codes(void **state)
         struct harness *h = one_shard();
         harness_produce(h, 0, cases[i].version, 77, cases[i].acks, cases[i].topic,
                         cases[i].partition, harness_batch(1));
-        struct wire_produce_response_partition_produce_response p =
-            answer_of(h, cases[i].version);
+        struct wire_produce_response_partition_produce_response p = answer_of(h, cases[i].version);
         assert_int_equal(p.error_code, cases[i].error);
         assert_int_equal(p.base_offset, -1);
         assert_int_equal(h->stores[0]->lsn, 0);
@@ -377,9 +376,9 @@ a_scattered_request_is_answered_whole_and_in_its_order(void **state)
     struct wire_arena arena;
     wire_arena_init(&arena, memory, sizeof memory);
     struct wire_produce_response r;
-    assert_int_equal(wire_decode(&wire_produce_response_message, V, view_of(v.at + 5, v.len - 5),
-                                 &r, &arena),
-                     ERR_OK);
+    assert_int_equal(
+        wire_decode(&wire_produce_response_message, V, view_of(v.at + 5, v.len - 5), &r, &arena),
+        ERR_OK);
     assert_int_equal(r.responses.count, 3);
     assert_int_equal(r.responses.items[0].partition_responses.count, 3);
     assert_int_equal(r.responses.items[1].partition_responses.count, 0);

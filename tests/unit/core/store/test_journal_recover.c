@@ -1,0 +1,206 @@
+#include "core/base/clock.h"
+#include "core/base/err.h"
+#include "core/store/journal_in.h"
+#include "tests/sim/disk_mem.h"
+#include "tests/unit/unit.h"
+
+static const struct journal_config small = {.dir = "j",
+                                            .file_bytes = 64 << 10,
+                                            .file_count = 4,
+                                            .arena_bytes = 128 << 10,
+                                            .record_bytes_max = 16 << 10,
+                                            .frames_in_flight = 2};
+
+/* Writes `count` frames of one record each and stops; `mark`: after a pause. */
+static struct disk_mem *
+written(uint64_t generation, uint32_t count, bool mark, struct disk_mem *d)
+{
+    if (!d)
+        d = disk_mem_new(5);
+    struct disk *port = disk_mem_port(d, 0);
+    struct journal *j;
+    assert_int_equal(journal_init(port, &small, generation, &j), ERR_OK);
+    uint64_t now = CLOCK_NS_PER_S;
+    for (uint32_t i = 0; i < count + (mark ? 20 : 0); i++) {
+        struct journal_slot slot;
+        if (i < count) {
+            assert_int_equal(journal_append(j, 7, 64, &slot), ERR_OK);
+            memset(slot.body, (int)i, 64);
+        }
+        do {
+            struct disk_op *done[16];
+            journal_step(j, now += CLOCK_NS_PER_MS);
+            uint32_t n = port->ops->poll(port->self, done, 16);
+            for (uint32_t k = 0; k < n; k++)
+                assert_true(journal_take(j, done[k]));
+        } while (journal_durable_lsn(j) < journal_last_lsn(j));
+    }
+    disk_mem_cut_after(d, 0);
+    disk_mem_restart(d);
+    /* journal_free would close files that are not open any more. */
+    disk_mem_cut_after(d, 0);
+    journal_free(j);
+    disk_mem_reopen(d);
+    return d;
+}
+
+static int
+count_each(void *user, uint64_t lsn, uint32_t kind, struct view body)
+{
+    (void)lsn;
+    (void)kind;
+    (void)body;
+    ++*(uint32_t *)user;
+    return ERR_OK;
+}
+
+static int
+recover(struct disk_mem *d, uint64_t generation, uint64_t after, uint32_t *count, uint64_t *last)
+{
+    *count = 0;
+    return journal_recover(disk_mem_port(d, 0), &small, generation, after, count_each, count, last);
+}
+
+static uint8_t *
+frame(struct disk_mem *d, uint32_t n)
+{
+    uint64_t size;
+    uint32_t per_file = (64 << 10) / JOURNAL_BLOCK - 1;
+    char path[JOURNAL_PATH_BYTES];
+    journal_path(&small, n / per_file, path);
+    uint8_t *at = disk_mem_bytes(d, path, &size);
+    assert_non_null(at);
+    return at + (1 + n % per_file) * JOURNAL_BLOCK;
+}
+
+static void
+an_empty_directory_holds_nothing(void **state)
+{
+    (void)state;
+    struct disk_mem *d = disk_mem_new(1);
+    uint32_t count;
+    uint64_t last = 9;
+    assert_int_equal(recover(d, 1, 0, &count, &last), ERR_OK);
+    assert_int_equal(count, 0);
+    assert_int_equal(last, 0);
+    disk_mem_free(d);
+}
+
+static void
+frames_of_other_generations_do_not_count(void **state)
+{
+    (void)state;
+    struct disk_mem *d = written(3, 10, false, NULL);
+    uint32_t count;
+    uint64_t last;
+    written(4, 4, false, d);
+    assert_int_equal(recover(d, 4, 0, &count, &last), ERR_OK);
+    assert_int_equal(count, 4);
+    disk_mem_free(d);
+}
+
+static void
+records_up_to_the_checkpoint_are_passed_over(void **state)
+{
+    (void)state;
+    struct disk_mem *d = written(1, 20, false, NULL);
+    uint32_t count;
+    uint64_t last;
+    assert_int_equal(recover(d, 1, 17, &count, &last), ERR_OK);
+    assert_int_equal(count, 3);
+    assert_int_equal(last, 20);
+    disk_mem_free(d);
+}
+
+static void
+a_torn_last_frame_is_cut(void **state)
+{
+    (void)state;
+    struct disk_mem *d = written(1, 10, false, NULL);
+    uint32_t count;
+    uint64_t last;
+    frame(d, 9)[600] ^= 1;
+    assert_int_equal(recover(d, 1, 0, &count, &last), ERR_OK);
+    assert_int_equal(count, 9);
+    assert_int_equal(last, 9);
+    disk_mem_free(d);
+}
+
+static void
+damage_in_the_middle_is_reported(void **state)
+{
+    (void)state;
+    for (uint32_t n = 0; n < 9; n++) {
+        struct disk_mem *d = written(1, 10, false, NULL);
+        uint32_t count;
+        uint64_t last;
+        frame(d, n)[100 + n * 300] ^= 16;
+        assert_int_equal(recover(d, 1, 0, &count, &last), ERR_CORRUPT);
+        disk_mem_free(d);
+    }
+}
+
+static void
+damage_in_the_last_frame_is_reported_when_a_mark_followed(void **state)
+{
+    (void)state;
+    struct disk_mem *d = written(1, 10, true, NULL);
+    uint32_t count;
+    uint64_t last;
+    assert_int_equal(recover(d, 1, 0, &count, &last), ERR_OK);
+    assert_int_equal(count, 10);
+    frame(d, 9)[600] ^= 1;
+    assert_int_equal(recover(d, 1, 0, &count, &last), ERR_CORRUPT);
+    disk_mem_free(d);
+}
+
+static void
+damage_is_seen_across_the_end_of_a_file(void **state)
+{
+    (void)state;
+    struct disk_mem *d = written(1, 20, false, NULL);
+    uint32_t count;
+    uint64_t last;
+    frame(d, 14)[50] ^= 1; /* the last frame of the first file */
+    assert_int_equal(recover(d, 1, 0, &count, &last), ERR_CORRUPT);
+    frame(d, 14)[50] ^= 1;
+    frame(d, 15)[50] ^= 1; /* the first of the second */
+    assert_int_equal(recover(d, 1, 0, &count, &last), ERR_CORRUPT);
+    disk_mem_free(d);
+}
+
+static int
+refuse_each(void *user, uint64_t lsn, uint32_t kind, struct view body)
+{
+    (void)user;
+    (void)kind;
+    (void)body;
+    return lsn == 3 ? ERR_LIMIT : ERR_OK;
+}
+
+static void
+an_error_of_the_caller_ends_the_walk(void **state)
+{
+    (void)state;
+    struct disk_mem *d = written(1, 10, false, NULL);
+    uint64_t last;
+    assert_int_equal(journal_recover(disk_mem_port(d, 0), &small, 1, 0, refuse_each, NULL, &last),
+                     ERR_LIMIT);
+    disk_mem_free(d);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_empty_directory_holds_nothing),
+        cmocka_unit_test(frames_of_other_generations_do_not_count),
+        cmocka_unit_test(records_up_to_the_checkpoint_are_passed_over),
+        cmocka_unit_test(a_torn_last_frame_is_cut),
+        cmocka_unit_test(damage_in_the_middle_is_reported),
+        cmocka_unit_test(damage_in_the_last_frame_is_reported_when_a_mark_followed),
+        cmocka_unit_test(damage_is_seen_across_the_end_of_a_file),
+        cmocka_unit_test(an_error_of_the_caller_ends_the_walk),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
