@@ -17,7 +17,8 @@
 
 #include <stdlib.h>
 
-enum { ROUTE_NONE = UINT32_MAX, ROUTE_PARTS_FIRST = 4 };
+#define ROUTE_NONE UINT32_MAX
+enum { ROUTE_PARTS_FIRST = 4 };
 
 struct slot {
     struct route_part part; /* first: route_part * and slot * are the same */

@@ -493,7 +493,7 @@ disk_uring_create(struct uring *u, const struct uring_config *config, struct dis
         return ERR_LIMIT;
     d->ring = u;
     d->dir = config->data_dir_fd;
-    d->running_max = config->sq_entries ? config->sq_entries : URING_SQ_ENTRIES_DEFAULT;
+    d->running_max = uring_ring(u)->sq.ring_entries;
     d->table = io_uring_register_buffers_sparse(uring_ring(u), URING_ARENAS_MAX) == 0;
     struct io_uring_probe *probe = io_uring_get_probe_ring(uring_ring(u));
     if (probe) {

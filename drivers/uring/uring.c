@@ -376,8 +376,9 @@ setup_failed(int errno_value)
     }
 }
 
+/* 0, or the negative errno of the kernel. */
 static int
-ring_setup(struct uring *u, uint32_t sq_entries, bool cooperative)
+ring_try(struct uring *u, uint32_t sq_entries, bool cooperative)
 {
     static const unsigned modes[] = {
         IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
@@ -393,8 +394,27 @@ ring_setup(struct uring *u, uint32_t sq_entries, bool cooperative)
         ret = io_uring_queue_init_params(sq_entries, &u->ring, &params);
         u->deferred = i == 0;
     }
+    return ret;
+}
+
+/* Rings count against RLIMIT_MEMLOCK on some kernels: with a small limit a small ring still works.
+ */
+static int
+ring_setup(struct uring *u, uint32_t sq_entries, bool cooperative)
+{
+    uint32_t entries = sq_entries;
+    int ret = ring_try(u, entries, cooperative);
+    if (ret == -ENOMEM && entries > URING_SQ_ENTRIES_MIN) {
+        entries = URING_SQ_ENTRIES_MIN;
+        ret = ring_try(u, entries, cooperative);
+    }
     if (ret < 0)
         return setup_failed(-ret);
+    if (entries < sq_entries)
+        log_warn("uring",
+                 "locked memory is limited: a ring of %u entries instead of %u, so more system "
+                 "calls under load; raise it with `ulimit -l` or LimitMEMLOCK=infinity",
+                 entries, sq_entries);
     if (!(u->ring.features & IORING_FEAT_EXT_ARG) || !(u->ring.features & IORING_FEAT_NODROP)) {
         io_uring_queue_exit(&u->ring);
         return setup_failed(EINVAL);

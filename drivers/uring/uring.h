@@ -23,6 +23,7 @@
 
 enum {
     URING_SQ_ENTRIES_DEFAULT = 1024,
+    URING_SQ_ENTRIES_MIN = 32, /* what a small memlock limit brings it down to */
     URING_CONNECTIONS_LIMIT = 1 << 20,
     URING_LISTENERS_MAX = 8,
     URING_ARENAS_MAX = 8, /* registered chunks of at most 1 GiB */

@@ -6,8 +6,10 @@
 #include <stdatomic.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static uint64_t
 now_of(const struct clock *clock)
@@ -257,6 +259,30 @@ a_forbidden_io_uring_is_told_from_a_missing_one(void **state)
     assert_int_equal(create_where_setup_fails(EMFILE), ERR_LIMIT);
 }
 
+/* Rings count against the limit of the user, so an unprivileged one is needed to see it. */
+static void
+a_small_memlock_limit_gives_a_smaller_ring_that_works(void **state)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct rlimit limit = {64 << 10, 64 << 10};
+        if (setrlimit(RLIMIT_MEMLOCK, &limit) < 0 || (getuid() == 0 && setuid(64123) < 0))
+            _exit(100);
+        struct uring *u;
+        struct uring_config config = {.wake_fd = -1, .data_dir_fd = -1};
+        if (uring_create(&config, &u) != ERR_OK)
+            _exit(101);
+        struct clock clock = uring_clock(u);
+        clock.ops->wake(clock.self);
+        clock.ops->wait(clock.self, CLOCK_NEVER);
+        _exit(0);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int
 main(void)
 {
@@ -272,6 +298,7 @@ main(void)
         cmocka_unit_test(a_queue_that_is_no_power_of_two_is_invalid),
         cmocka_unit_test(the_mode_for_older_kernels_works_too),
         cmocka_unit_test(a_forbidden_io_uring_is_told_from_a_missing_one),
+        cmocka_unit_test(a_small_memlock_limit_gives_a_smaller_ring_that_works),
         cmocka_unit_test(a_completion_ring_that_overflows_loses_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
