@@ -18,7 +18,7 @@ static const char usage[] =
     "  fetch    reads a topic from its beginning\n"
     "options (defaults of the mode):\n"
     "  --bootstrap HOST:PORT   127.0.0.1:9092\n"
-    "  --topic NAME            created unless --no-create\n"
+    "  --topic NAME            raw-bulk or raw-single; created unless --no-create\n"
     "  --connections N --depth N --partitions N\n"
     "  --record-bytes N --records N (per request)\n"
     "  --fetch-bytes N --rate N --seconds S --warmup S --acks -1|1\n"
@@ -104,9 +104,10 @@ mode_defaults(const char *name)
                             .warmup_seconds = 2,
                             .rate = 5000,
                             .acks = -1,
-                            .topic = "sluice-raw"};
+                            .topic = "raw-bulk"};
     if (strcmp(name, "bulk") == 0)
         return o;
+    o.topic = "raw-single";
     o.record_bytes = 100;
     o.records = 1;
     o.partitions = 256;
@@ -119,6 +120,7 @@ mode_defaults(const char *name)
     if (strcmp(name, "rate") == 0)
         return o;
     o.mode = RAW_FETCH;
+    o.topic = "raw-bulk";
     o.partitions = 4;
     o.create = false;
     if (strcmp(name, "fetch") == 0)

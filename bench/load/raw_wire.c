@@ -397,7 +397,7 @@ raw_prepare_topic(const struct raw_options *opt)
     for (uint64_t limit = raw_now_ns() + UINT64_C(60000000000);
          led_partitions(fd, opt, buffer) < opt->partitions;) {
         if (raw_now_ns() > limit)
-            raw_die("the topic has no leaders");
+            raw_die("the topic has too few partitions with a leader");
         nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
     }
     close(fd);

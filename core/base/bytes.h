@@ -47,7 +47,9 @@ view_equal(struct view a, struct view b)
 static inline uint16_t
 get_u16(const uint8_t *p)
 {
-    return (uint16_t)(p[0] << 8 | p[1]);
+    uint16_t v;
+    memcpy(&v, p, sizeof v);
+    return __builtin_bswap16(v);
 }
 
 static inline uint32_t
@@ -81,8 +83,8 @@ get_i64(const uint8_t *p)
 static inline void
 set_u16(uint8_t *p, uint16_t v)
 {
-    p[0] = (uint8_t)(v >> 8);
-    p[1] = (uint8_t)v;
+    v = __builtin_bswap16(v);
+    memcpy(p, &v, sizeof v);
 }
 
 static inline void

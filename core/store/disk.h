@@ -1,8 +1,8 @@
 /* disk.h: port for files.
  *
  * Drivers: io_uring (drivers/uring), a simulated disk with faults (tests/sim).  One instance a
- * loop.  The caller owns a struct disk_op and everything it points to until poll() or run() hands it
- * back.  Paths are relative to the data directory.  Operations of one instance complete in any
+ * loop.  The caller owns a struct disk_op and everything it points to until poll() or run() hands
+ * it back.  Paths are relative to the data directory.  Operations of one instance complete in any
  * order; an order that matters is made by waiting.  Nothing is retried: an error is the result. */
 #ifndef SLUICE_STORE_DISK_H
 #define SLUICE_STORE_DISK_H
@@ -14,11 +14,11 @@
 #include <stdint.h>
 
 enum disk_kind {
-    DISK_OPEN,     /* path, flags -> result: file number */
-    DISK_CLOSE,    /* file */
-    DISK_READ,     /* file, at, len, offset -> result: bytes read, short only at the end of the file */
-    DISK_WRITE,    /* file, at, len, offset, flags -> result: len, or an error (never short) */
-    DISK_SYNC,     /* file: fdatasync; covers writes that had completed before it was submitted */
+    DISK_OPEN,  /* path, flags -> result: file number */
+    DISK_CLOSE, /* file */
+    DISK_READ,  /* file, at, len, offset -> result: bytes read, short only at the end of the file */
+    DISK_WRITE, /* file, at, len, offset, flags -> result: len, or an error (never short) */
+    DISK_SYNC,  /* file: fdatasync; covers writes that had completed before it was submitted */
     DISK_ALLOCATE, /* file, offset, length: blocks without data, size grows to cover them */
     DISK_TRUNCATE, /* file, offset: new size */
     DISK_RENAME,   /* path, path_to; replaces */
@@ -29,11 +29,11 @@ enum disk_kind {
 };
 
 enum disk_flags {
-    DISK_CREATE = 1,    /* OPEN: create if missing */
-    DISK_WRITABLE = 2,  /* OPEN */
-    DISK_DIRECT = 4,    /* OPEN: bypass the page cache where the file system can; buffers, lengths and
-                         * offsets must then be multiples of facts().align_bytes */
-    DISK_DURABLE = 8,   /* WRITE: result only when the bytes are on stable storage (RWF_DSYNC) */
+    DISK_CREATE = 1,   /* OPEN: create if missing */
+    DISK_WRITABLE = 2, /* OPEN */
+    DISK_DIRECT = 4,  /* OPEN: bypass the page cache where the file system can; buffers, lengths and
+                       * offsets must then be multiples of facts().align_bytes */
+    DISK_DURABLE = 8, /* WRITE: result only when the bytes are on stable storage (RWF_DSYNC) */
     DISK_EXCLUSIVE = 16, /* OPEN with DISK_CREATE: ERR_EXISTS when there */
     DISK_DIRECTORY = 32, /* UNLINK: a directory */
 };
@@ -54,10 +54,10 @@ struct disk_op {
 };
 
 struct disk_facts {
-    uint32_t align_bytes;  /* of memory, length and offset for DISK_DIRECT; 4096 unless less is known */
-    bool direct;           /* DISK_DIRECT really bypasses the page cache */
-    bool volatile_cache;   /* the device has a volatile write cache (unknown counts as true) */
-    char file_system[16];  /* "ext4", "xfs", "tmpfs", ... */
+    uint32_t align_bytes; /* of memory, length and offset for DISK_DIRECT: 4096 or less */
+    bool direct;          /* DISK_DIRECT really bypasses the page cache */
+    bool volatile_cache;  /* the device has a volatile write cache (unknown counts as true) */
+    char file_system[16]; /* "ext4", "xfs", "tmpfs", ... */
     uint64_t free_bytes;
 };
 
@@ -68,8 +68,10 @@ struct disk_ops {
     /* Submits one operation and blocks until it is done; returns op->result.  Boot, recovery and
      * tools only; operations submitted before stay in flight. */
     int64_t (*run)(void *self, struct disk_op *op);
-    /* Calls each(user, name) for every entry of a directory but "." and ".."; blocks.  ERR_NOT_FOUND. */
-    int (*list)(void *self, const char *path, void (*each)(void *user, const char *name), void *user);
+    /* Calls each(user, name) for every entry of a directory but "." and ".."; blocks.
+     * ERR_NOT_FOUND. */
+    int (*list)(void *self, const char *path, void (*each)(void *user, const char *name),
+                void *user);
     /* Tells the driver about a long-lived buffer area, so that it can register it with the kernel.
      * Failing only costs speed: the driver logs it. */
     void (*arena)(void *self, void *at, size_t bytes);

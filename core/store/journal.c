@@ -1,29 +1,28 @@
 /* journal.c: writing the journal.
  *
- * Files <dir>/journal-NNNN, all of file_bytes: one block with magic, version, number, geometry and
- * crc, then frames.  They are written with zeros once (an overwrite of written blocks needs no
- * metadata, so a durable write is one device write) and used as a ring.  A file is made when the
- * ring first comes to it or just before, so a first start is fast; its header block is written
- * last, so a half-made file is recognised and made again.
+ * Files <dir>/journal-NNNN (journal_files.c), all of file_bytes: one header block, then frames.
+ * They are written with zeros once (an overwrite of written blocks needs no metadata, so a durable
+ * write is one device write) and used as a ring.
  *
- * Frame (big endian), a multiple of 4 KiB, zero-padded, never across two files, never written
- * twice: 0 u32 magic            4 u16 header bytes (64)    6 u16 flags 8 u64 generation      16 u64
- * seq                 24 u64 lsn of the first record 32 u64 durable_upto: highest seq known durable
- * when this frame was submitted 40 u32 crc of the frame before    44 u32 record count    48 u32
- * payload bytes 52 u32 K, the frames in flight at most    56 u32 zero    60 u32 crc-32c of the
- * whole frame with this field zero then records: u32 body bytes, u32 kind, body, zeros to a
- * multiple of 8.
+ * Frame (big endian): a multiple of 4 KiB, zero-padded, in one file, never written twice:
+ *    0 u32 magic          4 u16 header bytes (64)   6 u16 flags
+ *    8 u64 generation    16 u64 seq                24 u64 lsn of the first record
+ *   32 u64 durable_upto: highest seq known durable when this frame was submitted
+ *   40 u32 crc of the frame before                 44 u32 record count
+ *   48 u32 payload bytes                           52 u32 K, the frames in flight at most
+ *   56 u32 zero          60 u32 crc-32c of the whole frame with this field zero
+ *   64 records: u32 body bytes, u32 kind, body, zeros to a multiple of 8
  *
- * Time: the first frame goes out at once; while frames are in flight the open one fills until it is
- * JOURNAL_GOOD_BYTES or JOURNAL_WAIT_NS old.  When nothing happened for JOURNAL_IDLE_NS after an
- * ack that no later frame recorded in durable_upto, a frame without records (a mark) records it:
- * from then on a damaged frame can be told from a torn one.
+ * Time: the first frame goes out at once; while frames are in flight the open one fills until it
+ * is JOURNAL_GOOD_BYTES or JOURNAL_WAIT_NS old.  When nothing happened for JOURNAL_IDLE_NS after
+ * an ack that no later frame recorded in durable_upto, a frame without records (a mark) records
+ * it: from then on a damaged frame can be told from a torn one.
  *
- * Counters that only grow (`_next` > the rest):  tail_frame <= durable <= submit <= open.
- * I1 frames [tail, open] lie in the arena without overlap, in order of place, none across its end.
- * I2 a frame is submitted only when its predecessors are, and at most K are between durable and
- * submit. I3 place, seq, lsn and ring position grow together; a place is also an offset modulo
- * arena_bytes. I4 a file is written again only when every record in it was released. */
+ * Frame numbers only grow: tail <= durable <= submit <= open.
+ * I1 frames [tail, open] lie in the arena in order of place, none overlaps, none crosses its end.
+ * I2 frames are submitted in order, and at most K are between durable and submit.
+ * I3 place, seq, lsn and ring position grow together; modulo arena_bytes a place is an address.
+ * I4 a file is written again only when every record in it was released. */
 #include "core/base/clock.h"
 #include "core/base/crc32c.h"
 #include "core/base/err.h"
@@ -37,8 +36,6 @@
 enum {
     JOURNAL_GOOD_BYTES = 256 << 10,
     JOURNAL_SLABS = 64,
-    JOURNAL_ZERO_BYTES = 1 << 20,
-    JOURNAL_ZERO_FLIGHT = 4,
     JOURNAL_FILES_MAX = 1 << 14,
 };
 #define JOURNAL_WAIT_NS UINT64_C(250000)
@@ -51,30 +48,13 @@ struct frame {
     bool done, mark;
 };
 
-/* Making the files the ring has not come to yet, one after the other, in the background. */
-struct maker {
-    uint32_t index, flight;
-    enum {
-        MAKER_IDLE,
-        MAKER_OPEN,
-        MAKER_ZERO,
-        MAKER_SYNC,
-        MAKER_HEADER,
-        MAKER_DIR,
-        MAKER_REOPEN
-    } step;
-    int32_t file;
-    uint64_t at; /* bytes submitted */
-    struct disk_op ops[JOURNAL_ZERO_FLIGHT];
-    char path[JOURNAL_PATH_BYTES];
-};
-
 struct journal {
     struct disk *disk;
     struct journal_config config;
     uint64_t generation;
     int error;
-    int32_t *files;                    /* -1: not made yet */
+    struct journal_files files;
+    int32_t *file_numbers;
     uint64_t *lsn_last;                /* per file: of the last record in it */
     uint64_t file_oldest, file_newest; /* ordinals of the ring; modulo file_count: the file */
     uint8_t *arena;
@@ -91,8 +71,6 @@ struct journal {
     uint32_t pins[JOURNAL_SLABS];
     struct disk_op ops[JOURNAL_FLIGHT_MAX];
     bool busy[JOURNAL_FLIGHT_MAX];
-    struct maker maker;
-    uint8_t *zeros;
     struct journal_stats stats;
 };
 
@@ -102,89 +80,6 @@ frame_of(const struct journal *j, uint64_t n)
     return &j->frames[n % j->frame_slots];
 }
 
-/* ---- format ------------------------------------------------------------------------------------
- */
-
-void
-journal_path(const struct journal_config *config, uint32_t index,
-             char out[static JOURNAL_PATH_BYTES])
-{
-    int n = snprintf(out, JOURNAL_PATH_BYTES, "%s/journal-%04u", config->dir, index);
-    must(n > 0 && n < JOURNAL_PATH_BYTES);
-}
-
-void
-journal_file_header(const struct journal_config *config, uint32_t index,
-                    uint8_t block[JOURNAL_BLOCK])
-{
-    memset(block, 0, JOURNAL_BLOCK);
-    struct put w = put_of(block, JOURNAL_BLOCK);
-    put_u32(&w, JOURNAL_FILE_MAGIC);
-    put_u32(&w, JOURNAL_VERSION);
-    put_u32(&w, index);
-    put_u32(&w, config->file_count);
-    put_u64(&w, config->file_bytes);
-    put_u32(&w, crc32c(0, block, put_len(&w)));
-}
-
-bool
-journal_file_header_ok(const struct journal_config *config, uint32_t index,
-                       const uint8_t block[JOURNAL_BLOCK])
-{
-    uint8_t want[JOURNAL_BLOCK];
-    journal_file_header(config, index, want);
-    return memcmp(want, block, JOURNAL_BLOCK) == 0;
-}
-
-void
-journal_frame_write(const struct frame_header *h, uint8_t *at)
-{
-    set_u32(at, h->magic);
-    set_u16(at + 4, h->header_bytes);
-    set_u16(at + 6, h->flags);
-    set_u64(at + 8, h->generation);
-    set_u64(at + 16, h->seq);
-    set_u64(at + 24, h->lsn_first);
-    set_u64(at + 32, h->durable_upto);
-    set_u32(at + 40, h->prev_crc);
-    set_u32(at + 44, h->record_count);
-    set_u32(at + 48, h->payload_bytes);
-    set_u32(at + 52, h->window);
-    set_u32(at + 56, 0);
-    set_u32(at + FRAME_AT_CRC, h->crc);
-}
-
-void
-journal_frame_read(const uint8_t *at, struct frame_header *h)
-{
-    struct cur c = cur_of(view_of(at, FRAME_HEADER_BYTES));
-    h->magic = cur_u32(&c);
-    h->header_bytes = cur_u16(&c);
-    h->flags = cur_u16(&c);
-    h->generation = cur_u64(&c);
-    h->seq = cur_u64(&c);
-    h->lsn_first = cur_u64(&c);
-    h->durable_upto = cur_u64(&c);
-    h->prev_crc = cur_u32(&c);
-    h->record_count = cur_u32(&c);
-    h->payload_bytes = cur_u32(&c);
-    h->window = cur_u32(&c);
-    cur_u32(&c);
-    h->crc = cur_u32(&c);
-}
-
-uint32_t
-journal_frame_crc(const uint8_t *at, uint64_t bytes)
-{
-    static const uint8_t none[4];
-    uint32_t crc = crc32c(0, at, FRAME_AT_CRC);
-    crc = crc32c(crc, none, sizeof none);
-    return crc32c(crc, at + FRAME_HEADER_BYTES, bytes - FRAME_HEADER_BYTES);
-}
-
-/* ---- making files ------------------------------------------------------------------------------
- */
-
 static void
 fail(struct journal *j, int error, const char *what)
 {
@@ -193,176 +88,6 @@ fail(struct journal *j, int error, const char *what)
     j->error = error;
     log_error("journal", "stopped: %s failed dir=%s error=%s", what, j->config.dir,
               err_name(error));
-}
-
-static void
-maker_submit(struct journal *j, uint32_t slot, const struct disk_op *proto)
-{
-    struct disk_op *op = &j->maker.ops[slot];
-    *op = *proto;
-    op->user = &j->maker;
-    op->tag = slot;
-    j->maker.flight++;
-    j->disk->ops->submit(j->disk->self, op);
-}
-
-static void
-maker_zero(struct journal *j, uint32_t slot)
-{
-    struct maker *m = &j->maker;
-    if (m->at == j->config.file_bytes)
-        return;
-    uint64_t n = j->config.file_bytes - m->at;
-    if (n > JOURNAL_ZERO_BYTES)
-        n = JOURNAL_ZERO_BYTES;
-    maker_submit(j, slot,
-                 &(struct disk_op){.kind = DISK_WRITE,
-                                   .file = m->file,
-                                   .at = j->zeros,
-                                   .len = (uint32_t)n,
-                                   .offset = m->at});
-    m->at += n;
-}
-
-/* Begins the next file that is missing, in the order the ring will need them. */
-static void
-maker_start(struct journal *j)
-{
-    struct maker *m = &j->maker;
-    for (uint64_t n = 0; n < j->config.file_count && m->step == MAKER_IDLE; n++) {
-        uint32_t index = (uint32_t)((j->file_newest + n) % j->config.file_count);
-        if (j->files[index] >= 0)
-            continue;
-        m->index = index;
-        m->step = MAKER_OPEN;
-        m->at = 0;
-        journal_path(&j->config, index, m->path);
-        maker_submit(j, 0,
-                     &(struct disk_op){.kind = DISK_OPEN,
-                                       .path = m->path,
-                                       .flags = DISK_CREATE | DISK_WRITABLE | DISK_DIRECT});
-    }
-}
-
-static void
-maker_next(struct journal *j, struct disk_op *done)
-{
-    struct maker *m = &j->maker;
-    m->flight--;
-    if (done->result < 0) {
-        fail(j, (int)done->result, "making a file");
-        return;
-    }
-    switch (m->step) {
-    case MAKER_OPEN:
-        m->file = (int32_t)done->result;
-        m->step = MAKER_ZERO;
-        for (uint32_t slot = 0; slot < JOURNAL_ZERO_FLIGHT; slot++)
-            maker_zero(j, slot);
-        return;
-    case MAKER_ZERO:
-        maker_zero(j, done->tag);
-        if (m->flight)
-            return;
-        m->step = MAKER_SYNC;
-        maker_submit(j, 0, &(struct disk_op){.kind = DISK_SYNC, .file = m->file});
-        return;
-    case MAKER_SYNC:
-        m->step = MAKER_HEADER;
-        journal_file_header(&j->config, m->index, j->zeros);
-        maker_submit(j, 0,
-                     &(struct disk_op){.kind = DISK_WRITE,
-                                       .file = m->file,
-                                       .at = j->zeros,
-                                       .len = JOURNAL_BLOCK,
-                                       .flags = DISK_DURABLE});
-        return;
-    case MAKER_HEADER:
-        memset(j->zeros, 0, JOURNAL_BLOCK);
-        m->step = MAKER_DIR;
-        maker_submit(j, 0, &(struct disk_op){.kind = DISK_SYNC_DIR, .path = j->config.dir});
-        return;
-    case MAKER_DIR:
-        j->files[m->index] = m->file;
-        m->step = MAKER_IDLE;
-        maker_start(j);
-        return;
-    default:
-        must(false);
-    }
-}
-
-/* Opens a file that is there and whole; -1 when it has to be made. */
-static int
-file_open(struct journal *j, uint32_t index, int32_t *file)
-{
-    char path[JOURNAL_PATH_BYTES];
-    journal_path(&j->config, index, path);
-    *file = -1;
-    struct disk_op op = {.kind = DISK_OPEN, .path = path, .flags = DISK_WRITABLE | DISK_DIRECT};
-    int64_t got = j->disk->ops->run(j->disk->self, &op);
-    if (got == ERR_NOT_FOUND)
-        return ERR_OK;
-    if (got < 0)
-        return (int)got;
-    int32_t fd = (int32_t)got;
-    uint8_t *block = j->arena; /* aligned, and nobody uses it yet */
-    op = (struct disk_op){.kind = DISK_SIZE, .file = fd};
-    got = j->disk->ops->run(j->disk->self, &op);
-    if (got == (int64_t)j->config.file_bytes) {
-        op = (struct disk_op){.kind = DISK_READ, .file = fd, .at = block, .len = JOURNAL_BLOCK};
-        got = j->disk->ops->run(j->disk->self, &op);
-        if (got == JOURNAL_BLOCK && journal_file_header_ok(&j->config, index, block)) {
-            *file = fd;
-            return ERR_OK;
-        }
-    }
-    op = (struct disk_op){.kind = DISK_CLOSE, .file = fd};
-    j->disk->ops->run(j->disk->self, &op);
-    if (got < 0)
-        return (int)got;
-    char again[JOURNAL_PATH_BYTES];
-    journal_path(&j->config, index, again);
-    op = (struct disk_op){.kind = DISK_UNLINK, .path = again};
-    got = j->disk->ops->run(j->disk->self, &op);
-    return got < 0 ? (int)got : ERR_OK;
-}
-
-/* Polls while ops are in flight; run() of a harmless operation makes the driver submit and wait. */
-static int
-maker_finish_one(struct journal *j)
-{
-    maker_start(j);
-    uint32_t index = j->maker.index;
-    while (j->error == ERR_OK && j->files[index] < 0) {
-        struct disk_op *done[JOURNAL_ZERO_FLIGHT];
-        uint32_t n = j->disk->ops->poll(j->disk->self, done, JOURNAL_ZERO_FLIGHT);
-        for (uint32_t i = 0; i < n; i++)
-            must(journal_take(j, done[i]));
-        if (n == 0) {
-            struct disk_op op = {.kind = DISK_SYNC_DIR, .path = "."};
-            int64_t got = j->disk->ops->run(j->disk->self, &op);
-            if (got < 0)
-                return (int)got;
-        }
-    }
-    return j->error;
-}
-
-static int
-files_open(struct journal *j)
-{
-    struct disk_op op = {.kind = DISK_MKDIR, .path = j->config.dir};
-    int64_t got = j->disk->ops->run(j->disk->self, &op);
-    if (got < 0 && got != ERR_EXISTS)
-        return (int)got;
-    op = (struct disk_op){.kind = DISK_SYNC_DIR, .path = "."};
-    got = j->disk->ops->run(j->disk->self, &op);
-    for (uint32_t i = 0; i < j->config.file_count && got >= 0; i++)
-        got = file_open(j, i, &j->files[i]);
-    if (got < 0)
-        return (int)got;
-    return j->files[0] >= 0 ? ERR_OK : maker_finish_one(j);
 }
 
 /* ---- life --------------------------------------------------------------------------------------
@@ -401,18 +126,15 @@ journal_init(struct disk *disk, const struct journal_config *config, uint64_t ge
     j->keep = UINT64_MAX;
     j->lsn_next = 1;
     j->ring_next = JOURNAL_BLOCK;
-    j->files = calloc(config->file_count, sizeof *j->files);
+    j->file_numbers = calloc(config->file_count, sizeof *j->file_numbers);
     j->lsn_last = calloc(config->file_count, sizeof *j->lsn_last);
     j->arena = map(config->arena_bytes);
-    j->zeros = map(JOURNAL_ZERO_BYTES);
     j->frames = map(j->frame_slots * sizeof *j->frames);
-    for (uint32_t i = 0; j->files && i < config->file_count; i++)
-        j->files[i] = -1;
     int rc = ERR_LIMIT;
-    if (j->files && j->lsn_last && j->arena && j->zeros && j->frames) {
+    if (j->file_numbers && j->lsn_last && j->arena && j->frames) {
         madvise(j->arena, config->arena_bytes, MADV_HUGEPAGE); /* only speed */
         disk->ops->arena(disk->self, j->arena, config->arena_bytes);
-        rc = files_open(j);
+        rc = journal_files_open(&j->files, disk, &j->config, j->file_numbers);
     }
     if (rc != ERR_OK) {
         journal_free(j);
@@ -427,20 +149,14 @@ journal_free(struct journal *j)
 {
     if (!j)
         return;
-    for (uint32_t i = 0; j->files && i < j->config.file_count; i++) {
-        if (j->files[i] < 0)
-            continue;
-        struct disk_op op = {.kind = DISK_CLOSE, .file = j->files[i]};
-        j->disk->ops->run(j->disk->self, &op);
-    }
+    if (j->files.disk)
+        journal_files_close(&j->files);
     if (j->arena)
         munmap(j->arena, j->config.arena_bytes);
-    if (j->zeros)
-        munmap(j->zeros, JOURNAL_ZERO_BYTES);
     if (j->frames)
         munmap(j->frames, j->frame_slots * sizeof *j->frames);
-    free(j->files);
     free(j->lsn_last);
+    free(j->file_numbers);
     free(j);
 }
 
@@ -503,7 +219,7 @@ frame_room(struct journal *j, uint64_t bytes, uint64_t *place, uint64_t *ring)
         *ring = journal_round(*ring, file) + JOURNAL_BLOCK;
     uint64_t ordinal = *ring / file;
     if (ordinal - j->file_oldest >= j->config.file_count ||
-        j->files[ordinal % j->config.file_count] < 0)
+        j->files.file[ordinal % j->config.file_count] < 0)
         return false;
     return arena_reach(j, *place + bytes);
 }
@@ -596,7 +312,7 @@ frame_submit(struct journal *j)
     j->ops[slot] = (struct disk_op){
         .kind = DISK_WRITE,
         .flags = DISK_DURABLE,
-        .file = j->files[f->ring / j->config.file_bytes % j->config.file_count],
+        .file = j->files.file[f->ring / j->config.file_bytes % j->config.file_count],
         .at = at,
         .len = (uint32_t)bytes,
         .offset = f->ring % j->config.file_bytes,
@@ -640,8 +356,7 @@ journal_step(struct journal *j, uint64_t now_ns)
     j->now_ns = now_ns;
     if (j->error != ERR_OK)
         return;
-    if (j->maker.step == MAKER_IDLE)
-        maker_start(j);
+    journal_files_make(&j->files, j->file_newest);
     if (mark_wanted(j) && now_ns - j->ack_ns >= JOURNAL_IDLE_NS)
         mark_write(j);
     if (j->open_any && j->submit == j->open && window_open(j)) {
@@ -657,8 +372,10 @@ journal_step(struct journal *j, uint64_t now_ns)
 bool
 journal_take(struct journal *j, struct disk_op *op)
 {
-    if (op >= j->maker.ops && op < j->maker.ops + JOURNAL_ZERO_FLIGHT) {
-        maker_next(j, op);
+    int error;
+    if (journal_files_take(&j->files, op, &error)) {
+        if (error != ERR_OK)
+            fail(j, error, "making a file");
         return true;
     }
     if (op < j->ops || op >= j->ops + JOURNAL_FLIGHT_MAX)

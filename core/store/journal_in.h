@@ -1,5 +1,4 @@
-/* journal_in.h: the journal's format, shared by journal.c (writes) and journal_recover.c (reads).
- */
+/* journal_in.h: format and files of the journal, shared by journal*.c. */
 #ifndef SLUICE_STORE_JOURNAL_IN_H
 #define SLUICE_STORE_JOURNAL_IN_H
 
@@ -53,5 +52,34 @@ void journal_frame_read(const uint8_t *at, struct frame_header *h);
 
 /* The crc of a whole frame, its own field counted as zero. */
 uint32_t journal_frame_crc(const uint8_t *at, uint64_t bytes);
+
+/* ---- journal_files.c ---------------------------------------------------------------------------
+ */
+
+enum { JOURNAL_ZERO_FLIGHT = 4 };
+
+struct journal_files {
+    struct disk *disk;
+    const struct journal_config *config;
+    int32_t *file; /* -1: not made yet */
+    /* the file that is being made */
+    uint32_t index, flight;
+    int step;
+    int32_t making;
+    uint64_t at, wanted;
+    struct disk_op ops[JOURNAL_ZERO_FLIGHT];
+    char path[JOURNAL_PATH_BYTES];
+    uint8_t *zeros;
+};
+
+/* Opens what is whole and makes the first file when it is missing; blocks.  journal_files_close
+ * also after an error.  `file` has room for file_count numbers; lent. */
+must_check int journal_files_open(struct journal_files *f, struct disk *disk,
+                                  const struct journal_config *config, int32_t *file);
+void journal_files_close(struct journal_files *f);
+/* Goes on making files, that of ring ordinal `ordinal` first. */
+void journal_files_make(struct journal_files *f, uint64_t ordinal);
+/* True when the operation was of the making; *error: why that failed. */
+bool journal_files_take(struct journal_files *f, struct disk_op *op, int *error);
 
 #endif

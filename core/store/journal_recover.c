@@ -1,15 +1,16 @@
 /* journal_recover.c: reading the journal of a process that is gone.
  *
  * The frames of one generation lie in ring order with consecutive seq.  Each file's first frame
- * tells where it belongs, so the walk begins in the file that holds lsn_after + 1 and goes on, file
- * after file, until frame `h` is not there.  That is the end, or damage.  It is damage when
- * something proves that h was acknowledged: a valid frame anywhere with durable_upto >= h, or a
- * valid frame with seq >= h + K (it was submitted only after h was durable). To see such frames the
- * walk goes on through the rest of the file and the whole next one, where a frame of this
- * generation must turn up if the ring goes on at all.  Otherwise h is torn, and what follows it was
- * never acknowledged: both are dropped.
+ * tells where it belongs, so the walk begins in the file that holds lsn_after + 1 and goes on,
+ * file after file, until frame h is not there.  That is the end, or damage.  It is damage when
+ * something proves that h was acknowledged:
+ *   D1 a valid frame with durable_upto >= h, or
+ *   D2 a valid frame with seq >= h + K: it was submitted only after h was durable.
+ * To see such frames the walk goes on through the rest of the file and the whole next one, where
+ * a frame of this generation must turn up if the ring goes on at all.  Otherwise h is torn, and
+ * what follows it was never acknowledged: both are dropped.
  *
- * Residual: a torn frame whose payload holds, at a 4 KiB boundary, the bytes of a valid frame with
+ * Residual: a torn frame whose payload holds, at a 4 KiB boundary, the bytes of a valid frame of
  * this generation and a later seq is taken for damage: recovery refuses, and loses nothing. */
 #include "core/base/err.h"
 #include "core/base/log.h"

@@ -12,7 +12,11 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-enum { STORE_TAIL_MIN = 1024, STORE_TAIL_BYTES = 160 /* arena bytes per entry */ };
+enum {
+    STORE_EXPIRE_LOGS = 64,
+    STORE_TAIL_MIN = 1024,
+    STORE_TAIL_BYTES = 160 /* arena bytes per entry */
+};
 
 /* ---- the table of logs -------------------------------------------------------------------------
  */
@@ -504,6 +508,16 @@ store_step(struct store *s, uint64_t now_ns, uint64_t *deadline_ns)
     if (s->ckpt.phase == CKPT_SAVE)
         *deadline_ns = now_ns; /* more to do at once */
     return ERR_OK;
+}
+
+void
+store_expire_producers(struct store *s, int64_t before_ms)
+{
+    for (uint32_t i = 0; i < STORE_EXPIRE_LOGS && i < s->log_limit; i++) {
+        struct plog *p = &s->logs[s->expire_slot++ % s->log_limit];
+        if (p->used)
+            producer_expire(&p->producers, before_ms);
+    }
 }
 
 void

@@ -168,6 +168,10 @@ bool store_take_read(struct store *s, uint64_t *waiter);
 must_check int store_find_time(struct store *s, struct plog *p, int64_t time_ms, uint64_t waiter,
                                int64_t *offset, int64_t *timestamp_ms);
 
+/* Forgets idempotent producers not used since before_ms.  Looks at a few logs per call, in turn:
+ * call it every second or so. */
+void store_expire_producers(struct store *s, int64_t before_ms);
+
 struct store_stats {
     uint64_t frames, frame_bytes, batch_bytes, syncs, writeback_bytes, checkpoints, cold_reads,
         cache_reads, journal_used_bytes, journal_wait_turns;

@@ -96,6 +96,16 @@ store_buffer_find(struct store *s, const struct plog *p, int64_t segment_base, u
 }
 
 int
+store_buffer_error(struct read_buffer *b, uint32_t pos)
+{
+    if (b->error == ERR_OK || pos < b->good_to)
+        return ERR_OK;
+    if (b->pins == 0)
+        b->state = READ_FREE;
+    return b->error;
+}
+
+int
 store_buffer_read(struct store *s, struct plog *p, struct segment *seg, uint32_t pos,
                   struct read_buffer **out)
 {

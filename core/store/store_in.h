@@ -166,6 +166,7 @@ struct store {
         enum read_state state;
         int error;
     } large[STORE_LARGE_MAX];
+    uint32_t expire_slot;
     struct store_stats stats;
 };
 
@@ -229,6 +230,9 @@ struct read_buffer *store_buffer_find(struct store *s, const struct plog *p, int
                                       uint32_t pos);
 int store_buffer_read(struct store *s, struct plog *p, struct segment *seg, uint32_t pos,
                       struct read_buffer **out); /* ERR_AGAIN: none free */
+/* Why a position in a buffer that is ready cannot be used, ERR_OK when it can.  An error is told
+ * once: who asks again reads again. */
+int store_buffer_error(struct read_buffer *b, uint32_t pos);
 void store_wait(struct store *s, uint64_t waiter, struct read_buffer *b);
 void store_wake(struct store *s, const struct read_buffer *b);
 void store_index_begin(struct store *s, struct plog *p, struct segment *seg);

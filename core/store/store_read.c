@@ -111,7 +111,7 @@ header_cold(struct store *s, struct plog *p, struct segment *seg, uint32_t pos,
             struct batch_info *info)
 {
     struct read_buffer *b = store_buffer_find(s, p, seg->base, pos);
-    if (b && b->state == READ_READY && b->error != ERR_OK && pos >= b->good_to)
+    if (b && b->state == READ_READY && store_buffer_error(b, pos) != ERR_OK)
         return b->error;
     if (b && b->state == READ_BUSY)
         return ERR_AGAIN;
@@ -270,16 +270,9 @@ hold_cold(struct store *s, const struct store_range *range, struct segment *seg,
         return ERR_AGAIN;
     }
     b->used = ++s->tick;
-    uint32_t limit = b->pos + b->len;
-    if (b->error != ERR_OK) {
-        if (range->at >= b->good_to) {
-            int error = b->error;
-            if (b->pins == 0)
-                b->state = READ_FREE; /* who asks again reads again */
-            return error;
-        }
-        limit = b->good_to;
-    }
+    if (store_buffer_error(b, range->at) != ERR_OK)
+        return b->error;
+    uint32_t limit = b->error == ERR_OK ? b->pos + b->len : b->good_to;
     if (b->whole_to > range->at && b->whole_to < limit)
         limit = b->whole_to; /* the next read then begins with a whole batch */
     uint32_t n = limit - range->at < range->len ? limit - range->at : range->len;

@@ -1,9 +1,10 @@
 /* store_recover.c: from what a process left on disk to a boot checkpoint of a new generation.
  *
- *   boot-checkpoint        generation G, core count, journal bytes (in the lsn field), all logs at
- * boot; replaced by rename, so it is always whole core-N/ckpt-a, -b      newer states of core N's
- * logs, of generation G core-N/journal-*       what came after, in frames of generation G
- *   log/<topic>/<partition>/<offset>.log
+ *   boot-checkpoint        generation G, core count, journal bytes (in the lsn field), all logs;
+ *                          replaced by rename, so it is always whole
+ *   core-N/ckpt-a, -b      newer states of core N's logs, of generation G
+ *   core-N/journal-NNNN    what came after, in frames of generation G
+ *   log/TOPIC/PARTITION/   segments: OFFSET.log
  *   stray/                 directories of logs that nobody knows
  *
  * Everything is read and checked before anything is changed.  Then the journals are replayed into

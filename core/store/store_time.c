@@ -109,7 +109,7 @@ batch_view(struct seek *k, uint32_t bytes, struct view *out)
     if (want > STORE_READ_BYTES - STORE_BLOCK)
         return large_view(k, want, out);
     struct read_buffer *b = store_buffer_find(s, k->p, k->seg->base, k->pos);
-    if (b && b->state == READ_READY && b->error != ERR_OK && k->pos >= b->good_to)
+    if (b && b->state == READ_READY && store_buffer_error(b, k->pos) != ERR_OK)
         return b->error;
     if (b && b->state == READ_READY && b->pos + b->len - k->pos >= want) {
         *out = view_of(b->mem + (k->pos - b->pos), b->pos + b->len - k->pos);

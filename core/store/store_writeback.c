@@ -245,9 +245,7 @@ store_writeback_deadline(const struct store *s)
 void
 store_seal_begin(struct store *s, struct plog *p, struct segment *seg)
 {
-    struct job *j = seg->sealed || seg->bytes == 0 || !store_job_room(s)
-                        ? NULL
-                        : store_job(s, JOB_SEAL, p, seg);
+    struct job *j = seg->sealed || seg->bytes == 0 ? NULL : store_job(s, JOB_SEAL, p, seg);
     if (j)
         store_job_open(s, j);
 }

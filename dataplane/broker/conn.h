@@ -11,6 +11,7 @@
 
 enum {
     CONN_PINS_MAX = 16,     /* runs of log memory in one send */
+    CONN_HOLDS_MAX = 15,    /* ranges asked for of other shards at a time */
     CONN_SWEEP_SLOTS = 256, /* connections that one conn_expire looks at */
 };
 
@@ -31,6 +32,7 @@ struct conn {
     bool unread;            /* the stream may have bytes that nobody has looked at */
     bool loan_out, blocked; /* blocked: nothing can be sent before STREAM_WRITABLE */
     bool reading;           /* the range at the front is being read from disk */
+    bool was_read;          /* it was: map it before anything else, while it is still in memory */
     uint8_t pin_count;
     uint16_t listener;
     uint64_t active_ns;  /* last progress in either direction */
@@ -40,8 +42,11 @@ struct conn {
     uint32_t sent_bytes;  /* of its own bytes */
     uint32_t range_index; /* next range */
     uint32_t range_sent;  /* bytes of that range that are out */
-    struct job *hold_job; /* JOB_HOLD for that range: on its way, or home with its hold */
-    bool hold_home;
+    /* JOB_HOLD for the next ranges of other shards, in their order: asked for together, used in the
+     * turn the last of them is home, the rest given back then. */
+    struct job *holds[CONN_HOLDS_MAX];
+    uint8_t hold_count, hold_next, holds_out;
+    uint16_t holds_home; /* bit i: holds[i] is home */
     struct stream_addr peer;
     struct conn_pin pins[CONN_PINS_MAX]; /* of the loan that is out */
 };

@@ -77,30 +77,62 @@ hold_job_free(struct shard *s, struct job *j)
     mesh_done(s->mesh, j);
 }
 
-/* Asks the owner for the range; it comes back by conn_held. */
-static void
-hold_job_send(struct shard *s, struct conn *c, const struct answer_range *a,
-              const struct store_range *range)
+/* Asks the owner for a range; it comes back by conn_held.  False: no job or no memory. */
+static bool
+hold_ask(struct shard *s, struct conn *c, uint32_t owner, const struct store_range *range)
 {
     struct job *j = mesh_job(s->mesh);
+    if (!j)
+        return false;
     size_t room;
-    struct store_hold *hold = j ? buddy_take(s->memory, sizeof *hold, &room) : NULL;
+    struct store_hold *hold = buddy_take(s->memory, sizeof *hold, &room);
     if (!hold) {
-        if (j)
-            mesh_done(s->mesh, j);
-        if (list_empty(&c->stalled)) /* memory is short: look again next turn */
-            list_push_back(&s->conns_stalled, &c->stalled);
-        return;
+        mesh_done(s->mesh, j);
+        return false;
     }
     j->kind = JOB_HOLD;
-    j->owner = (uint16_t)a->shard;
+    j->owner = (uint16_t)owner;
     j->req = NULL;
     j->part = index_of(s, c);
     j->u.hold.range = *range;
     j->u.hold.hold = hold;
-    c->hold_job = j;
-    c->hold_home = false;
+    c->holds[c->hold_count++] = j;
+    c->holds_out++;
     shard_submit(s, j);
+    return true;
+}
+
+/* Asks for the ranges of other shards from the front on, as many as one send may take. */
+static void
+holds_ask(struct shard *s, struct conn *c, const struct gather *g, struct store_range front)
+{
+    const struct answer *a = &g->r->answer;
+    uint64_t bytes = 0;
+    for (uint32_t i = g->range_index;
+         i < a->range_count && bytes < STREAM_SEND_BYTES_MAX && i - g->range_index < CONN_HOLDS_MAX;
+         i++) {
+        const struct store_range *range = i == g->range_index ? &front : &a->ranges[i].range;
+        bytes += range->len;
+        if (a->ranges[i].shard == s->config.shard || hold_ask(s, c, a->ranges[i].shard, range))
+            continue;
+        if (list_empty(&c->stalled)) /* memory is short: look again next turn */
+            list_push_back(&s->conns_stalled, &c->stalled);
+        return;
+    }
+}
+
+/* Gives back what came home and was not used. */
+static void
+holds_return(struct shard *s, struct conn *c)
+{
+    for (uint32_t i = c->hold_next; i < c->hold_count; i++) {
+        struct job *j = c->holds[i];
+        if (j->u.hold.result == ERR_OK)
+            mesh_release(s->mesh, j->owner, j->u.hold.hold);
+        hold_job_free(s, j);
+    }
+    c->hold_count = c->hold_next = 0;
+    c->holds_home = 0;
 }
 
 /* What mapping a range came to: it is in the send, it comes later, or it never will. */
@@ -114,22 +146,28 @@ result_of(int err)
     return err == ERR_AGAIN ? MAP_LATER : MAP_NEVER;
 }
 
+static bool
+same_range(const struct store_range *a, const struct store_range *b)
+{
+    return a->log == b->log && a->segment_base == b->segment_base && a->at == b->at &&
+           a->len == b->len;
+}
+
 static enum mapped
 map_remote(struct shard *s, struct conn *c, struct gather *g, const struct answer_range *a,
            const struct store_range *rest)
 {
-    struct job *j = c->hold_job;
-    if (j && c->hold_home) {
-        enum mapped m = result_of(j->u.hold.result);
-        if (m == MAPPED)
-            gather_hold(g, c, j->u.hold.hold, a->shard);
-        c->hold_job = NULL;
-        hold_job_free(s, j);
-        return m;
-    }
-    if (!j && c->pin_count == 0) /* I2 */
-        hold_job_send(s, c, a, rest);
-    return MAP_LATER;
+    if (c->hold_next == c->hold_count)
+        return MAP_LATER;
+    struct job *j = c->holds[c->hold_next];
+    if (!same_range(&j->u.hold.range, rest)) /* the one before it came only in part */
+        return MAP_LATER;
+    enum mapped m = result_of(j->u.hold.result);
+    if (m == MAPPED)
+        gather_hold(g, c, j->u.hold.hold, a->shard);
+    c->hold_next++;
+    hold_job_free(s, j);
+    return m;
 }
 
 /* Maps what is left of the range at the front, as far as it is in memory. */
@@ -140,7 +178,13 @@ map_range(struct shard *s, struct conn *c, struct gather *g)
     struct store_range rest = a->range;
     rest.at += g->range_sent;
     rest.len -= g->range_sent;
-    if (a->shard != s->config.shard)
+    bool own = a->shard == s->config.shard;
+    if (c->pin_count == 0 && c->hold_count == 0 && !(own && c->was_read)) { /* I2 */
+        holds_ask(s, c, g, rest);
+        if (c->hold_count)
+            return MAP_LATER;
+    }
+    if (!own)
         return map_remote(s, c, g, a, &rest);
     enum mapped m =
         result_of(store_hold(s->store, &rest, shard_waiter_conn(index_of(s, c)), &s->hold));
@@ -241,11 +285,13 @@ flush_one(struct shard *s, struct conn *c)
 {
     struct gather g;
     silent_leave(s, c);
-    if (c->loan_out || c->blocked || c->reading || !next_done(c, NULL))
+    if (c->loan_out || c->blocked || c->reading || c->holds_out || !next_done(c, NULL))
         return;
     gather_fill(s, c, &g);
-    /* Waiting for another shard with nothing but our own bytes: they go with what comes. */
-    if (c->closing || g.bytes == 0 || (c->hold_job && c->pin_count == 0)) {
+    if (c->holds_out) /* our own bytes before those ranges go together with them */
+        return;
+    holds_return(s, c);
+    if (c->closing || g.bytes == 0) {
         pins_release(s, c);
         return;
     }
@@ -255,6 +301,7 @@ flush_one(struct shard *s, struct conn *c)
         c->send_ns = s->now_ns;
     if (n > 0) {
         c->loan_out = true;
+        c->was_read = false;
         return;
     }
     pins_release(s, c);
@@ -360,14 +407,20 @@ conn_held(struct shard *s, struct job *j)
 {
     must(j->part < s->conn_slots);
     struct conn *c = &s->conns[j->part];
-    if (c->hold_job != j) { /* that connection is gone */
-        if (j->u.hold.result == ERR_OK)
-            mesh_release(s->mesh, j->owner, j->u.hold.hold);
-        hold_job_free(s, j);
+    uint32_t i = 0;
+    while (i < c->hold_count && c->holds[i] != j)
+        i++;
+    if (i < c->hold_count) {
+        must(c->holds_out > 0);
+        c->holds_out--;
+        c->holds_home |= (uint16_t)(1u << i);
+        conn_mark(s, c);
         return;
     }
-    c->hold_home = true;
-    conn_mark(s, c);
+    /* That connection is gone. */
+    if (j->u.hold.result == ERR_OK)
+        mesh_release(s->mesh, j->owner, j->u.hold.hold);
+    hold_job_free(s, j);
 }
 
 void
@@ -378,6 +431,7 @@ conn_read_done(struct shard *s, uint32_t index)
     if (!c->id)
         return;
     c->reading = false;
+    c->was_read = true;
     conn_mark(s, c);
 }
 
@@ -385,9 +439,15 @@ void
 conn_send_abandon(struct shard *s, struct conn *c)
 {
     pins_release(s, c);
-    if (c->hold_job && c->hold_home) {
-        mesh_release(s->mesh, c->hold_job->owner, c->hold_job->u.hold.hold);
-        hold_job_free(s, c->hold_job);
+    /* Those that are out find nobody when they come home. */
+    for (uint32_t i = c->hold_next; i < c->hold_count; i++) {
+        struct job *j = c->holds[i];
+        if (!(c->holds_home & 1u << i))
+            continue;
+        if (j->u.hold.result == ERR_OK)
+            mesh_release(s->mesh, j->owner, j->u.hold.hold);
+        hold_job_free(s, j);
     }
-    c->hold_job = NULL; /* one that is out finds nobody when it comes home */
+    c->hold_count = c->hold_next = c->holds_out = 0;
+    c->holds_home = 0;
 }

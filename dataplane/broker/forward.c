@@ -15,7 +15,7 @@
 #include "core/shm/msg.h"
 #include "dataplane/broker/shard.h"
 
-enum { TOKEN_INDEX_BITS = 24, TOKEN_USE_BITS = 24, FORWARD_BURST = 256 };
+enum { TOKEN_INDEX_BITS = 24, TOKEN_USE_BITS = 24, FORWARD_BURST = 256, LENGTH_BYTES = 4 };
 
 static uint64_t
 token_of(const struct shard *s, const struct req *r)
@@ -122,7 +122,13 @@ answer_take(struct shard *s, struct view body)
         req_fail(s, r, DROP_CONTROL_CLOSE);
         return true;
     }
-    if (!answer_reserve(&r->answer, s->memory, 4 + bytes.len))
+    if (bytes.len > SHARD_ANSWER_BLOCK_MAX - LENGTH_BYTES) {
+        log_error("forward", "an answer of control's is too large api=%s bytes=%u", r->api->name,
+                  bytes.len);
+        req_fail(s, r, DROP_CONTROL_CLOSE);
+        return true;
+    }
+    if (!answer_reserve(&r->answer, s->memory, LENGTH_BYTES + bytes.len))
         return false;
     struct put w = answer_writer(&r->answer);
     put_u32(&w, bytes.len);
@@ -275,18 +281,19 @@ forward_run(struct shard *s, uint64_t now_ns)
     return CLOCK_NEVER;
 }
 
-void
+bool
 forward_have(struct shard *s, uint32_t slot, uint32_t version)
 {
     if (s->control_bad)
-        return;
+        return true; /* it reads all rows when it comes back */
     struct msg_row m = {slot, version};
     uint8_t *at = chan_reserve(&s->to_control, sizeof m);
     if (!at)
-        return;
+        return false;
     memcpy(at, &m, sizeof m);
     chan_publish(&s->to_control, MSG_HAVE, s->generation, sizeof m);
     s->to_control_sent = true;
+    return true;
 }
 
 void

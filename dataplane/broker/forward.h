@@ -14,9 +14,8 @@ void forward_abandon(struct shard *s, struct req *r);
 uint32_t forward_take(struct shard *s);
 /* Sends what waits for room or for control; ends what waits too long. Returns the next deadline. */
 uint64_t forward_run(struct shard *s, uint64_t now_ns);
-/* Tells control that row `slot` of have changed.  Lost when there is no room: control reads them
- * all when it attaches, and whenever it wants. */
-void forward_have(struct shard *s, uint32_t slot, uint32_t version);
+/* Tells control that row `slot` of have changed.  False: no room in the ring now. */
+must_check bool forward_have(struct shard *s, uint32_t slot, uint32_t version);
 /* Once a turn: wakes control when it sleeps and something was sent. */
 void forward_flush(struct shard *s);
 /* Before a sleep, after it: true when control sent something meanwhile. */

@@ -205,8 +205,8 @@ route_rows(const struct route *r)
 
 /* ---- partitions ---- */
 
-static void
-part_changed(struct route *r, struct route_part *p)
+void
+route_mark_changed(struct route *r, struct route_part *p)
 {
     list_remove(&p->changed);
     list_push_back(&r->changed, &p->changed);
@@ -258,7 +258,7 @@ slot_detach(struct route *r, struct slot *slot)
         plog_user_set(p->log, NULL);
     p->log = NULL;
     if (p->owner == r->shard)
-        part_changed(r, p);
+        route_mark_changed(r, p);
 }
 
 /* Gives the topic a place for that partition.  ERR_FULL: no memory. */
@@ -300,7 +300,7 @@ part_open(struct route *r, struct store *store, struct route_part *p)
         plog_user_set(p->log, p);
         route_report(r, p, TABLE_OPEN);
     }
-    part_changed(r, p);
+    route_mark_changed(r, p);
 }
 
 static bool
@@ -328,7 +328,7 @@ slot_delete(struct route *r, struct store *store, struct slot *slot,
     if (log)
         store_delete(store, log);
     route_report(r, p, TABLE_GONE);
-    part_changed(r, p);
+    route_mark_changed(r, p);
 }
 
 static int

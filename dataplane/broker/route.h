@@ -59,6 +59,8 @@ uint32_t route_rows(const struct route *r);
  * last taken; NULL when there is none.  Its log may be NULL now: who waits for it must look anew
  * (fetch_changed), and control gets a doorbell (slot, version). */
 struct route_part *route_take_changed(struct route *r);
+/* Has route_take_changed give a partition once more. */
+void route_mark_changed(struct route *r, struct route_part *p);
 /* Logs of this shard's store that no want row names. */
 uint32_t route_unnamed(const struct route *r, struct store *store);
 /* Writes what the log is now into the have row (owner only). */

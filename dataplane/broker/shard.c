@@ -199,14 +199,18 @@ take_changes(struct shard *s)
         plog_facts(log, &facts);
         if (facts.state == PLOG_OFFLINE) {
             route_report(s->route, p, TABLE_FAILED);
-            forward_have(s, p->slot, p->version);
+            route_mark_changed(s->route, p);
         }
         fetch_changed(s, p);
     }
     struct route_part *p;
-    while ((p = route_take_changed(s->route))) {
+    s->have_unsent = false;
+    while (!s->have_unsent && (p = route_take_changed(s->route))) {
         fetch_changed(s, p);
-        forward_have(s, p->slot, p->version);
+        if (!forward_have(s, p->slot, p->version)) {
+            route_mark_changed(s->route, p);
+            s->have_unsent = true;
+        }
     }
 }
 
@@ -298,6 +302,11 @@ turn_deadline(struct shard *s)
         at = least(at, s->tick_ns);
     if (!list_empty(&s->conns_stalled) || !list_empty(&s->appends))
         at = progress ? 0 : least(at, s->now_ns + SHARD_RETRY_MS * CLOCK_NS_PER_MS);
+    /* Control rings neither for room in its ring nor when it starts again. */
+    if (s->forwards_unsent || s->have_unsent)
+        at = least(at, s->now_ns + SHARD_RETRY_MS * CLOCK_NS_PER_MS);
+    else if (!list_empty(&s->forwards))
+        at = least(at, s->now_ns + SHARD_TICK_MS * CLOCK_NS_PER_MS);
     return at;
 }
 

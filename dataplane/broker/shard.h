@@ -70,6 +70,7 @@ struct shard {
     uint32_t published;          /* control's generation whose tables are all applied */
     bool control_bad;        /* a ring broke its format: logged, not used until control restarts */
     bool forwards_unsent;    /* some of `forwards` wait for room or for control */
+    bool have_unsent;        /* a doorbell about an own partition waits for room */
     bool to_control_sent;    /* something went to control in this turn */
     uint64_t now_ns;         /* of this turn */
     int64_t now_ms;          /* wall clock of this turn */

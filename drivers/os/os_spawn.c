@@ -18,7 +18,9 @@ child_run(const char *path, char *const argv[], int parent, int pipe_fd)
 {
     sigset_t none;
     sigemptyset(&none);
-    signal(SIGPIPE, SIG_DFL);
+    /* Also what our own parent ignored: a shell does it for its background jobs. */
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL);
     setpgid(0, 0);
     /* The parent may have died before prctl: then nothing would ever tell us. */
     if (prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && getppid() == parent &&

@@ -25,6 +25,7 @@
 void
 stream_conn_raise(struct stream_uring *s, struct conn *c, enum conn_event event)
 {
+    must(c->state != CONN_FREE);
     if (c->events == 0)
         list_push_back(&s->ready, &c->ready);
     c->events |= (uint8_t)event;
@@ -44,6 +45,13 @@ conn_find(struct stream_uring *s, stream_id id)
         return NULL;
     struct conn *c = &s->conns[index];
     return c->state != CONN_FREE && c->generation == id >> 32 ? c : NULL;
+}
+
+/* Whether answers may still be sent. */
+static bool
+conn_serves(const struct conn *c)
+{
+    return c->state == CONN_OPEN || c->state == CONN_HALF;
 }
 
 static void
@@ -73,7 +81,7 @@ stream_conn_settle(struct stream_uring *s, struct conn *c)
 void
 stream_conn_close(struct stream_uring *s, struct conn *c, int err)
 {
-    if (c->state != CONN_OPEN && c->state != CONN_HALF)
+    if (!conn_serves(c))
         return;
     c->state = CONN_CLOSING;
     c->err = err;
@@ -184,7 +192,7 @@ send_done(struct stream_uring *s, struct conn *c, int res)
     if (res < 0 && res != -EAGAIN && res != -EINTR)
         stream_conn_close(s, c, res == -EPIPE ? ERR_CLOSED : ERR_IO);
     linger_touch(s, c);
-    if (c->state == CONN_CLOSING) {
+    if (!conn_serves(c)) { /* CLOSED already, when nothing else of it was in the kernel */
         stream_conn_settle(s, c);
         return;
     }
@@ -204,10 +212,10 @@ room_done(struct stream_uring *s, struct conn *c)
 {
     must(c->blocked);
     c->blocked = false;
-    if (c->state == CONN_CLOSING)
-        stream_conn_settle(s, c);
-    else
+    if (conn_serves(c))
         stream_conn_raise(s, c, EVENT_WRITABLE);
+    else
+        stream_conn_settle(s, c);
 }
 
 /* Copies the spans (not the bytes) up to the limits; returns their number. */
@@ -233,7 +241,7 @@ stream_send(void *self, stream_id id, const struct view *spans, uint32_t count)
 {
     struct stream_uring *s = self;
     struct conn *c = conn_find(s, id);
-    if (c == NULL || (c->state != CONN_OPEN && c->state != CONN_HALF))
+    if (c == NULL || !conn_serves(c))
         return ERR_CLOSED;
     if (c->sending || (c->events & EVENT_SENT)) {
         c->send_refused = true;

@@ -342,6 +342,29 @@ def never_reading(scene):
     scene.fine()
 
 
+def gone_in_flight(scene):
+    """Pipelines of large produces and of fetches whose client is gone, and new ones at once."""
+    topic = f"garbage-gone-{scene.run}"
+    topic_ready(scene.broker.bootstrap, topic, 4)
+    data = batch([b"g" * 60000] * 4)
+    for round_ in range(30):
+        held = [scene.connect() for _ in range(8)]
+        for i, c in enumerate(held):
+            c.socket.setblocking(False)
+            body = Connection.produce_body(topic, i % 4, data)
+            pipeline = b"".join(c.frame(PRODUCE, 7, body) for _ in range(8)) if i < 6 else \
+                b"".join(c.frame(FETCH, 4, Connection.fetch_body(topic, i % 4, 0)) for _ in range(8))
+            try:
+                c.socket.send(pipeline)
+            except BlockingIOError:
+                pass
+        for c in held:
+            if round_ % 2:
+                c.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            c.close()
+    scene.fine()
+
+
 def many_topics_in_one_request(scene):
     """A Metadata request with a count of topics that its bytes cannot hold, and one with many."""
     c = scene.connect()
@@ -385,6 +408,8 @@ def main():
         with case("garbage: 2000 connections open and close"):
             with scene.counts("connections_opened", "connections_closed"):
                 many_connections(scene)
+        with case("garbage: clients that are gone while their requests are in flight"):
+            gone_in_flight(scene)
         with case("garbage: connections that never read"):
             never_reading(scene)
         with case("garbage: the good client was served throughout"):

@@ -273,8 +273,9 @@ op_rename(struct disk_mem *d, const struct disk_op *op)
         return ERR_NOT_FOUND;
     bool is_dir = from->now == DIR_FILE;
     size_t len = strlen(op->path);
-    uint32_t from_index = (uint32_t)(from - d->names),
-             to_index = (uint32_t)(name_make(d, op->path_to) - d->names);
+    uint32_t from_index = (uint32_t)(from - d->names);
+    struct mem_name *to_name = name_make(d, op->path_to); /* may move d->names */
+    uint32_t to_index = (uint32_t)(to_name - d->names);
     d->names[to_index].now = d->names[from_index].now;
     d->names[from_index].now = NO_FILE;
     for (uint32_t i = 0, count = d->name_count; is_dir && i < count; i++) {
@@ -666,6 +667,7 @@ disk_mem_bytes(struct disk_mem *d, const char *path, uint64_t *size)
     struct mem_name *n = name_find(d, path);
     if (!n || n->now < 0)
         return NULL;
+    file_room(&d->files[n->now], 1); /* an empty file has an address too */
     *size = d->files[n->now].size;
     return d->files[n->now].now;
 }

@@ -39,20 +39,15 @@ uint32_t
 fixture_batch(uint8_t *out, int32_t records, uint32_t value_bytes, uint64_t seed, int64_t time_ms,
               struct batch_info *info)
 {
+    memset(out, 0, BATCH_HEADER_BYTES);
+    out[BATCH_AT_MAGIC] = 2;
+    set_u32(out + 23, (uint32_t)records - 1);
+    set_u64(out + 27, (uint64_t)time_ms);
+    set_u64(out + BATCH_AT_MAX_TIMESTAMP, (uint64_t)(time_ms + records - 1));
+    memset(out + 43, 0xff, 14); /* no producer */
+    set_u32(out + 57, (uint32_t)records);
     struct put w = put_of(out, FIXTURE_BATCH_MAX);
-    put_u64(&w, 0);
-    put_u32(&w, 0);
-    put_u32(&w, 0);
-    put_u8(&w, 2);
-    put_u32(&w, 0);
-    put_u16(&w, 0);
-    put_u32(&w, (uint32_t)records - 1);
-    put_u64(&w, (uint64_t)time_ms);
-    put_u64(&w, (uint64_t)(time_ms + records - 1));
-    put_u64(&w, UINT64_MAX);
-    put_u16(&w, UINT16_MAX);
-    put_u32(&w, UINT32_MAX);
-    put_u32(&w, (uint32_t)records);
+    put_take(&w, BATCH_HEADER_BYTES);
     for (int32_t i = 0; i < records; i++)
         record_write(&w, i, value_bytes, seed + (uint64_t)i);
     assert_false(w.bad);

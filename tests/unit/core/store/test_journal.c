@@ -79,21 +79,21 @@ records_come_back_in_order_after_a_restart(void **state)
     struct rig r;
     struct journal_slot slot;
     rig_start(&r, 1);
-    for (uint32_t i = 0; i < 50; i++) {
+    for (uint32_t i = 0; i < 30; i++) {
         assert_int_equal(put_record(&r, i * 37, &slot), ERR_OK);
         assert_int_equal(slot.lsn, i + 1);
         turn(&r, 1000);
     }
     settle(&r);
     disk_mem_cut_after(r.disk, 0);
+    journal_free(r.j);
+    r.j = NULL;
     disk_mem_restart(r.disk);
     uint64_t next = 0, last = 0;
     assert_int_equal(
         journal_recover(disk_mem_port(r.disk, 0), &small, 1, 0, check_each, &next, &last), ERR_OK);
-    assert_int_equal(last, 50);
-    assert_int_equal(next, 50);
-    disk_mem_reopen(r.disk);
-    r.j = NULL;
+    assert_int_equal(last, 30);
+    assert_int_equal(next, 30);
     rig_end(&r);
 }
 
@@ -169,8 +169,8 @@ what_was_not_released_survives_the_ring_going_round(void **state)
     uint64_t released = 0;
     for (uint32_t i = 0; i < 300; i++) {
         while (put_record(&r, 2000, &slot) != ERR_OK) {
-            released =
-                journal_durable_lsn(r.j) / 2 > released ? journal_durable_lsn(r.j) - 5 : released;
+            if (journal_durable_lsn(r.j) > released + 5)
+                released = journal_durable_lsn(r.j) - 5;
             journal_release(r.j, released);
             turn(&r, 1000000);
         }
@@ -179,13 +179,14 @@ what_was_not_released_survives_the_ring_going_round(void **state)
     settle(&r);
     assert_true(released > 0);
     disk_mem_cut_after(r.disk, 0);
+    journal_free(r.j);
+    r.j = NULL;
     disk_mem_restart(r.disk);
     uint64_t next = released, last;
     assert_int_equal(
         journal_recover(disk_mem_port(r.disk, 0), &small, 1, released, check_each, &next, &last),
         ERR_OK);
     assert_int_equal(last, 300);
-    r.j = NULL;
     rig_end(&r);
 }
 

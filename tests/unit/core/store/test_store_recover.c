@@ -189,6 +189,14 @@ one_life(struct model *m, uint64_t seed)
     fixture_end(&m->f);
 }
 
+/* STORE_SEEDS=n: so many lives instead of a few. */
+static uint64_t
+store_seeds(void)
+{
+    const char *env = getenv("STORE_SEEDS");
+    return env ? strtoull(env, NULL, 10) : 150;
+}
+
 static void
 no_acknowledged_batch_is_lost_whenever_the_power_goes(void **state)
 {
@@ -196,7 +204,7 @@ no_acknowledged_batch_is_lost_whenever_the_power_goes(void **state)
     static struct model m;
     m.bytes = malloc(1 << 20);
     const char *env = getenv("STORE_SEED");
-    uint64_t first = env ? strtoull(env, NULL, 10) : 1, count = env ? 1 : 100;
+    uint64_t first = env ? strtoull(env, NULL, 10) : 1, count = env ? 1 : store_seeds();
     for (uint64_t seed = first; seed < first + count; seed++) {
         if (env)
             printf("seed %llu\n", (unsigned long long)seed);

@@ -224,14 +224,13 @@ harness_topic(struct harness *h, uint32_t row, const char *name, uint32_t partit
 
 /* ---- a client ---- */
 
-/* Sends one request: header by api and version, then the body.  (gcc 12, inlining it, takes a
- * failed put_take for a write.) */
-__attribute__((noinline, unused)) static void
+/* Sends one request: header by api and version, then the body. */
+static inline void
 harness_request_raw(struct harness *h, uint32_t shard, uint32_t conn, int16_t key, int16_t version,
                     int32_t correlation, bool flexible, struct view body)
 {
     uint8_t *at = malloc(body.len + 64);
-    assert_non_null(at);
+    must(at);
     struct put w = put_of(at, body.len + 64);
     put_u32(&w, 0);
     put_u16(&w, (uint16_t)key);
@@ -256,7 +255,7 @@ harness_request(struct harness *h, uint32_t shard, uint32_t conn, int16_t key, i
     int64_t size = wire_size(api->request, version, body);
     assert_true(size >= 0);
     uint8_t *at = malloc((size_t)size + 1);
-    assert_non_null(at);
+    must(at);
     struct put w = put_of(at, (uint32_t)size);
     assert_int_equal(wire_encode(api->request, version, body, &w), ERR_OK);
     harness_request_raw(h, shard, conn, key, version, correlation, version >= api->flexible_min,

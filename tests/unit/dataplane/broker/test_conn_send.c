@@ -186,6 +186,143 @@ records_of_another_shard_are_sent_from_its_memory(void **state)
     harness_free(h);
 }
 
+/* A Fetch of partitions 0 .. count - 1 of "1ide". */
+static void
+fetch_wide(struct harness *h, int32_t correlation, int32_t count)
+{
+    struct wire_fetch_request_fetch_partition p[32];
+    for (int32_t i = 0; i < count; i++)
+        p[i] = (struct wire_fetch_request_fetch_partition){.partition = i,
+                                                           .current_leader_epoch = -1,
+                                                           .last_fetched_epoch = -1,
+                                                           .log_start_offset = -1,
+                                                           .high_watermark = INT64_MAX,
+                                                           .partition_max_bytes = 1 << 20};
+    struct wire_fetch_request_fetch_topic t = {.topic = view_of_text("1ide"),
+                                               .partitions = {p, count}};
+    struct wire_fetch_request body = {.replica_id = -1,
+                                      .max_bytes = 1 << 24,
+                                      .session_epoch = -1,
+                                      .rack_id = view_of_text(""),
+                                      .topics = {&t, 1}};
+    body.replica_state.replica_id = -1;
+    body.replica_state.replica_epoch = -1;
+    harness_request(h, 0, 0, WIRE_API_FETCH, 11, correlation, &body);
+}
+
+/* Every partition holds one batch whose value names the partition. */
+static void
+expect_wide(struct harness *h, size_t *at, int32_t correlation, int32_t count)
+{
+    static uint8_t memory[65536];
+    struct wire_arena arena;
+    wire_arena_init(&arena, memory, sizeof memory);
+    struct view v = harness_response(h, 0, 0, at);
+    assert_true(v.len > 4);
+    assert_int_equal(get_i32(v.at), correlation);
+    struct wire_fetch_response r;
+    assert_int_equal(
+        wire_decode(&wire_fetch_response_message, 11, view_of(v.at + 4, v.len - 4), &r, &arena),
+        ERR_OK);
+    assert_int_equal(r.responses.items[0].partitions.count, count);
+    uint32_t seen = 0;
+    for (int32_t i = 0; i < count; i++) {
+        struct wire_fetch_response_partition_data *p = &r.responses.items[0].partitions.items[i];
+        uint32_t shard = (uint32_t)p->partition_index % h->shard_count;
+        struct plog *log = route_part(route_by_name(h->shards[shard].route, view_of_text("1ide")),
+                                      p->partition_index)
+                               ->log;
+        assert_int_equal(p->records.len, log->len);
+        assert_memory_equal(p->records.at, log->bytes, log->len);
+        seen |= 1u << p->partition_index;
+    }
+    assert_int_equal(seen, (1u << count) - 1);
+}
+
+static void
+wide_fill(struct harness *h, int32_t partitions)
+{
+    harness_topic(h, 1, "1ide", (uint32_t)partitions);
+    for (int32_t i = 0; i < partitions; i++) {
+        harness_produce(h, 0, 12, 1, 1, "1ide", i, harness_batch((uint32_t)i + 1));
+        harness_turns(h, 6);
+    }
+    h->streams[0].conns[0].out_len = 0;
+    h->streams[0].conns[0].sends = 0;
+}
+
+static void
+ranges_of_another_shard_are_asked_for_together(void **state)
+{
+    (void)state;
+    struct harness *h = client(2, NULL);
+    size_t at = 0;
+    wide_fill(h, 14);
+    fetch_wide(h, 9, 14);
+    harness_turns(h, 12);
+    expect_wide(h, &at, 9, 14);
+    assert_int_equal(h->streams[0].conns[0].sends, 1);
+    harness_turns(h, 3);
+    assert_int_equal(h->stores[0]->holds + h->stores[1]->holds, 0);
+    assert_int_equal(mesh_jobs_out(h->shards[0].mesh), 0);
+    assert_int_equal(buddy_used(h->shards[0].memory), 0);
+    harness_free(h);
+}
+
+/* However the pieces fall: more ranges than pins, spans in scraps, a peer that takes a bit a time,
+ * a disk that is late now and then. */
+static void
+a_wide_response_arrives_whole_under_every_hindrance(void **state)
+{
+    (void)state;
+    uint64_t seed = 20261122;
+    print_message("seed %llu\n", (unsigned long long)seed);
+    for (int round = 0; round < 40; round++) {
+        struct harness *h = client(2, NULL);
+        size_t at = 0;
+        uint8_t dice[8];
+        wide_fill(h, 24);
+        make_noise(&seed, dice, sizeof dice);
+        h->stores[0]->span_bytes = dice[0] % 3 ? 0 : 1 + dice[0];
+        h->stores[1]->span_bytes = dice[1] % 3 ? 0 : 1 + dice[1];
+        h->streams[0].conns[0].take = dice[2] % 2 ? 0 : 200 + dice[2] * 8;
+        fetch_wide(h, 9, 24);
+        for (int turn = 0; turn < 400; turn++) {
+            make_noise(&seed, dice, sizeof dice);
+            h->stores[0]->hold_late = dice[3] % 4 == 0;
+            h->stores[1]->hold_late = dice[4] % 4 == 0;
+            harness_turn(h);
+        }
+        h->stores[0]->hold_late = h->stores[1]->hold_late = false;
+        harness_turns(h, 200);
+        expect_wide(h, &at, 9, 24);
+        assert_int_equal(h->stores[0]->holds + h->stores[1]->holds, 0);
+        assert_int_equal(mesh_jobs_out(h->shards[0].mesh), 0);
+        assert_int_equal(buddy_used(h->shards[0].memory), 0);
+        harness_free(h);
+    }
+}
+
+static void
+a_connection_that_ends_at_any_turn_of_a_wide_response_leaks_nothing(void **state)
+{
+    (void)state;
+    for (uint32_t turns = 0; turns < 14; turns++) {
+        struct harness *h = client(2, NULL);
+        wide_fill(h, 24);
+        h->streams[0].conns[0].take = 1000;
+        h->stores[1]->span_bytes = 40;
+        fetch_wide(h, 9, 24);
+        harness_turns(h, turns);
+        fake_stream_end(&h->streams[0], 0, ERR_IO);
+        harness_turns(h, 8);
+        assert_int_equal(h->stores[0]->holds + h->stores[1]->holds, 0);
+        assert_int_equal(mesh_jobs_out(h->shards[0].mesh), 0);
+        assert_int_equal(buddy_used(h->shards[0].memory), 0);
+        harness_free(h);
+    }
+}
+
 static void
 a_connection_that_ends_while_a_hold_is_on_its_way_gives_it_back(void **state)
 {
@@ -249,6 +386,9 @@ main(void)
         cmocka_unit_test(a_send_that_is_refused_is_tried_again_when_writable),
         cmocka_unit_test(records_that_must_be_read_from_disk_come_when_they_are_read),
         cmocka_unit_test(records_of_another_shard_are_sent_from_its_memory),
+        cmocka_unit_test(ranges_of_another_shard_are_asked_for_together),
+        cmocka_unit_test(a_wide_response_arrives_whole_under_every_hindrance),
+        cmocka_unit_test(a_connection_that_ends_at_any_turn_of_a_wide_response_leaks_nothing),
         cmocka_unit_test(a_connection_that_ends_while_a_hold_is_on_its_way_gives_it_back),
         cmocka_unit_test(a_log_that_vanishes_under_a_response_closes_the_connection),
         cmocka_unit_test(a_connection_that_ends_with_a_loan_out_leaves_nothing_behind),

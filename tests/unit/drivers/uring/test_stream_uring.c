@@ -370,6 +370,31 @@ hundreds_of_connections_are_served(void **state)
     uring_destroy(f.uring);
 }
 
+/* Its failed send is the last thing of it in the kernel: the slot is free at once. */
+static void
+a_send_that_fails_after_the_end_of_file_leaves_nothing_for_the_next_in_its_slot(void **state)
+{
+    struct uring_config config = {.connections_max = 1};
+    struct fixture f = fixture_of(config);
+    for (int round = 0; round < 3; round++) {
+        int fd = client_connect(&f);
+        stream_id id = fixture_await(&f, 0, STREAM_OPENED).id;
+        client_send(fd, "x", 1);
+        fixture_await(&f, id, STREAM_READABLE);
+        fixture_consume(&f, id, 1, 1);
+        shutdown(fd, SHUT_WR);
+        fixture_turn(&f);
+        client_reset(fd);
+        assert_int_equal(fixture_send(&f, id, "answer", 6), 6);
+        struct stream_event sent = fixture_await(&f, id, STREAM_SENT);
+        assert_int_equal(sent.bytes_sent + sent.bytes_back, 6);
+        fixture_await(&f, id, STREAM_CLOSED);
+        fixture_turn(&f);
+        assert_int_equal(f.kept_count, 0);
+    }
+    uring_destroy(f.uring);
+}
+
 int
 main(void)
 {
@@ -382,6 +407,8 @@ main(void)
         cmocka_unit_test(an_id_is_dead_after_its_close_and_never_comes_again),
         cmocka_unit_test(a_reset_is_one_closed_event_with_an_error),
         cmocka_unit_test(a_reset_while_sending_ends_the_loan_first),
+        cmocka_unit_test(
+            a_send_that_fails_after_the_end_of_file_leaves_nothing_for_the_next_in_its_slot),
         cmocka_unit_test(a_peer_that_closes_with_nothing_owed_is_gone_at_once),
         cmocka_unit_test(a_peer_that_only_stopped_sending_still_gets_its_answer),
         cmocka_unit_test(the_linger_counts_from_the_end_of_file_not_from_the_sleep_before),

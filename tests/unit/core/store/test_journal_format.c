@@ -1,0 +1,76 @@
+#include "core/store/journal_in.h"
+#include "tests/unit/unit.h"
+
+static void
+a_frame_header_reads_back_as_written(void **state)
+{
+    (void)state;
+    uint8_t at[FRAME_HEADER_BYTES];
+    struct frame_header h = {.magic = JOURNAL_FRAME_MAGIC,
+                             .header_bytes = 64,
+                             .flags = 1,
+                             .generation = 2,
+                             .seq = UINT64_C(3) << 40,
+                             .lsn_first = 4,
+                             .durable_upto = 5,
+                             .prev_crc = 6,
+                             .record_count = 7,
+                             .payload_bytes = 8,
+                             .window = 9,
+                             .crc = 10},
+                        got;
+    journal_frame_write(&h, at);
+    journal_frame_read(at, &got);
+    assert_int_equal(got.magic, h.magic);
+    assert_int_equal(got.header_bytes, 64);
+    assert_int_equal(got.flags, 1);
+    assert_int_equal(got.generation, 2);
+    assert_int_equal(got.seq, h.seq);
+    assert_int_equal(got.lsn_first, 4);
+    assert_int_equal(got.durable_upto, 5);
+    assert_int_equal(got.prev_crc, 6);
+    assert_int_equal(got.record_count, 7);
+    assert_int_equal(got.payload_bytes, 8);
+    assert_int_equal(got.window, 9);
+    assert_int_equal(got.crc, 10);
+}
+
+static void
+the_crc_of_a_frame_covers_every_byte_but_its_own(void **state)
+{
+    (void)state;
+    static uint8_t at[JOURNAL_BLOCK];
+    for (uint32_t i = 0; i < sizeof at; i++)
+        at[i] = (uint8_t)(i * 7);
+    uint32_t crc = journal_frame_crc(at, sizeof at);
+    for (uint32_t i = 0; i < sizeof at; i++) {
+        at[i] ^= 1;
+        bool own = i >= FRAME_AT_CRC && i < FRAME_AT_CRC + 4;
+        assert_int_equal(journal_frame_crc(at, sizeof at) == crc, own);
+        at[i] ^= 1;
+    }
+}
+
+static void
+a_file_header_belongs_to_one_file_of_one_geometry(void **state)
+{
+    (void)state;
+    struct journal_config c = {.dir = "j", .file_bytes = 64 << 10, .file_count = 3};
+    uint8_t block[JOURNAL_BLOCK];
+    journal_file_header(&c, 1, block);
+    assert_true(journal_file_header_ok(&c, 1, block));
+    assert_false(journal_file_header_ok(&c, 2, block));
+    c.file_count = 4;
+    assert_false(journal_file_header_ok(&c, 1, block));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_frame_header_reads_back_as_written),
+        cmocka_unit_test(the_crc_of_a_frame_covers_every_byte_but_its_own),
+        cmocka_unit_test(a_file_header_belongs_to_one_file_of_one_geometry),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

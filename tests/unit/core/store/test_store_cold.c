@@ -1,0 +1,107 @@
+#include "tests/unit/core/store/store_fixture.h"
+
+/* A log of some batches, all in files, after a restart: nothing is cached. */
+static struct plog *
+cold_log(struct fixture *f, uint64_t seed)
+{
+    fixture_init(f, seed);
+    assert_int_equal(fixture_start(f), ERR_OK);
+    struct plog *p = fixture_log(f, 1, 0);
+    for (int i = 0; i < 100; i++)
+        fixture_append(f, p, 1, 900, (uint64_t)i, i);
+    assert_int_equal(fixture_stop(f), ERR_OK);
+    assert_int_equal(fixture_start(f), ERR_OK);
+    return fixture_log(f, 1, 0);
+}
+
+static void
+an_index_is_rebuilt_when_it_is_needed(void **state)
+{
+    (void)state;
+    static uint8_t bytes[64 << 10];
+    struct fixture f;
+    struct plog *p = cold_log(&f, 1);
+    assert_true(p->segments[0]->indexed_from > 0);
+    for (int64_t offset = 0; offset < 100; offset += 7) {
+        struct store_range range;
+        assert_true(fixture_read(&f, p, offset, 1, bytes, &range) > 0);
+        assert_int_equal(get_i64(bytes), offset);
+    }
+    assert_int_equal(p->segments[0]->indexed_from, 0);
+    fixture_end(&f);
+}
+
+static void
+a_damaged_batch_is_reported_and_never_lent(void **state)
+{
+    (void)state;
+    static uint8_t bytes[64 << 10];
+    struct fixture f;
+    struct plog *p = cold_log(&f, 2);
+    char path[PLOG_PATH_BYTES];
+    uint64_t size;
+    struct store_range range;
+    plog_path_segment(p, 0, ".log", path);
+    uint8_t *file = disk_mem_bytes(f.disk, path, &size);
+    uint32_t batch = (uint32_t)get_u32(file + BATCH_AT_LENGTH) + BATCH_OVERHEAD;
+    file[batch * 10 + 300] ^= 1;
+    int64_t got = fixture_read(&f, p, 0, 30000, bytes, &range);
+    assert_int_equal(got, ERR_CORRUPT);
+    assert_true(fixture_read(&f, p, 0, batch * 5, bytes, &range) > 0);
+    fixture_end(&f);
+}
+
+static void
+a_device_error_reaches_the_reader(void **state)
+{
+    (void)state;
+    static uint8_t bytes[64 << 10];
+    struct fixture f;
+    struct plog *p = cold_log(&f, 3);
+    struct store_range range;
+    assert_true(fixture_read(&f, p, 0, 4000, bytes, &range) > 0);
+    disk_mem_fail(f.disk, ".log", DISK_READ, ERR_IO);
+    for (int i = 0; i < 4; i++)
+        f.store[0]->buffers[i].state = READ_FREE;
+    assert_int_equal(fixture_read(&f, p, 0, 4000, bytes, &range), ERR_IO);
+    disk_mem_fail(f.disk, NULL, DISK_READ, 0);
+    assert_true(fixture_read(&f, p, 0, 4000, bytes, &range) > 0);
+    fixture_end(&f);
+}
+
+static void
+a_waiter_comes_back_when_its_read_ended(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct plog *p = cold_log(&f, 4);
+    struct store_range range;
+    struct store_hold hold;
+    uint64_t waiter;
+    while (store_locate(f.store[0], p, 50, INT64_MAX, 4000, true, &range) == ERR_AGAIN)
+        fixture_turns(&f, 1);
+    for (int i = 0; i < 4; i++)
+        f.store[0]->buffers[i].state = READ_FREE;
+    while (store_take_read(f.store[0], &waiter))
+        ;
+    assert_int_equal(store_hold(f.store[0], &range, 1234, &hold), ERR_AGAIN);
+    assert_false(store_take_read(f.store[0], &waiter));
+    fixture_turns(&f, 20);
+    assert_true(store_take_read(f.store[0], &waiter));
+    assert_int_equal(waiter, 1234);
+    assert_int_equal(store_hold(f.store[0], &range, 1234, &hold), ERR_OK);
+    store_release(f.store[0], &hold);
+    fixture_end(&f);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_index_is_rebuilt_when_it_is_needed),
+        cmocka_unit_test(a_damaged_batch_is_reported_and_never_lent),
+        cmocka_unit_test(a_device_error_reaches_the_reader),
+        cmocka_unit_test(a_waiter_comes_back_when_its_read_ended),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,89 @@
+#include "tests/unit/core/store/store_fixture.h"
+
+static void
+files_of_a_deleted_log_go(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char path[PLOG_PATH_BYTES];
+    uint64_t size;
+    fixture_init(&f, 1);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    struct plog *p = fixture_log(&f, 1, 0);
+    for (int i = 0; i < 100; i++)
+        fixture_append(&f, p, 1, 900, (uint64_t)i, i);
+    assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+    plog_path_segment(p, 0, ".log", path);
+    assert_non_null(disk_mem_bytes(f.disk, path, &size));
+    store_delete(f.store[0], p);
+    assert_int_equal(fixture_turns(&f, 200), ERR_OK);
+    assert_null(disk_mem_bytes(f.disk, path, &size));
+    assert_int_equal(f.store[0]->log_count, 0);
+    p = fixture_log(&f, 1, 0);
+    assert_int_equal(fixture_append(&f, p, 1, 10, 1, 1), 0);
+    fixture_end(&f);
+}
+
+static void
+a_deleted_log_stays_deleted_whenever_the_power_goes(void **state)
+{
+    (void)state;
+    for (uint64_t cut = 0; cut < 60; cut++) {
+        struct fixture f;
+        uint8_t id[16];
+        fixture_init(&f, cut);
+        assert_int_equal(fixture_start(&f), ERR_OK);
+        struct plog *p = fixture_log(&f, 1, 0), *other = fixture_log(&f, 2, 0);
+        for (int i = 0; i < 60; i++)
+            fixture_append(&f, i % 2 ? p : other, 1, 900, (uint64_t)i, i);
+        assert_int_equal(cut % 2 ? fixture_checkpoint(&f) : fixture_settle(&f), ERR_OK);
+        store_delete(f.store[0], p);
+        fixture_turns(&f, 1);
+        uint64_t lsn = journal_last_lsn(f.store[0]->journal);
+        disk_mem_cut_after(f.disk, cut + 1);
+        fixture_turns(&f, 100);
+        bool durable = store_durable_lsn(f.store[0]) >= lsn;
+        disk_mem_cut_after(f.disk, 0);
+        fixture_kill(&f);
+        disk_mem_restart(f.disk);
+        assert_int_equal(fixture_start(&f), ERR_OK);
+        fixture_topic(1, id);
+        if (durable)
+            assert_null(store_find(f.store[0], id, 0));
+        assert_int_equal(fixture_log(&f, 2, 0)->hw, 30);
+        fixture_end(&f);
+    }
+}
+
+static void
+a_range_of_a_deleted_log_is_not_found(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct store_range range;
+    struct store_hold hold;
+    fixture_init(&f, 3);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    struct plog *p = fixture_log(&f, 1, 0);
+    fixture_append(&f, p, 1, 900, 1, 1);
+    assert_int_equal(fixture_settle(&f), ERR_OK);
+    assert_int_equal(store_locate(f.store[0], p, 0, INT64_MAX, 4000, true, &range), ERR_OK);
+    store_delete(f.store[0], p);
+    assert_int_equal(store_hold(f.store[0], &range, 1, &hold), ERR_NOT_FOUND);
+    assert_int_equal(fixture_turns(&f, 200), ERR_OK);
+    p = fixture_log(&f, 1, 0);
+    fixture_append(&f, p, 1, 900, 1, 1);
+    assert_int_equal(store_hold(f.store[0], &range, 1, &hold), ERR_NOT_FOUND);
+    fixture_end(&f);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(files_of_a_deleted_log_go),
+        cmocka_unit_test(a_deleted_log_stays_deleted_whenever_the_power_goes),
+        cmocka_unit_test(a_range_of_a_deleted_log_is_not_found),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

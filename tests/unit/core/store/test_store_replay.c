@@ -1,0 +1,137 @@
+#include "tests/unit/core/store/store_fixture.h"
+
+static uint8_t bytes[1 << 20];
+
+static void
+power_cut(struct fixture *f)
+{
+    disk_mem_cut_after(f->disk, 0);
+    fixture_kill(f);
+    disk_mem_restart(f->disk);
+}
+
+static void
+logs_move_when_the_number_of_cores_changes(void **state)
+{
+    (void)state;
+    static const uint32_t counts[] = {1, 2, 1, 3};
+    struct fixture f;
+    fixture_init(&f, 1);
+    for (int round = 0; round < 4; round++) {
+        f.cores = counts[round];
+        assert_int_equal(fixture_start(&f), ERR_OK);
+        for (int32_t i = 0; i < 12; i++) {
+            struct plog *p = fixture_log(&f, 1, i);
+            assert_int_equal(p->hw, round * 2);
+            fixture_append(&f, p, 1, 500, (uint64_t)i, i);
+            fixture_append(&f, p, 1, 500, (uint64_t)i, i);
+        }
+        assert_int_equal(fixture_settle(&f), ERR_OK);
+        if (round % 2)
+            power_cut(&f);
+        else
+            assert_int_equal(fixture_stop(&f), ERR_OK);
+    }
+    fixture_end(&f);
+}
+
+static void
+recovering_again_and_again_changes_nothing(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct store_range range;
+    fixture_init(&f, 2);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    struct plog *p = fixture_log(&f, 1, 0);
+    for (int i = 0; i < 30; i++)
+        fixture_append(&f, p, 1, 700, (uint64_t)i, i);
+    assert_int_equal(fixture_settle(&f), ERR_OK);
+    int64_t first = fixture_read(&f, p, 0, 30000, bytes, &range);
+    for (int round = 0; round < 4; round++) {
+        power_cut(&f);
+        assert_int_equal(fixture_start(&f), ERR_OK);
+        p = fixture_log(&f, 1, 0);
+        assert_int_equal(p->hw, 30);
+        assert_int_equal(fixture_read(&f, p, 0, 30000, bytes + first, &range), first);
+        assert_memory_equal(bytes, bytes + first, first);
+    }
+    fixture_end(&f);
+}
+
+static void
+a_directory_that_nobody_knows_is_moved_away_and_kept(void **state)
+{
+    (void)state;
+    struct fixture f;
+    uint64_t size;
+    fixture_init(&f, 3);
+    struct disk *port = disk_mem_port(f.disk, 0);
+    static const char *const dirs[] = {"log", "log/Zm9v", "log/Zm9v/0"};
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(store_run(port, (struct disk_op){.kind = DISK_MKDIR, .path = dirs[i]}),
+                         ERR_OK);
+    assert_true(store_run(port, (struct disk_op){.kind = DISK_OPEN,
+                                                 .path = "log/Zm9v/0/00000000000000000000.log",
+                                                 .flags = DISK_CREATE | DISK_WRITABLE}) >= 0);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    assert_null(disk_mem_bytes(f.disk, "log/Zm9v/0/00000000000000000000.log", &size));
+    assert_non_null(disk_mem_bytes(f.disk, "stray/Zm9v-0-0/00000000000000000000.log", &size));
+    fixture_end(&f);
+}
+
+static void
+damage_in_an_acknowledged_frame_stops_recovery_and_changes_nothing(void **state)
+{
+    (void)state;
+    struct fixture f;
+    uint64_t size;
+    fixture_init(&f, 4);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    struct plog *p = fixture_log(&f, 1, 0);
+    for (int i = 0; i < 8; i++) {
+        fixture_append(&f, p, 1, 700, (uint64_t)i, i);
+        assert_int_equal(fixture_settle(&f), ERR_OK);
+    }
+    power_cut(&f);
+    uint8_t *file = disk_mem_bytes(f.disk, "core-0/journal-0000", &size);
+    file[4096 * 3 + 200] ^= 2;
+    assert_int_equal(fixture_start(&f), ERR_CORRUPT);
+    file[4096 * 3 + 200] ^= 2;
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    assert_int_equal(fixture_log(&f, 1, 0)->hw, 8);
+    fixture_end(&f);
+}
+
+static void
+a_segment_that_lost_bytes_is_reported(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char path[PLOG_PATH_BYTES];
+    fixture_init(&f, 5);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    struct plog *p = fixture_log(&f, 1, 0);
+    for (int i = 0; i < 8; i++)
+        fixture_append(&f, p, 1, 700, (uint64_t)i, i);
+    assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+    plog_path_segment(p, 0, ".log", path);
+    power_cut(&f);
+    struct disk *port = disk_mem_port(f.disk, 0);
+    assert_int_equal(store_run(port, (struct disk_op){.kind = DISK_UNLINK, .path = path}), ERR_OK);
+    assert_int_equal(fixture_start(&f), ERR_CORRUPT);
+    fixture_end(&f);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(logs_move_when_the_number_of_cores_changes),
+        cmocka_unit_test(recovering_again_and_again_changes_nothing),
+        cmocka_unit_test(a_directory_that_nobody_knows_is_moved_away_and_kept),
+        cmocka_unit_test(damage_in_an_acknowledged_frame_stops_recovery_and_changes_nothing),
+        cmocka_unit_test(a_segment_that_lost_bytes_is_reported),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

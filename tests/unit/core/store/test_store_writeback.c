@@ -1,0 +1,125 @@
+#include "tests/unit/core/store/store_fixture.h"
+
+static uint8_t bytes[1 << 20];
+
+static void
+segment_files_hold_exactly_the_batches(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, 1);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    struct plog *p = fixture_log(&f, 1, 0);
+    for (int i = 0; i < 200; i++) {
+        fixture_append(&f, p, 1 + i % 2, (uint32_t)(i * 13) % 2000, (uint64_t)i, i);
+        fixture_turns(&f, (uint32_t)i % 3);
+        if (i % 11 == 0)
+            f.now_ns += 2 * CLOCK_NS_PER_S; /* aged: partial blocks are written and written again */
+    }
+    assert_int_equal(fixture_settle(&f), ERR_OK);
+    assert_true(p->segment_count > 3);
+    assert_int_equal(fixture_stop(&f), ERR_OK);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    p = fixture_log(&f, 1, 0);
+    int64_t offset = 0;
+    for (uint32_t i = 0; i < p->segment_count; i++) {
+        char path[PLOG_PATH_BYTES];
+        uint64_t size;
+        plog_path_segment(p, p->segments[i]->base, ".log", path);
+        uint8_t *file = disk_mem_bytes(f.disk, path, &size);
+        assert_non_null(file);
+        assert_int_equal(size, p->segments[i]->bytes);
+        for (uint64_t at = 0; at < size;) {
+            struct batch_info info;
+            assert_int_equal(batch_header(view_of(file + at, (uint32_t)(size - at)), &info),
+                             ERR_OK);
+            assert_int_equal(info.base_offset, offset);
+            assert_true(info.bytes <= size - at);
+            assert_true(batch_crc_ok(view_of(file + at, info.bytes), &info));
+            offset += info.last_offset_delta + 1;
+            at += info.bytes;
+        }
+    }
+    assert_int_equal(offset, p->end);
+    fixture_end(&f);
+}
+
+static void
+appending_goes_on_behind_a_partial_block_after_a_restart(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct store_range range;
+    fixture_init(&f, 2);
+    for (int round = 0; round < 6; round++) {
+        assert_int_equal(fixture_start(&f), ERR_OK);
+        assert_int_equal(fixture_append(&f, fixture_log(&f, 1, 0), 1, 333, 5, 5), round);
+        assert_int_equal(fixture_stop(&f), ERR_OK);
+    }
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    struct plog *p = fixture_log(&f, 1, 0);
+    int64_t got = fixture_read(&f, p, 0, 10000, bytes, &range);
+    assert_int_equal(got, p->bytes);
+    assert_int_equal(range.offset_limit, 6);
+    fixture_end(&f);
+}
+
+static void
+a_failed_write_takes_one_partition_offline_and_loses_nothing(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct batch_info info;
+    struct store_appended out;
+    fixture_init(&f, 3);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    struct plog *bad = fixture_log(&f, 1, 7), *good = fixture_log(&f, 1, 0);
+    disk_mem_fail(f.disk, "/7/", DISK_WRITE, ERR_IO);
+    fixture_append(&f, bad, 1, 900, 1, 1);
+    assert_int_equal(fixture_settle(&f), ERR_OK);
+    f.store[0]->flushing = true;
+    assert_int_equal(fixture_turns(&f, 200), ERR_OK);
+    fixture_batch(f.batch, 1, 10, 1, 1, &info);
+    assert_int_equal(store_append(f.store[0], bad, &info, view_of(f.batch, info.bytes), 3, 1, &out),
+                     KERR_KAFKA_STORAGE_ERROR);
+    assert_int_equal(fixture_append(&f, good, 1, 900, 1, 1), 0);
+    assert_int_equal(fixture_settle(&f), ERR_OK);
+    assert_int_equal(fixture_stop(&f), ERR_IO);
+    disk_mem_fail(f.disk, NULL, DISK_WRITE, 0);
+    disk_mem_reopen(f.disk);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    assert_int_equal(fixture_log(&f, 1, 7)->hw, 1);
+    assert_int_equal(fixture_log(&f, 1, 0)->hw, 1);
+    fixture_end(&f);
+}
+
+static void
+small_logs_take_little_space(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char path[PLOG_PATH_BYTES];
+    uint64_t size;
+    fixture_init(&f, 4);
+    f.config.segment_bytes = 1 << 30;
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    struct plog *p = fixture_log(&f, 1, 0);
+    fixture_append(&f, p, 1, 900, 1, 1);
+    assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+    plog_path_segment(p, 0, ".log", path);
+    assert_non_null(disk_mem_bytes(f.disk, path, &size));
+    assert_int_equal(size, 1 << 20);
+    fixture_end(&f);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(segment_files_hold_exactly_the_batches),
+        cmocka_unit_test(appending_goes_on_behind_a_partial_block_after_a_restart),
+        cmocka_unit_test(a_failed_write_takes_one_partition_offline_and_loses_nothing),
+        cmocka_unit_test(small_logs_take_little_space),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
