@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { FRAME_OVERHEAD_BYTES = 4096 };
+
 must_printf(3, 4) static int refuse(int err, char error[CLI_ERROR_BYTES], const char *fmt, ...)
 {
     va_list ap;
@@ -140,6 +142,20 @@ programs_find(const struct cli_plan *p, char *error)
     return ERR_OK;
 }
 
+/* A batch must fit into a quarter of the cache, which is where journal frames are built. */
+static int
+sizes_check(const struct cli_plan *p, char *error)
+{
+    int64_t message = conf_number(&p->conf, CONF_MESSAGE_MAX_BYTES);
+    int64_t cache = conf_number(&p->conf, CONF_CACHE_BYTES);
+    if (message > cache / 4 - FRAME_OVERHEAD_BYTES)
+        return refuse(ERR_INVALID, error,
+                      "message.max.bytes=%lld is more than a quarter of cache.bytes=%lld: raise "
+                      "cache.bytes, or lower message.max.bytes",
+                      (long long)message, (long long)cache);
+    return ERR_OK;
+}
+
 int
 cli_prepare(struct cli_plan *p, char error[CLI_ERROR_BYTES])
 {
@@ -148,7 +164,9 @@ cli_prepare(struct cli_plan *p, char error[CLI_ERROR_BYTES])
     int count = listeners_read(p, listeners, error);
     if (count < 0)
         return count;
-    int err = cpus_choose(p, error);
+    int err = sizes_check(p, error);
+    if (!err)
+        err = cpus_choose(p, error);
     if (!err)
         err = programs_find(p, error);
     if (!err)

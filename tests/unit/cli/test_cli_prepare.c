@@ -88,6 +88,15 @@ listeners_that_make_no_sense_are_refused(void **state)
 }
 
 static void
+a_message_limit_that_no_frame_can_hold_is_refused(void **state)
+{
+    set("message.max.bytes", "33554432");
+    expect_refused("raise cache.bytes");
+    set("cache.bytes", "268435456");
+    assert_int_equal(cli_prepare(&plan, error), ERR_OK);
+}
+
+static void
 directories_that_make_no_sense_are_refused(void **state)
 {
     set("log.dirs", "");
@@ -125,6 +134,7 @@ main(int argc, char **argv)
         PREPARE_TEST(a_plan_has_an_absolute_directory_a_lock_and_a_format),
         PREPARE_TEST(cores_become_a_list_that_both_children_read_alike),
         PREPARE_TEST(listeners_that_make_no_sense_are_refused),
+        PREPARE_TEST(a_message_limit_that_no_frame_can_hold_is_refused),
         PREPARE_TEST(directories_that_make_no_sense_are_refused),
         PREPARE_TEST(cores_that_are_not_there_are_refused_before_anything_is_created),
         PREPARE_TEST(a_directory_of_another_node_is_refused),
