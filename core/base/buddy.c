@@ -8,6 +8,8 @@
 
 #include "core/base/list.h"
 
+#include <string.h>
+
 enum { UNIT = 1 << BUDDY_CLASS_MIN, STATE_FREE = 0x80, STATE_CLASS = 0x7f };
 
 struct buddy {
@@ -21,10 +23,7 @@ struct buddy {
 static uint32_t
 class_of(size_t bytes)
 {
-    uint32_t c = BUDDY_CLASS_MIN;
-    while (((size_t)1 << c) < bytes)
-        c++;
-    return c;
+    return bytes <= UNIT ? BUDDY_CLASS_MIN : 64 - (uint32_t)__builtin_clzll(bytes - 1);
 }
 
 static size_t
@@ -54,12 +53,19 @@ buddy_init(void *memory, void *arena, size_t bytes, size_t block_bytes_max)
     must((size_t)1 << b->class_max == block_bytes_max);
     must(b->class_max < BUDDY_CLASSES_MAX + BUDDY_CLASS_MIN);
     b->arena = arena;
-    b->total = bytes - bytes % block_bytes_max;
+    b->total = bytes - bytes % UNIT;
     b->used = 0;
+    memset(b->state, 0, bytes / UNIT);
     for (uint32_t c = 0; c < BUDDY_CLASSES_MAX + BUDDY_CLASS_MIN; c++)
         list_init(&b->free[c]);
-    for (size_t at = 0; at < b->total; at += block_bytes_max)
-        free_push(b, b->arena + at, b->class_max);
+    /* A row of the largest aligned blocks that fit. */
+    for (size_t at = 0; at < b->total;) {
+        uint32_t c = b->class_max;
+        while (at & (((size_t)1 << c) - 1) || (size_t)1 << c > b->total - at)
+            c--;
+        free_push(b, b->arena + at, c);
+        at += (size_t)1 << c;
+    }
     return b;
 }
 
@@ -82,24 +88,53 @@ buddy_take(struct buddy *b, size_t bytes, size_t *room)
     return block;
 }
 
+/* Where a block in use begins, and its class. */
+static size_t
+place_of(const struct buddy *b, const void *block, uint32_t *class)
+{
+    size_t at = (size_t)((const uint8_t *)block - b->arena);
+    must(at < b->total && at % UNIT == 0);
+    *class = b->state[at / UNIT];
+    must(*class >= BUDDY_CLASS_MIN && *class <= b->class_max); /* not free, not the middle of one */
+    return at;
+}
+
+/* Takes the twin of the block at `at` off its free list, if it is free as a whole. */
+static bool
+twin_take(struct buddy *b, size_t at, uint32_t class)
+{
+    size_t twin = at ^ (size_t)1 << class;
+    if (class == b->class_max || twin >= b->total || b->state[twin / UNIT] != (STATE_FREE | class))
+        return false;
+    list_remove((struct list *)(void *)(b->arena + twin));
+    b->state[twin / UNIT] = 0;
+    return true;
+}
+
 void
 buddy_give(struct buddy *b, void *block)
 {
-    size_t at = (size_t)((uint8_t *)block - b->arena);
-    must(at < b->total && at % UNIT == 0);
-    uint32_t c = b->state[at / UNIT];
-    must(c >= BUDDY_CLASS_MIN && c <= b->class_max); /* not free, not the middle of a block */
+    uint32_t c;
+    size_t at = place_of(b, block, &c);
     b->used -= (size_t)1 << c;
     b->state[at / UNIT] = 0;
-    for (; c < b->class_max; c++) {
-        size_t twin = at ^ (size_t)1 << c;
-        if (b->state[twin / UNIT] != (STATE_FREE | c))
-            break;
-        list_remove((struct list *)(void *)(b->arena + twin));
-        b->state[twin / UNIT] = 0;
+    for (; twin_take(b, at, c); c++)
         at &= ~((size_t)1 << c);
-    }
     free_push(b, b->arena + at, c);
+}
+
+void *
+buddy_widen(struct buddy *b, void *block)
+{
+    uint32_t c;
+    size_t at = place_of(b, block, &c);
+    if (!twin_take(b, at, c))
+        return NULL;
+    b->used += (size_t)1 << c;
+    b->state[at / UNIT] = 0;
+    at &= ~((size_t)1 << c);
+    b->state[at / UNIT] = (uint8_t)(c + 1);
+    return b->arena + at;
 }
 
 size_t

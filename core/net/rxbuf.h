@@ -1,5 +1,5 @@
-/* rxbuf.h: receive memory of all connections of one loop: a bounded buddy arena, and the policy
- * that says how large a block a connection deserves.
+/* rxbuf.h: receive memory of all connections of one loop: blocks of a bounded arena (base/buddy.h),
+ * and the policy that says how large a block a connection deserves.
  *
  * Blocks are powers of two from RXBUF_BLOCK_MIN to block_bytes_max.  The memory is the caller's
  * (mmap it: it is touched only where blocks are used) and the arena never grows.  A pure machine:
@@ -47,13 +47,10 @@ uint32_t rxbuf_class(uint32_t bytes);
  * `bytes` is over block_bytes_max. */
 must_check uint8_t *rxbuf_take(struct rxbuf *r, uint32_t bytes);
 
-/* rxbuf_give returns a block; `bytes` is what it was taken with. */
-void rxbuf_give(struct rxbuf *r, uint8_t *block, uint32_t bytes);
+void rxbuf_give(struct rxbuf *r, uint8_t *block);
 
-/* rxbuf_widen doubles a block without a second one, if its neighbour is free: returns where the
- * doubled block starts, which is `block` or `bytes` before it (the caller moves what it holds
- * there), or NULL. `bytes` is the block's size, a class. */
-must_check uint8_t *rxbuf_widen(struct rxbuf *r, uint8_t *block, uint32_t bytes);
+/* rxbuf_widen doubles a block in place, as buddy_widen. */
+must_check uint8_t *rxbuf_widen(struct rxbuf *r, uint8_t *block);
 
 uint64_t rxbuf_bytes_used(const struct rxbuf *r);
 uint32_t rxbuf_block_bytes_max(const struct rxbuf *r);

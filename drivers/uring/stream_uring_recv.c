@@ -29,7 +29,7 @@ void
 stream_recv_release(struct stream_uring *s, struct conn *c)
 {
     if (c->block) {
-        rxbuf_give(s->rxbuf, c->block, c->block_bytes);
+        rxbuf_give(s->rxbuf, c->block);
         s->given_ns = uring_now_ns(s->ring);
     }
     if (c->evicted)
@@ -119,7 +119,7 @@ recv_queue(struct stream_uring *s, struct conn *c, uint64_t now_ns)
 static bool
 block_widen(struct stream_uring *s, struct conn *c)
 {
-    uint8_t *block = rxbuf_widen(s->rxbuf, c->block, c->block_bytes);
+    uint8_t *block = rxbuf_widen(s->rxbuf, c->block);
     if (block == NULL)
         return false;
     uint32_t held = conn_held(c);

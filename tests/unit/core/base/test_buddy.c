@@ -10,7 +10,7 @@ static struct buddy *
 fixture(void **arena)
 {
     *arena = aligned_alloc(4096, ARENA);
-    return buddy_init(calloc(1, buddy_footprint(ARENA)), *arena, ARENA, BLOCK);
+    return buddy_init(malloc(buddy_footprint(ARENA)), *arena, ARENA, BLOCK);
 }
 
 static void
@@ -63,12 +63,31 @@ a_block_over_the_largest_class_is_refused(void **state)
     free(b);
 }
 
+static void
+a_block_widens_into_its_free_neighbour_only(void **state)
+{
+    void *arena;
+    struct buddy *b = fixture(&arena);
+    size_t room;
+    uint8_t *low = buddy_take(b, 4096, &room), *high = buddy_take(b, 4096, &room);
+    assert_ptr_equal(high, low + 4096);
+    assert_null(buddy_widen(b, low));
+    buddy_give(b, low);
+    assert_ptr_equal(buddy_widen(b, high), low);
+    assert_int_equal(buddy_used(b), 8192);
+    buddy_give(b, low);
+    assert_int_equal(buddy_used(b), 0);
+    free(arena);
+    free(b);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_never_overlap_and_everything_comes_back),
         cmocka_unit_test(a_block_over_the_largest_class_is_refused),
+        cmocka_unit_test(a_block_widens_into_its_free_neighbour_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

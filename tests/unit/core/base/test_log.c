@@ -6,7 +6,7 @@
 
 static char text[64 << 10];
 
-/* Runs `lines` log lines from one place with stderr turned into a pipe; text holds what came out. */
+/* Runs `lines` log lines from one place with stderr turned into a pipe; text holds what came. */
 static void
 capture(enum log_level level, int lines)
 {

@@ -4,8 +4,8 @@
 static void
 signed_values_survive_a_round_trip(void **state)
 {
-    static const int64_t values[] = {0, -1, 1, 63, -64, 64, 8191, INT32_MAX, INT32_MIN, INT64_MAX,
-                                     INT64_MIN};
+    static const int64_t values[] = {0,    -1,        1,         63,        -64,      64,
+                                     8191, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         uint8_t bytes[VARLONG_BYTES_MAX];
         struct put w = put_of(bytes, sizeof bytes);

@@ -60,7 +60,7 @@ the_whole_arena_can_be_taken_in_smallest_blocks_and_no_more(void **state)
     for (int i = 0; i < 13; i++) {
         assert_int_equal(blocks[i][0], i);
         assert_int_equal(blocks[i][PAGE - 1], i);
-        rxbuf_give(a.rxbuf, blocks[i], 1);
+        rxbuf_give(a.rxbuf, blocks[i]);
     }
     assert_int_equal(rxbuf_bytes_used(a.rxbuf), 0);
     arena_free(&a);
@@ -74,7 +74,7 @@ blocks_given_back_join_to_the_largest_again(void **state)
     for (int i = 0; i < 16; i++)
         small[i] = rxbuf_take(a.rxbuf, PAGE);
     for (int i = 0; i < 16; i++) /* an order that is neither up nor down */
-        rxbuf_give(a.rxbuf, small[i * 7 % 16], PAGE);
+        rxbuf_give(a.rxbuf, small[i * 7 % 16]);
     uint8_t *first = rxbuf_take(a.rxbuf, 8 * PAGE);
     uint8_t *second = rxbuf_take(a.rxbuf, 8 * PAGE);
     assert_non_null(first);
@@ -90,15 +90,15 @@ a_block_widens_into_its_free_neighbour_on_either_side(void **state)
     uint8_t *low = rxbuf_take(a.rxbuf, PAGE);
     uint8_t *high = rxbuf_take(a.rxbuf, PAGE);
     assert_ptr_equal(high, low + PAGE);
-    assert_null(rxbuf_widen(a.rxbuf, low, PAGE));
-    rxbuf_give(a.rxbuf, low, PAGE);
-    assert_ptr_equal(rxbuf_widen(a.rxbuf, high, PAGE), low);
+    assert_null(rxbuf_widen(a.rxbuf, low));
+    rxbuf_give(a.rxbuf, low);
+    assert_ptr_equal(rxbuf_widen(a.rxbuf, high), low);
     assert_int_equal(rxbuf_bytes_used(a.rxbuf), 2 * PAGE);
-    assert_ptr_equal(rxbuf_widen(a.rxbuf, low, 2 * PAGE), low);
-    assert_ptr_equal(rxbuf_widen(a.rxbuf, low, 4 * PAGE), low);
-    assert_null(rxbuf_widen(a.rxbuf, low, 8 * PAGE)); /* the largest block */
+    assert_ptr_equal(rxbuf_widen(a.rxbuf, low), low);
+    assert_ptr_equal(rxbuf_widen(a.rxbuf, low), low);
+    assert_null(rxbuf_widen(a.rxbuf, low)); /* the largest block */
     assert_null(rxbuf_take(a.rxbuf, 1));
-    rxbuf_give(a.rxbuf, low, 8 * PAGE);
+    rxbuf_give(a.rxbuf, low);
     assert_int_equal(rxbuf_bytes_used(a.rxbuf), 0);
     assert_non_null(rxbuf_take(a.rxbuf, 8 * PAGE));
     arena_free(&a);
@@ -133,7 +133,7 @@ random_takes_and_gives_never_overlap(void **state)
             uint32_t first = (uint32_t)(slots[s].at - a.memory) / PAGE;
             uint32_t count = rxbuf_class(slots[s].bytes) / PAGE;
             memset(owner + first, 0, count);
-            rxbuf_give(a.rxbuf, slots[s].at, slots[s].bytes);
+            rxbuf_give(a.rxbuf, slots[s].at);
             used -= (uint64_t)count * PAGE;
             slots[s].at = NULL;
         } else {
