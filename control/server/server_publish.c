@@ -232,6 +232,18 @@ server_publish_wake(struct server_publish *p)
     }
 }
 
+/* What the owning shard made of the slot as it is wanted now; UINT32_MAX: not known yet. */
+static uint32_t
+slot_state(const struct server_publish *p, uint32_t slot)
+{
+    struct table_have_fact have;
+    if (meta_dirty_has(p->image->slot_dirty, slot) ||
+        table_have_read(&region_have(p->region)[slot], &have) != ERR_OK ||
+        have.version != region_want(p->region)[slot].fact.version)
+        return UINT32_MAX;
+    return have.state;
+}
+
 enum server_progress
 server_publish_opened(const struct server_publish *p, uint32_t row)
 {
@@ -239,12 +251,8 @@ server_publish_opened(const struct server_publish *p, uint32_t row)
     if (!t || t->state != META_LIVE)
         return SERVER_DONE;
     for (uint32_t i = 0; i < t->partition_count; i++) {
-        uint32_t slot = t->partitions[i].slot;
-        struct table_have_fact have;
-        if (meta_dirty_has(p->image->slot_dirty, slot) ||
-            table_have_read(&region_have(p->region)[slot], &have) != ERR_OK ||
-            have.version != region_want(p->region)[slot].fact.version ||
-            (have.state != TABLE_OPEN && have.state != TABLE_FAILED))
+        uint32_t state = slot_state(p, t->partitions[i].slot);
+        if (state != TABLE_OPEN && state != TABLE_FAILED)
             return SERVER_WAITING;
     }
     return SERVER_DONE;
@@ -256,12 +264,8 @@ server_publish_gone(const struct server_publish *p, uint32_t row)
     const struct meta_topic *t = p->image->topics[row];
     must(t && t->state == META_DELETING);
     for (uint32_t i = 0; i < t->partition_count; i++) {
-        uint32_t slot = t->partitions[i].slot;
-        struct table_have_fact have;
-        if (meta_dirty_has(p->image->slot_dirty, slot) ||
-            table_have_read(&region_have(p->region)[slot], &have) != ERR_OK ||
-            have.version != region_want(p->region)[slot].fact.version ||
-            (have.state != TABLE_GONE && have.state != TABLE_ABSENT))
+        uint32_t state = slot_state(p, t->partitions[i].slot);
+        if (state != TABLE_GONE && state != TABLE_ABSENT)
             return SERVER_WAITING;
     }
     return SERVER_DONE;

@@ -28,7 +28,6 @@ enum {
     DIRECTORY = 17,
     HIGH_WATERMARK = 18,
     VERSION_MAX = 18,
-    UUID_BYTES = 16,
 };
 
 enum { TAG_CLUSTER_ID = 0, TAG_REPLICA_STATE = 1 };         /* of the request */
@@ -66,11 +65,7 @@ lens_fetch_next_topic(struct lens_fetch *l, struct lens_fetch_topic *out)
 {
     struct cur *c = &l->topics;
     bool flexible = l->version >= FLEXIBLE;
-    *out = (struct lens_fetch_topic){0};
-    if (l->version >= IDS)
-        out->topic_id = cur_take(c, UUID_BYTES);
-    else
-        out->name = lens_string(c, flexible, false);
+    lens_topic(c, l->version >= IDS, flexible, &out->topic_id, &out->name);
     out->partition_count = lens_count(c, flexible, 1);
     return result_of(c);
 }
@@ -129,10 +124,7 @@ lens_fetch_next_forgotten(struct lens_fetch *l, struct lens_fetch_forgotten *out
     struct cur *c = &l->topics;
     bool flexible = l->version >= FLEXIBLE;
     *out = (struct lens_fetch_forgotten){0};
-    if (l->version >= IDS)
-        out->topic_id = cur_take(c, UUID_BYTES);
-    else
-        out->name = lens_string(c, flexible, false);
+    lens_topic(c, l->version >= IDS, flexible, &out->topic_id, &out->name);
     out->partition_count = lens_count(c, flexible, sizeof(int32_t));
     struct view partitions = cur_view(c, out->partition_count * (uint32_t)sizeof(int32_t));
     out->partitions = c->bad ? (struct cur){.bad = true} : cur_of(partitions);

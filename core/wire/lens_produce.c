@@ -17,7 +17,6 @@ enum {
     LEADER = 10,
     IDS = 13,
     VERSION_MAX = 13,
-    UUID_BYTES = 16,
     TAG_CURRENT_LEADER = 0,
 };
 
@@ -47,11 +46,7 @@ lens_produce_next_topic(struct lens_produce *l, struct lens_produce_topic *out)
 {
     struct cur *c = &l->topics;
     bool flexible = l->version >= FLEXIBLE;
-    *out = (struct lens_produce_topic){0};
-    if (l->version >= IDS)
-        out->topic_id = cur_take(c, UUID_BYTES);
-    else
-        out->name = lens_string(c, flexible, false);
+    lens_topic(c, l->version >= IDS, flexible, &out->topic_id, &out->name);
     out->partition_count = lens_count(c, flexible, 1);
     return result_of(c);
 }

@@ -7,6 +7,8 @@
 #include "core/base/varint.h"
 #include "core/wire/lens.h"
 
+enum { UUID_BYTES = 16 };
+
 static inline uint32_t
 lens_varint(struct cur *c)
 {
@@ -41,6 +43,14 @@ lens_bytes(struct cur *c, bool flexible)
     if (n > INT32_MAX)
         c->bad = true;
     return n < 0 ? (struct view){0} : cur_view(c, (uint32_t)n);
+}
+
+/* A topic by its id (16 bytes lent) or by its name, as the version says; the other stays empty. */
+static inline void
+lens_topic(struct cur *c, bool by_id, bool flexible, const uint8_t **id, struct view *name)
+{
+    *id = by_id ? cur_take(c, UUID_BYTES) : NULL;
+    *name = by_id ? (struct view){0} : lens_string(c, flexible, false);
 }
 
 /* The count of an array that is never null, whose elements take bytes_min or more. */
