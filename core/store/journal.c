@@ -40,6 +40,7 @@ enum {
 };
 #define JOURNAL_WAIT_NS UINT64_C(250000)
 #define JOURNAL_IDLE_NS UINT64_C(5000000)
+#define JOURNAL_FULL_NS UINT64_C(500000000)
 
 struct frame {
     uint64_t place, ring; /* of its first byte */
@@ -64,6 +65,7 @@ struct journal {
     bool open_any;                        /* frame `open` has begun */
     uint64_t place_next, ring_next, lsn_next, keep;
     uint64_t open_since_ns, ack_ns, now_ns;
+    uint64_t make_ns;       /* no file is made before */
     uint64_t durable_noted; /* highest durable_upto in a submitted frame */
     uint64_t durable_data;  /* seq of the newest durable frame that is not a mark */
     uint64_t lsn_durable;
@@ -356,7 +358,8 @@ journal_step(struct journal *j, uint64_t now_ns)
     j->now_ns = now_ns;
     if (j->error != ERR_OK)
         return;
-    journal_files_make(&j->files, j->file_newest);
+    if (now_ns >= j->make_ns)
+        journal_files_make(&j->files, j->file_newest);
     if (mark_wanted(j) && now_ns - j->ack_ns >= JOURNAL_IDLE_NS)
         mark_write(j);
     if (j->open_any && j->submit == j->open && window_open(j)) {
@@ -374,7 +377,9 @@ journal_take(struct journal *j, struct disk_op *op)
 {
     int error;
     if (journal_files_take(&j->files, op, &error)) {
-        if (error != ERR_OK)
+        if (error == ERR_NO_SPACE)
+            j->make_ns = j->now_ns + JOURNAL_FULL_NS;
+        else if (error != ERR_OK)
             fail(j, error, "making a file");
         return true;
     }
@@ -439,6 +444,12 @@ journal_release(struct journal *j, uint64_t lsn)
     while (j->file_oldest < j->file_newest &&
            j->lsn_last[j->file_oldest % j->config.file_count] <= lsn)
         j->file_oldest++;
+}
+
+uint64_t
+journal_missing(const struct journal *j)
+{
+    return journal_files_missing(&j->files);
 }
 
 void

@@ -104,6 +104,9 @@ struct journal_stats {
 };
 void journal_stats(const struct journal *j, struct journal_stats *out);
 
+/* Bytes that the files which are still to be made will take.  A full disk only delays that. */
+uint64_t journal_missing(const struct journal *j);
+
 /* Bytes of the ring that a recovery would read now, and how many there are. */
 void journal_room(const struct journal *j, uint64_t *used, uint64_t *total);
 

@@ -3,7 +3,8 @@
  *
  * A file is made in steps: open, zeros over its whole length (a few writes in flight), sync, header
  * block, sync of the directory.  The header comes last, so a half-made file has none and is made
- * again. The first file is made while journal_init blocks, the others beside the running loop, in
+ * again. When the disk is full it is cut to nothing, for others need the space, and made later. The
+ * first file is made while journal_init blocks, the others beside the running loop, in
  * the order the ring will need them. */
 #include "core/base/err.h"
 #include "core/base/log.h"
@@ -13,7 +14,16 @@
 
 enum { JOURNAL_ZERO_BYTES = 1 << 20 };
 
-enum make_step { MAKE_IDLE, MAKE_OPEN, MAKE_ZERO, MAKE_SYNC, MAKE_HEADER, MAKE_DIR };
+enum make_step {
+    MAKE_IDLE,
+    MAKE_OPEN,
+    MAKE_ZERO,
+    MAKE_SYNC,
+    MAKE_HEADER,
+    MAKE_DIR,
+    MAKE_CUT,
+    MAKE_CLOSE
+};
 
 static void
 make_submit(struct journal_files *f, uint32_t slot, const struct disk_op *proto)
@@ -38,6 +48,16 @@ make_zero(struct journal_files *f, uint32_t slot)
         &(struct disk_op){
             .kind = DISK_WRITE, .file = f->making, .at = f->zeros, .len = n, .offset = f->at});
     f->at += n;
+}
+
+uint64_t
+journal_files_missing(const struct journal_files *f)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < f->config->file_count; i++)
+        if (f->file[i] < 0)
+            bytes += f->config->file_bytes;
+    return f->step == MAKE_IDLE || f->full ? bytes : bytes - f->at;
 }
 
 void
@@ -96,9 +116,34 @@ make_next(struct journal_files *f, const struct disk_op *done)
         f->step = MAKE_IDLE;
         journal_files_make(f, f->wanted);
         return;
+    case MAKE_CUT:
+        f->step = MAKE_CLOSE;
+        make_submit(f, 0, &(struct disk_op){.kind = DISK_CLOSE, .file = f->making});
+        return;
+    case MAKE_CLOSE:
+        f->full = false;
+        f->step = MAKE_IDLE;
+        return;
     default:
         must(false);
     }
+}
+
+/* No space: what was made of the file goes, as soon as nothing is in flight. */
+static void
+make_full(struct journal_files *f, const struct disk_op *done)
+{
+    f->full = true;
+    if (f->flight)
+        return;
+    if (done->kind == DISK_OPEN) {
+        f->full = false;
+        f->step = MAKE_IDLE;
+        return;
+    }
+    memset(f->zeros, 0, JOURNAL_BLOCK);
+    f->step = MAKE_CUT;
+    make_submit(f, 0, &(struct disk_op){.kind = DISK_TRUNCATE, .file = f->making});
 }
 
 bool
@@ -110,7 +155,10 @@ journal_files_take(struct journal_files *f, struct disk_op *op, int *error)
     *error = op->result < 0 ? (int)op->result : ERR_OK;
     if (*error == ERR_OK && op->kind == DISK_WRITE && op->result != (int64_t)op->len)
         *error = ERR_IO;
-    if (*error == ERR_OK)
+    bool cutting = f->step == MAKE_CUT || f->step == MAKE_CLOSE;
+    if (!cutting && (*error == ERR_NO_SPACE || (*error == ERR_OK && f->full)))
+        make_full(f, op);
+    else if (*error == ERR_OK || (cutting && *error == ERR_NO_SPACE))
         make_next(f, op);
     return true;
 }
@@ -153,21 +201,22 @@ file_open(struct journal_files *f, uint32_t index)
 static int
 first_make(struct journal_files *f)
 {
+    int rc = ERR_OK;
     journal_files_make(f, 0);
-    while (f->file[0] < 0) {
+    while (f->file[0] < 0 && (rc == ERR_OK || f->flight)) {
         struct disk_op *done[JOURNAL_ZERO_FLIGHT];
         uint32_t n = f->disk->ops->poll(f->disk->self, done, JOURNAL_ZERO_FLIGHT);
         for (uint32_t i = 0; i < n; i++) {
             int error;
             must(journal_files_take(f, done[i], &error));
-            if (error != ERR_OK)
-                return error;
+            if (rc == ERR_OK)
+                rc = error;
         }
         int64_t got = n ? 0 : run(f, (struct disk_op){.kind = DISK_SYNC_DIR, .path = "."});
         if (got < 0)
             return (int)got;
     }
-    return ERR_OK;
+    return rc;
 }
 
 int

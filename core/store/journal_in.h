@@ -53,6 +53,9 @@ void journal_frame_read(const uint8_t *at, struct frame_header *h);
 /* The crc of a whole frame, its own field counted as zero. */
 uint32_t journal_frame_crc(const uint8_t *at, uint64_t bytes);
 
+/* Runs operations side by side; blocks until all are done.  The first error, in their order. */
+must_check int journal_run_all(struct disk *disk, struct disk_op *ops, uint32_t count);
+
 /* ---- journal_files.c ---------------------------------------------------------------------------
  */
 
@@ -70,6 +73,7 @@ struct journal_files {
     struct disk_op ops[JOURNAL_ZERO_FLIGHT];
     char path[JOURNAL_PATH_BYTES];
     uint8_t *zeros;
+    bool full; /* the disk is, and the file goes back to nothing */
 };
 
 /* Opens what is whole and makes the first file when it is missing; blocks.  journal_files_close
@@ -79,7 +83,9 @@ must_check int journal_files_open(struct journal_files *f, struct disk *disk,
 void journal_files_close(struct journal_files *f);
 /* Goes on making files, that of ring ordinal `ordinal` first. */
 void journal_files_make(struct journal_files *f, uint64_t ordinal);
-/* True when the operation was of the making; *error: why that failed. */
+uint64_t journal_files_missing(const struct journal_files *f); /* bytes still to be written */
+/* True when the operation was of the making; *error: why that failed.  ERR_NO_SPACE: it begins anew
+ * with the next journal_files_make, or a later one. */
 bool journal_files_take(struct journal_files *f, struct disk_op *op, int *error);
 
 #endif

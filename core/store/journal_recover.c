@@ -19,7 +19,14 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-enum { WALK_FILES_MAX = 1 << 14, WALK_READ_BYTES = 4 << 20 };
+enum {
+    WALK_FILES_MAX = 1 << 14,
+    WALK_READ_BYTES = 16 << 20,
+    WALK_PART_BYTES = 2 << 20, /* of a read, side by side */
+    WALK_PARTS_MAX = 64,
+    WALK_FIRST_BYTES = 64 << 10, /* read of a file to see where it belongs */
+    RUN_DONE_MAX = 32,
+};
 
 struct walk_file {
     uint64_t seq, lsn; /* of its first frame; 0: none of this generation */
@@ -38,7 +45,7 @@ struct walk {
     uint32_t mem_file;
     uint64_t durable_max, seq_next;
     uint32_t prev_crc;
-    bool prev_known;
+    bool prev_known, opening;
     uint64_t lsn_next;
     int (*each)(void *user, uint64_t lsn, uint32_t kind, struct view body);
     void *user;
@@ -48,6 +55,54 @@ static int64_t
 run(struct walk *w, struct disk_op op)
 {
     return w->disk->ops->run(w->disk->self, &op);
+}
+
+int
+journal_run_all(struct disk *disk, struct disk_op *ops, uint32_t count)
+{
+    if (count == 0)
+        return ERR_OK;
+    for (uint32_t i = 0; i + 1 < count; i++)
+        disk->ops->submit(disk->self, &ops[i]);
+    uint32_t left = count - 1;
+    int64_t got = disk->ops->run(disk->self, &ops[count - 1]);
+    while (left) {
+        struct disk_op *done[RUN_DONE_MAX];
+        uint32_t n = disk->ops->poll(disk->self, done, RUN_DONE_MAX);
+        must(n <= left);
+        left -= n;
+        /* run() of something harmless makes the driver submit and wait. */
+        struct disk_op wait = {.kind = DISK_SYNC_DIR, .path = "."};
+        if (n == 0 && left && disk->ops->run(disk->self, &wait) < 0)
+            return ERR_IO;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        if (ops[i].result < 0)
+            return (int)ops[i].result;
+    return got < 0 ? (int)got : ERR_OK;
+}
+
+/* Reads into the window; bytes read, or an error. */
+static int64_t
+parts_read(struct walk *w, uint32_t slot, uint64_t at, uint64_t want)
+{
+    struct disk_op ops[WALK_PARTS_MAX];
+    uint32_t count = 0;
+    uint64_t part = want / WALK_PARTS_MAX > WALK_PART_BYTES ? want : WALK_PART_BYTES;
+    for (uint64_t from = 0; from < want; from += part)
+        ops[count++] = (struct disk_op){.kind = DISK_READ,
+                                        .file = w->files[slot].file,
+                                        .at = w->mem + from,
+                                        .len = (uint32_t)(want - from < part ? want - from : part),
+                                        .offset = at + from};
+    int rc = journal_run_all(w->disk, ops, count);
+    int64_t total = 0;
+    for (uint32_t i = 0; rc == ERR_OK && i < count; i++) {
+        total += ops[i].result;
+        if (ops[i].result < (int64_t)ops[i].len)
+            break; /* the end of the file */
+    }
+    return rc == ERR_OK ? total : rc;
 }
 
 /* Lends bytes [at, at + len) of a file; NULL with *rc set, or past the end of the file (*rc
@@ -62,13 +117,10 @@ window(struct walk *w, uint32_t slot, uint64_t at, uint64_t len, int *rc)
         return w->mem + (at - w->mem_at);
     uint64_t want =
         w->mem_bytes < w->config->file_bytes - at ? w->mem_bytes : w->config->file_bytes - at;
-    if (want > WALK_READ_BYTES && len <= WALK_READ_BYTES)
-        want = WALK_READ_BYTES;
-    int64_t got = run(w, (struct disk_op){.kind = DISK_READ,
-                                          .file = w->files[slot].file,
-                                          .at = w->mem,
-                                          .len = (uint32_t)want,
-                                          .offset = at});
+    uint64_t most = w->opening ? WALK_FIRST_BYTES : WALK_READ_BYTES;
+    if (want > most && len <= most)
+        want = most;
+    int64_t got = parts_read(w, slot, at, want);
     if (got < 0) {
         *rc = (int)got;
         w->mem_file = UINT32_MAX;
@@ -106,9 +158,9 @@ walk_open(struct walk *w)
     for (uint32_t i = 0; i < w->config->file_count && rc == ERR_OK; i++) {
         char path[JOURNAL_PATH_BYTES];
         journal_path(w->config, i, path);
+        /* Through the page cache: recovery reads twice, and the second time is then free. */
         int64_t got =
-            run(w, (struct disk_op){
-                       .kind = DISK_OPEN, .path = path, .flags = DISK_WRITABLE | DISK_DIRECT});
+            run(w, (struct disk_op){.kind = DISK_OPEN, .path = path, .flags = DISK_WRITABLE});
         if (got == ERR_NOT_FOUND)
             continue;
         if (got < 0)
@@ -297,8 +349,10 @@ journal_recover(struct disk *disk, const struct journal_config *config, uint64_t
     w.files = calloc(config->file_count, sizeof *w.files);
     w.mem = mmap(NULL, w.mem_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     int rc = ERR_LIMIT;
+    w.opening = true;
     if (w.files && w.mem != MAP_FAILED)
         rc = walk_open(&w);
+    w.opening = false;
     if (rc == ERR_OK)
         rc = walk_begin(&w, lsn_last);
     for (uint32_t i = 0; w.files && i < w.count; i++)

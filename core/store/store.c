@@ -133,6 +133,8 @@ store_create(struct store *s, const uint8_t topic_id[16], int32_t partition,
     for (struct list *n = s->dying.next; n != &s->dying; n = n->next)
         if (store_same_log(list_item(n, struct plog, dying_node), topic_id, partition))
             return ERR_AGAIN;
+    if (s->room.low)
+        return ERR_AGAIN;
     uint32_t slot = slot_take(s);
     if (slot == UINT32_MAX)
         return ERR_LIMIT;
@@ -196,8 +198,22 @@ store_take_changed(struct store *s)
     return list_item(n, struct plog, changed_node);
 }
 
-/* A segment failed: this log takes no more appends, and no checkpoint is made from now on, so its
- * records stay in the journal for the next start. */
+/* The first offset that may be missing in the files, at the earliest. */
+static int64_t
+unsaved_from(const struct plog *p)
+{
+    for (uint32_t i = 0; i < p->segment_count; i++) {
+        const struct segment *seg = p->segments[i];
+        if (seg->synced == seg->bytes)
+            continue;
+        int64_t x = index_by_pos(&seg->idx, seg->synced);
+        return x < 0 ? seg->base : seg->base + index_get(&seg->idx, (uint32_t)x)->rel;
+    }
+    return p->end;
+}
+
+/* A segment failed: this log takes no more appends, and the journal keeps its records for the next
+ * start (store_ckpt.c). */
 void
 store_offline(struct store *s, struct plog *p, int error, const char *what)
 {
@@ -205,10 +221,12 @@ store_offline(struct store *s, struct plog *p, int error, const char *what)
         return;
     char path[PLOG_PATH_BYTES];
     plog_path_dir(p, path);
-    log_error("store", "partition offline: %s failed path=%s error=%s", what, path,
-              err_name(error));
+    log_error("store",
+              "partition offline: %s failed path=%s error=%s only_in_journal_from=%lld to=%lld",
+              what, path, err_name(error), (long long)unsaved_from(p), (long long)p->end - 1);
     p->state = PLOG_OFFLINE;
-    s->frozen++;
+    if (s->frozen++ == 0)
+        s->ckpt.lsn_pin = s->ckpt.lsn_released;
     store_tail_abandon(s, p, false);
     store_log_changed(s, p);
 }
@@ -373,6 +391,7 @@ store_init(const struct store_config *config, struct disk *disk, const struct st
     disk->ops->arena(disk->self, s->buffer_mem, (uint64_t)config->read_buffers * STORE_READ_BYTES);
     disk->ops->arena(disk->self, s->bounce, bounce_bytes());
     store_tail_clean(s);
+    store_room_look(s);
     *out = s;
     return ERR_OK;
 }
@@ -410,25 +429,41 @@ turn_blocking(struct store *s)
     return got < 0 ? (int)got : ERR_OK;
 }
 
+static int
+file_cut(struct store *s, struct segment *seg)
+{
+    char path[PLOG_PATH_BYTES];
+    plog_path_segment(seg->log, seg->base, ".log", path);
+    int64_t got = seg->file;
+    if (got < 0)
+        got = store_run(s->disk,
+                        (struct disk_op){.kind = DISK_OPEN, .path = path, .flags = DISK_WRITABLE});
+    if (got < 0)
+        return (int)got;
+    int32_t file = (int32_t)got;
+    got = store_run(s->disk,
+                    (struct disk_op){.kind = DISK_TRUNCATE, .file = file, .offset = seg->bytes});
+    if (got >= 0)
+        got = store_run(s->disk, (struct disk_op){.kind = DISK_SYNC, .file = file});
+    if (seg->file < 0)
+        store_run(s->disk, (struct disk_op){.kind = DISK_CLOSE, .file = file});
+    if (got >= 0)
+        seg->allocated = seg->bytes;
+    return got < 0 ? (int)got : ERR_OK;
+}
+
 /* Active files lose the space allocated ahead, so that at rest a file is exactly its log. */
 static int
 files_cut(struct store *s)
 {
-    for (struct list *n = s->open_files.next; n != &s->open_files; n = n->next) {
-        struct segment *seg = list_item(n, struct segment, open_node);
-        if (seg->sealed || seg->allocated <= seg->bytes)
-            continue;
-        struct disk_op op = {.kind = DISK_TRUNCATE, .file = seg->file, .offset = seg->bytes};
-        int64_t got = s->disk->ops->run(s->disk->self, &op);
-        if (got >= 0) {
-            op = (struct disk_op){.kind = DISK_SYNC, .file = seg->file};
-            got = s->disk->ops->run(s->disk->self, &op);
-        }
-        if (got < 0)
-            return (int)got;
-        seg->allocated = seg->bytes;
+    int rc = ERR_OK;
+    for (uint32_t i = 0; i < s->log_limit; i++) {
+        const struct plog *p = &s->logs[i];
+        for (uint32_t k = 0; rc == ERR_OK && p->used && k < p->segment_count; k++)
+            if (p->segments[k]->created && p->segments[k]->allocated > p->segments[k]->bytes)
+                rc = file_cut(s, p->segments[k]);
     }
-    return ERR_OK;
+    return rc;
 }
 
 static bool
@@ -438,20 +473,38 @@ all_quiet(const struct store *s)
            list_empty(&s->dying) && journal_durable_lsn(s->journal) == journal_last_lsn(s->journal);
 }
 
+/* No room to write back all: the journal and the last checkpoint hold the rest. */
+static int
+close_full(struct store *s)
+{
+    int rc = ERR_OK;
+    s->ending = true;
+    while (rc == ERR_OK &&
+           (s->jobs_used || journal_durable_lsn(s->journal) < journal_last_lsn(s->journal)))
+        rc = turn_blocking(s);
+    if (rc == ERR_OK)
+        log_warn("store", "stopped on a full disk: the next start replays the journal core=%u",
+                 s->config.core);
+    return rc;
+}
+
 int
 store_close(struct store *s)
 {
     int rc = ERR_OK;
+    uint64_t hits = s->room.hits;
     s->flushing = true;
-    while (rc == ERR_OK && !s->frozen && !all_quiet(s))
+    while (rc == ERR_OK && !s->frozen && s->room.hits == hits && !all_quiet(s))
         rc = turn_blocking(s);
-    if (rc == ERR_OK && !s->frozen) {
+    if (rc == ERR_OK && !s->frozen && s->room.hits == hits) {
         rc = files_cut(s);
         if (rc == ERR_OK)
             store_ckpt_begin(s, true);
         while (rc == ERR_OK && !s->frozen && s->ckpt.phase != CKPT_IDLE)
             rc = turn_blocking(s);
     }
+    if (rc == ERR_NO_SPACE || (rc == ERR_OK && s->room.hits != hits))
+        rc = close_full(s);
     if (rc == ERR_OK && s->frozen)
         rc = ERR_IO; /* the next start replays the journal */
     store_abandon(s);
@@ -497,14 +550,17 @@ store_step(struct store *s, uint64_t now_ns, uint64_t *deadline_ns)
     store_tail_durable(s);
     store_tail_clean(s);
     store_tail_evict(s);
+    uint64_t room = store_room_step(s);
     store_writeback_step(s);
     store_ckpt_step(s);
-    if (!list_empty(&s->dying))
+    if (!list_empty(&s->dying) && !s->ending)
         store_delete_step(s);
     *deadline_ns = journal_deadline(s->journal);
     uint64_t write = store_writeback_deadline(s);
     if (write < *deadline_ns)
         *deadline_ns = write;
+    if (room < *deadline_ns)
+        *deadline_ns = room;
     if (s->ckpt.phase == CKPT_SAVE)
         *deadline_ns = now_ns; /* more to do at once */
     return ERR_OK;

@@ -8,7 +8,10 @@
  * file, and a checkpoint lets the journal go on in a circle.
  *
  * Failures: an error of the journal is fatal for the process (store_step returns it, the loop logs
- * it and exits: a retried sync lies).  An error of a segment takes that partition offline. */
+ * it and exits: a retried sync lies).  An error of a segment takes that partition offline; its
+ * records stay in the journal for the next start, and when the ring is full of them store_step
+ * returns an error.  A full disk is no error: while free space is short appends and new logs are
+ * refused, reads go on, and it ends by itself (store_room.c). */
 #ifndef SLUICE_STORE_STORE_H
 #define SLUICE_STORE_STORE_H
 
@@ -41,7 +44,8 @@ struct store_boot; /* what recovery found, for all cores */
  * cut, everything flushed, one boot checkpoint with a new generation written.  Copes with a
  * core_count other than last time's.  Blocks.  A fresh directory gives an empty result.
  * ERR_CORRUPT: acknowledged data is damaged (the log line says where); nothing has been changed
- * then. ERR_IO, ERR_NO_SPACE: the disk.  store_boot_free when all store_init calls are done. */
+ * then. ERR_IO, ERR_NO_SPACE: the disk (a fresh directory needs room for the journals; later ones
+ * only for what is replayed).  store_boot_free when all store_init calls are done. */
 must_check int store_recover(struct disk *disk, uint32_t core_count, uint64_t journal_bytes,
                              struct store_boot **out);
 void store_boot_free(struct store_boot *boot);
@@ -60,7 +64,8 @@ uint32_t store_core_of(const uint8_t topic_id[16], int32_t partition, uint32_t c
 must_check int store_init(const struct store_config *config, struct disk *disk,
                           const struct store_boot *boot, struct store **out);
 
-/* Clean stop: write-back, flush, checkpoint with the clean mark.  Blocks.  Frees everything. */
+/* Clean stop: write-back, flush, checkpoint with the clean mark.  Blocks.  Frees everything.  On a
+ * full disk ERR_OK without the mark: all is durable, the next start replays the journal. */
 int store_close(struct store *s);
 /* Frees memory and files and writes nothing (after a failure; tests use it as "kill -9"). */
 void store_abandon(struct store *s);
@@ -73,8 +78,8 @@ struct plog *store_find(struct store *s, const uint8_t topic_id[16], int32_t par
 
 /* Creates a log, or reconfigures the one that exists (ERR_OK both times; *out lent until deleted).
  * Creation is durable with the next frame; appends may follow at once.  ERR_LIMIT: logs_max.
- * ERR_AGAIN: no journal room just now, or files of a deleted log of that identity are still there;
- * call again after a store_step. */
+ * ERR_AGAIN: no journal room just now, or files of a deleted log of that identity are still there,
+ * or the disk is nearly full and the log would be a new one; call again after a store_step. */
 must_check int store_create(struct store *s, const uint8_t topic_id[16], int32_t partition,
                             const struct plog_config *config, struct plog **out);
 
@@ -100,7 +105,7 @@ struct store_appended {
  *   KERR_DUPLICATE_SEQUENCE_NUMBER  the producer sent this batch before: *out is valid too and
  * holds the first append's offset and lsn; the caller answers success
  *   KERR_OUT_OF_ORDER_SEQUENCE_NUMBER, KERR_INVALID_PRODUCER_EPOCH, KERR_UNKNOWN_PRODUCER_ID
- *   KERR_KAFKA_STORAGE_ERROR        the partition is offline
+ *   KERR_KAFKA_STORAGE_ERROR        the partition is offline, or the disk is nearly full
  *   KERR_MESSAGE_TOO_LARGE          larger than a quarter of cache_bytes
  * or a negative enum err: ERR_AGAIN: no frame memory or journal space just now, call again after a
  * store_step that returned progress.  Source: Kafka UnifiedLog.append, ProducerAppendInfo. */

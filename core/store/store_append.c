@@ -277,7 +277,11 @@ store_append(struct store *s, struct plog *p, const struct batch_info *info, str
     }
     if (info->bytes > s->journal_config.record_bytes_max - 128 || info->bytes > INT32_MAX)
         return KERR_MESSAGE_TOO_LARGE;
-    int rc = append(s, p, info, batch, leader_epoch, now_ms, out);
+    int rc = store_room_take(s, info->bytes);
+    if (rc == ERR_NO_SPACE)
+        return KERR_KAFKA_STORAGE_ERROR;
+    if (rc == ERR_OK)
+        rc = append(s, p, info, batch, leader_epoch, now_ms, out);
     if (rc == ERR_AGAIN)
         s->stats.journal_wait_turns++;
     return rc;

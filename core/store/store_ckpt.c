@@ -15,7 +15,16 @@
  *   DURABLE  wait until everything saved is durable in the journal
  *   WRITE    write the file, then release the journal up to lsn
  * Replay of records behind lsn onto the saved logs is idempotent (a batch says its offset and
- * place). DURABLE matters: else a producer's sequence could outlive the batch it belongs to. */
+ * place). DURABLE matters: else a producer's sequence could outlive the batch it belongs to.
+ *
+ * A log that went offline has records in the journal only.  All of them are behind what was
+ * released then (lsn_pin): later checkpoints say that lsn, go on saving the other logs, and release
+ * nothing more. Nothing of an offline log is synced again: a second sync would lie.  The ring then
+ * fills to its end, and there the process stops: the disk needs a repair, and the next start
+ * replays.
+ *
+ * A checkpoint that finds the disk full is given up; the next one writes the same file, for the
+ * other one is the last that is valid. */
 #include "core/base/crc32c.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
@@ -87,6 +96,8 @@ store_sync_next(struct store *s, struct job *j)
     if (j->result < 0) {
         if (!j->log->dead)
             store_offline(s, j->log, (int)j->result, "sync");
+    } else if (j->log->state == PLOG_OFFLINE) {
+        /* another sync failed meanwhile: what this one saved is not known */
     } else if (j->step == JOB_OPENED) {
         j->step++;
         j->from = seg->written; /* what this sync covers */
@@ -105,8 +116,8 @@ void
 store_dirs_next(struct store *s, struct job *j)
 {
     struct plog *p = j->log;
-    if (j->result < 0 || p->dead) {
-        if (!p->dead)
+    if (j->result < 0 || p->dead || p->state == PLOG_OFFLINE) {
+        if (!p->dead && j->result < 0)
             store_offline(s, p, (int)j->result, "sync of a directory");
         s->ckpt.flight--;
         store_job_end(s, j);
@@ -162,11 +173,15 @@ sync_some(struct store *s)
         if (!list_empty(&k->sync)) {
             struct segment *seg = list_item(k->sync.next, struct segment, sync_node);
             list_remove(&seg->sync_node);
+            if (seg->log->state == PLOG_OFFLINE)
+                continue;
             k->flight++;
             store_job_open(s, store_job(s, JOB_SYNC, seg->log, seg));
         } else if (!list_empty(&k->dirs)) {
             struct plog *p = list_item(k->dirs.next, struct plog, dir_node);
             list_remove(&p->dir_node);
+            if (p->state == PLOG_OFFLINE)
+                continue;
             k->flight++;
             dirs_begin(s, p);
         } else {
@@ -236,12 +251,14 @@ ckpt_write(struct store *s)
     if (!j)
         return;
     k->phase = CKPT_WRITE;
+    k->failed = false;
+    k->lsn_header = s->frozen && s->ckpt.lsn_pin < k->lsn ? s->ckpt.lsn_pin : k->lsn;
     struct ckpt_header h = {.generation = s->generation,
                             .seq = ++k->seq,
-                            .lsn = k->lsn,
+                            .lsn = k->lsn_header,
                             .next_id = s->next_id,
                             .core_count = s->config.core_count,
-                            .flags = k->clean ? CKPT_FLAG_CLEAN : 0,
+                            .flags = k->clean && !s->frozen ? CKPT_FLAG_CLEAN : 0,
                             .log_count = k->count};
     must(k->len - CKPT_HEADER_BYTES <= UINT32_MAX);
     store_ckpt_header_write(
@@ -257,10 +274,36 @@ ckpt_write(struct store *s)
                                     .flags = DISK_CREATE | DISK_WRITABLE | DISK_DIRECT});
 }
 
+static void
+ckpt_give_up(struct store *s, struct job *j)
+{
+    s->ckpt.seq--; /* the same file again */
+    s->ckpt.phase = CKPT_IDLE;
+    store_job_end(s, j);
+}
+
+/* Every byte of the file is written anew, and then synced, by the next one. */
+static void
+ckpt_full(struct store *s, struct job *j)
+{
+    store_room_hit(s);
+    s->ckpt.failed = true;
+    if (j->step == CKPT_OPEN) {
+        ckpt_give_up(s, j);
+        return;
+    }
+    j->step = CKPT_CLOSE;
+    store_job_run(s, j, &(struct disk_op){.kind = DISK_CLOSE, .file = j->file});
+}
+
 void
 store_ckpt_next(struct store *s, struct job *j)
 {
     struct ckpt *k = &s->ckpt;
+    if (j->result == ERR_NO_SPACE && j->step <= CKPT_FILE_SYNC) {
+        ckpt_full(s, j);
+        return;
+    }
     if (j->result < 0) {
         log_error("store", "checkpoint failed core=%u error=%s", s->config.core,
                   err_name((int)j->result));
@@ -296,11 +339,19 @@ store_ckpt_next(struct store *s, struct job *j)
         store_job_run(s, j, &(struct disk_op){.kind = DISK_CLOSE, .file = j->file});
         return;
     case CKPT_CLOSE:
+        if (k->failed) {
+            ckpt_give_up(s, j);
+            return;
+        }
         j->step = CKPT_NAME;
         store_job_run(s, j, &(struct disk_op){.kind = DISK_SYNC_DIR, .path = s->dir});
         return;
     default:
-        journal_release(s->journal, k->lsn);
+        journal_release(s->journal, k->lsn_header);
+        k->lsn_done = k->lsn;
+        k->lsn_released = k->lsn_header;
+        if (k->lsn_pin < k->lsn_released) /* went offline behind the sync of this one */
+            k->lsn_pin = k->lsn_released;
         k->phase = CKPT_IDLE;
         s->stats.checkpoints++;
         store_job_end(s, j);
@@ -324,17 +375,37 @@ ckpt_due(const struct store *s)
 {
     uint64_t used, total;
     journal_room(s->journal, &used, &total);
-    if (journal_durable_lsn(s->journal) <= s->ckpt.lsn)
+    if (store_room_waits(s) || journal_durable_lsn(s->journal) <= s->ckpt.lsn_done)
         return false; /* nothing to gain */
-    return used > total / 2 || s->now_ns - s->ckpt.began_ns > CKPT_EVERY_NS;
+    if (s->now_ns - s->ckpt.began_ns > CKPT_EVERY_NS)
+        return true;
+    return used > total / 2 && !s->frozen; /* frozen: it would free nothing */
+}
+
+/* Logs are offline, and the ring has come round to their records. */
+static bool
+ring_ends(const struct store *s)
+{
+    uint64_t used, total;
+    journal_room(s->journal, &used, &total);
+    return used + s->journal_config.record_bytes_max + STORE_BLOCK > total;
 }
 
 void
 store_ckpt_step(struct store *s)
 {
     struct ckpt *k = &s->ckpt;
-    if (s->frozen)
+    if (s->ending)
         return;
+    if (s->frozen && ring_ends(s)) {
+        log_error(
+            "store",
+            "stopped: the journal is full and holds the only copy of records of partitions "
+            "that are offline (see above): repair the disk and start again core=%u offline=%u",
+            s->config.core, s->frozen);
+        s->error = ERR_IO;
+        return;
+    }
     if (k->phase == CKPT_IDLE && ckpt_due(s))
         store_ckpt_begin(s, false);
     if (k->phase == CKPT_FLUSH && s->tail.clean >= k->goal) {

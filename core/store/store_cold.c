@@ -95,6 +95,15 @@ store_buffer_find(struct store *s, const struct plog *p, int64_t segment_base, u
     return best;
 }
 
+uint32_t
+store_buffers_busy(const struct store *s)
+{
+    uint32_t busy = 0;
+    for (uint32_t i = 0; i < s->config.read_buffers; i++)
+        busy += s->buffers[i].state == READ_BUSY;
+    return busy;
+}
+
 int
 store_buffer_error(struct read_buffer *b, uint32_t pos)
 {

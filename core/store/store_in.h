@@ -6,6 +6,7 @@
  *   store_writeback.c  batches from the cache to segment files; sealing
  *   store_ckpt.c       core checkpoints
  *   store_delete.c     files of deleted logs
+ *   store_room.c       room on the disk
  *   store_read.c       locate, hold; store_cold.c: read buffers, index rebuild; store_time.c
  *   store_recover.c    boot; store_replay.c: journal records into segments */
 #ifndef SLUICE_STORE_STORE_IN_H
@@ -33,9 +34,11 @@ enum {
     STORE_SYNCS_MAX = 8,
     STORE_BOUNCE_BYTES = 1 << 20,
     STORE_WRITE_GOOD_BYTES = 256 << 10,
-    STORE_FILES_MAX = 2048, /* open segment files */
+    STORE_FILES_MAX = 2048,    /* open segment files */
+    STORE_STEP_MAX = 16 << 20, /* allocated ahead of a segment */
     STORE_READ_BUFFERS_MAX = 4096,
     STORE_WAITERS_MAX = 1 << 16,
+    STORE_AHEAD = 3,     /* reads begun behind the one that is needed */
     STORE_LARGE_MAX = 8, /* whole large batches read for store_find_time */
     STORE_DONE_MAX = 32, /* completions taken per poll */
 };
@@ -118,13 +121,26 @@ enum ckpt_phase { CKPT_IDLE, CKPT_FLUSH, CKPT_SYNC, CKPT_SAVE, CKPT_DURABLE, CKP
 struct ckpt {
     enum ckpt_phase phase;
     uint64_t seq, goal, lsn, lsn_saved, began_ns;
-    bool clean;
+    uint64_t lsn_done;     /* lsn of the last one that was completed */
+    uint64_t lsn_header;   /* where a replay begins that starts from the one being written */
+    uint64_t lsn_released; /* the same of the last one that was completed */
+    uint64_t lsn_pin;      /* with logs offline: where replay begins at the latest */
+    bool clean, failed;
     uint32_t slot;          /* next log to save */
     uint32_t count;         /* logs saved */
     struct list sync, dirs; /* segments and logs still to be synced */
     uint32_t flight;
     uint8_t *mem;
     uint64_t room, len;
+};
+
+struct room {
+    uint64_t credit;   /* bytes that may be appended before the next look */
+    uint64_t wanted;   /* by an append that did not get them */
+    uint64_t look_ns;  /* of the next look */
+    uint64_t retry_ns; /* no work that needs space before */
+    uint64_t hits;     /* results ERR_NO_SPACE */
+    bool low;
 };
 
 struct store {
@@ -145,8 +161,10 @@ struct store {
     uint8_t *blocks; /* per log: the last, partial block of its file */
     uint8_t *bounce;
     bool bounce_busy[STORE_WRITES_MAX];
-    uint32_t writes, frozen; /* frozen: logs offline; checkpoints stop */
+    uint32_t writes, frozen; /* frozen: logs offline; they pin the journal */
     bool flushing;           /* write back whatever is durable */
+    bool ending;             /* no new work: what is under way ends */
+    struct room room;
     struct job jobs[STORE_JOBS_MAX];
     uint32_t jobs_used;
     struct ckpt ckpt;
@@ -214,6 +232,15 @@ void store_ckpt_step(struct store *s);
 void store_ckpt_begin(struct store *s, bool clean);
 void store_delete_step(struct store *s);
 
+/* store_room.c.  A look asks the disk. */
+void store_room_look(struct store *s);
+uint64_t store_room_step(struct store *s); /* part of a turn; when it wants the next one */
+/* Takes room for an append: ERR_OK, ERR_AGAIN (after a look), ERR_NO_SPACE. */
+must_check int store_room_take(struct store *s, uint64_t bytes);
+void store_room_hit(struct store *s);             /* an operation ended with ERR_NO_SPACE */
+bool store_room_waits(const struct store *s);     /* a pause after that */
+uint64_t store_room_ahead(const struct store *s); /* bytes that may be allocated ahead */
+
 /* store_ckpt.c: the files.  Content: u32 count, then logs (plog_save). */
 struct ckpt_header {
     uint64_t generation, seq, lsn, next_id;
@@ -228,6 +255,7 @@ must_check int store_ckpt_header_read(const uint8_t *at, uint64_t bytes, struct 
 /* store_cold.c */
 struct read_buffer *store_buffer_find(struct store *s, const struct plog *p, int64_t segment_base,
                                       uint32_t pos);
+uint32_t store_buffers_busy(const struct store *s); /* reads under way */
 int store_buffer_read(struct store *s, struct plog *p, struct segment *seg, uint32_t pos,
                       struct read_buffer **out); /* ERR_AGAIN: none free */
 /* Why a position in a buffer that is ready cannot be used, ERR_OK when it can.  An error is told

@@ -250,22 +250,47 @@ hold_cached(struct store *s, const struct store_range *range, int64_t segment_li
     s->stats.cache_reads++;
 }
 
+/* Where to begin a read for a position: at an index entry, from which on batches can be checked,
+ * unless that is far in front of it. */
+static uint32_t
+cold_start(const struct segment *seg, uint32_t pos)
+{
+    int64_t i = index_by_pos(&seg->idx, pos);
+    uint32_t at = i < 0 ? pos : index_get(&seg->idx, (uint32_t)i)->pos;
+    return pos - at > STORE_READ_BYTES / 2 ? pos : at;
+}
+
+/* Begins to read what comes behind buffer b in the range, as long as half of the buffers are left
+ * to other readers: one that catches up does not wait for the disk piece by piece. */
+static void
+read_ahead(struct store *s, const struct store_range *range, struct segment *seg,
+           struct read_buffer *b)
+{
+    uint32_t limit = range->at + range->len;
+    if (limit > seg->written) /* the rest is in the cache */
+        limit = seg->written;
+    for (int n = 0; n < STORE_AHEAD && b->pos + b->len < limit; n++) {
+        uint32_t pos =
+            b->state == READ_READY && b->whole_to > range->at ? b->whole_to : b->pos + b->len;
+        b = store_buffer_find(s, range->log, seg->base, pos);
+        if (!b && (store_buffers_busy(s) >= s->config.read_buffers / 2 ||
+                   store_buffer_read(s, range->log, seg, cold_start(seg, pos), &b) != ERR_OK))
+            return;
+    }
+}
+
 static int
 hold_cold(struct store *s, const struct store_range *range, struct segment *seg, uint64_t waiter,
           struct store_hold *out)
 {
     struct plog *p = range->log;
     struct read_buffer *b = store_buffer_find(s, p, seg->base, range->at);
-    if (!b) {
-        int64_t i = index_by_pos(&seg->idx, range->at);
-        uint32_t pos = i < 0 ? range->at : index_get(&seg->idx, (uint32_t)i)->pos;
-        if (range->at - pos > STORE_READ_BYTES / 2)
-            pos = range->at;
-        int rc = store_buffer_read(s, p, seg, pos, &b);
-        store_wait(s, waiter, rc == ERR_OK ? b : NULL);
-        return ERR_AGAIN;
-    }
-    if (b->state == READ_BUSY) {
+    bool there = b && b->state != READ_BUSY;
+    if (!b && store_buffer_read(s, p, seg, cold_start(seg, range->at), &b) != ERR_OK)
+        b = NULL;
+    if (b)
+        read_ahead(s, range, seg, b);
+    if (!there) {
         store_wait(s, waiter, b);
         return ERR_AGAIN;
     }

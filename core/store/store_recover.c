@@ -341,6 +341,22 @@ boot_write(struct disk *disk, const struct store_boot *boot)
 /* ---- all together ------------------------------------------------------------------------------
  */
 
+/* A fresh directory is not begun on a disk that has no place for its journals. */
+static bool
+journals_fit(struct disk *disk, uint32_t core_count, uint64_t journal_bytes)
+{
+    struct disk_facts facts;
+    disk->ops->facts(disk->self, &facts);
+    uint64_t need = core_count * journal_bytes;
+    if (facts.free_bytes >= need)
+        return true;
+    log_error("store",
+              "the disk is too small for the journals: %u of %llu bytes, free=%llu: make room, or "
+              "set a smaller journal.bytes",
+              core_count, (unsigned long long)journal_bytes, (unsigned long long)facts.free_bytes);
+    return false;
+}
+
 static int
 recover(struct recover *v, uint32_t core_count, uint64_t journal_bytes, struct store_boot *boot)
 {
@@ -356,6 +372,8 @@ recover(struct recover *v, uint32_t core_count, uint64_t journal_bytes, struct s
     }
     if (v->boot.header.core_count > RECOVER_CORES_MAX)
         return ERR_CORRUPT;
+    if (!there && !journals_fit(v->disk, core_count, journal_bytes))
+        return ERR_NO_SPACE;
     got = store_run(v->disk, (struct disk_op){.kind = DISK_MKDIR, .path = "log"});
     if (got < 0 && got != ERR_EXISTS)
         return (int)got;
@@ -385,6 +403,10 @@ store_recover(struct disk *disk, uint32_t core_count, uint64_t journal_bytes,
     free(v.cores);
     free(v.boot.mem);
     store_replay_free(&v.replay);
+    if (rc == ERR_NO_SPACE)
+        log_error("store",
+                  "the disk is full, so the journal cannot be replayed: nothing is lost, make "
+                  "room on the file system of the data directory and start again");
     if (rc != ERR_OK) {
         store_boot_free(boot);
         return rc;

@@ -6,8 +6,10 @@
  */
 #include "core/base/err.h"
 #include "core/base/log.h"
+#include "core/store/journal_in.h"
 #include "core/store/store_in.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -347,19 +349,64 @@ store_replay_record(void *replay, uint64_t lsn, uint32_t kind, struct view body)
 /* ---- finishing ---------------------------------------------------------------------------------
  */
 
-/* Cuts a file to its valid length and makes it durable. */
+enum { FINISH_SIDE_BY_SIDE = 64 };
+
+/* Files and directories on their way to stable storage, some side by side. */
+struct finish {
+    struct disk *disk;
+    struct disk_op ops[FINISH_SIDE_BY_SIDE];
+    struct segment *segments[FINISH_SIDE_BY_SIDE]; /* NULL: a directory */
+    char paths[FINISH_SIDE_BY_SIDE][PLOG_PATH_BYTES];
+    uint32_t count;
+};
+
 static int
-segment_finish(struct replay *r, const struct plog *p, struct segment *seg)
+finish_flush(struct finish *f)
+{
+    int rc = journal_run_all(f->disk, f->ops, f->count);
+    for (uint32_t i = 0; i < f->count; i++) {
+        struct segment *seg = f->segments[i];
+        if (!seg)
+            continue;
+        store_run(f->disk, (struct disk_op){.kind = DISK_CLOSE, .file = f->ops[i].file});
+        if (rc != ERR_OK)
+            continue;
+        seg->synced = seg->bytes;
+        seg->created = seg->named = true;
+    }
+    f->count = 0;
+    return rc;
+}
+
+static int
+finish_add(struct finish *f, const struct disk_op *op, struct segment *seg)
+{
+    f->ops[f->count] = *op;
+    f->segments[f->count++] = seg;
+    return f->count == FINISH_SIDE_BY_SIDE ? finish_flush(f) : ERR_OK;
+}
+
+static int
+finish_directory(struct finish *f, const char *path)
+{
+    char *own = f->paths[f->count];
+    snprintf(own, PLOG_PATH_BYTES, "%s", path);
+    return finish_add(f, &(struct disk_op){.kind = DISK_SYNC_DIR, .path = own}, NULL);
+}
+
+/* Cuts a file to its valid length; finish_flush makes it durable. */
+static int
+segment_finish(struct finish *f, const struct plog *p, struct segment *seg)
 {
     char path[PLOG_PATH_BYTES];
     plog_path_segment(p, seg->base, ".log", path);
     int64_t got = store_run(
-        r->disk, (struct disk_op){.kind = DISK_OPEN, .path = path, .flags = DISK_WRITABLE});
+        f->disk, (struct disk_op){.kind = DISK_OPEN, .path = path, .flags = DISK_WRITABLE});
     if (got == ERR_NOT_FOUND && seg->bytes == 0)
         return ERR_OK;
     int32_t file = (int32_t)got;
     int64_t size =
-        got < 0 ? got : store_run(r->disk, (struct disk_op){.kind = DISK_SIZE, .file = file});
+        got < 0 ? got : store_run(f->disk, (struct disk_op){.kind = DISK_SIZE, .file = file});
     int64_t rc = size < 0 && size != ERR_NOT_FOUND ? size : ERR_OK;
     if (rc == ERR_OK && (size < (int64_t)seg->bytes || seg->written != seg->bytes)) {
         log_error("store",
@@ -368,46 +415,55 @@ segment_finish(struct replay *r, const struct plog *p, struct segment *seg)
         rc = ERR_CORRUPT;
     }
     if (rc == ERR_OK && size > (int64_t)seg->bytes)
-        rc = store_run(r->disk,
+        rc = store_run(f->disk,
                        (struct disk_op){.kind = DISK_TRUNCATE, .file = file, .offset = seg->bytes});
     if (rc >= 0)
-        rc = store_run(r->disk, (struct disk_op){.kind = DISK_SYNC, .file = file});
+        return finish_add(f, &(struct disk_op){.kind = DISK_SYNC, .file = file}, seg);
     if (got >= 0)
-        store_run(r->disk, (struct disk_op){.kind = DISK_CLOSE, .file = file});
-    if (rc < 0)
-        return (int)rc;
-    seg->synced = seg->bytes;
-    seg->created = seg->named = true;
-    return ERR_OK;
+        store_run(f->disk, (struct disk_op){.kind = DISK_CLOSE, .file = file});
+    return (int)rc;
 }
 
 static int
-log_finish(struct replay *r, struct replay_log *l)
+log_finish(struct finish *f, struct replay_log *l)
 {
-    struct plog *p = &l->log;
     int rc = ERR_OK;
-    for (uint32_t i = l->finish_from; i < p->segment_count && rc == ERR_OK; i++)
-        rc = segment_finish(r, p, p->segments[i]);
-    if (rc != ERR_OK || !l->touched)
-        return rc;
-    char path[PLOG_PATH_BYTES];
-    plog_path_dir(p, path);
-    int64_t got = store_run(r->disk, (struct disk_op){.kind = DISK_SYNC_DIR, .path = path});
-    plog_path_topic(p, path);
-    if (got >= 0)
-        got = store_run(r->disk, (struct disk_op){.kind = DISK_SYNC_DIR, .path = path});
-    return got < 0 ? (int)got : ERR_OK;
+    for (uint32_t i = l->finish_from; i < l->log.segment_count && rc == ERR_OK; i++)
+        rc = segment_finish(f, &l->log, l->log.segments[i]);
+    return rc;
+}
+
+/* The names of what was written.  Logs of one topic mostly stand side by side. */
+static int
+directories_finish(struct finish *f, const struct replay *r)
+{
+    char path[PLOG_PATH_BYTES], topic[PLOG_PATH_BYTES], last[PLOG_PATH_BYTES] = "";
+    int rc = ERR_OK;
+    for (uint32_t i = 0; i < r->count && rc == ERR_OK; i++) {
+        const struct replay_log *l = r->logs[i];
+        if (l->log.dead || !l->touched)
+            continue;
+        plog_path_dir(&l->log, path);
+        rc = finish_directory(f, path);
+        plog_path_topic(&l->log, topic);
+        if (rc != ERR_OK || strcmp(topic, last) == 0)
+            continue;
+        memcpy(last, topic, sizeof last);
+        rc = finish_directory(f, topic);
+    }
+    return rc == ERR_OK ? finish_directory(f, "log") : rc;
 }
 
 int
 store_replay_finish(struct replay *r)
 {
+    struct finish f = {.disk = r->disk};
     int rc = pending_write_all(r);
     for (uint32_t i = 0; i < r->count && rc == ERR_OK; i++)
         if (!r->logs[i]->log.dead)
-            rc = log_finish(r, r->logs[i]);
-    if (rc != ERR_OK)
-        return rc;
-    int64_t got = store_run(r->disk, (struct disk_op){.kind = DISK_SYNC_DIR, .path = "log"});
-    return got < 0 ? (int)got : ERR_OK;
+            rc = log_finish(&f, r->logs[i]);
+    if (rc == ERR_OK)
+        rc = directories_finish(&f, r);
+    int flushed = finish_flush(&f); /* closes files, also after an error */
+    return rc != ERR_OK ? rc : flushed;
 }

@@ -9,15 +9,17 @@
  * A log is written when it has STORE_WRITE_GOOD_BYTES dirty, when its oldest dirty batch is
  * WRITE_AGE_NS old, when the arena is half dirty, or when a checkpoint waits for it.
  *
- * Space is allocated ahead in growing steps (1 MiB doubling to 16 MiB), so that ten thousand small
- * logs do not eat the disk; a full segment is cut to its length, synced, and its index thinned. */
+ * Space is allocated ahead in growing steps (1 MiB doubling to 16 MiB, less when the disk gets
+ * full), so that ten thousand small logs do not eat the disk; a full segment is cut to its length,
+ * synced, and its index thinned.  A full disk takes no log offline (store_room.c): the batches stay
+ * dirty. */
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/store/store_in.h"
 
 enum {
     WRITE_STEP_FIRST = 1 << 20,
-    WRITE_STEP_MAX = 16 << 20,
+    WRITE_STEP_LEAST = 64 << 10,
 };
 #define WRITE_AGE_NS (CLOCK_NS_PER_S)
 
@@ -65,7 +67,9 @@ write_failed(struct store *s, struct job *j, const char *what)
     s->bounce_busy[j->bounce] = false;
     s->writes--;
     p->writing = false;
-    if (!p->dead)
+    if (j->result == ERR_NO_SPACE)
+        store_room_hit(s);
+    else if (!p->dead)
         store_offline(s, p, (int)j->result, what);
     store_job_end(s, j);
 }
@@ -108,11 +112,15 @@ write_done(struct store *s, struct job *j)
 }
 
 static uint64_t
-allocation(const struct plog *p, const struct segment *seg, uint64_t need)
+allocation(const struct store *s, const struct job *j, uint64_t need)
 {
+    const struct segment *seg = j->seg;
     uint64_t step = seg->allocated < WRITE_STEP_FIRST ? WRITE_STEP_FIRST : seg->allocated;
-    uint64_t want = seg->allocated + (step > WRITE_STEP_MAX ? WRITE_STEP_MAX : step);
-    uint64_t most = plog_round_block(p->config.segment_bytes);
+    uint64_t ahead = store_room_ahead(s);
+    if (step > ahead)
+        step = ahead < WRITE_STEP_LEAST ? 0 : ahead / STORE_BLOCK * STORE_BLOCK;
+    uint64_t want = seg->allocated + step;
+    uint64_t most = plog_round_block(j->log->config.segment_bytes);
     if (want > most)
         want = most;
     return want > need ? want : need;
@@ -172,7 +180,7 @@ store_write_next(struct store *s, struct job *j)
         store_job_run(s, j,
                       &(struct disk_op){.kind = DISK_ALLOCATE,
                                         .file = seg->file,
-                                        .length = allocation(p, seg, need)});
+                                        .length = allocation(s, j, need)});
         return;
     }
     j->step = WRITE_DATA;
@@ -217,6 +225,8 @@ write_wanted(const struct store *s, const struct plog *p, bool all)
 void
 store_writeback_step(struct store *s)
 {
+    if (store_room_waits(s) || s->ending)
+        return;
     bool all = s->flushing || s->ckpt.phase == CKPT_FLUSH ||
                store_tail_dirty_bytes(s) > s->journal_config.arena_bytes / 2;
     struct list *n = s->dirty.next;
@@ -235,6 +245,8 @@ store_writeback_deadline(const struct store *s)
 {
     if (list_empty(&s->dirty))
         return CLOCK_NEVER;
+    if (store_room_waits(s))
+        return s->room.retry_ns;
     const struct plog *p = list_item(s->dirty.next, struct plog, dirty_node);
     return p->writing ? CLOCK_NEVER : p->dirty_since_ns + WRITE_AGE_NS;
 }
@@ -254,8 +266,10 @@ void
 store_seal_next(struct store *s, struct job *j)
 {
     struct segment *seg = j->seg;
-    if (j->result < 0) {
-        if (!j->log->dead)
+    if (j->result < 0 || j->log->state == PLOG_OFFLINE) {
+        if (j->result == ERR_NO_SPACE && j->step != SEAL_SYNC)
+            store_room_hit(s); /* it stays longer than its log, which does no harm */
+        else if (!j->log->dead && j->result < 0)
             store_offline(s, j->log, (int)j->result, "seal");
         store_job_end(s, j);
         return;

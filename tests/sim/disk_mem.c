@@ -10,7 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SECTOR = 512, MEM_FILES_MAX = 4096, MEM_OPEN_MAX = 4096, MEM_QUEUE_MAX = 1024 };
+enum {
+    SECTOR = 512,
+    BLOCK = 4096,
+    FREE_BYTES = 1 << 30,
+    MEM_FILES_MAX = 4096,
+    MEM_OPEN_MAX = 4096,
+    MEM_QUEUE_MAX = 1024
+};
 
 struct mem_file {
     uint8_t *now, *safe, *dirty;
@@ -44,7 +51,7 @@ struct queued {
 
 struct disk_mem {
     struct mem_port ports[DISK_MEM_PORTS];
-    uint64_t rng, ops, left;
+    uint64_t rng, ops, left, capacity;
     uint64_t counts[DISK_SIZE + 1];
     struct mem_file files[MEM_FILES_MAX];
     uint32_t file_count;
@@ -155,6 +162,38 @@ file_grow(struct mem_file *f, uint64_t size)
         f->size = size;
 }
 
+static uint64_t
+blocks_of(uint64_t bytes)
+{
+    return (bytes + BLOCK - 1) / BLOCK * BLOCK;
+}
+
+uint64_t
+disk_mem_used(const struct disk_mem *d)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < d->name_count; i++)
+        if (d->names[i].now >= 0)
+            bytes += blocks_of(d->files[d->names[i].now].size);
+    return bytes;
+}
+
+static uint64_t
+space_left(const struct disk_mem *d)
+{
+    if (d->capacity == UINT64_MAX)
+        return FREE_BYTES;
+    uint64_t used = disk_mem_used(d);
+    return used < d->capacity ? d->capacity - used : 0;
+}
+
+/* How many bytes a file may have. */
+static uint64_t
+size_limit(const struct disk_mem *d, const struct mem_file *f)
+{
+    return d->capacity == UINT64_MAX ? UINT64_MAX : blocks_of(f->size) + space_left(d);
+}
+
 static void
 sector_safe(struct mem_file *f, uint64_t sector, const uint8_t *bytes)
 {
@@ -181,7 +220,8 @@ static void
 file_truncate(struct mem_file *f, uint64_t size)
 {
     file_grow(f, size);
-    memset(f->now + size, 0, f->size - size);
+    if (f->size > size)
+        memset(f->now + size, 0, f->size - size);
     for (uint64_t s = size / SECTOR; s * SECTOR < f->size; s++)
         f->dirty[s] = 1;
     f->size = size;
@@ -192,6 +232,32 @@ file_of(struct disk_mem *d, int32_t number)
 {
     must(number >= 0 && number < MEM_OPEN_MAX && d->open[number] >= 0);
     return &d->files[d->open[number]];
+}
+
+static int64_t
+op_write(struct disk_mem *d, const struct disk_op *op)
+{
+    struct mem_file *f = file_of(d, op->file);
+    uint64_t limit = size_limit(d, f);
+    if (op->offset + op->len <= limit) {
+        file_write(f, op);
+        return op->len;
+    }
+    struct disk_op part = *op;
+    part.len = limit > op->offset ? (uint32_t)(limit - op->offset) / BLOCK * BLOCK : 0;
+    if (part.len)
+        file_write(f, &part);
+    return ERR_NO_SPACE;
+}
+
+static int64_t
+op_allocate(struct disk_mem *d, const struct disk_op *op)
+{
+    struct mem_file *f = file_of(d, op->file);
+    if (op->offset + op->length > size_limit(d, f))
+        return ERR_NO_SPACE;
+    file_grow(f, op->offset + op->length);
+    return ERR_OK;
 }
 
 static void
@@ -362,14 +428,12 @@ op_apply(struct disk_mem *d, struct queued *q)
     case DISK_READ:
         return op_read(d, op);
     case DISK_WRITE:
-        file_write(file_of(d, op->file), op);
-        return op->len;
+        return op_write(d, op);
     case DISK_SYNC:
         sync_apply(d, q);
         return ERR_OK;
     case DISK_ALLOCATE:
-        file_grow(file_of(d, op->file), op->offset + op->length);
-        return ERR_OK;
+        return op_allocate(d, op);
     case DISK_TRUNCATE:
         file_truncate(file_of(d, op->file), op->offset);
         return ERR_OK;
@@ -518,9 +582,9 @@ mem_arena(void *self, void *at, size_t bytes)
 static void
 mem_facts(void *self, struct disk_facts *out)
 {
-    (void)self;
+    const struct disk_mem *d = ((struct mem_port *)self)->disk;
     *out = (struct disk_facts){
-        .align_bytes = 4096, .direct = true, .file_system = "mem", .free_bytes = 1 << 30};
+        .align_bytes = 4096, .direct = true, .file_system = "mem", .free_bytes = space_left(d)};
 }
 
 static const struct disk_ops mem_ops = {mem_submit, mem_poll,  mem_run,
@@ -537,7 +601,7 @@ disk_mem_new(uint64_t seed)
     for (uint32_t i = 0; i < DISK_MEM_PORTS; i++)
         d->ports[i] = (struct mem_port){{&mem_ops, &d->ports[i]}, d};
     d->rng = seed * UINT64_C(0x9e3779b97f4a7c15) + UINT64_C(0x2545f4914f6cdd1d);
-    d->left = UINT64_MAX;
+    d->left = d->capacity = UINT64_MAX;
     for (int i = 0; i < MEM_OPEN_MAX; i++)
         d->open[i] = -1;
     return d;
@@ -651,6 +715,12 @@ disk_mem_restart(struct disk_mem *d)
         cut_file(d, &d->files[i]);
     cut_names(d);
     disk_mem_reopen(d);
+}
+
+void
+disk_mem_capacity(struct disk_mem *d, uint64_t bytes)
+{
+    d->capacity = bytes;
 }
 
 void

@@ -31,6 +31,12 @@ void disk_mem_reopen(struct disk_mem *d);
  */
 void disk_mem_fail(struct disk_mem *d, const char *part, enum disk_kind kind, int error);
 
+/* The files may hold so many bytes together, counted in blocks of 4 KiB from 0 to their size;
+ * UINT64_MAX, the default: any.  What does not fit gives ERR_NO_SPACE, and a write that does not
+ * fit is done in part.  Files that have no name any more count nothing. */
+void disk_mem_capacity(struct disk_mem *d, uint64_t bytes);
+uint64_t disk_mem_used(const struct disk_mem *d);
+
 /* The bytes of a file, for tests that damage it; NULL when there is none. */
 uint8_t *disk_mem_bytes(struct disk_mem *d, const char *path, uint64_t *size);
 uint64_t disk_mem_ops(const struct disk_mem *d);

@@ -121,6 +121,52 @@ an_error_of_the_disk_is_told(void **state)
     disk_mem_free(d);
 }
 
+static void
+a_file_for_which_there_is_no_space_is_made_when_there_is(void **state)
+{
+    (void)state;
+    struct journal_config large = small;
+    large.file_bytes = 4 << 20; /* several writes in flight */
+    for (uint64_t seed = 1; seed < 30; seed++) {
+        struct disk_mem *d = disk_mem_new(seed);
+        struct disk *port = disk_mem_port(d, 0);
+        struct journal_files f;
+        assert_int_equal(journal_files_open(&f, port, &large, numbers), ERR_OK);
+        assert_int_equal(journal_files_missing(&f), 2 * large.file_bytes);
+        uint64_t used = disk_mem_used(d);
+        disk_mem_capacity(d, used + seed % 4 * (1 << 20) + 8192);
+        journal_files_make(&f, 0);
+        uint32_t refused = 0;
+        for (int i = 0; i < 1000; i++) {
+            struct disk_op *done[8];
+            uint32_t n = port->ops->poll(port->self, done, 8);
+            for (uint32_t k = 0; k < n; k++) {
+                int error;
+                assert_true(journal_files_take(&f, done[k], &error));
+                refused += error == ERR_NO_SPACE;
+            }
+        }
+        assert_true(refused > 0);
+        assert_int_equal(f.file[1], -1);
+        assert_int_equal(disk_mem_used(d), used); /* others need it */
+        assert_int_equal(journal_files_missing(&f), 2 * large.file_bytes);
+        disk_mem_capacity(d, UINT64_MAX);
+        make_all(d, &f);
+        assert_true(f.file[1] >= 0 && f.file[2] >= 0);
+        assert_int_equal(journal_files_missing(&f), 0);
+        uint64_t size;
+        char path[JOURNAL_PATH_BYTES];
+        journal_path(&large, 1, path);
+        const uint8_t *at = disk_mem_bytes(d, path, &size);
+        assert_int_equal(size, large.file_bytes);
+        assert_int_equal(at[JOURNAL_BLOCK], 0);
+        assert_memory_equal(at + JOURNAL_BLOCK, at + JOURNAL_BLOCK + 1, size - JOURNAL_BLOCK - 1);
+        journal_files_close(&f);
+        assert_int_equal(disk_mem_open_files(d), 0);
+        disk_mem_free(d);
+    }
+}
+
 int
 main(void)
 {
@@ -130,6 +176,7 @@ main(void)
         cmocka_unit_test(a_file_of_another_geometry_is_made_again),
         cmocka_unit_test(a_file_half_made_at_a_power_cut_is_made_again),
         cmocka_unit_test(an_error_of_the_disk_is_told),
+        cmocka_unit_test(a_file_for_which_there_is_no_space_is_made_when_there_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

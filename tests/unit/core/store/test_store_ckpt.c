@@ -95,6 +95,115 @@ a_damaged_newest_checkpoint_is_refused_when_the_journal_has_moved_on(void **stat
     fixture_end(&f);
 }
 
+/* One log of two goes offline by a failing operation; *lost is how many records it has. */
+static void
+go_offline(struct fixture *f, enum disk_kind kind, int64_t *lost)
+{
+    assert_int_equal(fixture_start(f), ERR_OK);
+    struct plog *bad = fixture_log(f, 1, 7), *good = fixture_log(f, 1, 0);
+    for (int i = 0; i < 10; i++) {
+        fixture_append(f, bad, 1, 900, (uint64_t)i, i);
+        fixture_append(f, good, 1, 900, (uint64_t)i, i);
+    }
+    assert_int_equal(fixture_checkpoint(f), ERR_OK);
+    disk_mem_fail(f->disk, "/7/", kind, ERR_IO);
+    for (int i = 0; i < 10; i++)
+        fixture_append(f, bad, 1, 900, (uint64_t)i, i);
+    assert_int_equal(fixture_checkpoint(f), ERR_OK);
+    assert_int_equal(bad->state, PLOG_OFFLINE);
+    *lost = 20;
+}
+
+static void
+checkpoints_go_on_beside_a_log_that_is_offline(void **state)
+{
+    (void)state;
+    static const enum disk_kind kinds[] = {DISK_WRITE, DISK_SYNC};
+    for (uint64_t k = 0; k < 2; k++) {
+        struct fixture f;
+        int64_t lost;
+        fixture_init(&f, 10 + k);
+        go_offline(&f, kinds[k], &lost);
+        disk_mem_fail(f.disk, NULL, DISK_WRITE, 0); /* a second sync would succeed, and lie */
+        uint64_t released = f.store[0]->ckpt.lsn_released;
+        /* As if a write had been under way. */
+        struct segment *seg = plog_last(fixture_log(&f, 1, 7));
+        list_push_back(&f.store[0]->unsynced, &seg->sync_node);
+        for (int i = 0; i < 20; i++) {
+            fixture_append(&f, fixture_log(&f, 1, 0), 1, 900, (uint64_t)i, i);
+            if (i % 5 == 0)
+                assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+        }
+        assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+        assert_int_equal(f.store[0]->ckpt.lsn_released, released);
+        assert_true(seg->synced < seg->bytes);
+        disk_mem_cut_after(f.disk, 0);
+        fixture_kill(&f);
+        disk_mem_restart(f.disk);
+        assert_int_equal(fixture_start(&f), ERR_OK);
+        assert_int_equal(fixture_log(&f, 1, 7)->hw, lost);
+        assert_int_equal(fixture_log(&f, 1, 7)->state, PLOG_ONLINE);
+        assert_int_equal(fixture_log(&f, 1, 0)->hw, 30);
+        fixture_end(&f);
+    }
+}
+
+/* The ring comes round to what only the journal has: better stop than go on for ever with nothing
+ * accepted. */
+static void
+the_process_stops_when_the_ring_is_full_of_what_is_only_there(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct batch_info info;
+    struct store_appended out;
+    int64_t lost, good = 10;
+    fixture_init(&f, 12);
+    go_offline(&f, DISK_WRITE, &lost);
+    struct plog *p = fixture_log(&f, 1, 0);
+    int rc = ERR_OK;
+    while (rc == ERR_OK && good < 1000) {
+        fixture_batch(f.batch, 1, 900, 1, 1, &info);
+        if (store_append(f.store[0], p, &info, view_of(f.batch, info.bytes), 3, 1, &out) ==
+            KERR_NONE)
+            good++;
+        rc = fixture_turns(&f, 3);
+    }
+    assert_int_equal(rc, ERR_IO);
+    struct store_stats stats;
+    store_stats(f.store[0], &stats);
+    assert_true(good < 1000 && stats.journal_used_bytes > f.journal_bytes / 2);
+    int64_t acked = p->hw;
+    fixture_kill(&f);
+    disk_mem_fail(f.disk, NULL, DISK_WRITE, 0);
+    disk_mem_cut_after(f.disk, 0);
+    disk_mem_restart(f.disk);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    assert_int_equal(fixture_log(&f, 1, 7)->hw, lost);
+    assert_true(fixture_log(&f, 1, 0)->hw >= acked);
+    fixture_end(&f);
+}
+
+/* With the bad log deleted the journal is free again. */
+static void
+deleting_the_log_that_is_offline_frees_the_journal(void **state)
+{
+    (void)state;
+    struct fixture f;
+    int64_t lost;
+    fixture_init(&f, 13);
+    go_offline(&f, DISK_WRITE, &lost);
+    disk_mem_fail(f.disk, NULL, DISK_WRITE, 0);
+    store_delete(f.store[0], fixture_log(&f, 1, 7));
+    for (int i = 0; i < 1000; i++)
+        fixture_append(&f, fixture_log(&f, 1, 0), 1, 900, (uint64_t)i, i);
+    assert_int_equal(fixture_settle(&f), ERR_OK);
+    assert_int_equal(fixture_stop(&f), ERR_OK);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    assert_int_equal(fixture_log(&f, 1, 0)->hw, 1010);
+    fixture_end(&f);
+}
+
 int
 main(void)
 {
@@ -103,6 +212,9 @@ main(void)
         cmocka_unit_test(checkpoints_let_the_journal_go_round_for_ever),
         cmocka_unit_test(what_a_checkpoint_covers_is_not_replayed),
         cmocka_unit_test(a_damaged_newest_checkpoint_is_refused_when_the_journal_has_moved_on),
+        cmocka_unit_test(checkpoints_go_on_beside_a_log_that_is_offline),
+        cmocka_unit_test(the_process_stops_when_the_ring_is_full_of_what_is_only_there),
+        cmocka_unit_test(deleting_the_log_that_is_offline_frees_the_journal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -94,6 +94,79 @@ a_waiter_comes_back_when_its_read_ended(void **state)
     fixture_end(&f);
 }
 
+static void
+a_long_range_is_read_ahead_and_half_of_the_buffers_are_left_to_others(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, 5);
+    f.config.segment_bytes = 4 << 20;
+    f.read_buffers = 8;
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    struct plog *p = fixture_log(&f, 1, 0);
+    for (int i = 0; i < 140; i++)
+        fixture_append(&f, p, 1, 12000, (uint64_t)i, i);
+    assert_int_equal(fixture_stop(&f), ERR_OK);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    p = fixture_log(&f, 1, 0);
+    struct store_range range;
+    while (store_locate(f.store[0], p, 0, INT64_MAX, 1600000, true, &range) == ERR_AGAIN)
+        fixture_turns(&f, 1);
+    for (int i = 0; i < 8; i++)
+        f.store[0]->buffers[i].state = READ_FREE;
+    struct store_hold hold;
+    assert_true(range.len > 4 * STORE_READ_BYTES);
+    assert_int_equal(store_hold(f.store[0], &range, 1, &hold), ERR_AGAIN);
+    assert_int_equal(store_buffers_busy(f.store[0]), 4); /* the one needed, and three behind it */
+    fixture_turns(&f, 20);
+    uint32_t read = 0;
+    while (store_hold(f.store[0], &range, 1, &hold) == ERR_OK) {
+        read += hold.bytes;
+        range.at += hold.bytes;
+        range.len -= hold.bytes;
+        store_release(f.store[0], &hold);
+        assert_true(store_buffers_busy(f.store[0]) <= 4);
+    }
+    assert_true(read >= 3 * STORE_READ_BYTES); /* no wait between the pieces that were ahead */
+    fixture_end(&f);
+}
+
+static void
+reading_ahead_ends_where_the_file_ends_and_the_cache_begins(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, 6);
+    f.config.segment_bytes = 4 << 20;
+    f.read_buffers = 8;
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    struct plog *p = fixture_log(&f, 1, 0);
+    for (int i = 0; i < 25; i++)
+        fixture_append(&f, p, 1, 12000, (uint64_t)i, i);
+    assert_int_equal(fixture_stop(&f), ERR_OK);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    p = fixture_log(&f, 1, 0);
+    for (int i = 25; i < 40; i++)
+        fixture_append(&f, p, 1, 12000, (uint64_t)i, i);
+    const struct segment *seg = p->segments[0];
+    struct store_range range;
+    while (store_locate(f.store[0], p, 0, INT64_MAX, 4 << 20, true, &range) == ERR_AGAIN)
+        fixture_turns(&f, 1);
+    assert_true(seg->written < seg->bytes); /* some of the range is only in the cache */
+    range.len = seg->bytes;
+    struct store_hold hold;
+    while (range.len > 0) {
+        int rc = store_hold(f.store[0], &range, 1, &hold);
+        assert_true(rc == ERR_OK || rc == ERR_AGAIN);
+        fixture_turns(&f, 1);
+        range.at += hold.bytes;
+        range.len -= hold.bytes;
+        if (rc == ERR_OK)
+            store_release(f.store[0], &hold);
+    }
+    fixture_end(&f);
+}
+
 int
 main(void)
 {
@@ -102,6 +175,8 @@ main(void)
         cmocka_unit_test(a_damaged_batch_is_reported_and_never_lent),
         cmocka_unit_test(a_device_error_reaches_the_reader),
         cmocka_unit_test(a_waiter_comes_back_when_its_read_ended),
+        cmocka_unit_test(reading_ahead_ends_where_the_file_ends_and_the_cache_begins),
+        cmocka_unit_test(a_long_range_is_read_ahead_and_half_of_the_buffers_are_left_to_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -112,6 +112,36 @@ small_logs_take_little_space(void **state)
     fixture_end(&f);
 }
 
+static void
+a_clean_stop_cuts_files_that_are_not_open_and_the_next_start_allocates_again(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char path[PLOG_PATH_BYTES];
+    uint64_t size;
+    fixture_init(&f, 5);
+    f.config.segment_bytes = 1 << 30;
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    struct plog *p = fixture_log(&f, 1, 0);
+    fixture_append(&f, p, 1, 900, 1, 1);
+    assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+    assert_true(p->segments[0]->file >= 0);
+    store_file_close(f.store[0], p->segments[0]);
+    uint64_t bytes_before = p->bytes;
+    plog_path_segment(p, 0, ".log", path);
+    assert_int_equal(fixture_stop(&f), ERR_OK);
+    assert_non_null(disk_mem_bytes(f.disk, path, &size));
+    assert_int_equal(size, bytes_before);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    assert_true(f.boot.clean);
+    p = fixture_log(&f, 1, 0);
+    fixture_append(&f, p, 1, 900, 1, 1);
+    assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+    assert_non_null(disk_mem_bytes(f.disk, path, &size));
+    assert_true(size >= 1 << 20);
+    fixture_end(&f);
+}
+
 int
 main(void)
 {
@@ -120,6 +150,8 @@ main(void)
         cmocka_unit_test(appending_goes_on_behind_a_partial_block_after_a_restart),
         cmocka_unit_test(a_failed_write_takes_one_partition_offline_and_loses_nothing),
         cmocka_unit_test(small_logs_take_little_space),
+        cmocka_unit_test(
+            a_clean_stop_cuts_files_that_are_not_open_and_the_next_start_allocates_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
