@@ -47,7 +47,8 @@ enum { STREAM_SPANS_MAX = 64, STREAM_SEND_BYTES_MAX = 1 << 20 };
 
 struct stream_ops {
     /* Listens on one address.  ERR_EXISTS: port in use; ERR_DENIED; ERR_INVALID: not an address of
-     * this machine.  Several loops may listen on one address (SO_REUSEPORT). */
+     * this machine.  Several loops may listen on one address (SO_REUSEPORT).  NULL: ends all
+     * listening, for good; connections stay. */
     int (*listen)(void *self, const struct stream_addr *at);
     /* Fills at most max events; returns how many.  An id that was closed by close() still gets its
      * STREAM_CLOSED. */

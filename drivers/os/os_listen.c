@@ -5,7 +5,11 @@
 #include <netdb.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
+
+/* A broker that was killed frees its port only when the kernel has ended its io_uring. */
+enum { LISTEN_TRIES = 26, LISTEN_PAUSE_MS = 20 };
 
 static int
 address_check(const struct addrinfo *a)
@@ -21,6 +25,16 @@ address_check(const struct addrinfo *a)
     return err;
 }
 
+static int
+all_check(struct addrinfo *list)
+{
+    int err = address_check(list);
+    /* A kernel without IPv6 has nothing to say about ::. */
+    for (struct addrinfo *a = list->ai_next; a && (!err || err == ERR_UNSUPPORTED); a = a->ai_next)
+        err = address_check(a);
+    return err;
+}
+
 int
 os_listen_check(const char *host, uint16_t port)
 {
@@ -30,10 +44,12 @@ os_listen_check(const char *host, uint16_t port)
     snprintf(service, sizeof service, "%u", port);
     if (getaddrinfo(*host ? host : NULL, service, &hints, &list))
         return ERR_NOT_FOUND;
-    int err = address_check(list);
-    /* A kernel without IPv6 has nothing to say about ::. */
-    for (struct addrinfo *a = list->ai_next; a && (!err || err == ERR_UNSUPPORTED); a = a->ai_next)
-        err = address_check(a);
+    static const struct timespec pause = {.tv_nsec = LISTEN_PAUSE_MS * 1000000L};
+    int err = all_check(list);
+    for (int tries = 1; err == ERR_EXISTS && tries < LISTEN_TRIES; tries++) {
+        nanosleep(&pause, NULL);
+        err = all_check(list);
+    }
     freeaddrinfo(list);
     return err;
 }

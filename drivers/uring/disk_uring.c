@@ -18,6 +18,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -236,6 +237,10 @@ transfer_goes_on(struct disk_uring *d, struct disk_op *op, int res)
 static int64_t
 transfer_result(const struct disk_op *op, int res)
 {
+    /* What is left of a read that met the end of the file begins unaligned: direct I/O refuses it
+     * when a write has made the file longer since. */
+    if (res == -EINVAL && op->kind == DISK_READ && op->result > 0)
+        return op->result;
     if (res < 0)
         return uring_err(-res);
     if (op->kind == DISK_WRITE && op->result < op->len)
@@ -343,9 +348,13 @@ disk_list(void *self, const char *path, void (*each)(void *user, const char *nam
     return err;
 }
 
+/* Once a process: every arena of every loop meets the same limit. */
 static void
 arena_unregistered(size_t bytes, int errno_value)
 {
+    static atomic_flag told = ATOMIC_FLAG_INIT;
+    if (atomic_flag_test_and_set(&told))
+        return;
     log_warn("disk",
              "buffers are not registered (errno=%d %s, bytes=%zu): file I/O costs more CPU; %s",
              errno_value, strerror(errno_value), bytes,

@@ -2,7 +2,11 @@
  *
  * One multishot accept a listener.  The kernel ends it on an error; when descriptors or memory are
  * short it is armed again after ACCEPT_RETRY_MS, for the peers stay in the backlog meanwhile.
- * Accepted sockets inherit the options of their listener (TCP_NODELAY, SO_KEEPALIVE). */
+ * Accepted sockets inherit the options of their listener (TCP_NODELAY, SO_KEEPALIVE).
+ *
+ * The end: the accept in the kernel holds its socket until the ring is gone, which may be a while
+ * after the process is.  So the sockets are shut down: their ports are free at once, the accepts
+ * come back with an error and are not armed again. */
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "drivers/uring/stream_conn.h"
@@ -17,9 +21,20 @@ enum { BACKLOG = 4096, ACCEPT_RETRY_MS = 100 };
 
 static const uint8_t ip4_prefix[12] = {[10] = 0xff, [11] = 0xff}; /* ::ffff:0:0/96 */
 
+/* False once stream_listen_on(NULL) has shut the socket down. */
+static bool
+listens(int fd)
+{
+    int on = 0;
+    socklen_t len = sizeof on;
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &len) == 0 && on;
+}
+
 void
 stream_listen_arm(struct stream_uring *s, uint32_t listener)
 {
+    if (!listens(s->listeners[listener].fd))
+        return;
     struct io_uring_sqe *sqe = uring_sqe(s->ring);
     io_uring_prep_multishot_accept(sqe, s->listeners[listener].fd, NULL, NULL, SOCK_CLOEXEC);
     uring_sqe_tag(sqe, URING_ACCEPT, listener);
@@ -80,6 +95,8 @@ stream_listen_done(struct stream_uring *s, const struct uring_done *done)
         stream_listen_arm(s, listener);
         return;
     }
+    if (!listens(s->listeners[listener].fd))
+        return;
     log_warn("stream", "cannot accept connections now errno=%d (%s)", -done->res,
              strerror(-done->res));
     accept_retry_later(s, listener);
@@ -142,6 +159,11 @@ int
 stream_listen_on(void *self, const struct stream_addr *at)
 {
     struct stream_uring *s = self;
+    if (!at) {
+        for (uint32_t i = 0; i < s->listener_count; i++)
+            (void)shutdown(s->listeners[i].fd, SHUT_RDWR); /* fails only when it is done already */
+        return ERR_OK;
+    }
     if (s->listener_count == URING_LISTENERS_MAX)
         return ERR_LIMIT;
     int err = listener_open(at, &s->listeners[s->listener_count]);

@@ -410,7 +410,8 @@ ring_setup(struct uring *u, uint32_t sq_entries, bool cooperative)
     }
     if (ret < 0)
         return setup_failed(-ret);
-    if (entries < sq_entries)
+    static atomic_flag told = ATOMIC_FLAG_INIT; /* once a process: the other loops meet it too */
+    if (entries < sq_entries && !atomic_flag_test_and_set(&told))
         log_warn("uring",
                  "locked memory is limited: a ring of %u entries instead of %u, so more system "
                  "calls under load; raise it with `ulimit -l` or LimitMEMLOCK=infinity",

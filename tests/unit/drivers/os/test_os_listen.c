@@ -4,7 +4,9 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 static int listener;
@@ -42,6 +44,25 @@ a_port_that_somebody_listens_on_is_in_use(void **state)
     assert_int_equal(os_listen_check("127.0.0.2", port), ERR_OK);
 }
 
+static void *
+close_soon(void *arg)
+{
+    static const struct timespec soon = {.tv_nsec = 50000000};
+    nanosleep(&soon, NULL);
+    close(*(int *)arg);
+    return NULL;
+}
+
+static void
+a_port_that_is_just_being_given_up_is_waited_for(void **state)
+{
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, close_soon, &listener), 0);
+    assert_int_equal(os_listen_check("127.0.0.1", port), ERR_OK);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    listener = -1;
+}
+
 static void
 a_free_port_is_free_and_stays_so(void **state)
 {
@@ -63,6 +84,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_port_that_somebody_listens_on_is_in_use, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_port_that_is_just_being_given_up_is_waited_for, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_free_port_is_free_and_stays_so, setup, teardown),
         cmocka_unit_test_setup_teardown(a_foreign_address_and_an_unknown_name_are_told_apart, setup,
                                         teardown),

@@ -1,7 +1,7 @@
 #include "tests/unit/drivers/uring/uring_fixture.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
+#include <semaphore.h>
 #include <stdlib.h>
 
 static const struct uring_config small = {.connections_max = 16, .request_bytes_max = 1 << 20};
@@ -72,15 +72,15 @@ struct slow_reader {
     int fd;
     size_t bytes;
     size_t wrong;
-    _Atomic bool go;
+    sem_t go;
 };
 
 static void *
 slow_reader_run(void *arg)
 {
     struct slow_reader *r = arg;
-    while (!atomic_load(&r->go))
-        usleep(100);
+    while (sem_wait(&r->go) != 0)
+        continue;
     uint8_t got[4096];
     size_t at = 0;
     while (at < r->bytes) {
@@ -105,6 +105,7 @@ a_slow_reader_gives_bytes_back_and_has_them_all_later(void **state)
     for (size_t i = 0; i < BYTES; i++)
         bytes[i] = (uint8_t)(i * 7);
     pthread_t thread;
+    assert_int_equal(sem_init(&reader.go, 0, 0), 0);
     assert_int_equal(pthread_create(&thread, NULL, slow_reader_run, &reader), 0);
     uint32_t at = 0, backs = 0;
     while (at < BYTES) {
@@ -118,7 +119,7 @@ a_slow_reader_gives_bytes_back_and_has_them_all_later(void **state)
             continue;
         backs++;
         assert_int_equal(fixture_send(&f, id, bytes + at, BYTES - at), 0);
-        atomic_store(&reader.go, true);
+        sem_post(&reader.go);
         fixture_await(&f, id, STREAM_WRITABLE);
     }
     assert_int_equal(pthread_join(thread, NULL), 0);
@@ -256,7 +257,7 @@ static void *
 stop_sending_late(void *arg)
 {
     const int *fd = arg;
-    usleep(400000);
+    clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = 400000000}, NULL);
     shutdown(*fd, SHUT_WR);
     return NULL;
 }

@@ -113,6 +113,34 @@ an_address_of_another_machine_is_invalid(void **state)
     uring_destroy(f.uring);
 }
 
+static void
+an_end_of_listening_frees_the_port_and_keeps_the_connections(void **state)
+{
+    struct fixture f = fixture_of(small);
+    int fd = client_connect(&f);
+    struct stream_event e = fixture_await(&f, 0, STREAM_OPENED);
+    assert_int_equal(f.stream.ops->listen(f.stream.self, NULL), ERR_OK);
+    /* At once, whatever the kernel still does with the accept. */
+    int other = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int one = 1;
+    assert_int_equal(setsockopt(other, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one), 0);
+    struct sockaddr_in in = {.sin_family = AF_INET,
+                             .sin_port = htons(f.port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int late = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(late, (struct sockaddr *)&in, sizeof in), -1);
+    assert_int_equal(bind(other, (struct sockaddr *)&in, sizeof in), 0);
+    assert_int_equal(listen(other, 1), 0);
+    for (int i = 0; i < 3; i++)
+        fixture_turn(&f);
+    client_send(fd, "x", 1);
+    fixture_await(&f, e.id, STREAM_READABLE);
+    close(late);
+    close(other);
+    close(fd);
+    uring_destroy(f.uring);
+}
+
 int
 main(void)
 {
@@ -120,6 +148,7 @@ main(void)
         cmocka_unit_test(a_peer_is_announced_with_its_address),
         cmocka_unit_test(no_descriptors_left_only_delays_an_accept),
         cmocka_unit_test(a_port_in_use_exists),
+        cmocka_unit_test(an_end_of_listening_frees_the_port_and_keeps_the_connections),
         cmocka_unit_test(connections_over_the_limit_are_closed_and_counted),
         cmocka_unit_test(both_families_are_heard_on_the_any_address),
         cmocka_unit_test(an_address_of_another_machine_is_invalid),
