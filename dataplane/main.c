@@ -7,6 +7,7 @@
  * nothing: recovery decides what is true. */
 #include "core/base/err.h"
 #include "core/base/log.h"
+#include "core/wire/batch.h"
 #include "dataplane/broker/shard.h"
 #include "drivers/os/os.h"
 #include "drivers/uring/uring.h"
@@ -206,11 +207,13 @@ shard_main(void *arg)
     if (os_pin(d->cpu))
         log_warn("data", "cannot bind shard %u to processor %d", d->number, d->cpu);
     uring_enable(d->uring);
+    die_if(batch_thread_ready(), "memory for codecs");
     store_open(d, &store);
     (void)pthread_barrier_wait(&d->data->stores_ready);
     serve(d, store);
     die_if(store_close(store), "the clean stop of a shard failed");
     shard_free(&d->shard);
+    batch_thread_end();
     return NULL;
 }
 

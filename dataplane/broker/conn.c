@@ -2,12 +2,14 @@
  *
  * What the stream lends is cut into requests (4 bytes of length, then the request) and each is
  * started at once, as long as fewer than in_flight_max are out; the rest waits in the stream, which
- * closes the peer's window.  A request that gets REQ_AGAIN stays in the stream too.
+ * closes the peer's window; so it does while more than CONN_UNSENT_MAX of answers are not out.  A
+ * request that gets REQ_AGAIN stays in the stream too.
  *
  * I1 conn->again is the last of conn->requests and its bytes are the front of the stream. */
 #include "dataplane/broker/conn.h"
 
 #include "core/base/err.h"
+#include "core/wire/wire_gen.h"
 #include "dataplane/broker/shard.h"
 
 enum { LENGTH_BYTES = 4, REQUEST_BYTES_MIN = 8, SWEEPS_PER_TIMEOUT = 16 };
@@ -19,6 +21,19 @@ conn_of(struct shard *s, const struct stream_event *e)
     if (index >= s->conn_slots || s->conns[index].id != e->id)
         return NULL;
     return &s->conns[index];
+}
+
+bool
+conn_may_parse(const struct shard *s, const struct conn *c)
+{
+    if (c->request_count >= s->in_flight_max)
+        return false;
+    uint64_t unsent = 0;
+    for (const struct list *at = c->requests.next; at != &c->requests; at = at->next) {
+        const struct req *r = list_item(at, struct req, link);
+        unsent += r->done ? r->answer.len : 0;
+    }
+    return unsent <= CONN_UNSENT_MAX;
 }
 
 void
@@ -154,7 +169,7 @@ requests_cut(struct shard *s, struct conn *c, struct view in, uint32_t *want)
             *want = LENGTH_BYTES + len;
             return at;
         }
-        if (c->request_count >= s->in_flight_max && !c->again) {
+        if (!c->again && !conn_may_parse(s, c)) {
             c->unread = true;
             return at;
         }
@@ -195,30 +210,49 @@ conn_readable(struct shard *s, const struct stream_event *e)
     conn_mark(s, c);
 }
 
+/* What a stalled connection waits for: appends for the journal, all others for memory. */
+static bool
+waits_for_journal(const struct conn *c)
+{
+    return c->again && c->again->api->key == WIRE_API_PRODUCE;
+}
+
+/* Tries the stalled ones again, oldest first, until one of its kind still is: the oldest of a kind
+ * is served first, and a large answer that finds no memory holds up no append. */
+static void
+stalled_run(struct shard *s)
+{
+    bool full[2] = {false, false};
+    struct list *at = s->conns_stalled.next;
+    for (uint32_t n = 0; n < CONN_STALLED_LOOKS && at != &s->conns_stalled; n++) {
+        struct conn *c = list_item(at, struct conn, stalled);
+        at = at->next;
+        bool kind = waits_for_journal(c);
+        if (full[kind])
+            continue;
+        struct list *next = at;
+        list_remove(&c->stalled);
+        if (c->closing)
+            continue;
+        parse(s, c);
+        conn_mark(s, c);
+        if (list_empty(&c->stalled))
+            continue;
+        list_remove(&c->stalled); /* back to its place */
+        list_push_back(next, &c->stalled);
+        full[kind] = true;
+    }
+}
+
 void
 conn_run(struct shard *s)
 {
     if (s->stopping)
         return;
-    /* Those that were stalled, oldest first, until one still is: it goes first next time too. */
-    struct list *first;
-    while ((first = list_first(&s->conns_stalled))) {
-        struct conn *c = list_item(first, struct conn, stalled);
-        list_remove(first);
-        if (c->closing)
-            continue;
-        parse(s, c);
-        conn_mark(s, c);
-        if (!list_empty(&c->stalled)) {
-            list_remove(&c->stalled);
-            list_push_back(s->conns_stalled.next, &c->stalled);
-            break;
-        }
-    }
+    stalled_run(s);
     for (struct list *at = s->conns_dirty.next; at != &s->conns_dirty; at = at->next) {
         struct conn *c = list_item(at, struct conn, dirty);
-        if (c->unread && !c->closing && list_empty(&c->stalled) &&
-            c->request_count < s->in_flight_max)
+        if (c->unread && !c->closing && list_empty(&c->stalled) && conn_may_parse(s, c))
             parse(s, c);
     }
 }
@@ -247,13 +281,13 @@ conn_closed(struct shard *s, const struct stream_event *e)
 }
 
 static void
-expire_one(struct shard *s, struct conn *c, uint64_t now_ns)
+expire_one(struct shard *s, struct conn *c, uint64_t now_ns, uint64_t send_stall_ns)
 {
     if (!c->id || c->closing)
         return;
     if (c->partial_ns && now_ns - c->partial_ns >= s->stall_ns)
         conn_close(s, c, DROP_REQUEST_SLOW);
-    else if (c->send_ns && now_ns - c->send_ns >= s->stall_ns)
+    else if (c->send_ns && now_ns - c->send_ns >= send_stall_ns)
         conn_close(s, c, DROP_SEND_STALLED);
     else if (!c->request_count && now_ns - c->active_ns >= s->idle_ns)
         conn_close(s, c, DROP_IDLE);
@@ -265,11 +299,17 @@ conn_expire(struct shard *s, uint64_t now_ns)
     if (s->conn_count == 0)
         return CLOCK_NEVER;
     uint32_t slots = s->conn_high < CONN_SWEEP_SLOTS ? s->conn_high : CONN_SWEEP_SLOTS;
+    bool shortage = shard_memory_short(s);
+    uint64_t send_stall_ns = s->stall_ns;
+    if (shortage && send_stall_ns > CONN_SHORT_STALL_MS * CLOCK_NS_PER_MS)
+        send_stall_ns = CONN_SHORT_STALL_MS * CLOCK_NS_PER_MS;
     for (uint32_t i = 0; i < slots; i++) {
         if (s->conn_sweep >= s->conn_high)
             s->conn_sweep = 0;
-        expire_one(s, &s->conns[s->conn_sweep++], now_ns);
+        expire_one(s, &s->conns[s->conn_sweep++], now_ns, send_stall_ns);
     }
+    if (shortage)
+        return now_ns + CONN_SHORT_SWEEP_MS * CLOCK_NS_PER_MS;
     /* One pass over all slots takes a SWEEPS_PER_TIMEOUT-th of the shortest time-out. */
     uint64_t shortest = s->stall_ns < s->idle_ns ? s->stall_ns : s->idle_ns;
     uint32_t calls = (s->conn_high + CONN_SWEEP_SLOTS - 1) / CONN_SWEEP_SLOTS;

@@ -10,14 +10,18 @@
 #include "dataplane/broker/req.h"
 
 enum {
-    CONN_PINS_MAX = 16,     /* runs of log memory in one send */
-    CONN_HOLDS_MAX = 15,    /* ranges asked for of other shards at a time */
-    CONN_SWEEP_SLOTS = 256, /* connections that one conn_expire looks at */
+    CONN_PINS_MAX = 16,         /* runs of log memory in one send */
+    CONN_HOLDS_MAX = 15,        /* ranges asked for of other shards at a time */
+    CONN_SWEEP_SLOTS = 256,     /* connections that one conn_expire looks at */
+    CONN_SHORT_STALL_MS = 1000, /* socket.request.timeout.ms for sending, while memory is short */
+    CONN_SHORT_SWEEP_MS = 20,
+    CONN_UNSENT_MAX = 256 << 10, /* own bytes of answers not out; with more nothing is parsed */
+    CONN_STALLED_LOOKS = 256,    /* stalled connections that one turn looks at */
 };
 
 /* Log memory that a send refers to: given back when the loan ends. */
 struct conn_pin {
-    void *pin;
+    struct mesh_pin pin;
     uint32_t owner; /* shard */
 };
 
@@ -79,6 +83,8 @@ void conn_close(struct shard *s, struct conn *c, uint32_t drop);
 /* Between conn.c and conn_send.c: the connection an event is for, NULL when it is none of ours (any
  * more); gives back what sending has pinned or asked for. */
 struct conn *conn_of(struct shard *s, const struct stream_event *e);
+/* Whether a connection may begin another request now. */
+bool conn_may_parse(const struct shard *s, const struct conn *c);
 void conn_send_abandon(struct shard *s, struct conn *c);
 
 #endif

@@ -45,16 +45,24 @@ gather_add(struct gather *g, struct view v)
     return v.len;
 }
 
+/* Gives memory of another shard back to it. */
+static void
+hold_release(struct shard *s, uint32_t owner, struct store_hold *hold)
+{
+    mesh_release(s->mesh, owner, hold);
+    must(s->holds_out > 0);
+    s->holds_out--;
+}
+
 static void
 pins_release(struct shard *s, struct conn *c)
 {
     for (uint32_t i = 0; i < c->pin_count; i++) {
-        s->hold.pin = c->pins[i].pin;
-        s->hold.span_count = s->hold.bytes = 0;
+        shard_hold_of(s, &c->pins[i].pin);
         if (c->pins[i].owner == s->config.shard)
             store_release(s->store, &s->hold);
         else
-            mesh_release(s->mesh, c->pins[i].owner, &s->hold);
+            hold_release(s, c->pins[i].owner, &s->hold);
     }
     c->pin_count = 0;
 }
@@ -64,15 +72,20 @@ static void
 gather_hold(struct gather *g, struct conn *c, const struct store_hold *hold, uint32_t owner)
 {
     must(hold->bytes > 0 && hold->span_count > 0);
-    c->pins[c->pin_count++] = (struct conn_pin){hold->pin, owner};
+    c->pins[c->pin_count++] =
+        (struct conn_pin){{hold->pin, hold->pin_first, hold->pin_limit}, owner};
     for (uint32_t i = 0; i < hold->span_count && !gather_full(g); i++)
         g->range_sent += gather_add(g, hold->spans[i]);
 }
 
-/* Gives a finished JOB_HOLD back, with its memory. */
+/* Gives a finished JOB_HOLD back, with its memory; what it mapped is somebody else's now. */
 static void
 hold_job_free(struct shard *s, struct job *j)
 {
+    if (j->u.hold.result != ERR_OK) {
+        must(s->holds_out > 0); /* nothing was mapped: nothing will be released */
+        s->holds_out--;
+    }
     buddy_give(s->memory, j->u.hold.hold);
     mesh_done(s->mesh, j);
 }
@@ -81,7 +94,7 @@ hold_job_free(struct shard *s, struct job *j)
 static bool
 hold_ask(struct shard *s, struct conn *c, uint32_t owner, const struct store_range *range)
 {
-    struct job *j = mesh_job(s->mesh);
+    struct job *j = s->holds_out < JOB_MAX ? mesh_job(s->mesh) : NULL;
     if (!j)
         return false;
     size_t room;
@@ -98,6 +111,7 @@ hold_ask(struct shard *s, struct conn *c, uint32_t owner, const struct store_ran
     j->u.hold.hold = hold;
     c->holds[c->hold_count++] = j;
     c->holds_out++;
+    s->holds_out++;
     shard_submit(s, j);
     return true;
 }
@@ -128,7 +142,7 @@ holds_return(struct shard *s, struct conn *c)
     for (uint32_t i = c->hold_next; i < c->hold_count; i++) {
         struct job *j = c->holds[i];
         if (j->u.hold.result == ERR_OK)
-            mesh_release(s->mesh, j->owner, j->u.hold.hold);
+            hold_release(s, j->owner, j->u.hold.hold);
         hold_job_free(s, j);
     }
     c->hold_count = c->hold_next = 0;
@@ -320,8 +334,7 @@ conn_flush(struct shard *s)
         if (!c->id || c->closing)
             continue;
         flush_one(s, c);
-        if (!c->closing && c->unread && list_empty(&c->stalled) &&
-            c->request_count < s->in_flight_max)
+        if (!c->closing && c->unread && list_empty(&c->stalled) && conn_may_parse(s, c))
             list_push_back(&later, &c->dirty);
     }
     while ((first = list_first(&later))) {
@@ -419,7 +432,7 @@ conn_held(struct shard *s, struct job *j)
     }
     /* That connection is gone. */
     if (j->u.hold.result == ERR_OK)
-        mesh_release(s->mesh, j->owner, j->u.hold.hold);
+        hold_release(s, j->owner, j->u.hold.hold);
     hold_job_free(s, j);
 }
 
@@ -445,7 +458,7 @@ conn_send_abandon(struct shard *s, struct conn *c)
         if (!(c->holds_home & 1u << i))
             continue;
         if (j->u.hold.result == ERR_OK)
-            mesh_release(s->mesh, j->owner, j->u.hold.hold);
+            hold_release(s, j->owner, j->u.hold.hold);
         hold_job_free(s, j);
     }
     c->hold_count = c->hold_next = c->holds_out = 0;

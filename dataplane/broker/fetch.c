@@ -10,7 +10,10 @@
  *    request has ended and jobs_out is 0.
  * I3 No wake-up is lost: own partitions are read and watched in one go, and an owner takes a watch
  *    only if the high watermark still is what it told in JOB_LOCATE.
- * I4 A request that cannot go on (memory, jobs, an index to be read) is in the retry list.
+ * I4 A request that cannot go on is in the retry list (memory, jobs) or in the cold list (a file to
+ *    be read before the next own partition can be settled).
+ * I5 What is settled stays settled until the request waits: each read that ends brings one of the
+ *    oldest cold requests on, however many partitions there are for each read buffer.
  * Source: Kafka ReplicaManager.fetchMessages, DelayedFetch. */
 #include "dataplane/broker/fetch_in.h"
 
@@ -49,6 +52,7 @@ fetch_init(struct shard *s, uint32_t sessions_max, struct fetch_state **out)
     f->sessions = session_init(wire_arena_take(&rest, session_footprint(sessions_max)),
                                sessions_max, blocks, seed);
     list_init(&f->retry);
+    list_init(&f->cold);
     list_init(&f->asks);
     *out = f;
     return ERR_OK;
@@ -70,11 +74,53 @@ look_at(struct shard *s, uint64_t when_ns)
         s->fetch_ns = when_ns;
 }
 
+/* Nothing is known of any partition but of those that are watched at their owners. */
+static void
+round_begin(struct fetch *f)
+{
+    f->ask_next = f->settled = 0;
+    f->any = f->enough = f->failed = f->more = false;
+    f->budget = f->max_bytes;
+    f->bytes = 0;
+    f->cold_at = f->cold_looks = f->cold_ahead = 0;
+    f->cold_ns = 0;
+}
+
+/* Ends the wait for a file, if there is one. */
+static void
+cold_end(struct shard *s, struct fetch *f)
+{
+    if (!f->cold)
+        return;
+    f->cold = false;
+    list_remove(&f->retry);
+    heap_remove(&s->fetch->waits, &f->wait);
+}
+
 static void
 retry_later(struct shard *s, struct fetch *f)
 {
+    cold_end(s, f);
     list_remove(&f->retry);
     list_push_back(&s->fetch->retry, &f->retry);
+    look_at(s, s->now_ns + FETCH_RETRY_MS * CLOCK_NS_PER_MS);
+}
+
+/* Waits until a file is read or time is up; keeps its place among those that do. */
+static void
+cold_wait(struct shard *s, struct fetch *f)
+{
+    uint64_t until = f->expired || f->failed ? f->cold_ns : f->deadline_ns;
+    heap_remove(&s->fetch->waits, &f->wait);
+    if (!heap_add(&s->fetch->waits, &f->wait, until)) {
+        retry_later(s, f);
+        return;
+    }
+    if (!f->cold) {
+        f->cold = true;
+        list_remove(&f->retry);
+        list_push_back(&s->fetch->cold, &f->retry);
+    }
     look_at(s, s->now_ns + FETCH_RETRY_MS * CLOCK_NS_PER_MS);
 }
 
@@ -103,6 +149,7 @@ static void
 end(struct shard *s, struct fetch *f)
 {
     wait_end(s, f);
+    cold_end(s, f);
     list_remove(&f->retry);
     f->ended = true;
     for (uint32_t i = 0; i < f->part_count; i++) {
@@ -152,10 +199,36 @@ watch_remote(struct shard *s, struct fetch *f, uint32_t part)
     return true;
 }
 
+/* Whether the own partitions still are as they were settled, which may be some time ago. */
+static bool
+still_so(struct shard *s, const struct fetch *f)
+{
+    for (uint32_t i = 0; i < f->part_count; i++) {
+        const struct fetch_part *p = &f->parts[i];
+        if (p->stranger || !p->local)
+            continue;
+        int16_t error;
+        struct plog_facts facts;
+        const struct route_part *r =
+            fetch_partition(s, f->topics[p->topic].id, p->partition, &error);
+        if (!r || !r->log)
+            return false;
+        plog_facts(r->log, &facts);
+        if (facts.state != PLOG_ONLINE || facts.high_watermark != p->high_watermark)
+            return false;
+    }
+    return true;
+}
+
 /* False: too many wait, the request is answered with what there is. */
 static bool
 wait_begin(struct shard *s, struct fetch *f)
 {
+    if (f->cold_ns && !still_so(s, f)) { /* I3 */
+        round_begin(f);
+        retry_later(s, f);
+        return true;
+    }
     if (!heap_add(&s->fetch->waits, &f->wait, f->deadline_ns))
         return false;
     f->waiting = true;
@@ -203,12 +276,14 @@ ask(struct shard *s, struct fetch *f)
         j->u.locate.max_bytes =
             p->params.max_bytes < f->max_bytes ? p->params.max_bytes : f->max_bytes;
         j->u.locate.at_least_one = true; /* whether it is the first is not known yet */
+        j->u.locate.give_up_ns = 0;
         shard_submit(s, j);
     }
     return true;
 }
 
-/* Reads an own partition with the budget that is left.  ERR_AGAIN: an index must be read. */
+/* Reads an own partition with the budget that is left.  ERR_AGAIN: a file must be read first; only
+ * the facts are known. */
 static int
 read_local(struct shard *s, struct fetch *f, struct fetch_part *p, int32_t limit, bool one)
 {
@@ -218,45 +293,93 @@ read_local(struct shard *s, struct fetch *f, struct fetch_part *p, int32_t limit
                                  .max_bytes = limit,
                                  .at_least_one = one}};
     memcpy(j.topic_id, f->topics[p->topic].id, sizeof j.topic_id);
-    if (fetch_read(s, &j) == ERR_AGAIN)
-        return ERR_AGAIN;
+    int err = fetch_read(s, &j);
     p->error = j.error;
     p->high_watermark = j.u.locate.high_watermark;
     p->log_start_offset = j.u.locate.log_start_offset;
     p->range = j.u.locate.range;
-    return ERR_OK;
+    return err;
 }
 
-/* Decides what every partition gives to the answer.  ERR_AGAIN: call again later. */
+/* Begins to read what the partitions behind the one at `settled` will need. */
+static void
+read_ahead(struct shard *s, struct fetch *f)
+{
+    uint32_t limit = f->settled + 1 + FETCH_COLD_AHEAD;
+    for (uint32_t i = f->settled + 1; i < f->part_count && i < limit; i++) {
+        struct fetch_part *p = &f->parts[i];
+        if (!p->stranger && p->local)
+            (void)read_local(s, f, p, f->budget, true); /* it is read again in its turn */
+    }
+}
+
+/* Whether to answer without the cold partitions that are left.  What counts as enough is more than
+ * min_bytes while cold ones are read: else a consumer of many would get them one by one. */
+static bool
+cold_enough(struct shard *s, struct fetch *f)
+{
+    if (f->bytes > 0 && (f->expired || f->failed ||
+                         (f->bytes >= f->min_bytes && f->cold_looks >= FETCH_COLD_LOOKS)))
+        return true;
+    if (f->cold_ns == 0)
+        f->cold_ns = s->now_ns + FETCH_COLD_MS * CLOCK_NS_PER_MS;
+    return (f->expired || f->failed) && s->now_ns >= f->cold_ns;
+}
+
+/* Reads the own partition at `settled`.  ERR_AGAIN: later. */
+static int
+settle_local(struct shard *s, struct fetch *f, int32_t limit)
+{
+    struct fetch_part *p = &f->parts[f->settled];
+    /* Behind what is enough no more reads are begun than a next request can use. */
+    bool facts_only = f->cold_ahead >= FETCH_COLD_AHEAD;
+    if (read_local(s, f, p, facts_only ? 0 : limit, !facts_only && !f->any) == ERR_OK)
+        return ERR_OK;
+    if (cold_enough(s, f)) {
+        f->cold_ahead++;
+        return ERR_OK;
+    }
+    if (f->cold_at != f->settled + 1) { /* not again with each look */
+        f->cold_at = f->settled + 1;
+        f->cold_looks++;
+        read_ahead(s, f);
+    }
+    return ERR_AGAIN;
+}
+
+/* Adds what one partition gives to the answer. */
+static void
+settle_part(struct fetch *f, struct fetch_part *p, int32_t limit)
+{
+    bool readable = p->error == KERR_NONE && p->params.fetch_offset < p->high_watermark;
+    p->records_bytes = readable ? p->range.len : 0;
+    if (f->any && (int64_t)p->records_bytes > limit)
+        p->records_bytes = 0;
+    /* The first partition that has data may exceed all limits by its first batch. */
+    f->any = f->any || p->records_bytes;
+    f->bytes += p->records_bytes;
+    f->budget = f->budget > (int64_t)p->records_bytes ? f->budget - (int32_t)p->records_bytes : 0;
+    f->failed |= p->error != KERR_NONE;
+    /* There is more, but it does not fit or lies in the next segment: waiting is no use. */
+    f->more |= readable && p->params.max_bytes > 0 &&
+               (p->records_bytes == 0 || p->range.offset_limit < p->high_watermark);
+}
+
+/* Decides what every partition gives to the answer, from `settled` on.  ERR_AGAIN: a file has to be
+ * read, call again then. */
 static int
 settle(struct shard *s, struct fetch *f)
 {
-    int32_t budget = f->max_bytes;
-    int64_t bytes = 0;
-    bool one =
-        true; /* the first partition that has data may exceed all limits by its first batch */
-    f->failed = f->more = false;
-    for (uint32_t i = 0; i < f->part_count; i++) {
-        struct fetch_part *p = &f->parts[i];
+    for (; f->settled < f->part_count; f->settled++) {
+        struct fetch_part *p = &f->parts[f->settled];
         if (p->stranger)
             continue;
-        int32_t limit = p->params.max_bytes < budget ? p->params.max_bytes : budget;
-        if (p->local && f->replica_id < 0 && read_local(s, f, p, limit, one))
+        int32_t limit = p->params.max_bytes < f->budget ? p->params.max_bytes : f->budget;
+        if (p->local && f->replica_id < 0 && settle_local(s, f, limit) == ERR_AGAIN)
             return ERR_AGAIN;
-        bool readable = p->error == KERR_NONE && p->params.fetch_offset < p->high_watermark;
-        p->records_bytes = readable ? p->range.len : 0;
-        if (!one && (int64_t)p->records_bytes > limit)
-            p->records_bytes = 0;
-        if (p->records_bytes)
-            one = false;
-        bytes += p->records_bytes;
-        budget = budget > (int64_t)p->records_bytes ? budget - (int32_t)p->records_bytes : 0;
-        f->failed |= p->error != KERR_NONE;
-        /* There is more, but it does not fit or lies in the next segment: waiting is no use. */
-        f->more |= readable && p->params.max_bytes > 0 &&
-                   (p->records_bytes == 0 || p->range.offset_limit < p->high_watermark);
+        settle_part(f, p, limit);
     }
-    f->enough = bytes >= f->min_bytes;
+    f->enough = f->bytes >= f->min_bytes;
     return ERR_OK;
 }
 
@@ -272,9 +395,10 @@ go_on(struct shard *s, struct fetch *f)
     if (f->locating)
         return false;
     if (settle(s, f) == ERR_AGAIN) {
-        retry_later(s, f);
+        cold_wait(s, f);
         return false;
     }
+    cold_end(s, f);
     bool all =
         f->expired || f->enough || f->failed || f->more || f->part_count == f->stranger_count;
     if (!all && wait_begin(s, f))
@@ -293,7 +417,7 @@ resume(struct shard *s, struct fetch *f)
 {
     struct req *r = f->req;
     wait_end(s, f);
-    f->ask_next = 0;
+    round_begin(f);
     if (go_on(s, f))
         req_finish(s, r);
 }
@@ -311,6 +435,7 @@ fetch_start(struct shard *s, struct req *r, struct view body)
     if (verdict != REQ_PENDING)
         return verdict;
     r->u.fetch = f;
+    round_begin(f);
     for (uint32_t i = 0; i < f->part_count; i++) {
         if (!f->parts[i].local) {
             counters_add(&s->counters, COUNTER_SCATTERED, 1);
@@ -390,14 +515,62 @@ fetch_changed(struct shard *s, struct route_part *p)
     }
 }
 
-/* Moves a list's nodes to an empty one. */
+/* Moves up to `limit` nodes of a list to an empty one. */
 static void
-take_all(struct list *from, struct list *to)
+take_some(struct list *from, struct list *to, uint32_t limit)
 {
     list_init(to);
-    for (struct list *n; (n = list_first(from)) != NULL;) {
+    for (struct list *n; limit && (n = list_first(from)) != NULL; limit--) {
         list_remove(n);
         list_push_back(to, n);
+    }
+}
+
+/* Carries the oldest jobs that wait for a file out again; those that still do keep their places. */
+static void
+asks_run(struct shard *s)
+{
+    struct list now, rest;
+    take_some(&s->fetch->asks, &now, FETCH_COLD_ASKS);
+    take_some(&s->fetch->asks, &rest, UINT32_MAX);
+    for (struct list *n; (n = list_first(&now)) != NULL;) {
+        list_remove(n);
+        struct job *j = list_item(n, struct job, link);
+        if (j->kind == JOB_TIME)
+            offsets_read_done(s, j);
+        else
+            fetch_locate(s, j);
+    }
+    for (struct list *n; (n = list_first(&rest)) != NULL;) {
+        list_remove(n);
+        list_push_back(&s->fetch->asks, n);
+    }
+}
+
+static void
+go_on_now(struct shard *s, struct fetch *f)
+{
+    struct req *r = f->req;
+    f->expired = f->expired || s->now_ns >= f->deadline_ns;
+    if (go_on(s, f))
+        req_finish(s, r);
+}
+
+/* Goes on with what could not before. */
+static void
+retries_run(struct shard *s)
+{
+    struct list again;
+    take_some(&s->fetch->retry, &again, UINT32_MAX);
+    for (struct list *n; (n = list_first(&again)) != NULL;) {
+        list_remove(n);
+        go_on_now(s, list_item(n, struct fetch, retry));
+    }
+    struct list *at = s->fetch->cold.next;
+    for (uint32_t i = 0; i < FETCH_COLD_FETCHES && at != &s->fetch->cold; i++) {
+        struct fetch *f = list_item(at, struct fetch, retry);
+        at = at->next;
+        go_on_now(s, f);
     }
 }
 
@@ -406,32 +579,21 @@ fetch_expire(struct shard *s, uint64_t now_ns)
 {
     struct fetch_state *state = s->fetch;
     s->fetch_ns = CLOCK_NEVER;
-    struct list again;
-    take_all(&state->asks, &again);
-    for (struct list *n; (n = list_first(&again)) != NULL;) {
-        list_remove(n);
-        struct job *j = list_item(n, struct job, link);
-        if (j->kind == JOB_TIME)
-            offsets_read_done(s, j);
-        else
-            fetch_locate(s, j);
-    }
-    take_all(&state->retry, &again);
-    for (struct list *n; (n = list_first(&again)) != NULL;) {
-        list_remove(n);
-        struct fetch *f = list_item(n, struct fetch, retry);
-        struct req *r = f->req;
-        f->expired = f->expired || now_ns >= f->deadline_ns;
-        if (go_on(s, f))
-            req_finish(s, r);
-    }
+    asks_run(s);
+    retries_run(s);
     for (struct heap_node *n; (n = heap_first(&state->waits)) && n->key <= now_ns;) {
         struct fetch *f = heap_item(n, struct fetch, wait);
+        if (f->cold) {
+            go_on_now(s, f);
+            continue;
+        }
         f->expired = now_ns >= f->deadline_ns;
         resume(s, f);
     }
     struct heap_node *next = heap_first(&state->waits);
     if (next)
         look_at(s, next->key);
+    if (!list_empty(&state->cold) || !list_empty(&state->asks))
+        look_at(s, s->now_ns + FETCH_RETRY_MS * CLOCK_NS_PER_MS);
     return s->fetch_ns;
 }

@@ -20,6 +20,13 @@ enum {
     FETCH_SESSION_BYTES = 64 << 20,      /* sessions of one shard */
     FETCH_POLL_MS = 20,                  /* instead of a watch that could not be had */
     FETCH_RETRY_MS = 1,                  /* memory, jobs or an index were short */
+    /* Partitions whose files must be read before it is known what they have.  Few at a time, so
+     * that those who wait do not take the read buffers away from each other. */
+    FETCH_COLD_FETCHES = 8, /* requests of one shard that such reads are made for, oldest first */
+    FETCH_COLD_ASKS = 16,   /* jobs of other shards, the same */
+    FETCH_COLD_AHEAD = 3,   /* partitions read ahead for one request */
+    FETCH_COLD_LOOKS = 32,  /* then what one request has is enough, if it has min_bytes */
+    FETCH_COLD_MS = 500,    /* so long also a request without time left waits for a first read */
 };
 
 struct fetch_topic {
@@ -52,12 +59,20 @@ enum { FETCH_LOCAL_WATCH = JOB_KINDS };
 
 struct fetch {
     struct req *req;
-    struct list retry;     /* in fetch_state.retry */
-    struct heap_node wait; /* in fetch_state.waits: earlier of deadline and poll */
+    struct list retry;     /* in fetch_state.retry or .cold */
+    struct heap_node wait; /* in fetch_state.waits: when to look whatever happens */
     uint64_t deadline_ns;
     bool ended; /* answered or abandoned: only jobs are still to come */
     bool waiting, expired;
-    bool enough, failed, more; /* what settle found */
+    bool cold; /* in fetch_state.cold: the partition at `settled` is being read */
+    /* What settle has found in the partitions before `settled`: */
+    bool any, enough, failed, more;
+    uint32_t settled;
+    int32_t budget; /* bytes that the answer still takes */
+    int64_t bytes;
+    uint32_t cold_at;                /* settled + 1 where it last met a cold one */
+    uint32_t cold_looks, cold_ahead; /* cold partitions waited for; begun behind what is enough */
+    uint64_t cold_ns;                /* until when to wait for a first one; 0: none was cold */
     enum session_kind kind;
     bool uses_ids, read_committed;
     int16_t version, error;
@@ -75,6 +90,7 @@ struct fetch_state {
     struct session_cache *sessions;
     struct heap waits;
     struct list retry; /* struct fetch: go on at the next turn */
+    struct list cold;  /* struct fetch by retry, oldest first: a file of theirs is being read */
     struct list asks;  /* struct job: JOB_LOCATE and JOB_TIME that wait for an index to be read */
     uint32_t watches_out;
     void *memory;
@@ -89,10 +105,11 @@ enum req_verdict fetch_open(struct shard *s, struct req *r, struct view body, st
 /* The live partition of an identity, or NULL and a Kafka error code.  Owner or home. */
 struct route_part *fetch_partition(struct shard *s, const uint8_t id[16], int32_t partition,
                                    int16_t *error);
-/* Carries out what j->u.locate asks: fills it and j->error.  ERR_AGAIN: an index has to be read. */
+/* Carries out what j->u.locate asks: fills it and j->error.  ERR_AGAIN: files have to be read
+ * first; it is filled with the facts and an empty range then. */
 must_check int fetch_read(struct shard *s, struct job *j);
 
-/* Carries a JOB_LOCATE or JOB_TIME out again soon: an index is being read for it. */
+/* Carries a JOB_LOCATE or JOB_TIME out again soon: files are being read for it. */
 void fetch_ask_later(struct shard *s, struct job *j);
 
 /* Writes the response.  False: memory is short, nothing has changed. */

@@ -88,7 +88,7 @@ fetch_read(struct shard *s, struct job *j)
         j->error = KERR_OFFSET_OUT_OF_RANGE;
         return ERR_OK;
     }
-    bool readable = offset < facts.high_watermark;
+    bool readable = offset < facts.high_watermark, again = false;
     if (readable && j->u.locate.max_bytes < 0) {
         j->error = KERR_UNKNOWN_SERVER_ERROR; /* as Kafka: LogSegment.read throws */
         return ERR_OK;
@@ -97,17 +97,16 @@ fetch_read(struct shard *s, struct job *j)
         int err = store_locate(s->store, p->log, offset, facts.high_watermark,
                                (uint32_t)j->u.locate.max_bytes, j->u.locate.at_least_one,
                                &j->u.locate.range);
-        if (err == ERR_AGAIN)
-            return err;
-        j->error = locate_error(err);
-        if (err) {
+        j->error = err == ERR_AGAIN ? KERR_NONE : locate_error(err);
+        again = err == ERR_AGAIN;
+        if (err)
             j->u.locate.range.len = 0;
+        if (j->error != KERR_NONE)
             return ERR_OK;
-        }
     }
     j->u.locate.high_watermark = facts.high_watermark;
     j->u.locate.log_start_offset = facts.log_start_offset;
-    return ERR_OK;
+    return again ? ERR_AGAIN : ERR_OK;
 }
 
 void
@@ -122,10 +121,15 @@ fetch_ask_later(struct shard *s, struct job *j)
 void
 fetch_locate(struct shard *s, struct job *j)
 {
-    if (fetch_read(s, j) == ERR_AGAIN)
-        fetch_ask_later(s, j);
-    else
-        shard_return(s, j);
+    if (fetch_read(s, j) == ERR_AGAIN) {
+        if (j->u.locate.give_up_ns == 0)
+            j->u.locate.give_up_ns = s->now_ns + FETCH_COLD_MS * CLOCK_NS_PER_MS;
+        if (s->now_ns < j->u.locate.give_up_ns) {
+            fetch_ask_later(s, j);
+            return;
+        }
+    }
+    shard_return(s, j);
 }
 
 void

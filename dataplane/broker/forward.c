@@ -128,7 +128,8 @@ answer_take(struct shard *s, struct view body)
         req_fail(s, r, DROP_CONTROL_CLOSE);
         return true;
     }
-    if (!answer_reserve(&r->answer, s->memory, LENGTH_BYTES + bytes.len))
+    if (!shard_answer_room(s, bytes.len) ||
+        !answer_reserve(&r->answer, s->memory, LENGTH_BYTES + bytes.len))
         return false;
     struct put w = answer_writer(&r->answer);
     put_u32(&w, bytes.len);

@@ -5,11 +5,10 @@
  * and a's cancellations and releases.
  *
  * I1 Words of ring(a, b) never exceed MESH_SLOTS: at most JOB_MAX jobs out, JOB_MAX coming home,
- *    JOB_MAX cancellations, and a shard has at most one hold of others for each job slot.
- * I2 slots[tail & mask .. ) belong to the writer, [head, tail) to the reader.
- * I3 No wake-up is lost: the reader does {sleeps = 1; fence; look at every tail}, the writer {tail
- * = new; fence; look at sleeps}.  The fences are in one total order, so one of the two sees the
- *    other's store. */
+ *    JOB_MAX cancellations, and JOB_MAX releases of three words: the pin, its first place, its
+ * limit. I2 slots[tail & mask .. ) belong to the writer, [head, tail) to the reader. I3 No wake-up
+ * is lost: the reader does {sleeps = 1; fence; look at every tail}, the writer {tail = new; fence;
+ * look at sleeps}.  The fences are in one total order, so one of the two sees the other's store. */
 #include "dataplane/broker/mesh.h"
 
 #include "core/base/err.h"
@@ -17,7 +16,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-enum { MESH_LINE = 128, MESH_SLOTS = 4 * JOB_MAX, MESH_SHARDS_MAX = 64 };
+enum { MESH_LINE = 128, MESH_SLOTS = 8 * JOB_MAX, MESH_SHARDS_MAX = 64 };
 _Static_assert((MESH_SLOTS & (MESH_SLOTS - 1)) == 0, "a mask finds the slot");
 
 #define WORD_KIND_SHIFT 56
@@ -150,21 +149,26 @@ ring_of(const struct mesh *m, uint32_t writer, uint32_t reader)
 }
 
 static void
-word_send(struct mesh_end *e, uint32_t to, enum mesh_kind kind, void *pointer)
+raw_send(struct mesh_end *e, uint32_t to, uint64_t word)
 {
     must(to < e->mesh->shard_count);
     must(to != e->shard);
-    must(((uintptr_t)pointer & ~WORD_POINTER) == 0);
     struct ring *r = ring_of(e->mesh, e->shard, to);
     if (r->tail_next - r->head_seen == MESH_SLOTS) {
         /* Pairs with the release in word_take: the reader has read those slots. */
         r->head_seen = atomic_load_explicit(&r->head, memory_order_acquire);
         must(r->tail_next - r->head_seen < MESH_SLOTS); /* I1 */
     }
-    r->slots[r->tail_next & (MESH_SLOTS - 1)] =
-        (uint64_t)kind << WORD_KIND_SHIFT | (uint64_t)(uintptr_t)pointer;
+    r->slots[r->tail_next & (MESH_SLOTS - 1)] = word;
     r->tail_next++;
     e->filled |= UINT64_C(1) << to;
+}
+
+static void
+word_send(struct mesh_end *e, uint32_t to, enum mesh_kind kind, void *pointer)
+{
+    must(((uintptr_t)pointer & ~WORD_POINTER) == 0);
+    raw_send(e, to, (uint64_t)kind << WORD_KIND_SHIFT | (uint64_t)(uintptr_t)pointer);
 }
 
 void
@@ -186,33 +190,38 @@ void
 mesh_release(struct mesh_end *e, uint32_t owner, struct store_hold *hold)
 {
     word_send(e, owner, MESH_RELEASE, hold->pin);
+    raw_send(e, owner, hold->pin_first);
+    raw_send(e, owner, hold->pin_limit);
 }
 
-/* Takes one word of one ring; 0 when it is empty. */
-static uint64_t
-word_take(struct ring *r)
+/* Takes one word of one ring.  False: it is empty. */
+static bool
+word_take(struct ring *r, uint64_t *word)
 {
     uint64_t head = atomic_load_explicit(&r->head, memory_order_relaxed);
     if (head == r->tail_seen) {
         /* Pairs with the release in mesh_flush: the slots and what they point to are written. */
         r->tail_seen = atomic_load_explicit(&r->tail, memory_order_acquire);
         if (head == r->tail_seen)
-            return 0;
+            return false;
     }
-    uint64_t word = r->slots[head & (MESH_SLOTS - 1)];
+    *word = r->slots[head & (MESH_SLOTS - 1)];
     /* Pairs with the acquire in word_send: the slot may be written again. */
     atomic_store_explicit(&r->head, head + 1, memory_order_release);
-    return word;
+    return true;
 }
 
 /* What a word means here; MESH_NOTHING for a cancellation that came too late. */
 static enum mesh_kind
-word_accept(struct mesh_end *e, uint64_t word, struct job **job, void **pin)
+word_accept(struct mesh_end *e, struct ring *r, uint64_t word, struct job **job,
+            struct mesh_pin *pin)
 {
     enum mesh_kind kind = (enum mesh_kind)(word >> WORD_KIND_SHIFT);
     void *pointer = (void *)(uintptr_t)(word & WORD_POINTER);
     if (kind == MESH_RELEASE) {
-        *pin = pointer;
+        pin->pin = pointer;
+        must(word_take(r, &pin->first)); /* published together */
+        must(word_take(r, &pin->limit));
         return kind;
     }
     struct job *j = pointer;
@@ -230,17 +239,18 @@ word_accept(struct mesh_end *e, uint64_t word, struct job **job, void **pin)
 }
 
 enum mesh_kind
-mesh_take(struct mesh_end *e, struct job **job, void **pin)
+mesh_take(struct mesh_end *e, struct job **job, struct mesh_pin *pin)
 {
     struct mesh *m = e->mesh;
     for (uint32_t looked = 0; looked < m->shard_count;) {
-        uint64_t word = e->next == e->shard ? 0 : word_take(ring_of(m, e->next, e->shard));
-        if (!word) {
+        struct ring *r = ring_of(m, e->next, e->shard);
+        uint64_t word;
+        if (e->next == e->shard || !word_take(r, &word)) {
             e->next = e->next + 1 == m->shard_count ? 0 : e->next + 1;
             looked++;
             continue;
         }
-        enum mesh_kind kind = word_accept(e, word, job, pin);
+        enum mesh_kind kind = word_accept(e, r, word, job, pin);
         if (kind != MESH_NOTHING)
             return kind;
     }

@@ -56,6 +56,8 @@ struct job {
             bool at_least_one;
             int64_t high_watermark, log_start_offset;
             struct store_range range;
+            uint64_t
+                give_up_ns; /* owner's: waits no longer for a file to be read; 0: did not yet */
         } locate;
         struct {
             int64_t offset; /* return when high watermark > offset */
@@ -94,12 +96,19 @@ void mesh_send(struct mesh_end *e, struct job *j);
  * result. At most once for each time it was sent.  The wish is dropped when the owner does not have
  * it any more (the rings keep order, so a later use of the same job is never meant). */
 void mesh_cancel(struct mesh_end *e, struct job *j);
-/* Gives a hold of another shard's memory back to it; `hold` may be reused at once. */
+/* Gives a hold of another shard's memory back to it; `hold` may be reused at once.  At most JOB_MAX
+ * holds may be out (asked for and not released). */
 void mesh_release(struct mesh_end *e, uint32_t owner, struct store_hold *hold);
+
+/* What the store wants to see of a hold that is given back. */
+struct mesh_pin {
+    void *pin;
+    uint64_t first, limit; /* store_hold.pin_first, pin_limit */
+};
 
 /* What arrived: a job (to carry out, or back home), a cancellation, or a pin to release. */
 enum mesh_kind { MESH_NOTHING, MESH_JOB, MESH_CANCEL, MESH_RELEASE };
-enum mesh_kind mesh_take(struct mesh_end *e, struct job **job, void **pin);
+enum mesh_kind mesh_take(struct mesh_end *e, struct job **job, struct mesh_pin *pin);
 /* Publishes what was sent since the last call, and wakes the shards that it is for. */
 void mesh_flush(struct mesh_end *e);
 /* Around a sleep: mesh_sleep tells the writers to wake us; true when something came meanwhile. */

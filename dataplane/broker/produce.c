@@ -75,21 +75,28 @@ request_measure(struct view body, int16_t version, int16_t *acks, uint64_t *answ
     return lens_produce_end(&l);
 }
 
+/* Whether what a producer sent says that it is of an old format (Kafka refuses it as INVALID_RECORD
+ * like others). */
+static bool
+old_format(struct view records)
+{
+    return records.len > BATCH_AT_MAGIC && records.at[BATCH_AT_MAGIC] < 2;
+}
+
 /* Counts a refusal that the drop table knows. */
 static void
-refusal_count(struct shard *s, int16_t error)
+refusal_count(struct shard *s, int16_t error, struct view records)
 {
     switch (error) {
     case KERR_CORRUPT_MESSAGE:
         counters_add(&s->counters, DROP_BATCH_CORRUPT, 1);
         break;
-    case KERR_UNSUPPORTED_FOR_MESSAGE_FORMAT:
-        counters_add(&s->counters, DROP_BATCH_MAGIC, 1);
-        break;
     case KERR_MESSAGE_TOO_LARGE:
         counters_add(&s->counters, DROP_BATCH_SIZE, 1);
         break;
     case KERR_INVALID_RECORD:
+        counters_add(&s->counters, old_format(records) ? DROP_BATCH_MAGIC : DROP_BATCH_RECORD, 1);
+        break;
     case KERR_INVALID_TIMESTAMP:
     case KERR_UNSUPPORTED_COMPRESSION_TYPE:
         counters_add(&s->counters, DROP_BATCH_RECORD, 1);
@@ -270,7 +277,7 @@ step_carry_out(struct shard *s, struct req *r, struct step *step)
         return false;
     step->out.error = (int16_t)error;
     if (error != KERR_NONE) {
-        refusal_count(s, (int16_t)error);
+        refusal_count(s, (int16_t)error, step->in.records);
         r->u.produce.failed = true;
     }
     uint32_t at = step_answer(s, r, step);
@@ -461,7 +468,7 @@ produce_back(struct shard *s, struct job *j)
 {
     struct req *r = j->req;
     if (j->error != KERR_NONE) {
-        refusal_count(s, j->error);
+        refusal_count(s, j->error, j->u.append.records);
         r->u.produce.failed = true;
     }
     if (!r->no_answer)

@@ -24,6 +24,7 @@ static const struct req_handler handlers[] = {
     {WIRE_API_FETCH, fetch_start, fetch_abandon},
     {WIRE_API_LIST_OFFSETS, offsets_start, offsets_abandon},
     {WIRE_API_METADATA, metadata_start, forward_abandon},
+    {WIRE_API_FIND_COORDINATOR, forward_start, forward_abandon},
     {WIRE_API_API_VERSIONS, versions_start, NULL},
     {WIRE_API_CREATE_TOPICS, forward_start, forward_abandon},
     {WIRE_API_DELETE_TOPICS, forward_start, forward_abandon},
@@ -132,7 +133,8 @@ req_answer_begin(struct shard *s, struct req *r, uint32_t body_bytes)
     must(r->answer.len == 0);
     if (body_bytes > SHARD_ANSWER_BLOCK_MAX)
         return false;
-    if (!answer_reserve(&r->answer, s->memory,
+    if (!shard_answer_room(s, body_bytes) ||
+        !answer_reserve(&r->answer, s->memory,
                         REQ_LENGTH_BYTES + REQ_HEADER_ANSWER_BYTES + body_bytes))
         return false;
     struct put w = answer_writer(&r->answer);

@@ -279,8 +279,9 @@ topic_grow(struct route_topic *t, int32_t partition)
     return ERR_OK;
 }
 
-/* Opens the log of an own partition, or gives the open one its topic's configuration. */
-static void
+/* Opens the log of an own partition, or gives the open one its topic's configuration.  ERR_AGAIN:
+ * not now, nothing is said to control yet; any other failure is reported. */
+static int
 part_open(struct route *r, struct store *store, struct route_part *p)
 {
     const struct table_topic_config *c = &r->topics[p->topic].fact.config;
@@ -290,9 +291,13 @@ part_open(struct route *r, struct store *store, struct route_part *p)
         .segment_ms = c->segment_ms,
         .log_append_time = c->log_append_time,
     };
-    int err = store_create(store, p->topic_id, p->partition, &config, &p->log);
+    struct plog *log;
+    int err = store_create(store, p->topic_id, p->partition, &config, &log);
+    p->unopened = err == ERR_AGAIN;
+    if (p->unopened)
+        return err;
+    p->log = err ? NULL : log;
     if (err) {
-        p->log = NULL;
         log_error("route", "cannot open a partition slot=%u partition=%d err=%s", p->slot,
                   p->partition, err_name(err));
         route_report(r, p, TABLE_FAILED);
@@ -301,6 +306,7 @@ part_open(struct route *r, struct store *store, struct route_part *p)
         route_report(r, p, TABLE_OPEN);
     }
     route_mark_changed(r, p);
+    return ERR_OK;
 }
 
 static bool
@@ -346,6 +352,7 @@ slot_attach(struct route *r, struct store *store, struct slot *slot,
     p->partition = w->partition;
     p->owner = store_core_of(w->topic_id, w->partition, r->shard_count);
     p->log = NULL;
+    p->unopened = false;
     memcpy(p->topic_id, w->topic_id, sizeof p->topic_id);
     t->parts[w->partition] = p;
     slot->attached = true;
@@ -379,14 +386,12 @@ slot_live(struct route *r, struct store *store, struct slot *slot, const struct 
         if (err)
             return err;
     }
-    if (same && p->version == w->version)
+    if (same && p->version == w->version && !p->unopened)
         return ERR_OK;
     p->version = w->version;
     p->leader_id = w->leader_id;
     p->leader_epoch = w->leader_epoch;
-    if (p->owner == r->shard)
-        part_open(r, store, p);
-    return ERR_OK;
+    return p->owner == r->shard ? part_open(r, store, p) : ERR_OK;
 }
 
 int
@@ -423,15 +428,17 @@ topic_detach_parts(struct route *r, uint32_t row)
     }
 }
 
-/* Own open logs follow the topic's configuration. */
-static void
+/* Own open logs follow the topic's configuration.  ERR_AGAIN: not all of them yet. */
+static int
 topic_configure(struct route *r, struct store *store, uint32_t row)
 {
     struct route_topic *t = &r->topics[row];
+    int err = ERR_OK;
     for (uint32_t i = 0; i < t->part_room; i++) {
-        if (t->parts[i] && t->parts[i]->owner == r->shard)
-            part_open(r, store, t->parts[i]);
+        if (t->parts[i] && t->parts[i]->owner == r->shard && part_open(r, store, t->parts[i]))
+            err = ERR_AGAIN;
     }
+    return err;
 }
 
 static int
@@ -454,9 +461,7 @@ topic_refresh(struct route *r, struct store *store, uint32_t row)
     bool configure = same && memcmp(&t->fact.config, &f.config, sizeof f.config) != 0;
     t->fact = f;
     topic_index(r, row);
-    if (configure)
-        topic_configure(r, store, row);
-    return ERR_OK;
+    return configure ? topic_configure(r, store, row) : ERR_OK;
 }
 
 int

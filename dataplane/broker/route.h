@@ -21,6 +21,7 @@ struct route_part {
     uint32_t version; /* of the want row that is applied */
     int32_t leader_id, leader_epoch;
     struct plog *log;     /* owner only; NULL elsewhere and before it is open */
+    bool unopened;        /* it could not be opened or configured now: the next refresh does */
     struct list watchers; /* owner only: see fetch.h */
     struct list changed;  /* in the route's list until route_take_changed */
     uint8_t topic_id[16];
@@ -43,7 +44,8 @@ void route_free(struct route *r);
 
 /* Brings the index in line with one row, or with all of them (attach).  New, changed and vanished
  * partitions of this shard are opened in and deleted from `store`, and reported in their have row.
- * ERR_AGAIN: a row was torn (its writer died inside): try again later. */
+ * ERR_AGAIN: a row was torn (its writer died inside), or the store cannot open a log just now: try
+ * route_refresh_all later. */
 int route_refresh_topic(struct route *r, struct store *store, uint32_t row);
 int route_refresh_want(struct route *r, struct store *store, uint32_t row);
 int route_refresh_all(struct route *r, struct store *store);

@@ -26,6 +26,7 @@ turn_begin(struct shard *s)
     s->now_ms = s->clock.ops->wall_ms(s->clock.self);
     uint64_t lease = atomic_load_explicit(&s->region->header->lease_until_ns, memory_order_relaxed);
     s->fenced = lease < s->now_ns;
+    s->lease_ns = s->fenced || lease == UINT64_MAX ? CLOCK_NEVER : lease + 1;
     s->work = 0;
 }
 
@@ -111,7 +112,7 @@ take_jobs(struct shard *s)
 {
     for (uint32_t n = 0; n < SHARD_BURST; n++) {
         struct job *j = NULL;
-        void *pin = NULL;
+        struct mesh_pin pin = {0};
         switch (mesh_take(s->mesh, &j, &pin)) {
         case MESH_NOTHING:
             return;
@@ -126,8 +127,7 @@ take_jobs(struct shard *s)
                 fetch_unwatch(s, j);
             break;
         case MESH_RELEASE:
-            s->hold.pin = pin;
-            s->hold.span_count = s->hold.bytes = 0;
+            shard_hold_of(s, &pin);
             store_release(s->store, &s->hold);
             break;
         }
@@ -262,14 +262,42 @@ tick(struct shard *s)
     if (s->config.shard == 0)
         atomic_store_explicit(&s->region->header->peers[REGION_DATA].heartbeat_ns, s->now_ns,
                               memory_order_relaxed);
+    if (s->producers_ns <= s->now_ns) {
+        store_expire_producers(s->store, s->now_ms - s->producer_ms);
+        s->producers_ns = s->now_ns + SHARD_PRODUCERS_MS * CLOCK_NS_PER_MS;
+    }
     s->tick_ns = s->now_ns + SHARD_TICK_MS * CLOCK_NS_PER_MS;
+}
+
+static void
+log_wake(void *user, struct plog *log)
+{
+    struct route_part *p = plog_user(log);
+    if (p)
+        fetch_changed(user, p);
+}
+
+/* Control is silent for too long, so this node may not be the leader any more: nothing is appended
+ * or read from now on, and who waits for data is told so.  What was appended before is still
+ * answered when it is durable: the log of a cluster of one is the truth whoever leads; with
+ * replicas the ISR, not the lease, has to decide it. */
+static void
+lease_look(struct shard *s)
+{
+    if (s->fenced && !s->was_fenced)
+        store_each(s->store, log_wake, s);
+    s->was_fenced = s->fenced;
 }
 
 static void
 take_timers(struct shard *s)
 {
+    lease_look(s);
     s->forward_next_ns = forward_run(s, s->now_ns);
     s->fetch_ns = fetch_expire(s, s->now_ns);
+    uint64_t soon_ns = s->now_ns + CONN_SHORT_SWEEP_MS * CLOCK_NS_PER_MS;
+    if (shard_memory_short(s) && s->expire_ns > soon_ns)
+        s->expire_ns = soon_ns;
     if (s->expire_ns <= s->now_ns)
         s->expire_ns = conn_expire(s, s->now_ns);
     if (s->route_retry_ns <= s->now_ns) {
@@ -297,7 +325,7 @@ turn_deadline(struct shard *s)
     if (!list_empty(&s->conns_dirty))
         return 0;
     uint64_t at = least(least(s->expire_ns, s->fetch_ns), least(s->forward_next_ns, s->store_ns));
-    at = least(at, s->route_retry_ns);
+    at = least(least(at, s->route_retry_ns), s->lease_ns);
     if (s->config.shard == 0)
         at = least(at, s->tick_ns);
     if (!list_empty(&s->conns_stalled) || !list_empty(&s->appends))
@@ -372,6 +400,8 @@ shard_run(struct shard *s, atomic_bool *stop)
             return err;
         if (!s->stopping && atomic_load_explicit(stop, memory_order_relaxed)) {
             s->stopping = true;
+            /* First of all: who connects now finds the next broker here, or none. */
+            (void)s->stream.ops->listen(s->stream.self, NULL);
             give_up_ns = s->now_ns + SHARD_STOP_MS * CLOCK_NS_PER_MS;
         }
         if (s->stopping && stop_done(s, give_up_ns))
@@ -428,6 +458,7 @@ configure(struct shard *s)
     s->request_bytes_max = (uint32_t)conf_number(c, CONF_REQUEST_MAX_BYTES);
     s->in_flight_max = (uint32_t)conf_number(c, CONF_MAX_IN_FLIGHT);
     s->fetch_bytes_max = (uint32_t)conf_number(c, CONF_FETCH_MAX_BYTES);
+    s->producer_ms = conf_number(c, CONF_PRODUCER_EXPIRY_MS);
     s->idle_ns = ns_of_ms(conf_number(c, CONF_IDLE_MS));
     s->stall_ns = ns_of_ms(conf_number(c, CONF_REQUEST_TIMEOUT_MS));
     s->forward_ns = ns_of_ms(conf_number(c, CONF_FORWARD_TIMEOUT_MS));

@@ -25,12 +25,15 @@ enum {
     SHARD_SCRATCH_BYTES = 4 << 20, /* decode and encode arena of one request */
     SHARD_ANSWER_BYTES = 64 << 20, /* answers, forwarded copies, records for other shards */
     SHARD_ANSWER_BLOCK_MAX = 16 << 20,
+    SHARD_ANSWER_BULK = 16 << 10, /* larger answers leave the last quarter to the others */
+    SHARD_ANSWER_BULK_BYTES = SHARD_ANSWER_BYTES / 4 * 3,
     SHARD_REQS_SPARE = 8192, /* requests beyond one for each connection */
     SHARD_CONNS_SPARE = 64,  /* slots beyond max.connections, to accept and refuse */
     SHARD_STOP_MS = 5000,
     SHARD_TICK_MS = 100,
-    SHARD_BURST = 1024,  /* jobs, reads or changes taken in one turn */
-    SHARD_RETRY_MS = 10, /* between two looks at what is short or torn */
+    SHARD_PRODUCERS_MS = 1000, /* between two looks for idempotent producers to forget */
+    SHARD_BURST = 1024,        /* jobs, reads or changes taken in one turn */
+    SHARD_RETRY_MS = 10,       /* between two looks at what is short or torn */
 };
 
 struct shard_config {
@@ -88,19 +91,39 @@ struct shard {
     struct shard_wait *waits; /* ring */
     uint32_t waits_head, waits_tail, waits_mask;
     struct store_hold hold; /* of the moment; never zeroed */
+    uint32_t holds_out;     /* of other shards, asked for and not given back */
     /* From the configuration, once: */
     uint32_t request_bytes_max, in_flight_max, fetch_bytes_max;
     uint64_t idle_ns, stall_ns, forward_ns;
     int32_t node_id;
     bool spin;
-    bool stopping;        /* nothing new is parsed */
-    bool is_drained;      /* counted in *drained */
-    bool fenced;          /* the lease has run out: answer NOT_LEADER_OR_FOLLOWER */
-    uint32_t work;        /* of this turn: 0 means that it found nothing to do */
-    uint64_t tick_ns;     /* next heartbeat and copy of the store's counters */
-    uint64_t durable_lsn; /* as seen in the last turn */
+    bool stopping;         /* nothing new is parsed */
+    bool is_drained;       /* counted in *drained */
+    bool fenced;           /* the lease has run out: answer NOT_LEADER_OR_FOLLOWER */
+    uint32_t work;         /* of this turn: 0 means that it found nothing to do */
+    bool was_fenced;       /* in the turn before */
+    uint64_t lease_ns;     /* when it runs out, if control does not renew it */
+    uint64_t producers_ns; /* next store_expire_producers */
+    int64_t producer_ms;   /* unused so long: forgotten */
+    uint64_t tick_ns;      /* next heartbeat and copy of the store's counters */
+    uint64_t durable_lsn;  /* as seen in the last turn */
     void *memory_at, *arena_at, *scratch_at;
 };
+
+/* Whether there is memory for an answer of that size.  Peers that ask for much and read nothing can
+ * so not keep the others from their small answers. */
+static inline bool
+shard_answer_room(const struct shard *s, uint64_t bytes)
+{
+    return bytes <= SHARD_ANSWER_BULK || buddy_used(s->memory) + bytes <= SHARD_ANSWER_BULK_BYTES;
+}
+
+/* Memory is short: who takes no byte of his answers is closed sooner. */
+static inline bool
+shard_memory_short(const struct shard *s)
+{
+    return buddy_used(s->memory) > SHARD_ANSWER_BULK_BYTES / 4 * 3;
+}
 
 /* What store_* calls get as `waiter`: a connection slot or a job that waits for the read.  A job
  * that waits must stay where it is until the read is done; it is then carried out again (JOB_HOLD:
@@ -115,6 +138,16 @@ static inline uint64_t
 shard_waiter_job(const struct job *j)
 {
     return (uint64_t)(uintptr_t)j;
+}
+
+/* Makes s->hold what store_release and mesh_release want to see of a pin. */
+static inline void
+shard_hold_of(struct shard *s, const struct mesh_pin *pin)
+{
+    s->hold.pin = pin->pin;
+    s->hold.pin_first = pin->first;
+    s->hold.pin_limit = pin->limit;
+    s->hold.span_count = s->hold.bytes = 0;
 }
 
 /* Takes all memory of a shard.  ERR_FULL: not enough. */

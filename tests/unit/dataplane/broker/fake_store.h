@@ -10,7 +10,12 @@
 
 #include <stdlib.h>
 
-enum { FAKE_STORE_LOGS = 64, FAKE_STORE_BATCHES = 4096, FAKE_STORE_WAITERS = 64 };
+enum {
+    FAKE_STORE_LOGS = 64,
+    FAKE_STORE_BATCHES = 4096,
+    FAKE_STORE_WAITERS = 64,
+    FAKE_STORE_BUFFERS = 8
+};
 
 struct plog {
     uint8_t id[16];
@@ -34,16 +39,29 @@ struct store {
     uint32_t core, core_count;
     struct plog logs[FAKE_STORE_LOGS];
     uint64_t lsn, durable;
-    bool disk_late;    /* nothing becomes durable */
-    int append_error;  /* what every append returns, 0: works */
-    bool append_again; /* no room */
-    bool hold_late;    /* a hold must wait */
+    bool disk_late;            /* nothing becomes durable */
+    int append_error;          /* what every append returns, 0: works */
+    bool append_again;         /* no room */
+    int create_error;          /* what every create returns, 0: works */
+    int64_t expired_before_ms; /* of the last store_expire_producers */
+    bool hold_late;            /* a hold must wait */
     int hold_error;
     uint32_t span_bytes; /* of one span of a hold, 0: all in one */
     int step_error;
-    uint32_t holds; /* not released */
+    uint32_t holds;             /* not released */
+    uint64_t pin_next, pin_sum; /* every hold has a pin of its own; sum of those not released */
     uint64_t waiters[FAKE_STORE_WAITERS];
     uint32_t waiter_count;
+    /* Not 0: nothing is in memory, and so many logs can be, the one that was read first goes first.
+     */
+    uint32_t cold_buffers;
+    bool reads_late; /* no read ends */
+    uint64_t reads;
+    struct {
+        const struct plog *log;
+        uint64_t began;
+        bool busy;
+    } buffers[FAKE_STORE_BUFFERS];
 };
 
 uint32_t
@@ -86,6 +104,9 @@ store_create(struct store *s, const uint8_t topic_id[16], int32_t partition,
              const struct plog_config *config, struct plog **out)
 {
     must(store_core_of(topic_id, partition, s->core_count) == s->core);
+    *out = NULL;
+    if (s->create_error)
+        return s->create_error;
     struct plog *p = store_find(s, topic_id, partition);
     for (uint32_t i = 0; !p && i < FAKE_STORE_LOGS; i++) {
         if (s->logs[i].used)
@@ -201,6 +222,8 @@ store_step(struct store *s, uint64_t now_ns, uint64_t *deadline_ns)
                 fake_store_durable(&s->logs[i], s->durable);
         }
     }
+    for (uint32_t i = 0; i < s->cold_buffers && !s->reads_late; i++)
+        s->buffers[i].busy = false;
     return s->step_error;
 }
 
@@ -216,11 +239,32 @@ store_take_changed(struct store *s)
     return NULL;
 }
 
+/* False: a read was started, or has to wait for a buffer. */
+static inline bool
+fake_store_cold(struct store *s, const struct plog *p)
+{
+    uint32_t pick = UINT32_MAX;
+    for (uint32_t i = 0; i < s->cold_buffers; i++) {
+        if (s->buffers[i].log == p)
+            return !s->buffers[i].busy;
+        if (!s->buffers[i].busy &&
+            (pick == UINT32_MAX || s->buffers[i].began < s->buffers[pick].began))
+            pick = i;
+    }
+    if (pick != UINT32_MAX) {
+        s->buffers[pick].log = p;
+        s->buffers[pick].busy = true;
+        s->buffers[pick].began = ++s->reads;
+    }
+    return false;
+}
+
 int
 store_locate(struct store *s, struct plog *p, int64_t offset, int64_t offset_limit,
              uint32_t bytes_max, bool at_least_one, struct store_range *out)
 {
-    (void)s;
+    if (s->cold_buffers && !fake_store_cold(s, p))
+        return ERR_AGAIN;
     *out = (struct store_range){.log = p};
     if (offset < p->start || offset > p->end)
         return ERR_NOT_FOUND;
@@ -258,7 +302,11 @@ store_hold(struct store *s, const struct store_range *range, uint64_t waiter,
         out->spans[out->span_count++] = view_of(range->log->bytes + range->at + out->bytes, n);
         out->bytes += n;
     }
-    out->pin = s;
+    /* As the store does for the tail cache: places, no pointer. */
+    out->pin = NULL;
+    out->pin_first = ++s->pin_next;
+    out->pin_limit = out->pin_first + s->core + 1;
+    s->pin_sum += out->pin_first;
     s->holds++;
     return ERR_OK;
 }
@@ -266,9 +314,12 @@ store_hold(struct store *s, const struct store_range *range, uint64_t waiter,
 void
 store_release(struct store *s, struct store_hold *hold)
 {
-    must(hold->pin == s); /* given back to the store it came from */
-    must(s->holds > 0);
+    /* Given back to the store it came from, each once. */
+    must(!hold->pin && hold->pin_limit == hold->pin_first + s->core + 1);
+    must(s->holds > 0 && hold->pin_first <= s->pin_next);
     s->holds--;
+    s->pin_sum -= hold->pin_first;
+    must(s->holds || s->pin_sum == 0);
 }
 
 bool
@@ -290,6 +341,12 @@ store_find_time(struct store *s, struct plog *p, int64_t time_ms, uint64_t waite
     (void)waiter;
     *offset = *timestamp_ms = -1;
     return ERR_OK;
+}
+
+void
+store_expire_producers(struct store *s, int64_t before_ms)
+{
+    s->expired_before_ms = before_ms;
 }
 
 void

@@ -52,8 +52,11 @@ fake_stream_conn(struct fake_stream *f, stream_id id)
 static inline int
 fake_stream_listen(void *self, const struct stream_addr *at)
 {
-    (void)at;
-    ((struct fake_stream *)self)->listens++;
+    struct fake_stream *f = self;
+    if (at)
+        f->listens++;
+    else
+        f->listens = 0;
     return ERR_OK;
 }
 

@@ -7,7 +7,7 @@
 #include "core/wire/batch.h"
 #include "tests/unit/dataplane/broker/harness.h"
 
-enum { FIXTURE_PARTS_MAX = 64, FIXTURE_TOPICS_MAX = 64, FIXTURE_MEMORY = 1 << 20 };
+enum { FIXTURE_PARTS_MAX = 320, FIXTURE_TOPICS_MAX = 320, FIXTURE_MEMORY = 1 << 20 };
 
 /* What to ask for; a request lists its partitions one topic entry each. */
 struct ask {

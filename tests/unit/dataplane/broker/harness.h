@@ -16,7 +16,7 @@
 
 #include <stdio.h>
 
-enum { HARNESS_SHARDS = 2, HARNESS_SLOTS = 64 };
+enum { HARNESS_SHARDS = 2, HARNESS_SLOTS = 320 };
 
 struct harness {
     uint32_t shard_count;

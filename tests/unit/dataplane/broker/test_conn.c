@@ -199,6 +199,106 @@ a_peer_that_takes_nothing_has_its_time(void **state)
     harness_free(h);
 }
 
+/* Takes memory for answers away until `bytes` are in use; returns how many blocks. */
+static uint32_t
+memory_take(struct harness *h, void **blocks, size_t bytes)
+{
+    uint32_t count = 0;
+    size_t room;
+    struct buddy *b = h->shards[0].memory;
+    while (buddy_used(b) < bytes)
+        assert_non_null(blocks[count++] = buddy_take(b, 1 << 20, &room));
+    return count;
+}
+
+static void
+memory_give(struct harness *h, void **blocks, uint32_t count)
+{
+    while (count > 0)
+        buddy_give(h->shards[0].memory, blocks[--count]);
+}
+
+static void
+large_answers_leave_the_last_quarter_of_memory_to_small_ones(void **state)
+{
+    (void)state;
+    struct harness *h = client(1, NULL);
+    struct shard *s = &h->shards[0];
+    void *blocks[SHARD_ANSWER_BYTES >> 20];
+    uint32_t count = memory_take(h, blocks, SHARD_ANSWER_BULK_BYTES);
+    struct req *r = req_take(s);
+    assert_non_null(r);
+    r->api = wire_api_find(WIRE_API_METADATA);
+    r->version = 12;
+    assert_false(req_answer_begin(s, r, SHARD_ANSWER_BULK + 1));
+    assert_true(req_answer_begin(s, r, SHARD_ANSWER_BULK));
+    req_give(s, r);
+    memory_give(h, blocks, count);
+    harness_free(h);
+}
+
+static void
+a_peer_that_takes_nothing_goes_soon_when_memory_is_short(void **state)
+{
+    (void)state;
+    const char *settings[] = {"socket.request.timeout.ms", "10000", NULL};
+    struct harness *h = client(1, settings);
+    h->streams[0].conns[0].deaf = true;
+    versions_ask(h, 1);
+    time_passes(h, 2000);
+    assert_int_equal(h->shards[0].conn_count, 1);
+    void *blocks[SHARD_ANSWER_BYTES >> 20];
+    uint32_t count = memory_take(h, blocks, SHARD_ANSWER_BULK_BYTES);
+    time_passes(h, 3000); /* seen, swept, closed */
+    assert_int_equal(h->shards[0].conn_count, 0);
+    assert_int_equal(harness_counter(h, 0, DROP_SEND_STALLED), 1);
+    memory_give(h, blocks, count);
+    harness_free(h);
+}
+
+static void
+an_answer_that_finds_no_memory_holds_up_no_append(void **state)
+{
+    (void)state;
+    struct harness *h = client(1, NULL);
+    fake_stream_open(&h->streams[0], 1);
+    harness_turn(h);
+    void *blocks[SHARD_ANSWER_BYTES >> 20];
+    uint32_t count = memory_take(h, blocks, SHARD_ANSWER_BYTES);
+    versions_ask(h, 1);
+    harness_turn(h);
+    h->stores[0]->append_again = true;
+    harness_produce(h, 1, 12, 2, 0, "0rders", 0, harness_batch(1)); /* acks=0: no answer */
+    harness_turns(h, 2);
+    h->stores[0]->append_again = false;
+    harness_turns(h, 2);
+    assert_int_equal(h->stores[0]->lsn, 1);
+    size_t at = 0;
+    assert_int_equal(harness_response(h, 0, 0, &at).len, 0); /* that one still waits */
+    memory_give(h, blocks, count);
+    harness_turns(h, 2);
+    int32_t id = 1;
+    expect_correlations(h, &at, &id, 1);
+    harness_free(h);
+}
+
+static void
+with_much_unsent_no_other_request_is_begun(void **state)
+{
+    (void)state;
+    struct harness *h = client(1, NULL);
+    struct conn *c = &h->shards[0].conns[0];
+    struct req r = {.done = true, .answer = {.len = CONN_UNSENT_MAX}};
+    list_push_back(&c->requests, &r.link);
+    assert_true(conn_may_parse(&h->shards[0], c));
+    r.answer.len++;
+    assert_false(conn_may_parse(&h->shards[0], c));
+    r.done = false; /* being made: not there to be sent */
+    assert_true(conn_may_parse(&h->shards[0], c));
+    list_remove(&r.link);
+    harness_free(h);
+}
+
 int
 main(void)
 {
@@ -212,6 +312,10 @@ main(void)
         cmocka_unit_test(an_idle_connection_is_closed_after_its_time),
         cmocka_unit_test(half_a_request_has_its_time),
         cmocka_unit_test(a_peer_that_takes_nothing_has_its_time),
+        cmocka_unit_test(large_answers_leave_the_last_quarter_of_memory_to_small_ones),
+        cmocka_unit_test(a_peer_that_takes_nothing_goes_soon_when_memory_is_short),
+        cmocka_unit_test(an_answer_that_finds_no_memory_holds_up_no_append),
+        cmocka_unit_test(with_much_unsent_no_other_request_is_begun),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -195,7 +195,7 @@ a_watch_is_parked_only_if_nothing_has_changed(void **state)
     assert_true(list_empty(&p->watchers));
     assert_true(j->returning);
     struct job *back;
-    void *pin;
+    struct mesh_pin pin;
     mesh_flush(owner->mesh);
     assert_int_equal(mesh_take(home->mesh, &back, &pin), MESH_JOB);
     assert_ptr_equal(back, j);

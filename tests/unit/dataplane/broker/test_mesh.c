@@ -76,7 +76,7 @@ a_job_goes_to_its_owner_and_comes_home(void **state)
     struct pair p;
     pair_open(&p);
     struct job *j = job_to(&p, 0), *got = NULL;
-    void *pin = NULL;
+    struct mesh_pin pin;
     mesh_send(p.ends[0], j);
     assert_int_equal(mesh_take(p.ends[1], &got, &pin), MESH_NOTHING); /* not before the flush */
     mesh_flush(p.ends[0]);
@@ -109,7 +109,7 @@ jobs_arrive_in_the_order_they_were_sent_however_often_the_ring_wraps(void **stat
         }
         mesh_flush(p.ends[0]);
         struct job *j;
-        void *pin;
+        struct mesh_pin pin;
         while (mesh_take(p.ends[1], &j, &pin) == MESH_JOB) {
             assert_int_equal(j->part, taken++);
             mesh_done(p.ends[0], j);
@@ -139,7 +139,7 @@ a_cancellation_reaches_a_job_that_is_at_its_owner(void **state)
     struct pair p;
     pair_open(&p);
     struct job *j = job_to(&p, 0), *got = NULL;
-    void *pin;
+    struct mesh_pin pin;
     mesh_send(p.ends[0], j);
     mesh_flush(p.ends[0]);
     assert_int_equal(mesh_take(p.ends[1], &got, &pin), MESH_JOB);
@@ -159,7 +159,7 @@ a_cancellation_that_comes_too_late_says_nothing(void **state)
     struct pair p;
     pair_open(&p);
     struct job *j = job_to(&p, 0), *got;
-    void *pin;
+    struct mesh_pin pin;
     mesh_send(p.ends[0], j);
     mesh_flush(p.ends[0]);
     assert_int_equal(mesh_take(p.ends[1], &got, &pin), MESH_JOB);
@@ -189,13 +189,17 @@ a_release_brings_the_pin_back(void **state)
     static struct store_hold hold;
     int thing;
     struct job *j;
-    void *pin = NULL;
+    struct mesh_pin pin;
     hold.pin = &thing;
+    hold.pin_first = UINT64_MAX - 1; /* any 64 bits */
+    hold.pin_limit = 0;
     mesh_release(p.ends[1], 0, &hold);
     hold.pin = NULL; /* may be reused at once */
+    hold.pin_first = 1;
     mesh_flush(p.ends[1]);
     assert_int_equal(mesh_take(p.ends[0], &j, &pin), MESH_RELEASE);
-    assert_ptr_equal(pin, &thing);
+    assert_ptr_equal(pin.pin, &thing);
+    assert_true(pin.first == UINT64_MAX - 1 && pin.limit == 0);
     mesh_free(p.mesh);
 }
 
@@ -206,7 +210,7 @@ only_a_sleeping_reader_is_woken_and_once(void **state)
     struct pair p;
     pair_open(&p);
     struct job *j;
-    void *pin;
+    struct mesh_pin pin;
     mesh_send(p.ends[0], job_to(&p, 0));
     mesh_flush(p.ends[0]);
     assert_int_equal(p.wakers[1].wakes, 0);
@@ -241,7 +245,7 @@ static void
 side_take(struct side *s, struct mesh_end *e)
 {
     struct job *j;
-    void *pin;
+    struct mesh_pin pin;
     enum mesh_kind kind;
     while ((kind = mesh_take(e, &j, &pin)) != MESH_NOTHING) {
         if (kind == MESH_RELEASE) {
@@ -261,6 +265,7 @@ side_take(struct side *s, struct mesh_end *e)
             if (s->carried % 7 == 0) {
                 struct store_hold hold;
                 hold.pin = &none;
+                hold.pin_first = hold.pin_limit = 0; /* words that look like nothing */
                 mesh_release(e, 1 - s->self, &hold);
             }
         }

@@ -145,6 +145,22 @@ a_corrupt_batch_is_refused_with_a_message_and_counted(void **state)
 }
 
 static void
+a_batch_of_an_old_format_is_counted_as_such(void **state)
+{
+    (void)state;
+    for (uint8_t magic = 0; magic < 2; magic++) {
+        struct harness *h = one_shard();
+        struct view batch = harness_batch(1);
+        ((uint8_t *)(uintptr_t)batch.at)[BATCH_AT_MAGIC] = magic;
+        harness_produce(h, 0, V, 77, 1, "0rders", 0, batch);
+        assert_int_equal(answer_of(h, V).error_code, KERR_INVALID_RECORD);
+        assert_int_equal(harness_counter(h, 0, DROP_BATCH_MAGIC), 1);
+        assert_int_equal(harness_counter(h, 0, DROP_BATCH_RECORD), 0);
+        harness_free(h);
+    }
+}
+
+static void
 a_transactional_batch_is_refused_as_of_no_transaction(void **state)
 {
     (void)state;
@@ -451,6 +467,7 @@ main(void)
         cmocka_unit_test(acks_0_with_an_error_closes_the_connection),
         cmocka_unit_test(unknown_topics_and_partitions_get_their_codes),
         cmocka_unit_test(a_corrupt_batch_is_refused_with_a_message_and_counted),
+        cmocka_unit_test(a_batch_of_an_old_format_is_counted_as_such),
         cmocka_unit_test(a_transactional_batch_is_refused_as_of_no_transaction),
         cmocka_unit_test(a_duplicate_is_a_success_with_the_first_offset),
         cmocka_unit_test(acks_all_needs_min_insync_replicas),

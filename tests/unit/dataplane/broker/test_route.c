@@ -269,6 +269,40 @@ a_log_that_cannot_be_opened_is_reported_as_failed(void **state)
 }
 
 static void
+a_log_that_the_store_has_no_room_for_just_now_is_opened_later(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w);
+    w.store->create_error = ERR_AGAIN;
+    harness_topic_write(w.h, 0, "a", 1, &harness_topic_config);
+    assert_int_equal(route_refresh_all(w.route, w.store), ERR_AGAIN);
+    assert_int_equal(have(&w, 0).version, 0); /* control still waits for it */
+    assert_int_equal(route_refresh_all(w.route, w.store), ERR_AGAIN);
+    w.store->create_error = ERR_OK;
+    assert_int_equal(route_refresh_all(w.route, w.store), ERR_OK);
+    struct plog *log = route_part(route_by_row(w.route, 0), 0)->log;
+    assert_non_null(log);
+    assert_int_equal(have(&w, 0).state, TABLE_OPEN);
+    assert_int_equal(changes_taken(&w), 1);
+    /* A new configuration that must wait leaves the log in use. */
+    struct table_topic_config config = harness_topic_config;
+    config.segment_bytes = 12345;
+    w.store->create_error = ERR_AGAIN;
+    struct table_topic_fact t;
+    assert_int_equal(table_topic_read(&region_topics(&w.h->region)[0], &t), ERR_OK);
+    t.config = config;
+    t.version++;
+    table_topic_write(&region_topics(&w.h->region)[0], &t);
+    assert_int_equal(route_refresh_all(w.route, w.store), ERR_AGAIN);
+    assert_ptr_equal(route_part(route_by_row(w.route, 0), 0)->log, log);
+    w.store->create_error = ERR_OK;
+    assert_int_equal(route_refresh_all(w.route, w.store), ERR_OK);
+    assert_int_equal(log->config.segment_bytes, 12345);
+    world_close(&w);
+}
+
+static void
 rows_outside_the_tables_are_refused(void **state)
 {
     (void)state;
@@ -300,6 +334,7 @@ main(void)
         cmocka_unit_test(a_torn_row_is_tried_again),
         cmocka_unit_test(a_new_configuration_reaches_the_open_logs),
         cmocka_unit_test(a_log_that_cannot_be_opened_is_reported_as_failed),
+        cmocka_unit_test(a_log_that_the_store_has_no_room_for_just_now_is_opened_later),
         cmocka_unit_test(rows_outside_the_tables_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -111,7 +111,9 @@ a_stop_answers_what_was_taken_and_takes_nothing_new(void **state)
     for (int32_t i = 0; i < 3; i++)
         harness_produce(h, 0, 12, i, 1, "0rders", 0, harness_batch(1));
     harness_turn(h);
+    h->streams[0].listens = 1;
     assert_int_equal(shard_run(&h->shards[0], &stop), ERR_OK);
+    assert_int_equal(h->streams[0].listens, 0); /* nobody new while the old are answered */
     assert_int_equal(h->stores[0]->durable, 3);
     assert_int_equal(h->shards[0].waits_head, h->shards[0].waits_tail);
     harness_produce(h, 0, 12, 9, 1, "0rders", 0, harness_batch(1));
@@ -191,6 +193,24 @@ an_offline_log_is_reported_to_control(void **state)
     harness_free(h);
 }
 
+static void
+silent_producers_are_forgotten_once_a_second(void **state)
+{
+    (void)state;
+    const char *const settings[] = {"producer.id.expiration.ms", "5000", NULL};
+    struct harness *h = harness_new(1, settings);
+    harness_turn(h);
+    assert_true(h->stores[0]->expired_before_ms == h->shards[0].now_ms - 5000);
+    h->stores[0]->expired_before_ms = 0;
+    h->now_ns += (SHARD_PRODUCERS_MS - 1) * CLOCK_NS_PER_MS;
+    harness_turn(h);
+    assert_true(h->stores[0]->expired_before_ms == 0);
+    h->now_ns += (SHARD_TICK_MS + 1) * CLOCK_NS_PER_MS;
+    harness_turn(h);
+    assert_true(h->stores[0]->expired_before_ms == h->shards[0].now_ms - 5000);
+    harness_free(h);
+}
+
 int
 main(void)
 {
@@ -205,6 +225,7 @@ main(void)
         cmocka_unit_test(control_is_awaited_before_the_shard_listens),
         cmocka_unit_test(torn_tables_are_read_again_after_a_while),
         cmocka_unit_test(an_offline_log_is_reported_to_control),
+        cmocka_unit_test(silent_producers_are_forgotten_once_a_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
