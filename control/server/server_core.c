@@ -11,6 +11,7 @@ static const struct {
     server_handle_fn *handle;
 } core_handlers[] = {
     {WIRE_API_METADATA, server_metadata},
+    {WIRE_API_FIND_COORDINATOR, server_find_coordinator},
     {WIRE_API_CREATE_TOPICS, server_create_topics},
     {WIRE_API_DELETE_TOPICS, server_delete_topics},
     {WIRE_API_INIT_PRODUCER_ID, server_init_producer_id},
@@ -161,6 +162,7 @@ response_write(struct server_call *call, int32_t correlation_id, struct view *ou
 /* Which C struct a request decodes into differs by API; the largest of them bounds the memory. */
 union any_request {
     struct wire_metadata_request metadata;
+    struct wire_find_coordinator_request find_coordinator;
     struct wire_create_topics_request create_topics;
     struct wire_delete_topics_request delete_topics;
     struct wire_init_producer_id_request init_producer_id;

@@ -69,7 +69,7 @@ typedef int server_handle_fn(struct server_core *core, struct server_call *call)
 server_handle_fn server_metadata, server_describe_cluster, server_describe_partitions;
 server_handle_fn server_create_topics, server_delete_topics, server_create_partitions;
 server_handle_fn server_describe_configs, server_alter_configs;
-server_handle_fn server_init_producer_id;
+server_handle_fn server_init_producer_id, server_find_coordinator;
 
 struct server_result {
     struct view bytes; /* from the correlation id on; in the arena */
