@@ -6,9 +6,10 @@
 #   make asan     unit and client tests with AddressSanitizer and UndefinedBehaviorSanitizer
 #   make fuzz     every fuzz target for T seconds (T=60), from the committed corpus
 #   make compat-oracle   the client scripts against Apache Kafka: they must test Kafka, not us
-#   make bench    side-by-side figures with Apache Kafka (ROUNDS=3)
+#   make bench    side-by-side figures with Apache Kafka (ROUNDS=3; BENCH=--ours-only)
 #   make lint, make fmt, make clean
-# Variables: BUILD (build), CI (true: warnings are errors, one minute of each fuzz target), T, ROUNDS.
+# Variables: BUILD (build), CI (true: warnings are errors, one minute of each fuzz target), T,
+# ROUNDS, BENCH (options of bench/compare/run.py).
 
 BUILD ?= build
 T ?= 60
@@ -18,9 +19,10 @@ CHILDREN := dataplane/sluice-data control/sluice-control
 SANITIZE := -Db_sanitize=address,undefined -Db_lundef=false -Dbuildtype=debugoptimized
 
 .NOTPARALLEL:
-.PHONY: all run test check asan fuzz lint fmt bench compat-oracle clean deps programs clang-build
+.PHONY: all run test check asan fuzz lint fmt bench compat-oracle clean deps
+.PHONY: product programs clang-build
 
-all: deps programs
+all: deps product
 
 deps:
 	@deploy/deps.sh build
@@ -30,9 +32,13 @@ $(BUILD)/build.ninja:
 
 # The supervisor finds its children beside itself, at the top of the build folder: hard links, so that
 # they are the files that were just linked.
-programs: $(BUILD)/build.ninja
-	meson compile -C $(BUILD)
+product: $(BUILD)/build.ninja
+	meson compile -C $(BUILD) sluice sluice-data sluice-control
 	@for p in $(CHILDREN); do ln -f $(BUILD)/$$p $(BUILD)/$${p##*/} || exit 1; done
+
+# With the test programs and the load generators.
+programs: product
+	meson compile -C $(BUILD)
 
 run: all
 	$(BUILD)/sluice run --data ./data
@@ -84,7 +90,7 @@ compat-oracle:
 bench:
 	@deploy/deps.sh test
 	@$(MAKE) --no-print-directory test-build
-	python3 bench/compare/run.py $(BUILD) $(ROUNDS)
+	python3 bench/compare/run.py $(BUILD) --rounds $(ROUNDS) $(BENCH)
 
 clean:
 	rm -rf build build-clang build-asan build-fuzz

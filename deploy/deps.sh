@@ -69,8 +69,9 @@ while read -r set name _; do
 done < <(packages)
 if [ $list = 1 ]; then printf '%s\n' "${wanted[@]}"; exit 0; fi
 
-installed=" $(dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' "${wanted[@]}" 2>/dev/null |
-    awk '/^ii/ {print $2}' | tr '\n' ' ') "
+# dpkg-query fails when it does not know one of the names: that one is missing.
+known=$(dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' "${wanted[@]}" 2>/dev/null || true)
+installed=" $(awk '/^ii/ {print $2}' <<<"$known" | tr '\n' ' ') "
 missing=()
 for name in "${wanted[@]}"; do
     case $installed in *" $name "*) continue ;; esac

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """run.py BUILD SUITE...: runs meson's test suites and counts what is inside them.
 
-A suite is a name of meson's, or fuzz:SECONDS for every fuzz target.  Counted are the cases of a test
-program: cmocka's "[       OK ] name", and the "ok name", "not ok name" and "skip name" of the client
-tests; a program without cases counts as one.  The last line is "N passed, N failed"; the exit code
-is 0 when nothing failed."""
+A suite is a name of meson's, or fuzz:SECONDS for every fuzz target.  Counted are the cases of a
+test program: cmocka's "[       OK ] name", and the "ok name", "not ok name" and "skip name" of the
+client tests; a program without cases counts as one.  The last line is "N passed, N failed"; the
+exit code is 0 when nothing failed."""
 import json
 import pathlib
 import re
@@ -13,8 +13,8 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PASSED = re.compile(r"^(?:\[ +OK +\] |ok )(?P<name>.+)$", re.M)
-FAILED = re.compile(r"^(?:\[  FAILED  \] (?!\w+: \d+ test)|not ok )(?P<name>.+)$", re.M)
-SKIPPED = re.compile(r"^(?:\[  SKIPPED \] (?!\w+: \d+ test)|skip )(?P<name>.+)$", re.M)
+FAILED = re.compile(r"^(?:\[  FAILED  \] (?!(?:\w+: )?\d+ test)|not ok )(?P<name>.+)$", re.M)
+SKIPPED = re.compile(r"^(?:\[  SKIPPED \] (?!(?:\w+: )?\d+ test)|skip )(?P<name>.+)$", re.M)
 TAIL_LINES = 60
 
 

@@ -6,6 +6,7 @@ stderr is printed when the test ends badly."""
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -14,7 +15,7 @@ import tempfile
 import time
 
 from case import check, until
-from kafka import Connection
+from kafka import NONE, Connection
 
 DATA, CONTROL = "sluice-data", "sluice-control"
 START_SECONDS, STOP_SECONDS = 60, 60
@@ -28,9 +29,19 @@ def program():
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port below those that the kernel gives to outgoing connections: one of these could take a
+    port of theirs while a broker restarts."""
+    choose = random.SystemRandom()
+    for _ in range(200):
+        port = choose.randrange(15000, 32000)
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise SystemExit("no free port from 15000 to 32000")
 
 
 def answers(bootstrap):
@@ -72,8 +83,9 @@ class Broker:
     """sluice run with its two children."""
     ours = True
 
-    def __init__(self, *options, data=None, start=True, prefix=()):
+    def __init__(self, *options, data=None, start=True, prefix=(), binary=None):
         self.prefix = list(prefix)  # a command in front of the program: taskset, prlimit
+        self.binary = binary or program()
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="sluice-e2e-"))
         self.data = pathlib.Path(data) if data else self.home / "data"
         self.port = free_port()
@@ -87,8 +99,8 @@ class Broker:
     def command(self):
         settings = [f"listeners=PLAINTEXT://{self.bootstrap}", *self.options]
         # The supervisor ends with the test, also when the test is killed.
-        return ["setpriv", "--pdeathsig", "TERM", *self.prefix, program(), "run",
-                "--data", str(self.data), *[word for s in settings for word in ("-o", s)]]
+        return ["setpriv", "--pdeathsig", "TERM", *self.prefix, self.binary,
+                "run", "--data", str(self.data), *[word for s in settings for word in ("-o", s)]]
 
     def start(self):
         with open(self.log, "ab") as log:
@@ -102,7 +114,7 @@ class Broker:
                   f"sluice run ended with {self.process.returncode}: {self.log_tail()}")
             return answers(self.bootstrap)
         try:
-            until("the broker answers ApiVersions", START_SECONDS, ready)
+            until("the broker answers ApiVersions", START_SECONDS, ready, 0.01)
         except AssertionError:
             print(self.log_tail())
             self.abandon()
@@ -142,7 +154,7 @@ class Broker:
 
     def stat(self):
         """Counters and gauges as `sluice stat` prints them."""
-        out = subprocess.run([program(), "stat", "--data", str(self.data), "--format", "json"],
+        out = subprocess.run([self.binary, "stat", "--data", str(self.data), "--format", "json"],
                              check=True, capture_output=True, text=True, timeout=30).stdout
         return json.loads(out)
 
@@ -198,7 +210,23 @@ SMALL = "journal.bytes=134217728"
 def target(*options):
     """The broker that the client scripts talk to."""
     bootstrap = os.environ.get("E2E_BOOTSTRAP")
-    return External(bootstrap) if bootstrap else Broker(SMALL, *options)
+    extra = os.environ.get("E2E_OPTIONS", "").split()
+    return External(bootstrap) if bootstrap else Broker(SMALL, *options, *extra)
+
+
+def led(bootstrap, topic, partitions):
+    """A connection, once that many partitions of the topic have a leader."""
+    try:
+        c = Connection(bootstrap)
+    except OSError:
+        return None
+    try:
+        if c.partitions(topic) == (NONE, partitions):
+            return c
+    except (OSError, ConnectionError):
+        pass
+    c.close()
+    return None
 
 
 def counted(stat, name):

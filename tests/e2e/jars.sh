@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# jars.sh PROFILE FOLDER: puts the jars of a profile of pom.xml (clients or oracle) in FOLDER, once.
+# jars.sh PROFILE FOLDER: puts the jars of a profile of pom.xml (clients, tools or oracle) in
+# FOLDER, once.
 set -euo pipefail
-profile=${1:?clients or oracle} folder=${2:?folder}
+profile=${1:?clients, tools or oracle} folder=${2:?folder}
 pom=$(cd "$(dirname "$0")" && pwd)/pom.xml
 if [ -e "$folder/.complete" ] && [ "$folder/.complete" -nt "$pom" ]; then exit 0; fi
 mkdir -p "$folder"

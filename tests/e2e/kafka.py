@@ -8,7 +8,7 @@ import time
 
 PRODUCE, FETCH, LIST_OFFSETS, METADATA = 0, 1, 2, 3
 API_VERSIONS, CREATE_TOPICS, DELETE_TOPICS = 18, 19, 20
-NONE, UNKNOWN_TOPIC, UNSUPPORTED_VERSION, TOPIC_EXISTS = 0, 3, 35, 36
+NONE, UNKNOWN_TOPIC, NOT_LEADER, UNSUPPORTED_VERSION, TOPIC_EXISTS = 0, 3, 6, 35, 36
 
 _CRC = []
 for _i in range(256):
@@ -177,9 +177,11 @@ class Connection:
         c.string()
         return c.take("h")
 
-    def partitions(self, name):
-        """Error code and number of partitions with a leader."""
-        c = self.call(METADATA, 4, struct.pack(">i", 1) + string(name) + b"\0")
+    def metadata(self, names):
+        """{topic: (error code, number of partitions with a leader)}; names None: all topics."""
+        body = struct.pack(">i", -1 if names is None else len(names)) \
+            + b"".join(string(n) for n in names or ()) + b"\0"
+        c = self.call(METADATA, 4, body)
         c.take("i")
         for _ in range(c.take("i")):
             c.take("i")
@@ -187,18 +189,27 @@ class Connection:
             c.take("i")
             c.string()
         c.string()
-        c.take("ii")
-        code = c.take("h")
-        c.string()
-        c.take("b")
-        led = 0
+        c.take("i")
+        found = {}
         for _ in range(c.take("i")):
-            error, _, leader = c.take("hii")
-            led += 1 if error == 0 and leader >= 0 else 0
-            for _ in range(2):
-                n = c.take("i")
-                c.at += 4 * n
-        return code, led
+            code, name = c.take("h"), c.string()
+            c.take("b")
+            led = 0
+            for _ in range(c.take("i")):
+                error, _, leader = c.take("hii")
+                led += 1 if error == 0 and leader >= 0 else 0
+                for _ in range(2):
+                    n = c.take("i")
+                    c.at += 4 * n
+            found[name] = (code, led)
+        return found
+
+    def partitions(self, name):
+        """Error code and number of partitions with a leader."""
+        return self.metadata([name])[name]
+
+    def topics(self):
+        return list(self.metadata(None))
 
     @staticmethod
     def produce_body(topic, partition, data, acks=-1):

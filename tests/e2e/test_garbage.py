@@ -352,8 +352,9 @@ def gone_in_flight(scene):
         for i, c in enumerate(held):
             c.socket.setblocking(False)
             body = Connection.produce_body(topic, i % 4, data)
-            pipeline = b"".join(c.frame(PRODUCE, 7, body) for _ in range(8)) if i < 6 else \
-                b"".join(c.frame(FETCH, 4, Connection.fetch_body(topic, i % 4, 0)) for _ in range(8))
+            pipeline = b"".join(
+                c.frame(PRODUCE, 7, body) if i < 6 else
+                c.frame(FETCH, 4, Connection.fetch_body(topic, i % 4, 0)) for _ in range(8))
             try:
                 c.socket.send(pipeline)
             except BlockingIOError:

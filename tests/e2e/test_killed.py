@@ -6,12 +6,13 @@ import struct
 import time
 
 from ackers import Acker, verify
-from broker import CONTROL, DATA, SMALL, Broker, stamp
+from broker import CONTROL, DATA, SMALL, Broker, led, stamp
 from case import case, check, equal, finish, until
-from kafka import (CREATE_TOPICS, NONE, TOPIC_EXISTS, Connection, Cursor, records_of, string,
-                   topic_ready)
+from kafka import (CREATE_TOPICS, NONE, NOT_LEADER, TOPIC_EXISTS, Connection, Cursor, records_of,
+                   string, topic_ready)
 
 RECORDS = 200
+LEASE_MS = 1000
 
 
 def round_trips(producer, consumer, topic, first, count=RECORDS):
@@ -109,7 +110,7 @@ def both_killed(broker, topic):
         broker.wait_restarted(DATA, data)
         broker.wait_restarted(CONTROL, control)
         broker.wait_ready()
-        after = until("the partition is led", 60, lambda: led(broker.bootstrap, topic))
+        after = until("the partition is led", 60, lambda: led(broker.bootstrap, topic, 1))
         equal(after.consume(topic, 0), records, "records")
         after.close()
     with case("a stop after all that is clean"):
@@ -118,19 +119,37 @@ def both_killed(broker, topic):
         print(f"# stopped in {time.monotonic() - began:.1f} s")
 
 
-def led(bootstrap, topic):
-    """A connection, once the topic's one partition has a leader."""
-    try:
-        c = Connection(bootstrap)
-        if c.partitions(topic) == (NONE, 1):
-            return c
-        c.close()
-    except (OSError, ConnectionError):
-        pass
-    return None
+def lease_runs_out():
+    with case("lease: control hangs, so produce is refused; control goes on, so it is accepted"):
+        with Broker(SMALL, f"control.lease.ms={LEASE_MS}") as broker:
+            topic = f"lease-{stamp()}"
+            topic_ready(broker.bootstrap, topic, 1)
+            c = Connection(broker.bootstrap)
+            equal(c.produce(topic, 0, [b"0"]), (NONE, 0), "produce")
+            pid = broker.kill(CONTROL, signal.SIGSTOP)
+            try:
+                began, acknowledged, code = time.monotonic(), 1, NONE
+                while code == NONE:
+                    check(time.monotonic() - began < 10, "still acknowledged without a lease")
+                    code, offset = c.produce(topic, 0, [b"%d" % acknowledged])
+                    if code == NONE:
+                        equal(offset, acknowledged, "offset")
+                        acknowledged += 1
+                equal(code, NOT_LEADER, "produce without a lease")
+                equal(c.fetch(topic, 0, 0, wait_ms=0)[0], NOT_LEADER, "fetch without a lease")
+                check(time.monotonic() - began > LEASE_MS / 2000, "the lease ended too early")
+            finally:
+                broker.kill(CONTROL, signal.SIGCONT)
+            until("produce is accepted again", 10,
+                  lambda: c.produce(topic, 0, [b"%d" % acknowledged]) == (NONE, acknowledged))
+            equal([v for _, v in c.consume(topic, 0)],
+                  [b"%d" % i for i in range(acknowledged + 1)], "records")
+            equal(broker.pid(CONTROL), pid, "sluice-control is the same process")
+            c.close()
 
 
 def main():
+    lease_runs_out()
     with Broker(SMALL) as broker:
         topic = f"killed-{stamp()}"
         at = control_killed(broker, topic)
