@@ -220,7 +220,7 @@ append(struct store *s, struct plog *p, const struct batch_info *info, struct vi
        int32_t leader_epoch, int64_t now_ms, struct store_appended *out)
 {
     bool stamped = p->config.log_append_time;
-    int64_t time_ms = stamped ? now_ms : info->max_timestamp_ms;
+    int64_t time_ms = stamped ? now_ms : info->found_timestamp_ms;
     struct segment *seg = plog_last(p);
     if (plog_roll_wanted(p, info, time_ms)) {
         /* An empty segment that is not used after all does no harm: the next append finds it. */
@@ -239,6 +239,8 @@ append(struct store *s, struct plog *p, const struct batch_info *info, struct vi
     batch_stamp(body, p->end, leader_epoch);
     if (stamped)
         batch_stamp_time(body, info->bytes, now_ms);
+    else if (time_ms != info->max_timestamp_ms) /* a producer's header that its records belie */
+        batch_stamp_max(body, info->bytes, time_ms);
     struct tail_entry e = {.place = slot.place + STORE_BATCH_PREFIX,
                            .base = p->end,
                            .pos = seg->bytes,

@@ -45,6 +45,7 @@ batch_header(struct view bytes, struct batch_info *out)
         .base_sequence = get_i32(p + AT_BASE_SEQUENCE),
         .record_count = get_i32(p + AT_COUNT),
     };
+    out->found_timestamp_ms = out->max_timestamp_ms; /* what batch_check may know better */
     return ERR_OK;
 }
 
@@ -207,7 +208,6 @@ batch_check(struct view records, const struct batch_rules *rules, struct batch_i
         kerr = check_header(records, rules, out, why);
     if (kerr != KERR_NONE)
         return kerr;
-    out->found_timestamp_ms = out->max_timestamp_ms;
     bool packed = out->attributes & BATCH_CODEC_MASK;
     return packed && !rules->walk_compressed ? KERR_NONE : check_records(records, rules, out, why);
 }

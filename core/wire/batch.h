@@ -111,13 +111,6 @@ void batch_stamp_time(uint8_t *batch, uint32_t bytes, int64_t now_ms);
 /* Sets the max timestamp and recomputes the crc. */
 void batch_stamp_max(uint8_t *batch, uint32_t bytes, int64_t max_timestamp_ms);
 
-struct batch_record {
-    int32_t offset_delta;
-    int64_t timestamp_delta_ms;
-    struct view key, value; /* len 0 and at NULL when null; lent until the next call */
-    uint32_t header_count;
-};
-
 /* Finds the first record with timestamp >= time_ms and offset >= offset_min in a whole, checked
  * batch (decompressing it).  time_ms == INT64_MAX: the first record that has the batch's largest
  * timestamp. ERR_OK, ERR_NOT_FOUND, ERR_CORRUPT; ERR_LIMIT: no memory for

@@ -50,6 +50,30 @@ log_append_time_is_stamped_and_told(void **state)
 }
 
 static void
+a_wrong_largest_time_of_a_producer_is_corrected(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct batch_info info;
+    struct store_appended out;
+    struct store_range range;
+    static uint8_t bytes[4096];
+    fixture_init(&f, 7);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    struct plog *p = fixture_log(&f, 1, 0);
+    fixture_batch(f.batch, 2, 100, 7, 5, &info);
+    info.found_timestamp_ms = info.max_timestamp_ms + 11; /* as batch_check tells it */
+    int64_t found_ms = info.found_timestamp_ms;
+    assert_int_equal(append(&f, p, &info, &out), KERR_NONE);
+    assert_int_equal(fixture_settle(&f), ERR_OK);
+    int64_t got = fixture_read(&f, p, 0, 4096, bytes, &range);
+    assert_int_equal(batch_header(view_of(bytes, (uint32_t)got), &info), ERR_OK);
+    assert_int_equal(info.max_timestamp_ms, found_ms);
+    assert_true(batch_crc_ok(view_of(bytes, (uint32_t)got), &info));
+    fixture_end(&f);
+}
+
+static void
 a_duplicate_tells_the_offset_and_lsn_of_the_first(void **state)
 {
     (void)state;
@@ -164,6 +188,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(offsets_follow_each_other),
         cmocka_unit_test(log_append_time_is_stamped_and_told),
+        cmocka_unit_test(a_wrong_largest_time_of_a_producer_is_corrected),
         cmocka_unit_test(a_duplicate_tells_the_offset_and_lsn_of_the_first),
         cmocka_unit_test(sequences_are_remembered_over_a_crash),
         cmocka_unit_test(a_silent_producer_is_forgotten),
