@@ -439,7 +439,8 @@ disk_facts(void *self, struct disk_facts *out)
         return;
     snprintf(out->file_system, sizeof out->file_system, "%s",
              file_system_name((uint32_t)fs.f_type));
-    out->free_bytes = (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize;
+    /* Some file systems in memory do not tell: then only ENOSPC does. */
+    out->free_bytes = fs.f_blocks ? (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize : UINT64_MAX;
 }
 
 bool
@@ -489,6 +490,10 @@ probe_direct(struct disk_uring *d)
     }
     if (named)
         (void)unlinkat(d->dir, name, 0);
+    static atomic_flag told = ATOMIC_FLAG_INIT; /* once a process */
+    if (!d->direct && !atomic_flag_test_and_set(&told))
+        log_warn("disk", "no O_DIRECT on this file system: data goes through the page cache, which "
+                         "costs a copy and memory; put the data directory on ext4 or xfs");
 }
 
 int

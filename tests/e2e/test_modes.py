@@ -60,7 +60,7 @@ def unprivileged(home):
 
 
 def in_memory():
-    with case("modes: a data directory on tmpfs, which has no direct I/O"):
+    with case("modes: a data directory on tmpfs serves"):
         space = shutil.disk_usage(TMPFS) if TMPFS.is_dir() else None
         if space is None or space.free < 700 << 20:
             raise Skip(f"no room in {TMPFS}")
@@ -68,6 +68,21 @@ def in_memory():
             with Broker(SMALL, data=pathlib.Path(folder) / "data") as broker:
                 serves(broker, f"tmpfs-{stamp()}")
                 equal(broker.stop(), 0, "exit code")
+    with case("modes: a file system without direct I/O serves, and a line says what it costs"):
+        with tempfile.TemporaryDirectory(prefix="sluice-ramfs-") as folder:
+            mounted = os.geteuid() == 0 and not subprocess.run(
+                ["mount", "-t", "ramfs", "ramfs", folder], capture_output=True).returncode
+            if not mounted:
+                raise Skip("mount is not permitted")
+            try:
+                with Broker(SMALL, data=pathlib.Path(folder) / "data") as broker:
+                    serves(broker, f"ramfs-{stamp()}")
+                    equal(broker.stop(), 0, "exit code")
+                    log = broker.log_tail(1000)
+                    check("no O_DIRECT on this file system" in log, log)
+            finally:
+                # Lazily: the kernel lets go of the rings a moment after the processes have ended.
+                subprocess.run(["umount", "-l", folder], check=True)
 
 
 def cores():

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -57,6 +58,15 @@ a_program_that_is_not_there_is_told_at_once(void **state)
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* nothing is left to reap */
 }
 
+/* The mask behind a name in /proc/PID/status; all ones when it is not there.  Signals 32 and 33 are
+ * left out: they are the C library's own, and its posix_spawn (make uses it) has them ignored. */
+static uint64_t
+mask_of(const char *status, const char *name)
+{
+    const char *at = strstr(status, name);
+    return at ? strtoull(at + strlen(name), NULL, 16) & ~(UINT64_C(3) << 31) : UINT64_MAX;
+}
+
 /* True when the child has become `tail`, and neither blocks nor ignores a signal. */
 static bool
 is_tail_with_all_signals(void)
@@ -69,8 +79,8 @@ is_tail_with_all_signals(void)
     close(fd);
     assert_true(n > 0);
     text[n] = '\0';
-    return strncmp(text, "Name:\ttail\n", 11) == 0 && strstr(text, "SigBlk:\t0000000000000000\n") &&
-           strstr(text, "SigIgn:\t0000000000000000\n");
+    return strncmp(text, "Name:\ttail\n", 11) == 0 && mask_of(text, "SigBlk:") == 0 &&
+           mask_of(text, "SigIgn:") == 0;
 }
 
 static void
