@@ -248,6 +248,19 @@ transfer_result(const struct disk_op *op, int res)
     return op->result;
 }
 
+/* Where a file system cannot allocate, only the size grows: ENOSPC then meets the write instead. */
+static int
+allocate_result(const struct disk_op *op, int res)
+{
+    struct stat st;
+    if (res != -EOPNOTSUPP)
+        return res;
+    off_t end = (off_t)(op->offset + op->length);
+    if (fstat(op->file, &st) < 0 || (st.st_size < end && ftruncate(op->file, end) < 0))
+        return -errno;
+    return 0;
+}
+
 /* A file on another file system than the probed one may still refuse O_DIRECT. */
 static int
 open_result(struct disk_uring *d, const struct disk_op *op, int res)
@@ -289,6 +302,8 @@ disk_uring_done(struct disk_uring *d, const struct uring_done *done)
     } else {
         if (op->kind == DISK_OPEN)
             res = open_result(d, op, res);
+        if (op->kind == DISK_ALLOCATE)
+            res = allocate_result(op, res);
         result = res < 0 ? uring_err(-res) : res;
     }
     must(d->running > 0);
