@@ -178,8 +178,7 @@ store_create_read(struct view body, struct plog *p)
  */
 
 static void
-index_note(struct store *s, struct plog *p, struct segment *seg, const struct tail_entry *e,
-           uint64_t seq)
+index_note(struct plog *p, struct segment *seg, const struct tail_entry *e, uint64_t seq)
 {
     uint32_t step = p->config.index_interval_bytes;
     if (step < PLOG_INDEX_MIN)
@@ -247,7 +246,7 @@ append(struct store *s, struct plog *p, const struct batch_info *info, struct vi
                            .len = info->bytes,
                            .span = info->last_offset_delta + 1,
                            .slot = p->slot};
-    index_note(s, p, seg, &e, entry_add(s, p, &e));
+    index_note(p, seg, &e, entry_add(s, p, &e));
     if (plog_note(p, seg, e.base, info, leader_epoch, time_ms) != ERR_OK)
         log_warn("store", "no memory for a leader epoch partition=%d epoch=%d", p->partition,
                  leader_epoch);
