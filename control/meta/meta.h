@@ -239,6 +239,9 @@ bool meta_name_internal(struct view name);
 /* The value in force: override, broker's default, Kafka's default.  Borrowed from them. */
 const char *meta_config_value(const struct meta_topic *t, const struct meta_rules *rules,
                               enum meta_config c);
+/* Of a key of type double: in millionths. */
+uint32_t meta_config_millionths(const struct meta_topic *t, const struct meta_rules *rules,
+                                enum meta_config c);
 /* As a number (booleans 0 or 1); only for keys whose type is one.  */
 int64_t meta_config_number(const struct meta_topic *t, const struct meta_rules *rules,
                            enum meta_config c);

@@ -255,6 +255,14 @@ meta_config_number(const struct meta_topic *t, const struct meta_rules *rules, e
     return strtoll(text, NULL, 10);
 }
 
+uint32_t
+meta_config_millionths(const struct meta_topic *t, const struct meta_rules *rules,
+                       enum meta_config c)
+{
+    must(config_rows[c].type == META_TYPE_DOUBLE);
+    return (uint32_t)(strtod(meta_config_value(t, rules, c), NULL) * 1e6 + 0.5);
+}
+
 static int16_t
 setting_known(const struct meta_setting *s, enum meta_config key, struct meta_error *e)
 {

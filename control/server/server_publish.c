@@ -84,7 +84,18 @@ topic_config(const struct meta_topic *t, const struct meta_rules *rules)
         .segment_bytes = (uint32_t)NUMBER(SEGMENT_BYTES),
         .index_interval_bytes = (uint32_t)NUMBER(INDEX_INTERVAL),
         .min_insync_replicas = (uint32_t)NUMBER(MIN_INSYNC),
+        .segment_index_bytes = (uint32_t)NUMBER(SEGMENT_INDEX_BYTES),
+        .min_dirty_millionths = meta_config_millionths(t, rules, META_CONFIG_MIN_DIRTY_RATIO),
         .segment_ms = NUMBER(SEGMENT_MS),
+        .segment_jitter_ms = NUMBER(SEGMENT_JITTER_MS),
+        .file_delete_delay_ms = NUMBER(FILE_DELETE_DELAY_MS),
+        .min_compaction_lag_ms = NUMBER(MIN_COMPACTION_LAG_MS),
+        .max_compaction_lag_ms = NUMBER(MAX_COMPACTION_LAG_MS),
+        .delete_retention_ms = NUMBER(DELETE_RETENTION_MS),
+        .gzip_level = (int32_t)NUMBER(GZIP_LEVEL),
+        .lz4_level = (int32_t)NUMBER(LZ4_LEVEL),
+        .zstd_level = (int32_t)NUMBER(ZSTD_LEVEL),
+        .preallocate = NUMBER(PREALLOCATE) != 0,
         .retention_ms = NUMBER(RETENTION_MS),
         .retention_bytes = NUMBER(RETENTION_BYTES),
         .timestamp_before_max_ms = NUMBER(TIMESTAMP_BEFORE),
@@ -93,8 +104,8 @@ topic_config(const struct meta_topic *t, const struct meta_rules *rules)
     };
 #undef NUMBER
     const char *policy = meta_config_value(t, rules, META_CONFIG_CLEANUP_POLICY);
-    c.compacted = strstr(policy, "compact") != NULL;
-    c.deleted_by_retention = strstr(policy, "delete") != NULL;
+    c.cleanup_compact = strstr(policy, "compact") != NULL;
+    c.cleanup_delete = strstr(policy, "delete") != NULL;
     const char *stamp = meta_config_value(t, rules, META_CONFIG_TIMESTAMP_TYPE);
     c.log_append_time = strcmp(stamp, "LogAppendTime") == 0;
     return c;

@@ -15,10 +15,10 @@
     (sizeof(type) / sizeof(uint32_t) +                                                             \
      0 * sizeof(char[sizeof(type) % sizeof(uint32_t) == 0 ? 1 : -1]))
 
-_Static_assert(sizeof(struct table_topic_fact) == 352, "layout in shared memory");
+_Static_assert(sizeof(struct table_topic_fact) == 416, "layout in shared memory");
 _Static_assert(sizeof(struct table_want_fact) == 40, "layout in shared memory");
 _Static_assert(sizeof(struct table_have_fact) == 64, "layout in shared memory");
-_Static_assert(sizeof(struct table_topic) == 384, "layout in shared memory");
+_Static_assert(sizeof(struct table_topic) == 512, "layout in shared memory");
 _Static_assert(sizeof(struct table_want) == 128, "layout in shared memory");
 _Static_assert(sizeof(struct table_have) == 128, "layout in shared memory");
 

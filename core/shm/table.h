@@ -18,13 +18,16 @@ enum table_row_state { TABLE_FREE, TABLE_LIVE, TABLE_DELETING };
 
 /* Topic configuration that the dataplane acts on; meaning and units as Kafka's keys. */
 struct table_topic_config {
-    uint32_t max_message_bytes, segment_bytes, index_interval_bytes;
-    uint32_t min_insync_replicas;
-    int64_t segment_ms, retention_ms, retention_bytes;
+    uint32_t max_message_bytes, segment_bytes, index_interval_bytes, segment_index_bytes;
+    uint32_t min_insync_replicas, min_dirty_millionths;
+    int64_t segment_ms, segment_jitter_ms, retention_ms, retention_bytes, file_delete_delay_ms;
+    int64_t min_compaction_lag_ms, max_compaction_lag_ms, delete_retention_ms;
     int64_t timestamp_before_max_ms, timestamp_after_max_ms;
-    uint8_t log_append_time, compacted, deleted_by_retention,
+    int32_t gzip_level, lz4_level, zstd_level;
+    uint8_t log_append_time, cleanup_compact, cleanup_delete,
         compression /* enum batch_codec; 255 producer */;
-    uint8_t spare[4];
+    uint8_t write_caching, preallocate;
+    uint8_t spare[6];
 };
 
 struct table_topic_fact {

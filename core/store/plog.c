@@ -1,7 +1,7 @@
 /* plog.c: one partition log in memory: segments, leader epochs, producers; and its checkpoint form.
  *
  * Checkpoint form (big endian): u64 id, 16 bytes topic id, i32 partition, u8 flags (1 deleted),
- * u32 segment bytes, u32 index interval, i64 segment ms, u8 LogAppendTime, i64 start, i64 end,
+ * configuration (plog_config.c), i64 start, i64 end,
  * u32 epochs {i32 epoch, i64 start}, u32 segments {i64 base, u32 bytes, u32 synced, i64 max time,
  * i64 first time}, producers (producer.c). */
 #include "core/base/err.h"
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 enum {
-    PLOG_FIXED_BYTES = 8 + 16 + 4 + 1 + 4 + 4 + 8 + 1 + 8 + 8 + 4 + 4,
+    PLOG_FIXED_BYTES = 8 + 16 + 4 + 1 + PLOG_CONFIG_BYTES + 8 + 8 + 4 + 4,
     PLOG_EPOCH_BYTES = 12,
     PLOG_SEGMENT_BYTES = 32,
     PLOG_FLAG_DELETED = 1
@@ -131,6 +131,7 @@ plog_roll(struct plog *p, int64_t base)
     if (!seg)
         return NULL;
     seg->log = p;
+    seg->serial = ++p->next_segment_serial;
     seg->base = base;
     seg->file = -1;
     seg->max_ts = seg->first_ts = INT64_MIN;
@@ -266,10 +267,7 @@ plog_save(const struct plog *p, struct put *w)
     put_bytes(w, p->topic, sizeof p->topic);
     put_u32(w, (uint32_t)p->partition);
     put_u8(w, p->dead ? PLOG_FLAG_DELETED : 0);
-    put_u32(w, p->config.segment_bytes);
-    put_u32(w, p->config.index_interval_bytes);
-    put_u64(w, (uint64_t)p->config.segment_ms);
-    put_u8(w, p->config.log_append_time);
+    plog_config_write(&p->config, w);
     put_u64(w, (uint64_t)p->start);
     put_u64(w, (uint64_t)p->end);
     put_u32(w, p->epoch_count);
@@ -325,10 +323,7 @@ plog_load(struct plog *p, struct cur *c)
         memcpy(p->topic, topic.at, topic.len);
     p->partition = cur_i32(c);
     p->dead = cur_u8(c) & PLOG_FLAG_DELETED;
-    p->config.segment_bytes = cur_u32(c);
-    p->config.index_interval_bytes = cur_u32(c);
-    p->config.segment_ms = cur_i64(c);
-    p->config.log_append_time = cur_u8(c);
+    plog_config_read(&p->config, c);
     p->start = cur_i64(c);
     p->end = p->hw = cur_i64(c);
     uint32_t epochs = cur_u32(c);

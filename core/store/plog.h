@@ -8,11 +8,22 @@
 
 struct plog;
 
+/* Kafka's topic keys, as far as they concern the log; all zero is a log that is never cleaned.
+ * Written to the journal and to checkpoints by the table in plog_config.c. */
 struct plog_config {
     uint32_t segment_bytes;        /* roll when a batch would exceed it */
     uint32_t index_interval_bytes; /* bytes between entries of the in-memory index */
+    uint32_t segment_index_bytes;  /* roll when Kafka's offset index would exceed it; 0 no limit */
+    uint32_t min_dirty_millionths; /* min.cleanable.dirty.ratio */
     int64_t segment_ms;            /* roll when the first batch is older; by record time */
-    bool log_append_time;          /* message.timestamp.type=LogAppendTime */
+    int64_t segment_jitter_ms;
+    int64_t retention_ms, retention_bytes; /* -1 no limit; only with cleanup_delete */
+    int64_t file_delete_delay_ms;
+    int64_t min_compaction_lag_ms, max_compaction_lag_ms, delete_retention_ms;
+    bool log_append_time;                 /* message.timestamp.type=LogAppendTime */
+    bool cleanup_delete, cleanup_compact; /* cleanup.policy; both at once is allowed */
+    bool write_caching;                   /* acknowledge before it is on stable storage */
+    bool preallocate;
 };
 
 enum plog_state { PLOG_ONLINE, PLOG_OFFLINE };

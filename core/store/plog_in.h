@@ -16,6 +16,7 @@ enum {
     PLOG_PATH_BYTES = 128,
     PLOG_EPOCHS_MAX = 1 << 16,
     PLOG_SEGMENTS_MAX = 1 << 20,
+    PLOG_CONFIG_BYTES = 4 * 4 + 8 * 8 + 5,
 };
 
 /* A batch that begins at `pos` with offset segment base + rel. */
@@ -35,6 +36,7 @@ struct index {
 /* I1 synced <= written <= bytes.  I2 only the last segment of a log grows. */
 struct segment {
     struct plog *log;
+    uint64_t serial; /* within this process; compaction puts another one in its place */
     int64_t base;
     uint32_t bytes;   /* of batches, wherever they are */
     uint32_t written; /* of them in the file, all before it too */
@@ -70,7 +72,7 @@ struct plog {
     uint32_t epoch_count, epoch_room;
     struct segment **segments;
     uint32_t segment_count, segment_room;
-    uint64_t bytes;
+    uint64_t bytes, next_segment_serial;
     struct producer_table producers;
     /* tail map: sequence numbers of entries, 0 none */
     uint64_t tail_first, tail_last, dirty_first;
@@ -94,6 +96,11 @@ plog_round_block(uint64_t bytes)
 {
     return (bytes + 4095) / 4096 * 4096;
 }
+
+/* The fixed form of a configuration: PLOG_CONFIG_BYTES. */
+void plog_config_write(const struct plog_config *config, struct put *w);
+void plog_config_read(struct plog_config *config, struct cur *c);
+bool plog_config_same(const struct plog_config *a, const struct plog_config *b);
 
 struct segment *plog_last(const struct plog *p);
 /* The segment that holds an offset, or NULL below the first. */

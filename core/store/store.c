@@ -120,9 +120,7 @@ store_create(struct store *s, const uint8_t topic_id[16], int32_t partition,
     if (p) {
         *out = p;
         struct plog_config old = p->config;
-        if (old.segment_bytes == config->segment_bytes && old.segment_ms == config->segment_ms &&
-            old.index_interval_bytes == config->index_interval_bytes &&
-            old.log_append_time == config->log_append_time)
+        if (plog_config_same(&old, config))
             return ERR_OK;
         p->config = *config;
         int rc = store_create_record(s, p);

@@ -128,12 +128,13 @@ struct plog *store_take_changed(struct store *s);
 /* ---- read --------------------------------------------------------------------------------------
  */
 
-/* A run of whole batches of one segment.  Bytes of a log never change, so a range stays valid as
- * long as its segment exists, whatever memory holds it. */
+/* A run of whole batches of one segment.  Bytes of a segment never change, so a range stays valid
+ * as long as its segment exists, whatever memory holds it. */
 struct store_range {
     struct plog *log;
     uint64_t log_serial;                /* detects that the log was deleted */
     int64_t segment_base;               /* base offset that names the segment file */
+    uint64_t segment_serial;            /* detects that compaction replaced it */
     uint32_t at, len;                   /* bytes in the segment */
     int64_t offset_first, offset_limit; /* of the batches */
 };

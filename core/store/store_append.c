@@ -151,10 +151,8 @@ store_create_record(struct store *s, const struct plog *p)
     set_u64(at, p->id);
     memcpy(at + 8, p->topic, sizeof p->topic);
     set_u32(at + 24, (uint32_t)p->partition);
-    set_u32(at + 28, p->config.segment_bytes);
-    set_u32(at + 32, p->config.index_interval_bytes);
-    set_u64(at + 36, (uint64_t)p->config.segment_ms);
-    at[44] = p->config.log_append_time;
+    struct put w = put_of(at + 28, PLOG_CONFIG_BYTES);
+    plog_config_write(&p->config, &w);
     return ERR_OK;
 }
 
@@ -168,10 +166,7 @@ store_create_read(struct view body, struct plog *p)
     if (topic.len)
         memcpy(p->topic, topic.at, topic.len);
     p->partition = cur_i32(&c);
-    p->config.segment_bytes = cur_u32(&c);
-    p->config.index_interval_bytes = cur_u32(&c);
-    p->config.segment_ms = cur_i64(&c);
-    p->config.log_append_time = cur_u8(&c);
+    plog_config_read(&p->config, &c);
 }
 
 /* ---- append ------------------------------------------------------------------------------------

@@ -22,11 +22,14 @@ enum store_record {
     STORE_REC_CREATE = 2, /* u64 log, topic id, i32 partition, config: creates or reconfigures */
     STORE_REC_DELETE = 3, /* u64 log */
     STORE_REC_EXTENT = 4, /* reserved: large batches written straight to the segment */
+    STORE_REC_START = 5,  /* reserved: a new log start offset */
+    STORE_REC_SWAP = 6,   /* reserved: cleaned segments take the place of others */
+    STORE_REC_MOVE = 7,   /* reserved: a log is in another directory now */
 };
 
 enum {
     STORE_BATCH_PREFIX = 24,
-    STORE_CREATE_BYTES = 45,
+    STORE_CREATE_BYTES = 28 + PLOG_CONFIG_BYTES,
     STORE_BLOCK = 4096,
     STORE_FILE_BYTES = 64 << 20, /* of one journal file, when the ring is large enough */
     STORE_JOBS_MAX = 64,

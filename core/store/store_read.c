@@ -205,6 +205,7 @@ store_locate(struct store *s, struct plog *p, int64_t offset, int64_t offset_lim
     if (!seg)
         return ERR_OK;
     out->segment_base = seg->base;
+    out->segment_serial = seg->serial;
     uint64_t seq = store_tail_by_offset(s, p, seg, offset);
     if (seq) {
         locate_cached(s, p, seg, seq, &want, out);

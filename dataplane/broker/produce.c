@@ -142,7 +142,7 @@ step_check(const struct shard *s, struct step *step)
     const struct table_topic_config *c = &step->topic->fact.config;
     struct batch_rules rules = {
         .bytes_max = c->max_message_bytes,
-        .keys_required = c->compacted,
+        .keys_required = c->cleanup_compact,
         .log_append_time = c->log_append_time,
         .before_max_ms = c->timestamp_before_max_ms,
         .after_max_ms = c->timestamp_after_max_ms,

@@ -288,8 +288,21 @@ part_open(struct route *r, struct store *store, struct route_part *p)
     struct plog_config config = {
         .segment_bytes = c->segment_bytes,
         .index_interval_bytes = c->index_interval_bytes,
+        .segment_index_bytes = c->segment_index_bytes,
+        .min_dirty_millionths = c->min_dirty_millionths,
         .segment_ms = c->segment_ms,
+        .segment_jitter_ms = c->segment_jitter_ms,
+        .retention_ms = c->retention_ms,
+        .retention_bytes = c->retention_bytes,
+        .file_delete_delay_ms = c->file_delete_delay_ms,
+        .min_compaction_lag_ms = c->min_compaction_lag_ms,
+        .max_compaction_lag_ms = c->max_compaction_lag_ms,
+        .delete_retention_ms = c->delete_retention_ms,
         .log_append_time = c->log_append_time,
+        .cleanup_delete = c->cleanup_delete,
+        .cleanup_compact = c->cleanup_compact,
+        .write_caching = c->write_caching,
+        .preallocate = c->preallocate,
     };
     struct plog *log;
     int err = store_create(store, p->topic_id, p->partition, &config, &log);

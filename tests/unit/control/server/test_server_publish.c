@@ -91,7 +91,7 @@ a_row_is_written_only_when_its_entry_is_committed(void **state)
     assert_int_equal(t.name_bytes, 1);
     assert_int_equal(t.config.log_append_time, 1);
     assert_int_equal(t.config.segment_bytes, 1073741824);
-    assert_int_equal(t.config.deleted_by_retention, 1);
+    assert_int_equal(t.config.cleanup_delete, 1);
     assert_int_equal(t.config.compression, 255);
     struct table_want_fact w = want_row(&f, 7);
     assert_int_equal(w.state, TABLE_LIVE);
