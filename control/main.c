@@ -92,7 +92,8 @@ run(const struct conf *conf)
                   conf_text(conf, CONF_LOG_DIRS), strerror(errno));
         return 1;
     }
-    struct uring_config uc = {.wake_fd = h->wake_fds[h->shard_count], .data_dir_fd = dir};
+    struct uring_config uc = {
+        .wake_fd = h->wake_fds[h->shard_count], .data_dir_fds = {dir}, .data_dirs = 1};
     int rc = uring_create(&uc, &uring);
     if (rc != ERR_OK) {
         log_error("control", "cannot use io_uring error=%s", err_name(rc));

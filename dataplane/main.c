@@ -254,7 +254,7 @@ configure(struct data *d)
 static void
 recover(struct data *d)
 {
-    struct uring_config config = {.wake_fd = -1, .data_dir_fd = d->data_dir_fd};
+    struct uring_config config = {.wake_fd = -1, .data_dir_fds = {d->data_dir_fd}, .data_dirs = 1};
     struct uring *u;
     die_if(uring_create(&config, &u), "io_uring");
     struct disk disk = uring_disk(u);
@@ -278,7 +278,8 @@ shard_prepare(struct data *d, struct data_shard *s)
     uint32_t n = d->shard_count;
     struct uring_config config = {
         .wake_fd = d->region.header->wake_fds[s->number],
-        .data_dir_fd = d->data_dir_fd,
+        .data_dir_fds = {d->data_dir_fd},
+        .data_dirs = 1,
         .connections_max = ((uint32_t)conf_number(c, CONF_MAX_CONNECTIONS) + n - 1) / n +
                            (uint32_t)SHARD_CONNS_SPARE,
         .request_bytes_max = (uint32_t)conf_number(c, CONF_REQUEST_MAX_BYTES),

@@ -197,7 +197,7 @@ recover(struct server_log *l)
         rc = disk_run(l, (struct disk_op){.kind = DISK_SYNC_DIR, .path = "."}, NULL);
     if (rc != ERR_OK && rc != ERR_EXISTS)
         return rc;
-    rc = l->disk.ops->list(l->disk.self, log_dir, name_seen, l);
+    rc = l->disk.ops->list(l->disk.self, 0, log_dir, name_seen, l);
     if (rc == ERR_OK && l->snapshot_there)
         rc = snapshot_read(l);
     if (rc != ERR_OK)

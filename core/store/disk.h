@@ -2,8 +2,10 @@
  *
  * Drivers: io_uring (drivers/uring), a simulated disk with faults (tests/sim).  One instance a
  * loop.  The caller owns a struct disk_op and everything it points to until poll() or run() hands
- * it back.  Paths are relative to the data directory.  Operations of one instance complete in any
- * order; an order that matters is made by waiting.  Nothing is retried: an error is the result. */
+ * it back.  There are one or more data directories, 0 first; paths are relative to the one that the
+ * operation names, and a rename stays in it.  Every path of a directory that could not be opened at
+ * start gives ERR_IO.  Operations of one instance complete in any order; an order that matters is
+ * made by waiting.  Nothing is retried: an error is the result. */
 #ifndef SLUICE_STORE_DISK_H
 #define SLUICE_STORE_DISK_H
 
@@ -12,6 +14,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+enum { DISK_DIRS_MAX = 32 };
 
 enum disk_kind {
     DISK_OPEN,  /* path, flags -> result: file number */
@@ -40,6 +44,7 @@ enum disk_flags {
 
 struct disk_op {
     enum disk_kind kind;
+    uint8_t dir; /* of path and path_to: which data directory */
     uint32_t flags;
     int32_t file;
     uint32_t len;
@@ -53,12 +58,14 @@ struct disk_op {
     struct disk_op *link; /* the driver's while it has the op */
 };
 
+/* Of one data directory. */
 struct disk_facts {
     uint32_t align_bytes; /* of memory, length and offset for DISK_DIRECT: 4096 or less */
     bool direct;          /* DISK_DIRECT really bypasses the page cache */
     bool volatile_cache;  /* the device has a volatile write cache (unknown counts as true) */
     char file_system[16]; /* "ext4", "xfs", "tmpfs", ... */
-    uint64_t free_bytes;
+    uint64_t free_bytes;  /* 0 when the directory cannot be asked */
+    uint64_t total_bytes; /* of the file system; 0 unknown */
 };
 
 struct disk_ops {
@@ -70,12 +77,12 @@ struct disk_ops {
     int64_t (*run)(void *self, struct disk_op *op);
     /* Calls each(user, name) for every entry of a directory but "." and ".."; blocks.
      * ERR_NOT_FOUND. */
-    int (*list)(void *self, const char *path, void (*each)(void *user, const char *name),
-                void *user);
+    int (*list)(void *self, uint8_t dir, const char *path,
+                void (*each)(void *user, const char *name), void *user);
     /* Tells the driver about a long-lived buffer area, so that it can register it with the kernel.
      * Failing only costs speed: the driver logs it. */
     void (*arena)(void *self, void *at, size_t bytes);
-    void (*facts)(void *self, struct disk_facts *out);
+    void (*facts)(void *self, uint8_t dir, struct disk_facts *out);
 };
 
 struct disk {

@@ -228,7 +228,7 @@ strays_in(struct recover *v, const char *topic, const struct names *known)
     struct names parts = {0};
     char path[2 * PLOG_PATH_BYTES];
     snprintf(path, sizeof path, "log/%s", topic);
-    int rc = v->disk->ops->list(v->disk->self, path, names_add, &parts);
+    int rc = v->disk->ops->list(v->disk->self, 0, path, names_add, &parts);
     if (parts.failed)
         rc = ERR_LIMIT;
     for (uint32_t i = 0; i < parts.count && rc == ERR_OK; i++) {
@@ -255,7 +255,7 @@ strays(struct recover *v)
     }
     if (known.count)
         qsort(known.names, known.count, sizeof *known.names, name_order);
-    int rc = v->disk->ops->list(v->disk->self, "log", names_add, &topics);
+    int rc = v->disk->ops->list(v->disk->self, 0, "log", names_add, &topics);
     if (known.failed || topics.failed)
         rc = ERR_LIMIT;
     for (uint32_t i = 0; i < topics.count && rc == ERR_OK; i++)
@@ -346,7 +346,7 @@ static bool
 journals_fit(struct disk *disk, uint32_t core_count, uint64_t journal_bytes)
 {
     struct disk_facts facts;
-    disk->ops->facts(disk->self, &facts);
+    disk->ops->facts(disk->self, 0, &facts);
     uint64_t need = core_count * journal_bytes;
     if (facts.free_bytes >= need)
         return true;

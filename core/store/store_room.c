@@ -48,7 +48,7 @@ store_room_look(struct store *s)
 {
     struct room *r = &s->room;
     struct disk_facts facts;
-    s->disk->ops->facts(s->disk->self, &facts);
+    s->disk->ops->facts(s->disk->self, 0, &facts);
     uint64_t need = promised(s);
     uint64_t spare = facts.free_bytes > need ? facts.free_bytes - need : 0;
     spare /= s->config.core_count;
@@ -82,7 +82,7 @@ store_room_hit(struct store *s)
     r->credit = 0;
     r->retry_ns = s->now_ns + ROOM_LOOK_NS;
     struct disk_facts facts;
-    s->disk->ops->facts(s->disk->self, &facts);
+    s->disk->ops->facts(s->disk->self, 0, &facts);
     room_set(s, true, facts.free_bytes);
 }
 

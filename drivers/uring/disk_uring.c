@@ -8,7 +8,7 @@
  * Lists are chains through op->link: `queued` (over the limit in the kernel), `done` (for poll()).
  * An operation given to run() is told by its address and never enters `done`.
  *
- * O_DIRECT is probed once on a nameless file of the data directory; where the file system refuses
+ * O_DIRECT is probed once on a nameless file of each data directory; where the file system refuses
  * it, DISK_DIRECT opens the file buffered, and facts() says so. */
 #include "drivers/uring/disk_uring.h"
 
@@ -45,16 +45,21 @@ struct area {
     size_t bytes;
 };
 
+struct root {
+    int fd; /* -1: out of order */
+    bool direct;
+    uint32_t align_bytes;
+};
+
 struct disk_uring {
     struct uring *ring;
-    int dir;
+    struct root roots[DISK_DIRS_MAX];
+    uint32_t root_count;
     uint32_t running, running_max; /* operations in the kernel */
     struct chain queued, done;
     const struct disk_op *awaited; /* by run(); NULL once it is done */
     bool table;                    /* the kernel has our sparse buffer table */
     bool ring_truncate;
-    bool direct;
-    uint32_t align_bytes;
     uint32_t area_count;
     struct area areas[URING_ARENAS_MAX]; /* index: buffer number */
 };
@@ -121,14 +126,14 @@ prepare_transfer(struct disk_uring *d, struct disk_op *op, struct io_uring_sqe *
 }
 
 static int
-open_flags(const struct disk_uring *d, uint32_t flags)
+open_flags(const struct root *root, uint32_t flags)
 {
     int f = O_CLOEXEC | (flags & DISK_WRITABLE ? O_RDWR : O_RDONLY);
     if (flags & DISK_CREATE)
         f |= O_CREAT;
     if (flags & DISK_EXCLUSIVE)
         f |= O_EXCL;
-    if ((flags & DISK_DIRECT) && d->direct)
+    if ((flags & DISK_DIRECT) && root->direct)
         f |= O_DIRECT;
     return f;
 }
@@ -136,10 +141,11 @@ open_flags(const struct disk_uring *d, uint32_t flags)
 static void
 start(struct disk_uring *d, struct disk_op *op)
 {
+    const struct root *root = &d->roots[op->dir];
     struct io_uring_sqe *sqe = uring_sqe(d->ring);
     switch (op->kind) {
     case DISK_OPEN:
-        io_uring_prep_openat(sqe, d->dir, op->path, open_flags(d, op->flags), FILE_MODE);
+        io_uring_prep_openat(sqe, root->fd, op->path, open_flags(root, op->flags), FILE_MODE);
         break;
     case DISK_CLOSE:
         io_uring_prep_close(sqe, op->file);
@@ -158,17 +164,17 @@ start(struct disk_uring *d, struct disk_op *op)
         io_uring_prep_rw(OPCODE_FTRUNCATE, sqe, op->file, NULL, 0, op->offset);
         break;
     case DISK_RENAME:
-        io_uring_prep_renameat(sqe, d->dir, op->path, d->dir, op->path_to, 0);
+        io_uring_prep_renameat(sqe, root->fd, op->path, root->fd, op->path_to, 0);
         break;
     case DISK_UNLINK:
-        io_uring_prep_unlinkat(sqe, d->dir, op->path,
+        io_uring_prep_unlinkat(sqe, root->fd, op->path,
                                op->flags & DISK_DIRECTORY ? AT_REMOVEDIR : 0);
         break;
     case DISK_MKDIR:
-        io_uring_prep_mkdirat(sqe, d->dir, op->path, DIRECTORY_MODE);
+        io_uring_prep_mkdirat(sqe, root->fd, op->path, DIRECTORY_MODE);
         break;
     case DISK_SYNC_DIR:
-        io_uring_prep_openat(sqe, d->dir, op->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+        io_uring_prep_openat(sqe, root->fd, op->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
         break;
     case DISK_SIZE:
         must(op->kind != DISK_SIZE); /* at_once() has done it */
@@ -207,6 +213,11 @@ disk_submit(void *self, struct disk_op *op)
 {
     struct disk_uring *d = self;
     op->result = 0;
+    must(op->dir < d->root_count);
+    if (op->path && d->roots[op->dir].fd < 0) {
+        finish(d, op, ERR_IO);
+        return;
+    }
     if (at_once(d, op))
         return;
     if (d->running == d->running_max) {
@@ -263,11 +274,13 @@ allocate_result(const struct disk_op *op, int res)
 
 /* A file on another file system than the probed one may still refuse O_DIRECT. */
 static int
-open_result(struct disk_uring *d, const struct disk_op *op, int res)
+open_result(const struct disk_uring *d, const struct disk_op *op, int res)
 {
+    const struct root *root = &d->roots[op->dir];
     if (res != -EINVAL || !(op->flags & DISK_DIRECT))
         return res;
-    int fd = openat(d->dir, op->path, open_flags(d, op->flags & ~(uint32_t)DISK_DIRECT), FILE_MODE);
+    uint32_t flags = op->flags & ~(uint32_t)DISK_DIRECT;
+    int fd = openat(root->fd, op->path, open_flags(root, flags), FILE_MODE);
     if (fd < 0)
         return -errno;
     log_warn("disk", "no O_DIRECT for %s: the page cache is in between", op->path);
@@ -339,10 +352,14 @@ disk_run(void *self, struct disk_op *op)
 }
 
 static int
-disk_list(void *self, const char *path, void (*each)(void *user, const char *name), void *user)
+disk_list(void *self, uint8_t dir_number, const char *path,
+          void (*each)(void *user, const char *name), void *user)
 {
     struct disk_uring *d = self;
-    int fd = openat(d->dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    must(dir_number < d->root_count);
+    if (d->roots[dir_number].fd < 0)
+        return ERR_IO;
+    int fd = openat(d->roots[dir_number].fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return uring_err(errno);
     DIR *dir = fdopendir(fd);
@@ -441,21 +458,24 @@ volatile_cache(int dir)
 }
 
 static void
-disk_facts(void *self, struct disk_facts *out)
+disk_facts(void *self, uint8_t dir, struct disk_facts *out)
 {
     const struct disk_uring *d = self;
+    must(dir < d->root_count);
+    const struct root *root = &d->roots[dir];
     *out = (struct disk_facts){
-        .align_bytes = d->align_bytes,
-        .direct = d->direct,
-        .volatile_cache = volatile_cache(d->dir),
+        .align_bytes = root->align_bytes,
+        .direct = root->direct,
+        .volatile_cache = volatile_cache(root->fd),
     };
     struct statfs fs;
-    if (fstatfs(d->dir, &fs) < 0)
+    if (root->fd < 0 || fstatfs(root->fd, &fs) < 0)
         return;
     snprintf(out->file_system, sizeof out->file_system, "%s",
              file_system_name((uint32_t)fs.f_type));
     /* Some file systems in memory do not tell: then only ENOSPC does. */
     out->free_bytes = fs.f_blocks ? (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize : UINT64_MAX;
+    out->total_bytes = (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize;
 }
 
 bool
@@ -480,17 +500,17 @@ disk_uring_port_of(struct disk_uring *d)
 }
 
 static void
-probe_direct(struct disk_uring *d)
+probe_direct(struct root *r)
 {
     static const char name[] = ".direct-probe"; /* where there are no nameless files */
-    d->align_bytes = ALIGN_DEFAULT;
+    r->align_bytes = ALIGN_DEFAULT;
     bool named = false;
-    int fd = openat(d->dir, ".", O_TMPFILE | O_RDWR | O_DIRECT | O_CLOEXEC, 0600);
+    int fd = openat(r->fd, ".", O_TMPFILE | O_RDWR | O_DIRECT | O_CLOEXEC, 0600);
     if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) {
         named = true;
-        fd = openat(d->dir, name, O_CREAT | O_RDWR | O_DIRECT | O_CLOEXEC, 0600);
+        fd = openat(r->fd, name, O_CREAT | O_RDWR | O_DIRECT | O_CLOEXEC, 0600);
     }
-    d->direct = fd >= 0;
+    r->direct = fd >= 0;
     if (fd >= 0) {
         struct statx sx;
         if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &sx) == 0 &&
@@ -498,15 +518,15 @@ probe_direct(struct disk_uring *d)
             uint32_t align = sx.stx_dio_mem_align > sx.stx_dio_offset_align
                                  ? sx.stx_dio_mem_align
                                  : sx.stx_dio_offset_align;
-            d->direct = align > 0;
-            d->align_bytes = align > 0 ? align : ALIGN_DEFAULT;
+            r->direct = align > 0;
+            r->align_bytes = align > 0 ? align : ALIGN_DEFAULT;
         }
         close(fd);
     }
     if (named)
-        (void)unlinkat(d->dir, name, 0);
+        (void)unlinkat(r->fd, name, 0);
     static atomic_flag told = ATOMIC_FLAG_INIT; /* once a process */
-    if (!d->direct && !atomic_flag_test_and_set(&told))
+    if (!r->direct && !atomic_flag_test_and_set(&told))
         log_warn("disk", "no O_DIRECT on this file system: data goes through the page cache, which "
                          "costs a copy and memory; put the data directory on ext4 or xfs");
 }
@@ -515,13 +535,17 @@ int
 disk_uring_create(struct uring *u, const struct uring_config *config, struct disk_uring **out)
 {
     struct stat st;
-    if (fstat(config->data_dir_fd, &st) < 0 || !S_ISDIR(st.st_mode))
+    if (config->data_dirs > DISK_DIRS_MAX)
         return ERR_INVALID;
+    for (uint32_t i = 0; i < config->data_dirs; i++)
+        if (config->data_dir_fds[i] >= 0 &&
+            (fstat(config->data_dir_fds[i], &st) < 0 || !S_ISDIR(st.st_mode)))
+            return ERR_INVALID;
     struct disk_uring *d = calloc(1, sizeof *d);
     if (d == NULL)
         return ERR_LIMIT;
     d->ring = u;
-    d->dir = config->data_dir_fd;
+    d->root_count = config->data_dirs;
     d->running_max = uring_ring(u)->sq.ring_entries;
     d->table = io_uring_register_buffers_sparse(uring_ring(u), URING_ARENAS_MAX) == 0;
     struct io_uring_probe *probe = io_uring_get_probe_ring(uring_ring(u));
@@ -529,7 +553,11 @@ disk_uring_create(struct uring *u, const struct uring_config *config, struct dis
         d->ring_truncate = io_uring_opcode_supported(probe, OPCODE_FTRUNCATE);
         io_uring_free_probe(probe);
     }
-    probe_direct(d);
+    for (uint32_t i = 0; i < d->root_count; i++) {
+        d->roots[i] = (struct root){.fd = config->data_dir_fds[i], .align_bytes = ALIGN_DEFAULT};
+        if (d->roots[i].fd >= 0)
+            probe_direct(&d->roots[i]);
+    }
     *out = d;
     return ERR_OK;
 }

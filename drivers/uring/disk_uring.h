@@ -11,7 +11,7 @@
 
 struct disk_uring;
 
-/* disk_uring_create probes the data directory.  ERR_INVALID: data_dir_fd is no directory;
+/* disk_uring_create probes the data directories.  ERR_INVALID: one of data_dir_fds is no directory;
  * ERR_LIMIT. */
 must_check int disk_uring_create(struct uring *u, const struct uring_config *config,
                                  struct disk_uring **out);

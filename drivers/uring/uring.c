@@ -431,7 +431,7 @@ ports_create(struct uring *u, const struct uring_config *config)
         if (err)
             return err;
     }
-    if (config->data_dir_fd >= 0)
+    if (config->data_dirs > 0)
         return disk_uring_create(u, config, &u->disk);
     return ERR_OK;
 }

@@ -30,10 +30,12 @@ enum {
 };
 
 struct uring_config {
-    int wake_fd;              /* eventfd that ends a sleep, lent, never read; -1: one of our own */
-    int data_dir_fd;          /* where paths of disk.h start, lent; -1: no files */
-    uint32_t sq_entries;      /* power of two; 0: URING_SQ_ENTRIES_DEFAULT */
-    uint32_t connections_max; /* 0: no stream */
+    int wake_fd; /* eventfd that ends a sleep, lent, never read; -1: one of our own */
+    /* Where paths of disk.h start, lent; -1: a directory that is out of order.  None: no files. */
+    int data_dir_fds[DISK_DIRS_MAX];
+    uint32_t data_dirs;
+    uint32_t sq_entries;        /* power of two; 0: URING_SQ_ENTRIES_DEFAULT */
+    uint32_t connections_max;   /* 0: no stream */
     uint32_t request_bytes_max; /* largest `want` that will be asked for */
     /* Memory for received bytes of all connections.  Raised, with a log line, to what one largest
      * request and RXBUF_BLOCK_MIN for each connection need; 0: just that. */

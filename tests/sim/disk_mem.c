@@ -63,7 +63,7 @@ struct disk_mem {
     uint32_t queue_count;
     char fail_part[128];
     enum disk_kind fail_kind;
-    int fail_error;
+    int fail_error, dir_error[DISK_DIRS_MAX];
     uint32_t path_of_open[MEM_OPEN_MAX]; /* name index, for disk_mem_fail */
 };
 
@@ -78,6 +78,17 @@ mem_random(struct disk_mem *d)
 
 /* ---- names -------------------------------------------------------------------------------------
  */
+
+/* The name of a path in the one image: see disk_mem.h. */
+static const char *
+image_path(uint8_t dir, const char *path, char out[static 256])
+{
+    if (dir == 0)
+        return path;
+    bool top = strcmp(path, ".") == 0;
+    must(snprintf(out, 256, "@%u%s%s", dir, top ? "" : "/", top ? "" : path) < 256);
+    return out;
+}
 
 static struct mem_name *
 name_find(struct disk_mem *d, const char *path)
@@ -118,7 +129,8 @@ static bool
 dir_there(struct disk_mem *d, const char *path)
 {
     struct mem_name *n = name_find(d, path);
-    return strcmp(path, ".") == 0 || (n && n->now == DIR_FILE);
+    bool top = strcmp(path, ".") == 0 || (path[0] == '@' && !strchr(path, '/'));
+    return top || (n && n->now == DIR_FILE);
 }
 
 static bool
@@ -399,25 +411,36 @@ op_sync_dir(struct disk_mem *d, const struct disk_op *op)
     return ERR_OK;
 }
 
-static bool
+/* Why an operation fails; ERR_OK when it does not. */
+static int
 op_fails(const struct disk_mem *d, const struct disk_op *op)
 {
-    if (!d->fail_part[0] || op->kind != d->fail_kind)
-        return false;
     const char *path = op->path;
     if (op->kind == DISK_READ || op->kind == DISK_WRITE || op->kind == DISK_SYNC ||
         op->kind == DISK_ALLOCATE || op->kind == DISK_TRUNCATE)
         path = d->names[d->path_of_open[op->file]].path;
-    return path && strstr(path, d->fail_part);
+    uint64_t dir = path && path[0] == '@' ? strtoul(path + 1, NULL, 10) : 0;
+    if (path && d->dir_error[dir] != ERR_OK)
+        return d->dir_error[dir];
+    if (!d->fail_part[0] || op->kind != d->fail_kind || !path || !strstr(path, d->fail_part))
+        return ERR_OK;
+    return d->fail_error;
 }
 
 static int64_t
 op_apply(struct disk_mem *d, struct queued *q)
 {
-    struct disk_op *op = q->op;
+    char path[256], path_to[256];
+    struct disk_op image = *q->op; /* with paths of the image */
+    if (image.path)
+        image.path = image_path(image.dir, image.path, path);
+    if (image.path_to)
+        image.path_to = image_path(image.dir, image.path_to, path_to);
+    const struct disk_op *op = &image;
     d->counts[op->kind]++;
-    if (op_fails(d, op))
-        return d->fail_error;
+    int error = op_fails(d, op);
+    if (error != ERR_OK)
+        return error;
     switch (op->kind) {
     case DISK_OPEN:
         return op_open(d, op);
@@ -508,7 +531,7 @@ mem_submit(void *self, struct disk_op *op)
     direct_check(d, op);
     struct queued *q = &d->queue[d->queue_count++];
     *q = (struct queued){.op = op, .by = self};
-    if (op->kind == DISK_SYNC && !op_fails(d, op))
+    if (op->kind == DISK_SYNC && op_fails(d, op) == ERR_OK)
         sync_copy(d, q);
 }
 
@@ -545,7 +568,7 @@ mem_run(void *self, struct disk_op *op)
         return op->result;
     }
     struct queued q = {.op = op};
-    if (op->kind == DISK_SYNC && !op_fails(d, op))
+    if (op->kind == DISK_SYNC && op_fails(d, op) == ERR_OK)
         sync_copy(d, &q);
     op->result = op_apply(d, &q);
     free(q.copied);
@@ -553,11 +576,14 @@ mem_run(void *self, struct disk_op *op)
 }
 
 static int
-mem_list(void *self, const char *path, void (*each)(void *user, const char *name), void *user)
+mem_list(void *self, uint8_t number, const char *path, void (*each)(void *user, const char *name),
+         void *user)
 {
     struct disk_mem *d = ((struct mem_port *)self)->disk;
-    if (d->left == 0)
+    char image[256];
+    if (d->left == 0 || d->dir_error[number] != ERR_OK)
         return ERR_IO;
+    path = image_path(number, path, image);
     if (!dir_there(d, path))
         return ERR_NOT_FOUND;
     for (uint32_t i = 0; i < d->name_count; i++) {
@@ -574,17 +600,16 @@ mem_list(void *self, const char *path, void (*each)(void *user, const char *name
 static void
 mem_arena(void *self, void *at, size_t bytes)
 {
-    (void)self;
-    (void)at;
-    (void)bytes;
+    (void)self, (void)at, (void)bytes;
 }
 
 static void
-mem_facts(void *self, struct disk_facts *out)
+mem_facts(void *self, uint8_t dir, struct disk_facts *out)
 {
     const struct disk_mem *d = ((struct mem_port *)self)->disk;
-    *out = (struct disk_facts){
-        .align_bytes = 4096, .direct = true, .file_system = "mem", .free_bytes = space_left(d)};
+    *out = (struct disk_facts){.align_bytes = 4096, .direct = true, .file_system = "mem"};
+    out->free_bytes = d->dir_error[dir] != ERR_OK ? 0 : space_left(d);
+    out->total_bytes = d->capacity;
 }
 
 static const struct disk_ops mem_ops = {mem_submit, mem_poll,  mem_run,
@@ -729,6 +754,12 @@ disk_mem_fail(struct disk_mem *d, const char *part, enum disk_kind kind, int err
     snprintf(d->fail_part, sizeof d->fail_part, "%s", part ? part : "");
     d->fail_kind = kind;
     d->fail_error = error;
+}
+
+void
+disk_mem_fail_dir(struct disk_mem *d, uint8_t dir, int error)
+{
+    d->dir_error[dir] = error;
 }
 
 uint8_t *

@@ -3,7 +3,10 @@
  * What survives a cut: bytes of completed DISK_DURABLE writes and of writes that completed before a
  * completed DISK_SYNC was submitted; names present at a completed DISK_SYNC_DIR.  Anything else is,
  * for each 512-byte sector and each directory, old or new as the seed decides; so are the sectors
- * of writes in flight.  Operations submitted complete in random order, some per poll. */
+ * of writes in flight.  Operations submitted complete in random order, some per poll.
+ *
+ * Data directory n > 0 is the folder "@n" of one image: that is how the calls below name a path of
+ * it.  All have the room of disk_mem_capacity together. */
 #ifndef SLUICE_TESTS_DISK_MEM_H
 #define SLUICE_TESTS_DISK_MEM_H
 
@@ -30,6 +33,9 @@ void disk_mem_reopen(struct disk_mem *d);
 /* Every operation of this kind on a path that contains `part` fails from now on; NULL: none does.
  */
 void disk_mem_fail(struct disk_mem *d, const char *part, enum disk_kind kind, int error);
+/* Everything in data directory `dir` fails with `error` from now on, as on a disk that died;
+ * ERR_OK: it works again.  Nothing in it is lost. */
+void disk_mem_fail_dir(struct disk_mem *d, uint8_t dir, int error);
 
 /* The files may hold so many bytes together, counted in blocks of 4 KiB from 0 to their size;
  * UINT64_MAX, the default: any.  What does not fit gives ERR_NO_SPACE, and a write that does not

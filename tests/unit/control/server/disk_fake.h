@@ -165,8 +165,10 @@ fake_run(void *self, struct disk_op *op)
 }
 
 static inline int
-fake_list(void *self, const char *path, void (*each)(void *user, const char *name), void *user)
+fake_list(void *self, uint8_t dir, const char *path, void (*each)(void *user, const char *name),
+          void *user)
 {
+    (void)dir;
     struct disk_fake *d = self;
     size_t n = strlen(path);
     for (uint32_t i = 0; i < FAKE_FILES; i++)
@@ -182,9 +184,9 @@ fake_arena(void *self, void *at, size_t bytes)
 }
 
 static inline void
-fake_facts(void *self, struct disk_facts *out)
+fake_facts(void *self, uint8_t dir, struct disk_facts *out)
 {
-    (void)self;
+    (void)self, (void)dir;
     *out = (struct disk_facts){.align_bytes = 4096, .file_system = "fake", .free_bytes = 1u << 30};
 }
 

@@ -29,7 +29,8 @@ scratch_make(void **state)
     assert_non_null(mkdtemp(s->path));
     s->dir = open(s->path, O_RDONLY | O_DIRECTORY);
     assert_true(s->dir >= 0);
-    struct uring_config config = {.wake_fd = -1, .data_dir_fd = s->dir, .sq_entries = 8};
+    struct uring_config config = {
+        .wake_fd = -1, .data_dir_fds = {s->dir}, .data_dirs = 1, .sq_entries = 8};
     assert_int_equal(uring_create(&config, &s->uring), ERR_OK);
     s->clock = uring_clock(s->uring);
     s->disk = uring_disk(s->uring);
@@ -49,7 +50,7 @@ static int
 scratch_drop(void **state)
 {
     struct scratch *s = *state;
-    s->disk.ops->list(s->disk.self, ".", scratch_remove, s);
+    s->disk.ops->list(s->disk.self, 0, ".", scratch_remove, s);
     uring_destroy(s->uring);
     close(s->dir);
     rmdir(s->path);
@@ -142,7 +143,7 @@ direct_writes_from_a_registered_arena_arrive(void **state)
 {
     struct scratch *s = *state;
     struct disk_facts facts;
-    s->disk.ops->facts(s->disk.self, &facts);
+    s->disk.ops->facts(s->disk.self, 0, &facts);
     enum { BYTES = 256 << 10 };
     uint8_t *arena = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_true(arena != MAP_FAILED);
@@ -263,13 +264,13 @@ a_directory_is_listed_without_dots(void **state)
 {
     struct scratch *s = *state;
     char names[NAMES_BYTES] = "";
-    assert_int_equal(s->disk.ops->list(s->disk.self, ".", collect, names), ERR_OK);
+    assert_int_equal(s->disk.ops->list(s->disk.self, 0, ".", collect, names), ERR_OK);
     assert_string_equal(names, "");
     int32_t file = open_file(s, "only", DISK_CREATE | DISK_WRITABLE);
     run(s, (struct disk_op){.kind = DISK_CLOSE, .file = file});
-    assert_int_equal(s->disk.ops->list(s->disk.self, ".", collect, names), ERR_OK);
+    assert_int_equal(s->disk.ops->list(s->disk.self, 0, ".", collect, names), ERR_OK);
     assert_string_equal(names, "only");
-    assert_int_equal(s->disk.ops->list(s->disk.self, "none", collect, names), ERR_NOT_FOUND);
+    assert_int_equal(s->disk.ops->list(s->disk.self, 0, "none", collect, names), ERR_NOT_FOUND);
 }
 
 /* Ring of 8: far more in flight than it has entries. */
@@ -347,7 +348,7 @@ facts_name_the_file_system(void **state)
 {
     struct scratch *s = *state;
     struct disk_facts facts;
-    s->disk.ops->facts(s->disk.self, &facts);
+    s->disk.ops->facts(s->disk.self, 0, &facts);
     assert_true(strlen(facts.file_system) > 0);
     assert_true(facts.free_bytes > 0);
     assert_true(facts.align_bytes > 0);
@@ -357,11 +358,47 @@ facts_name_the_file_system(void **state)
 }
 
 static void
+directories_are_apart_and_a_missing_one_fails(void **state)
+{
+    const struct scratch *s = *state;
+    assert_int_equal(mkdirat(s->dir, "second", 0700), 0);
+    int second = openat(s->dir, "second", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct uring_config config = {
+        .wake_fd = -1, .data_dir_fds = {s->dir, second, -1}, .data_dirs = 3, .sq_entries = 8};
+    struct uring *u;
+    assert_int_equal(uring_create(&config, &u), ERR_OK);
+    struct disk disk = uring_disk(u);
+    int64_t got[3];
+    for (uint8_t dir = 0; dir < 3; dir++) {
+        struct disk_op op = {
+            .kind = DISK_OPEN, .dir = dir, .path = "of-one", .flags = DISK_CREATE | DISK_EXCLUSIVE};
+        got[dir] = disk.ops->run(disk.self, &op);
+    }
+    assert_true(got[0] >= 0 && got[1] >= 0);
+    assert_int_equal(got[2], ERR_IO);
+    assert_int_equal(faccessat(second, "of-one", F_OK, 0), 0);
+    struct disk_facts facts;
+    disk.ops->facts(disk.self, 1, &facts);
+    assert_true(facts.free_bytes > 0 && facts.total_bytes >= facts.free_bytes);
+    disk.ops->facts(disk.self, 2, &facts);
+    assert_int_equal(facts.free_bytes, 0);
+    char names[NAMES_BYTES] = "";
+    assert_int_equal(disk.ops->list(disk.self, 1, ".", collect, names), ERR_OK);
+    assert_string_equal(names, "of-one");
+    assert_int_equal(disk.ops->list(disk.self, 2, ".", collect, names), ERR_IO);
+    close((int)got[0]);
+    close((int)got[1]);
+    assert_int_equal(unlinkat(second, "of-one", 0), 0);
+    close(second);
+    uring_destroy(u);
+}
+
+static void
 a_file_is_no_data_directory(void **state)
 {
     int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     struct uring *u;
-    struct uring_config config = {.wake_fd = -1, .data_dir_fd = fd};
+    struct uring_config config = {.wake_fd = -1, .data_dir_fds = {fd}, .data_dirs = 1};
     assert_int_equal(uring_create(&config, &u), ERR_INVALID);
     close(fd);
 }
@@ -385,6 +422,7 @@ main(void)
         scratch_test(run_completes_alone_while_hundreds_are_in_flight),
         scratch_test(a_short_transfer_is_continued),
         scratch_test(facts_name_the_file_system),
+        scratch_test(directories_are_apart_and_a_missing_one_fails),
         cmocka_unit_test(a_file_is_no_data_directory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

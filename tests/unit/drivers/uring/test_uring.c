@@ -21,7 +21,7 @@ static struct uring *
 bare(int wake_fd)
 {
     struct uring *u;
-    struct uring_config config = {.wake_fd = wake_fd, .data_dir_fd = -1};
+    struct uring_config config = {.wake_fd = wake_fd};
     assert_int_equal(uring_create(&config, &u), ERR_OK);
     return u;
 }
@@ -174,7 +174,7 @@ static void
 a_queue_that_is_no_power_of_two_is_invalid(void **state)
 {
     struct uring *u;
-    struct uring_config config = {.wake_fd = -1, .data_dir_fd = -1, .sq_entries = 100};
+    struct uring_config config = {.wake_fd = -1, .sq_entries = 100};
     assert_int_equal(uring_create(&config, &u), ERR_INVALID);
 }
 
@@ -238,7 +238,7 @@ create_where_setup_fails(uint32_t errno_value)
         };
         struct sock_fprog program = {sizeof code / sizeof *code, code};
         struct uring *u;
-        struct uring_config config = {.wake_fd = -1, .data_dir_fd = -1};
+        struct uring_config config = {.wake_fd = -1};
         if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
             prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
             _exit(100);
@@ -269,7 +269,7 @@ a_small_memlock_limit_gives_a_smaller_ring_that_works(void **state)
         if (setrlimit(RLIMIT_MEMLOCK, &limit) < 0 || (getuid() == 0 && setuid(64123) < 0))
             _exit(100);
         struct uring *u;
-        struct uring_config config = {.wake_fd = -1, .data_dir_fd = -1};
+        struct uring_config config = {.wake_fd = -1};
         if (uring_create(&config, &u) != ERR_OK)
             _exit(101);
         struct clock clock = uring_clock(u);

@@ -33,7 +33,6 @@ fixture_of(struct uring_config config)
 {
     struct fixture f = {0};
     config.wake_fd = -1;
-    config.data_dir_fd = -1;
     assert_int_equal(uring_create(&config, &f.uring), ERR_OK);
     f.clock = uring_clock(f.uring);
     f.stream = uring_stream(f.uring);
