@@ -2,9 +2,10 @@
  *
  * Boot: attach to the region, recover the data directory (all of it, before any loop runs), then
  * one pinned thread a shard: its storage, its loop, control's tables, and only then its listeners.
- * The process is ready when all shards listen. End: SIGTERM lets every shard answer what it took
- * and close its storage cleanly.  A shard that cannot go on ends the process at once and flushes
- * nothing: recovery decides what is true. */
+ * The process is ready when all shards listen.  One more thread, which gives way to all, carries
+ * out long work on files (cleaner.h).  End: SIGTERM lets every shard answer what it took and close
+ * its storage cleanly.  A shard that cannot go on ends the process at once and flushes nothing:
+ * recovery decides what is true. */
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/wire/batch.h"
@@ -51,6 +52,10 @@ struct data {
     struct mesh *mesh;
     struct clock clocks[REGION_SHARDS_MAX];
     struct data_shard *shards;
+    int cpus[OS_CPUS_MAX], cpu_count;
+    struct cleaner *cleaner;
+    struct uring *cleaner_uring;
+    pthread_t cleaner_thread;
     pthread_barrier_t stores_ready; /* after it nobody needs `boot` */
     atomic_bool stop;
     atomic_uint drained, listening;
@@ -181,6 +186,7 @@ serve(struct data_shard *d, struct store *store)
         .stream = uring_stream(d->uring),
         .store = store,
         .mesh = d->mesh,
+        .cleaner = data->cleaner,
         .drained = &data->drained,
     };
     die_if(shard_init(&d->shard, &config), "memory of a shard");
@@ -215,6 +221,46 @@ shard_main(void *arg)
     shard_free(&d->shard);
     batch_thread_end();
     return NULL;
+}
+
+/* ---- the cleaner ---- */
+
+static void *
+cleaner_main(void *arg)
+{
+    struct data *d = arg;
+    os_background(d->cpus, d->cpu_count);
+    uring_enable(d->cleaner_uring);
+    struct disk disk = uring_disk(d->cleaner_uring);
+    struct pace pace = {
+        .clock = uring_clock(d->cleaner_uring),
+        .bytes_per_second = (uint64_t)conf_number(&d->conf, CONF_CLEANER_RATE),
+        .stop = &d->stop,
+    };
+    struct store_worker worker = {.disk = &disk, .pace = &pace};
+    cleaner_run(d->cleaner, &worker);
+    batch_thread_end();
+    return NULL;
+}
+
+static void
+cleaner_start(struct data *d)
+{
+    struct uring_config config = {.wake_fd = -1, .data_dir_fds = {d->data_dir_fd}, .data_dirs = 1};
+    die_if(uring_create(&config, &d->cleaner_uring), "io_uring");
+    die_if(cleaner_create(d->shard_count, d->clocks, uring_clock(d->cleaner_uring), &d->cleaner),
+           "memory");
+    if (pthread_create(&d->cleaner_thread, NULL, cleaner_main, d))
+        die(ERR_LIMIT, "thread");
+}
+
+static void
+cleaner_stop(struct data *d)
+{
+    cleaner_end(d->cleaner);
+    must(pthread_join(d->cleaner_thread, NULL) == 0);
+    cleaner_free(d->cleaner);
+    uring_destroy(d->cleaner_uring);
 }
 
 /* ---- boot ---- */
@@ -294,10 +340,9 @@ shard_prepare(struct data *d, struct data_shard *s)
 static void
 shards_prepare(struct data *d)
 {
-    int cpus[OS_CPUS_MAX];
     char error[OS_ERROR_BYTES];
-    int cpu_count = os_cpus(conf_text(&d->conf, CONF_CORES), cpus, error);
-    if (cpu_count <= 0) {
+    d->cpu_count = os_cpus(conf_text(&d->conf, CONF_CORES), d->cpus, error);
+    if (d->cpu_count <= 0) {
         log_error("data", "cores: %s", error);
         _exit(OS_EXIT_REFUSED);
     }
@@ -307,7 +352,7 @@ shards_prepare(struct data *d)
     for (uint32_t i = 0; i < d->shard_count; i++) {
         d->shards[i].data = d;
         d->shards[i].number = i;
-        d->shards[i].cpu = cpus[i % (uint32_t)cpu_count];
+        d->shards[i].cpu = d->cpus[i % (uint32_t)d->cpu_count];
         shard_prepare(d, &d->shards[i]);
     }
 }
@@ -365,10 +410,12 @@ main(int argc, char **argv)
     region_join(&d->region, REGION_DATA, (int32_t)getpid());
     recover(d);
     shards_prepare(d);
+    cleaner_start(d);
     shards_start(d);
     stop_await(signals);
     log_info("data", "stopping");
     shards_stop(d);
+    cleaner_stop(d);
     log_info("data", "stopped");
     return 0;
 }

@@ -81,6 +81,7 @@ struct plog {
     bool writing, block_known, dirs_made, ready;
     uint8_t dirs_unsynced; /* 1: its own directory; 2: those above too */
     uint32_t jobs;
+    struct store_task *task; /* under way, NULL: none */
     uint64_t delete_lsn;
     uint32_t hash_next;
     struct list changed_node, dirty_node, dir_node, dying_node;

@@ -162,6 +162,7 @@ store_delete(struct store *s, struct plog *p)
     if (p->state == PLOG_OFFLINE)
         s->frozen--;
     p->dead = true;
+    store_task_cancel(p);
     store_tail_abandon(s, p, true);
     list_remove(&p->changed_node);
     list_remove(&p->dir_node);
@@ -334,9 +335,13 @@ logs_adopt(struct store *s, const struct store_boot *boot)
 static void
 store_forget(struct store *s)
 {
-    for (uint32_t i = 0; s->logs && i < s->log_limit; i++)
-        if (s->logs[i].used)
-            plog_free(&s->logs[i]);
+    for (uint32_t i = 0; s->logs && i < s->log_limit; i++) {
+        if (!s->logs[i].used)
+            continue;
+        if (s->logs[i].task)
+            store_task_end(s, s->logs[i].task);
+        plog_free(&s->logs[i]);
+    }
     journal_free(s->journal);
     const struct store_config *c = &s->config;
     unmap(s->logs, c->logs_max * sizeof *s->logs);
@@ -371,8 +376,9 @@ store_init(const struct store_config *config, struct disk *disk, const struct st
     s->next_id = boot->next_id;
     s->next_serial = 1;
     snprintf(s->dir, sizeof s->dir, "core-%u", config->core);
-    struct list *lists[] = {&s->changed, &s->dirty,      &s->unsynced,  &s->dirs_unsynced,
-                            &s->dying,   &s->open_files, &s->ckpt.sync, &s->ckpt.dirs};
+    struct list *lists[] = {&s->changed,       &s->dirty,     &s->unsynced,
+                            &s->dirs_unsynced, &s->dying,     &s->open_files,
+                            &s->ckpt.sync,     &s->ckpt.dirs, &s->tasks};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         list_init(lists[i]);
     store_journal_config(config->journal_bytes, config->cache_bytes, config->frames_in_flight,
@@ -492,6 +498,8 @@ store_close(struct store *s)
     int rc = ERR_OK;
     uint64_t hits = s->room.hits;
     s->flushing = true;
+    must(s->tasks_out == 0);
+    store_task_drop(s);
     while (rc == ERR_OK && !s->frozen && s->room.hits == hits && !all_quiet(s))
         rc = turn_blocking(s);
     if (rc == ERR_OK && !s->frozen && s->room.hits == hits) {

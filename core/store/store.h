@@ -65,7 +65,8 @@ must_check int store_init(const struct store_config *config, struct disk *disk,
                           const struct store_boot *boot, struct store **out);
 
 /* Clean stop: write-back, flush, checkpoint with the clean mark.  Blocks.  Frees everything.  On a
- * full disk ERR_OK without the mark: all is durable, the next start replays the journal. */
+ * full disk ERR_OK without the mark: all is durable, the next start replays the journal.  No task
+ * (task.h) may be handed out. */
 int store_close(struct store *s);
 /* Frees memory and files and writes nothing (after a failure; tests use it as "kill -9"). */
 void store_abandon(struct store *s);

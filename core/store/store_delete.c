@@ -1,6 +1,6 @@
 /* store_delete.c: the end of a log.  Its files go after the DELETE record is durable and no job
- * uses them any more; a crash in between leaves the log in checkpoints, marked deleted, so recovery
- * can go on with it. */
+ * or task uses them any more; a crash in between leaves the log in checkpoints, marked deleted, so
+ * recovery can go on with it. */
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/store/store_in.h"
@@ -28,7 +28,7 @@ store_delete_step(struct store *s)
     for (struct list *n = s->dying.next; n != &s->dying;) {
         struct plog *p = list_item(n, struct plog, dying_node);
         n = n->next;
-        if (!record_durable(s, p) || p->jobs || !store_job_room(s))
+        if (!record_durable(s, p) || p->jobs || p->task || !store_job_room(s))
             continue;
         struct job *j = store_job(s, JOB_DELETE, p, NULL);
         if (!j)

@@ -2,6 +2,7 @@
  *
  *   store.c            life, the table of logs, the turn (store_step)
  *   store_append.c     append; the tail map; durable and evicted batches
+ *   store_task.c       tasks: long work outside of the loop (task.h)
  *   store_job.c        jobs: the small programs of disk operations; open files
  *   store_writeback.c  batches from the cache to segment files; sealing
  *   store_ckpt.c       core checkpoints
@@ -16,6 +17,7 @@
 #include "core/store/journal.h"
 #include "core/store/plog_in.h"
 #include "core/store/store.h"
+#include "core/store/task.h"
 
 enum store_record {
     STORE_REC_BATCH = 1,  /* u64 log, i64 segment base, u32 position, u32 bytes, the batch */
@@ -170,6 +172,8 @@ struct store {
     struct room room;
     struct job jobs[STORE_JOBS_MAX];
     uint32_t jobs_used;
+    struct list tasks; /* struct store_task: to be taken */
+    uint32_t tasks_out;
     struct ckpt ckpt;
     struct read_buffer *buffers;
     uint8_t *buffer_mem;
@@ -215,6 +219,12 @@ void store_job_open(struct store *s, struct job *j); /* then step JOB_OPENED com
 void store_job_end(struct store *s, struct job *j);
 void store_job_done(struct store *s, struct job *j); /* one operation ended */
 void store_file_close(struct store *s, struct segment *seg);
+
+/* store_task.c: for what makes tasks.  A log has at most one. */
+void store_task_add(struct store *s, struct plog *p, struct store_task *t);
+void store_task_end(struct store *s, struct store_task *t); /* frees it */
+void store_task_cancel(struct plog *p);
+void store_task_drop(struct store *s); /* ends those that nobody took */
 
 /* one step of each kind of job */
 void store_write_next(struct store *s, struct job *j);

@@ -241,6 +241,8 @@ take_disk(struct shard *s)
     int err = store_step(s->store, s->now_ns, &s->store_ns);
     if (err)
         return err;
+    if (s->config.cleaner)
+        s->work += cleaner_look(s->config.cleaner, s->config.shard, s->store);
     take_durable(s);
     take_changes(s);
     take_reads(s);
@@ -404,7 +406,8 @@ shard_run(struct shard *s, atomic_bool *stop)
             (void)s->stream.ops->listen(s->stream.self, NULL);
             give_up_ns = s->now_ns + SHARD_STOP_MS * CLOCK_NS_PER_MS;
         }
-        if (s->stopping && stop_done(s, give_up_ns))
+        bool worked_on = s->config.cleaner && cleaner_busy(s->config.cleaner, s->config.shard);
+        if (s->stopping && stop_done(s, give_up_ns) && !worked_on)
             return ERR_OK;
         /* While stopping it looks again soon: the other shards do not ring when they are drained.
          */

@@ -13,6 +13,7 @@
 #include "core/shm/region.h"
 #include "core/store/store.h"
 #include "core/wire/wire.h"
+#include "dataplane/broker/cleaner.h"
 #include "dataplane/broker/conn.h"
 #include "dataplane/broker/fetch.h"
 #include "dataplane/broker/mesh.h"
@@ -44,6 +45,7 @@ struct shard_config {
     struct stream stream;
     struct store *store;
     struct mesh_end *mesh;
+    struct cleaner *cleaner; /* carries out long work on files; NULL: nobody does */
     atomic_uint
         *drained; /* shards that have nothing left to answer after *stop; NULL: do not wait */
 };

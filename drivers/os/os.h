@@ -35,6 +35,9 @@ must_check int os_cpus(const char *text, int cpus[OS_CPUS_MAX], char error[OS_ER
 void os_cpus_print(const int *cpus, int count, char *out, size_t room);
 /* Binds the calling thread to one processor.  ERR_INVALID: not ours to use. */
 must_check int os_pin(int cpu);
+/* Makes the calling thread one that gives way to every other: lowest priority for processor and
+ * disk, and not on these processors as long as it may use others. */
+void os_background(const int *avoid, int count);
 
 /* os_signal.c: blocks the signals (0 ends the list) for this thread and its children to come, and
  * returns a non-blocking fd that is readable when one is pending.  os_spawn unblocks them again. */

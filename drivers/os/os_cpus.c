@@ -7,6 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 must_printf(2, 3) static int refuse(char error[OS_ERROR_BYTES], const char *fmt, ...)
 {
@@ -111,4 +114,24 @@ os_pin(int cpu)
     CPU_ZERO(&set);
     CPU_SET(cpu, &set);
     return sched_setaffinity(0, sizeof set, &set) ? os_error_of(errno) : ERR_OK;
+}
+
+/* linux/ioprio.h: the best-effort class, its lowest level. */
+enum { IOPRIO_WHO_PROCESS = 1, IOPRIO_LOWEST = 2 << 13 | 7 };
+
+void
+os_background(const int *avoid, int count)
+{
+    cpu_set_t set;
+    struct sched_param none = {0};
+    (void)sched_setscheduler(0, SCHED_BATCH, &none);
+    (void)setpriority(PRIO_PROCESS, 0, 19);
+    (void)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_LOWEST);
+    if (sched_getaffinity(0, sizeof set, &set))
+        return;
+    for (int i = 0; i < count; i++)
+        if (avoid[i] >= 0 && avoid[i] < CPU_SETSIZE)
+            CPU_CLR(avoid[i], &set);
+    if (CPU_COUNT(&set) > 0)
+        (void)sched_setaffinity(0, sizeof set, &set);
 }

@@ -5,6 +5,9 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static int cpus[OS_CPUS_MAX];
 static char error[OS_ERROR_BYTES];
@@ -108,6 +111,27 @@ pinning_leaves_one_processor(void **state)
     assert_int_equal(os_pin(-1), ERR_INVALID);
 }
 
+/* In a child: there is no way back from it. */
+static void
+the_background_gives_way_to_all_others(void **state)
+{
+    int status = 0, avoid = first_allowed();
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        cpu_set_t old, now;
+        bool ok = sched_getaffinity(0, sizeof old, &old) == 0;
+        os_background(&avoid, 1);
+        ok = ok && sched_getscheduler(0) == SCHED_BATCH && getpriority(PRIO_PROCESS, 0) == 19;
+        ok = ok && sched_getaffinity(0, sizeof now, &now) == 0;
+        ok = ok && (CPU_COUNT(&old) == 1 || !CPU_ISSET(avoid, &now));
+        _exit(ok ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int
 main(void)
 {
@@ -119,6 +143,7 @@ main(void)
         cmocka_unit_test_setup_teardown(what_is_no_list_is_refused_with_its_text, setup, teardown),
         cmocka_unit_test_setup_teardown(a_processor_named_twice_or_not_ours_is_refused, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(the_background_gives_way_to_all_others, setup, teardown),
         cmocka_unit_test_setup_teardown(pinning_leaves_one_processor, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
