@@ -20,7 +20,7 @@ enum {
 bool
 plog_init(struct plog *p)
 {
-    *p = (struct plog){.used = true, .state = PLOG_ONLINE};
+    *p = (struct plog){.used = true, .state = PLOG_ONLINE, .block = PLOG_BLOCK_NONE};
     list_init(&p->changed_node);
     list_init(&p->dirty_node);
     list_init(&p->dir_node);

@@ -12,10 +12,11 @@
 enum {
     PLOG_INDEX_MIN = 4096,        /* bytes between index entries, at least */
     PLOG_INDEX_SEALED = 64 << 10, /* the same in a segment that is done */
-    INDEX_CHUNK = 64,
+    INDEX_CHUNK = 16,             /* small: most partitions have few batches */
     PLOG_PATH_BYTES = 128,
     PLOG_EPOCHS_MAX = 1 << 16,
     PLOG_SEGMENTS_MAX = 1 << 20,
+    PLOG_BLOCK_NONE = UINT16_MAX,
     PLOG_CONFIG_BYTES = 4 * 4 + 8 * 8 + 5,
 };
 
@@ -78,6 +79,7 @@ struct plog {
     uint64_t tail_first, tail_last, dirty_first;
     uint64_t dirty_bytes, dirty_since_ns;
     uint32_t write_index; /* segment that write-back is in */
+    uint16_t block;       /* of the store, with the last bytes of the file; PLOG_BLOCK_NONE */
     bool writing, block_known, dirs_made, ready;
     uint8_t dirs_unsynced; /* 1: its own directory; 2: those above too */
     uint32_t jobs;

@@ -107,6 +107,7 @@ store_log_forget(struct store *s, struct plog *p)
 {
     list_remove(&p->dying_node);
     uint32_t slot = p->slot;
+    store_block_drop(s, p);
     plog_free(p);
     s->free_slots[s->free_count++] = slot;
     s->log_count--;
@@ -283,7 +284,7 @@ memory_take(struct store *s)
     s->free_slots = map(c->logs_max * sizeof *s->free_slots);
     s->buckets = map(s->bucket_count * sizeof *s->buckets);
     s->tail.ring = map(s->tail.room * sizeof *s->tail.ring);
-    s->blocks = map((uint64_t)c->logs_max * STORE_BLOCK);
+    s->blocks = map((uint64_t)STORE_BLOCKS_MAX * STORE_BLOCK);
     s->bounce = map(bounce_bytes());
     s->buffers = map(c->read_buffers * sizeof *s->buffers);
     s->buffer_mem = map((uint64_t)c->read_buffers * STORE_READ_BYTES);
@@ -348,7 +349,7 @@ store_forget(struct store *s)
     unmap(s->free_slots, c->logs_max * sizeof *s->free_slots);
     unmap(s->buckets, s->bucket_count * sizeof *s->buckets);
     unmap(s->tail.ring, s->tail.room * sizeof *s->tail.ring);
-    unmap(s->blocks, (uint64_t)c->logs_max * STORE_BLOCK);
+    unmap(s->blocks, (uint64_t)STORE_BLOCKS_MAX * STORE_BLOCK);
     unmap(s->bounce, bounce_bytes());
     unmap(s->buffers, c->read_buffers * sizeof *s->buffers);
     unmap(s->buffer_mem, (uint64_t)c->read_buffers * STORE_READ_BYTES);
@@ -447,8 +448,6 @@ file_cut(struct store *s, struct segment *seg)
     int32_t file = (int32_t)got;
     got = store_run(s->disk,
                     (struct disk_op){.kind = DISK_TRUNCATE, .file = file, .offset = seg->bytes});
-    if (got >= 0)
-        got = store_run(s->disk, (struct disk_op){.kind = DISK_SYNC, .file = file});
     if (seg->file < 0)
         store_run(s->disk, (struct disk_op){.kind = DISK_CLOSE, .file = file});
     if (got >= 0)
@@ -456,7 +455,9 @@ file_cut(struct store *s, struct segment *seg)
     return got < 0 ? (int)got : ERR_OK;
 }
 
-/* Active files lose the space allocated ahead, so that at rest a file is exactly its log. */
+/* Active files lose the space allocated ahead, so that at rest a file is exactly its log.  For the
+ * tools' eyes only: nobody reads behind the known length.  So it is not synced, which would take
+ * as many commits of the file system as there are logs. */
 static int
 files_cut(struct store *s)
 {

@@ -37,6 +37,7 @@ enum {
     STORE_JOBS_MAX = 64,
     STORE_WRITES_MAX = 8, /* write-backs in flight */
     STORE_SYNCS_MAX = 8,
+    STORE_BLOCKS_MAX = 1024,
     STORE_BOUNCE_BYTES = 1 << 20,
     STORE_WRITE_GOOD_BYTES = 256 << 10,
     STORE_FILES_MAX = 2048,    /* open segment files */
@@ -163,7 +164,9 @@ struct store {
     struct tail tail;
     struct list changed, dirty, unsynced, dirs_unsynced, dying, open_files;
     uint32_t files_open;
-    uint8_t *blocks; /* per log: the last, partial block of its file */
+    uint8_t *blocks; /* the last, partial blocks of files that were written lately */
+    struct plog *block_owners[STORE_BLOCKS_MAX];
+    uint32_t block_hand;
     uint8_t *bounce;
     bool bounce_busy[STORE_WRITES_MAX];
     uint32_t writes, frozen; /* frozen: logs offline; they pin the journal */
@@ -238,6 +241,7 @@ void store_delete_next(struct store *s, struct job *j);
 void store_ckpt_next(struct store *s, struct job *j);
 
 /* store_writeback.c, store_ckpt.c, store_delete.c: their part of a turn */
+void store_block_drop(struct store *s, struct plog *p);
 void store_writeback_step(struct store *s);
 uint64_t store_writeback_deadline(const struct store *s);
 void store_seal_begin(struct store *s, struct plog *p, struct segment *seg);

@@ -2,9 +2,10 @@
  *
  * One write of a log is in flight at a time; it gathers contiguous batches into a bounce buffer.
  * Direct writes are whole 4 KiB blocks: the partial block at the end is padded with zeros,
- * remembered per log, and written again, with the same bytes in front, by the next write.  That
- * assumes that a torn write leaves each 512-byte sector old or new: the old bytes may no longer be
- * in the journal.
+ * remembered, and written again, with the same bytes in front, by the next write.  That assumes
+ * that a torn write leaves each 512-byte sector old or new: the old bytes may no longer be in the
+ * journal.  The STORE_BLOCKS_MAX logs written last have their block in memory; another one reads
+ * it from its file first.
  *
  * A log is written when it has STORE_WRITE_GOOD_BYTES dirty, when its oldest dirty batch is
  * WRITE_AGE_NS old, when the arena is half dirty, or when a checkpoint waits for it.
@@ -29,7 +30,35 @@ enum { SEAL_CUT = JOB_OPENED + 1, SEAL_SYNC };
 static uint8_t *
 block_of(const struct store *s, const struct plog *p)
 {
-    return s->blocks + (uint64_t)p->slot * STORE_BLOCK;
+    return s->blocks + (uint64_t)p->block * STORE_BLOCK;
+}
+
+/* Gives a log that is being written a block of its own, if it has none: the next one that is not
+ * in use.  There are more of them than writes. */
+static void
+block_take(struct store *s, struct plog *p)
+{
+    if (p->block != PLOG_BLOCK_NONE)
+        return;
+    struct plog *old;
+    do {
+        s->block_hand = (s->block_hand + 1) % STORE_BLOCKS_MAX;
+        old = s->block_owners[s->block_hand];
+    } while (old && old->writing);
+    if (old)
+        store_block_drop(s, old);
+    s->block_owners[s->block_hand] = p;
+    p->block = (uint16_t)s->block_hand;
+}
+
+void
+store_block_drop(struct store *s, struct plog *p)
+{
+    if (p->block == PLOG_BLOCK_NONE)
+        return;
+    s->block_owners[p->block] = NULL;
+    p->block = PLOG_BLOCK_NONE;
+    p->block_known = false;
 }
 
 static struct tail_entry *
@@ -141,6 +170,7 @@ store_write_next(struct store *s, struct job *j)
     uint32_t front = j->from % STORE_BLOCK, total = 0;
     switch (j->step) {
     case JOB_OPENED:
+        block_take(s, p);
         if (front && !p->block_known) {
             j->step = WRITE_BLOCK;
             store_job_run(s, j,

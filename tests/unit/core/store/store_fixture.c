@@ -84,6 +84,7 @@ fixture_init(struct fixture *f, uint64_t seed)
         .cache_bytes = 256 << 10,
         .now_ns = CLOCK_NS_PER_S,
         .read_buffers = 4,
+        .logs_max = 64,
         .flight = 4,
         .config = {.segment_bytes = 32 << 10, .index_interval_bytes = 4096, .segment_ms = 0}};
     f->batch = malloc(FIXTURE_BATCH_MAX);
@@ -112,7 +113,7 @@ fixture_start(struct fixture *f)
                                  .journal_bytes = f->journal_bytes,
                                  .cache_bytes = f->cache_bytes,
                                  .read_buffers = f->read_buffers,
-                                 .logs_max = 64,
+                                 .logs_max = f->logs_max,
                                  .frames_in_flight = f->flight};
         rc = store_init(&c, disk_mem_port(f->disk, i), boot, &f->store[i]);
         if (rc != ERR_OK)

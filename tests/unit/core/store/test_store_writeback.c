@@ -64,6 +64,41 @@ appending_goes_on_behind_a_partial_block_after_a_restart(void **state)
     fixture_end(&f);
 }
 
+/* The block of a log's last bytes goes to another log meanwhile. */
+static void
+more_logs_than_blocks_keep_what_is_in_their_partial_blocks(void **state)
+{
+    (void)state;
+    enum { LOGS = STORE_BLOCKS_MAX + 50, ROUNDS = 3 };
+    struct fixture f;
+    struct store_range range;
+    fixture_init(&f, 4);
+    f.logs_max = LOGS;
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        for (int32_t i = 0; i < LOGS; i++)
+            fixture_append(&f, fixture_log(&f, 1, i), 1, 100, round * LOGS + (uint64_t)i, i);
+        assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+    }
+    uint32_t owned = 0;
+    for (int32_t i = 0; i < LOGS; i++)
+        owned += fixture_log(&f, 1, i)->block != PLOG_BLOCK_NONE;
+    assert_int_equal(owned, STORE_BLOCKS_MAX);
+    assert_int_equal(fixture_stop(&f), ERR_OK);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    static uint8_t want[FIXTURE_BATCH_MAX];
+    for (int32_t i = 0; i < LOGS; i++) {
+        int64_t got = fixture_read(&f, fixture_log(&f, 1, i), 0, 10000, bytes, &range);
+        assert_int_equal(range.offset_limit, ROUNDS);
+        struct batch_info info;
+        uint32_t len = fixture_batch(want, 1, 100, (ROUNDS - 1) * LOGS + (uint64_t)i, i, &info);
+        assert_int_equal(got, ROUNDS * len);
+        /* Behind the crc, where nothing is stamped. */
+        assert_memory_equal(bytes + (ROUNDS - 1) * len + 21, want + 21, len - 21);
+    }
+    fixture_end(&f);
+}
+
 static void
 a_failed_write_takes_one_partition_offline_and_loses_nothing(void **state)
 {
@@ -148,6 +183,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(segment_files_hold_exactly_the_batches),
         cmocka_unit_test(appending_goes_on_behind_a_partial_block_after_a_restart),
+        cmocka_unit_test(more_logs_than_blocks_keep_what_is_in_their_partial_blocks),
         cmocka_unit_test(a_failed_write_takes_one_partition_offline_and_loses_nothing),
         cmocka_unit_test(small_logs_take_little_space),
         cmocka_unit_test(
