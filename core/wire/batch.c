@@ -9,12 +9,6 @@
 #include "core/wire/kerr.h"
 
 enum {
-    AT_LAST_DELTA = 23,
-    AT_BASE_TIMESTAMP = 27,
-    AT_PRODUCER_ID = 43,
-    AT_PRODUCER_EPOCH = 51,
-    AT_BASE_SEQUENCE = 53,
-    AT_COUNT = 57,
     LENGTH_MIN = BATCH_HEADER_BYTES - BATCH_OVERHEAD,
     PREFIX_BYTES = BATCH_AT_MAGIC + 1, /* what every format before has in common */
     MAGIC = 2,
@@ -37,13 +31,13 @@ batch_header(struct view bytes, struct batch_info *out)
         .leader_epoch = get_i32(p + BATCH_AT_EPOCH),
         .crc = get_u32(p + BATCH_AT_CRC),
         .attributes = get_u16(p + BATCH_AT_ATTRIBUTES),
-        .last_offset_delta = get_i32(p + AT_LAST_DELTA),
-        .base_timestamp_ms = get_i64(p + AT_BASE_TIMESTAMP),
+        .last_offset_delta = get_i32(p + BATCH_AT_LAST_DELTA),
+        .base_timestamp_ms = get_i64(p + BATCH_AT_BASE_TIMESTAMP),
         .max_timestamp_ms = get_i64(p + BATCH_AT_MAX_TIMESTAMP),
-        .producer_id = get_i64(p + AT_PRODUCER_ID),
-        .producer_epoch = (int16_t)get_u16(p + AT_PRODUCER_EPOCH),
-        .base_sequence = get_i32(p + AT_BASE_SEQUENCE),
-        .record_count = get_i32(p + AT_COUNT),
+        .producer_id = get_i64(p + BATCH_AT_PRODUCER_ID),
+        .producer_epoch = (int16_t)get_u16(p + BATCH_AT_PRODUCER_EPOCH),
+        .base_sequence = get_i32(p + BATCH_AT_BASE_SEQUENCE),
+        .record_count = get_i32(p + BATCH_AT_COUNT),
     };
     out->found_timestamp_ms = out->max_timestamp_ms; /* what batch_check may know better */
     return ERR_OK;

@@ -24,7 +24,13 @@ enum {
     BATCH_AT_MAGIC = 16,
     BATCH_AT_CRC = 17,
     BATCH_AT_ATTRIBUTES = 21,
+    BATCH_AT_LAST_DELTA = 23,
+    BATCH_AT_BASE_TIMESTAMP = 27,
     BATCH_AT_MAX_TIMESTAMP = 35,
+    BATCH_AT_PRODUCER_ID = 43,
+    BATCH_AT_PRODUCER_EPOCH = 51,
+    BATCH_AT_BASE_SEQUENCE = 53,
+    BATCH_AT_COUNT = 57,
     BATCH_OVERHEAD = 12, /* base offset and length: not counted by the length field */
 };
 

@@ -10,6 +10,7 @@
 #include "core/wire/batch_records.h"
 
 #include "core/base/err.h"
+#include "core/wire/batch_deflate.h"
 
 #include <lz4frame.h>
 #include <snappy-c.h>
@@ -223,6 +224,7 @@ batch_thread_end(void)
 {
     struct batch_inflate *z = scratch;
     scratch = NULL;
+    batch_deflate_forget();
     if (!z)
         return;
     if (z->gzip_ready)
