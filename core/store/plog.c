@@ -3,7 +3,7 @@
  * Checkpoint form (big endian): u64 id, 16 bytes topic id, i32 partition, u8 flags (1 deleted),
  * configuration (plog_config.c), i64 start, i64 end,
  * u32 epochs {i32 epoch, i64 start}, u32 segments {i64 base, u32 bytes, u32 synced, i64 max time,
- * i64 first time}, producers (producer.c). */
+ * i64 first time, i64 broker's time of the last append}, producers (producer.c). */
 #include "core/base/err.h"
 #include "core/store/plog_in.h"
 
@@ -13,7 +13,7 @@
 enum {
     PLOG_FIXED_BYTES = 8 + 16 + 4 + 1 + PLOG_CONFIG_BYTES + 8 + 8 + 4 + 4,
     PLOG_EPOCH_BYTES = 12,
-    PLOG_SEGMENT_BYTES = 32,
+    PLOG_SEGMENT_BYTES = 40,
     PLOG_FLAG_DELETED = 1
 };
 
@@ -25,6 +25,7 @@ plog_init(struct plog *p)
     list_init(&p->dirty_node);
     list_init(&p->dir_node);
     list_init(&p->dying_node);
+    list_init(&p->trim_node);
     producer_table_init(&p->producers);
     return true;
 }
@@ -134,9 +135,10 @@ plog_roll(struct plog *p, int64_t base)
     seg->serial = ++p->next_segment_serial;
     seg->base = base;
     seg->file = -1;
-    seg->max_ts = seg->first_ts = INT64_MIN;
+    seg->max_ts = seg->first_ts = seg->appended_ms = INT64_MIN;
     list_init(&seg->open_node);
     list_init(&seg->sync_node);
+    list_init(&seg->drop_node);
     p->segments[p->segment_count++] = seg;
     return seg;
 }
@@ -283,6 +285,7 @@ plog_save(const struct plog *p, struct put *w)
         put_u32(w, seg->named ? seg->synced : 0); /* a file without a durable name holds nothing */
         put_u64(w, (uint64_t)seg->max_ts);
         put_u64(w, (uint64_t)seg->first_ts);
+        put_u64(w, (uint64_t)seg->appended_ms);
     }
     producer_save(&p->producers, w);
 }
@@ -291,7 +294,7 @@ static int
 load_segments(struct plog *p, struct cur *c)
 {
     uint32_t count = cur_u32(c);
-    int64_t base_min = p->start;
+    int64_t base_min = 0; /* the first one may reach below the log start */
     for (uint32_t i = 0; i < count; i++) {
         int64_t base = cur_i64(c);
         if (c->bad || base < base_min || base > p->end)
@@ -304,6 +307,7 @@ load_segments(struct plog *p, struct cur *c)
         seg->synced = seg->written = cur_u32(c);
         seg->max_ts = cur_i64(c);
         seg->first_ts = cur_i64(c);
+        seg->appended_ms = cur_i64(c);
         seg->indexed_from = seg->bytes;
         seg->created = seg->named = seg->synced > 0;
         p->bytes += seg->bytes;
@@ -324,7 +328,7 @@ plog_load(struct plog *p, struct cur *c)
     p->partition = cur_i32(c);
     p->dead = cur_u8(c) & PLOG_FLAG_DELETED;
     plog_config_read(&p->config, c);
-    p->start = cur_i64(c);
+    p->start = p->start_next = cur_i64(c);
     p->end = p->hw = cur_i64(c);
     uint32_t epochs = cur_u32(c);
     int rc = c->bad ? ERR_CORRUPT : ERR_OK;

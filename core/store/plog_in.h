@@ -44,6 +44,7 @@ struct segment {
     uint32_t synced;  /* of those on stable storage */
     uint64_t allocated;
     int64_t max_ts, first_ts;    /* INT64_MIN: no batch */
+    int64_t appended_ms;         /* broker's clock at the last append; INT64_MIN: not known */
     uint32_t indexed_from;       /* the index knows the bytes from here on (0: all) */
     bool index_busy, sealed;     /* sealed: cut to length and synced */
     bool created, naming, named; /* file made; its directory is being, has been, synced */
@@ -52,7 +53,13 @@ struct segment {
     int32_t file;    /* -1: not open */
     uint32_t busy;   /* jobs that use the file */
     struct list open_node, sync_node;
+    /* When it has left its log (store_retain.c): */
+    struct list drop_node;
+    uint64_t drop_ns; /* the file goes then */
+    bool renamed;     /* to PLOG_DELETED */
 };
+
+#define PLOG_DELETED ".log.deleted" /* Kafka's name of a segment file that goes soon */
 
 struct plog_epoch {
     int32_t epoch;
@@ -85,6 +92,9 @@ struct plog {
     uint32_t jobs;
     struct store_task *task; /* under way, NULL: none */
     uint64_t delete_lsn;
+    int64_t start_next;    /* start once the record at start_lsn is durable; start: none waits */
+    uint64_t start_lsn;    /* of the last START record, 0 none */
+    struct list trim_node; /* segments below start wait to leave */
     uint32_t hash_next;
     struct list changed_node, dirty_node, dir_node, dying_node;
     bool changed;
@@ -122,6 +132,18 @@ int plog_note(struct plog *p, struct segment *seg, int64_t base, const struct ba
 /* Notes the producer of a batch; lsn 0 when found by recovery. */
 void plog_note_producer(struct plog *p, const struct batch_info *info, int64_t base,
                         int64_t time_ms, uint64_t lsn);
+
+/* plog_trim.c.  The front segments that lie wholly below the log start (never the last one). */
+uint32_t plog_droppable(const struct plog *p);
+/* Takes the first segment out of the log; it is the caller's then. */
+struct segment *plog_detach_first(struct plog *p);
+/* Gives a segment to the log, in its place by offset; false without memory. */
+bool plog_attach(struct plog *p, struct segment *seg);
+/* Moves the log start up (never down), and with it the epochs that lie below. */
+void plog_start_set(struct plog *p, int64_t start);
+/* What retention leaves as log start at that time; *roll: the last segment goes too, so there must
+ * be a new one first. */
+int64_t plog_retained(struct plog *p, int64_t now_ms, bool *roll);
 
 void index_add(struct index *x, struct index_entry e);
 void index_free(struct index *x);

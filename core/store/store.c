@@ -100,6 +100,7 @@ log_admit(struct store *s, struct plog *p, uint32_t slot)
         list_push_back(&s->dying, &p->dying_node);
     else
         table_add(s, p);
+    store_retain_admit(s, p);
 }
 
 void
@@ -167,6 +168,7 @@ store_delete(struct store *s, struct plog *p)
     store_tail_abandon(s, p, true);
     list_remove(&p->changed_node);
     list_remove(&p->dir_node);
+    list_remove(&p->trim_node);
     for (uint32_t i = 0; i < p->segment_count; i++)
         list_remove(&p->segments[i]->sync_node);
     store_cold_forget(s, p);
@@ -343,6 +345,7 @@ store_forget(struct store *s)
             store_task_end(s, s->logs[i].task);
         plog_free(&s->logs[i]);
     }
+    store_retain_free(s);
     journal_free(s->journal);
     const struct store_config *c = &s->config;
     unmap(s->logs, c->logs_max * sizeof *s->logs);
@@ -377,9 +380,9 @@ store_init(const struct store_config *config, struct disk *disk, const struct st
     s->next_id = boot->next_id;
     s->next_serial = 1;
     snprintf(s->dir, sizeof s->dir, "core-%u", config->core);
-    struct list *lists[] = {&s->changed,       &s->dirty,     &s->unsynced,
-                            &s->dirs_unsynced, &s->dying,     &s->open_files,
-                            &s->ckpt.sync,     &s->ckpt.dirs, &s->tasks};
+    struct list *lists[] = {&s->changed, &s->dirty,      &s->unsynced,  &s->dirs_unsynced,
+                            &s->dying,   &s->open_files, &s->ckpt.sync, &s->ckpt.dirs,
+                            &s->tasks,   &s->trimmed,    &s->dropping,  &s->dropped};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         list_init(lists[i]);
     store_journal_config(config->journal_bytes, config->cache_bytes, config->frames_in_flight,
@@ -475,7 +478,8 @@ static bool
 all_quiet(const struct store *s)
 {
     return s->jobs_used == 0 && s->tail.clean == s->tail.next && s->ckpt.phase == CKPT_IDLE &&
-           list_empty(&s->dying) && journal_durable_lsn(s->journal) == journal_last_lsn(s->journal);
+           list_empty(&s->dying) && store_retain_quiet(s) &&
+           journal_durable_lsn(s->journal) == journal_last_lsn(s->journal);
 }
 
 /* No room to write back all: the journal and the last checkpoint hold the rest. */
@@ -558,6 +562,7 @@ store_step(struct store *s, uint64_t now_ns, uint64_t *deadline_ns)
     store_tail_clean(s);
     store_tail_evict(s);
     uint64_t room = store_room_step(s);
+    store_retain_step(s);
     store_writeback_step(s);
     store_ckpt_step(s);
     if (!list_empty(&s->dying) && !s->ending)
@@ -568,6 +573,9 @@ store_step(struct store *s, uint64_t now_ns, uint64_t *deadline_ns)
         *deadline_ns = write;
     if (room < *deadline_ns)
         *deadline_ns = room;
+    uint64_t drop = store_retain_deadline(s);
+    if (drop < *deadline_ns)
+        *deadline_ns = drop;
     if (s->ckpt.phase == CKPT_SAVE)
         *deadline_ns = now_ns; /* more to do at once */
     return ERR_OK;

@@ -175,13 +175,34 @@ bool store_take_read(struct store *s, uint64_t *waiter);
 must_check int store_find_time(struct store *s, struct plog *p, int64_t time_ms, uint64_t waiter,
                                int64_t *offset, int64_t *timestamp_ms);
 
+/* ---- the front of a log ------------------------------------------------------------------------
+ */
+
+struct store_trimmed {
+    int64_t log_start_offset; /* once lsn is durable */
+    uint64_t lsn;             /* 0: nothing to wait for */
+};
+
+/* Moves the log start up to `offset`, -1: to the high watermark (DeleteRecords).  The start moves
+ * when *out's lsn is durable, and never back; segments wholly below it leave the log then and their
+ * files go after file.delete.delay.ms.  An offset at or below the start changes nothing. KERR_NONE,
+ * KERR_OFFSET_OUT_OF_RANGE (below -1, above the high watermark), KERR_KAFKA_STORAGE_ERROR, or
+ * ERR_AGAIN: no journal space just now.  Source: Kafka UnifiedLog.maybeIncrementLogStartOffset. */
+must_check int store_trim(struct store *s, struct plog *p, int64_t offset,
+                          struct store_trimmed *out);
+
+/* Applies retention to a few logs, in turn; true when it has come round to the first.  Segments go
+ * whole, from the front, never above the high watermark.  Call it in a loop of turns every
+ * log.retention.check.interval.ms.  Source: Kafka UnifiedLog.deleteOldSegments. */
+bool store_retain(struct store *s, int64_t now_ms);
+
 /* Forgets idempotent producers not used since before_ms.  Looks at a few logs per call, in turn:
  * call it every second or so. */
 void store_expire_producers(struct store *s, int64_t before_ms);
 
 struct store_stats {
     uint64_t frames, frame_bytes, batch_bytes, syncs, writeback_bytes, checkpoints, cold_reads,
-        cache_reads, journal_used_bytes, journal_wait_turns;
+        segments_dropped, cache_reads, journal_used_bytes, journal_wait_turns;
 };
 void store_stats(const struct store *s, struct store_stats *out);
 

@@ -245,6 +245,7 @@ append(struct store *s, struct plog *p, const struct batch_info *info, struct vi
     if (plog_note(p, seg, e.base, info, leader_epoch, time_ms) != ERR_OK)
         log_warn("store", "no memory for a leader epoch partition=%d epoch=%d", p->partition,
                  leader_epoch);
+    seg->appended_ms = now_ms;
     plog_note_producer(p, info, e.base, now_ms, slot.lsn);
     s->stats.batch_bytes += info->bytes;
     *out = (struct store_appended){

@@ -35,6 +35,7 @@ store_delete_step(struct store *s)
             return;
         list_remove(&p->dying_node);
         list_push_back(&s->dying, &p->dying_node);
+        store_retain_gather(s, p);
         j->result = ERR_OK;
         store_delete_next(s, j);
         return;
@@ -71,7 +72,11 @@ store_delete_next(struct store *s, struct job *j)
             return;
         }
         bool log_gone = j->step == DELETE_LOG;
-        plog_path_segment(p, seg->base, log_gone ? ".idx" : ".log", j->path);
+        plog_path_segment(p, seg->base,
+                          log_gone       ? ".idx"
+                          : seg->renamed ? PLOG_DELETED
+                                         : ".log",
+                          j->path);
         remove_path(s, j, log_gone ? DELETE_IDX : DELETE_LOG, 0);
         return;
     }

@@ -7,6 +7,7 @@
  *   store_writeback.c  batches from the cache to segment files; sealing
  *   store_ckpt.c       core checkpoints
  *   store_delete.c     files of deleted logs
+ *   store_retain.c     log starts that move up; segments and files that go
  *   store_room.c       room on the disk
  *   store_read.c       locate, hold; store_cold.c: read buffers, index rebuild; store_time.c
  *   store_recover.c    boot; store_replay.c: journal records into segments */
@@ -24,7 +25,7 @@ enum store_record {
     STORE_REC_CREATE = 2, /* u64 log, topic id, i32 partition, config: creates or reconfigures */
     STORE_REC_DELETE = 3, /* u64 log */
     STORE_REC_EXTENT = 4, /* reserved: large batches written straight to the segment */
-    STORE_REC_START = 5,  /* reserved: a new log start offset */
+    STORE_REC_START = 5,  /* u64 log, i64 start: the log start moves up */
     STORE_REC_SWAP = 6,   /* reserved: cleaned segments take the place of others */
     STORE_REC_MOVE = 7,   /* reserved: a log is in another directory now */
 };
@@ -32,6 +33,7 @@ enum store_record {
 enum {
     STORE_BATCH_PREFIX = 24,
     STORE_CREATE_BYTES = 28 + PLOG_CONFIG_BYTES,
+    STORE_START_BYTES = 16,
     STORE_BLOCK = 4096,
     STORE_FILE_BYTES = 64 << 20, /* of one journal file, when the ring is large enough */
     STORE_JOBS_MAX = 64,
@@ -44,9 +46,11 @@ enum {
     STORE_STEP_MAX = 16 << 20, /* allocated ahead of a segment */
     STORE_READ_BUFFERS_MAX = 4096,
     STORE_WAITERS_MAX = 1 << 16,
-    STORE_AHEAD = 3,     /* reads begun behind the one that is needed */
-    STORE_LARGE_MAX = 8, /* whole large batches read for store_find_time */
-    STORE_DONE_MAX = 32, /* completions taken per poll */
+    STORE_AHEAD = 3,         /* reads begun behind the one that is needed */
+    STORE_TRIMS_MAX = 1024,  /* START records not durable yet */
+    STORE_RETAIN_LOGS = 256, /* looked at per call of store_retain */
+    STORE_LARGE_MAX = 8,     /* whole large batches read for store_find_time */
+    STORE_DONE_MAX = 32,     /* completions taken per poll */
 };
 
 /* One batch in the cache.  Entries form a ring in the order of the journal; those of one log are
@@ -76,6 +80,7 @@ enum job_kind {
     JOB_INDEX,
     JOB_LARGE,
     JOB_DELETE,
+    JOB_DROP,
     JOB_CLOSE,
     JOB_CKPT,
     JOB_KINDS,
@@ -140,6 +145,13 @@ struct ckpt {
     uint64_t room, len;
 };
 
+/* A START record that is not durable yet. */
+struct trim {
+    uint64_t lsn, serial; /* serial: of the log */
+    int64_t start;
+    uint32_t slot;
+};
+
 struct room {
     uint64_t credit;   /* bytes that may be appended before the next look */
     uint64_t wanted;   /* by an append that did not get them */
@@ -173,6 +185,12 @@ struct store {
     bool flushing;           /* write back whatever is durable */
     bool ending;             /* no new work: what is under way ends */
     struct room room;
+    struct trim trims[STORE_TRIMS_MAX]; /* ring, in the order of lsn */
+    uint32_t trim_first, trim_count, retain_slot;
+    struct list trimmed;  /* logs with segments that are to leave */
+    struct list dropping; /* segments that left: their files get the name PLOG_DELETED */
+    struct list dropped;  /* ... and go, in the order of drop_ns */
+    bool drop_busy;
     struct job jobs[STORE_JOBS_MAX];
     uint32_t jobs_used;
     struct list tasks; /* struct store_task: to be taken */
@@ -239,6 +257,7 @@ void store_index_next(struct store *s, struct job *j);
 void store_large_next(struct store *s, struct job *j);
 void store_delete_next(struct store *s, struct job *j);
 void store_ckpt_next(struct store *s, struct job *j);
+void store_drop_next(struct store *s, struct job *j);
 
 /* store_writeback.c, store_ckpt.c, store_delete.c: their part of a turn */
 void store_block_drop(struct store *s, struct plog *p);
@@ -248,6 +267,15 @@ void store_seal_begin(struct store *s, struct plog *p, struct segment *seg);
 void store_ckpt_step(struct store *s);
 void store_ckpt_begin(struct store *s, bool clean);
 void store_delete_step(struct store *s);
+
+/* store_retain.c: its part of a turn, when it wants the next one, and the end of it. */
+void store_retain_step(struct store *s);
+uint64_t store_retain_deadline(const struct store *s);
+bool store_retain_quiet(const struct store *s);
+void store_retain_admit(struct store *s, struct plog *p); /* a log with segments below its start */
+void store_retain_gather(struct store *s,
+                         struct plog *p); /* a dead log takes back what it dropped */
+void store_retain_free(struct store *s);
 
 /* store_room.c.  A look asks the disk. */
 void store_room_look(struct store *s);
@@ -300,6 +328,11 @@ struct store_boot {
 void store_journal_config(uint64_t journal_bytes, uint64_t cache_bytes, uint32_t flight,
                           const char *dir, struct journal_config *out);
 int64_t store_run(struct disk *disk, struct disk_op op); /* blocks */
+
+/* store_leftover.c: removes files of dropped segments that a crash left in the directory of a log.
+ */
+must_check int store_leftover_clean(struct disk *disk, const struct plog *p);
+must_check int store_leftover_all(struct disk *disk, const struct plog *p); /* every file */
 
 /* store_replay.c: logs of the process that is gone, while its journals are read into their files.
  */

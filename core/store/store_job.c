@@ -219,6 +219,9 @@ next(struct store *s, struct job *j)
     case JOB_DELETE:
         store_delete_next(s, j);
         return;
+    case JOB_DROP:
+        store_drop_next(s, j);
+        return;
     case JOB_CKPT:
         store_ckpt_next(s, j);
         return;

@@ -382,6 +382,9 @@ recover(struct recover *v, uint32_t core_count, uint64_t journal_bytes, struct s
     rc = v->cores ? cores_replay(v) : ERR_LIMIT;
     if (rc == ERR_OK && !v->clean)
         rc = strays(v);
+    for (uint32_t i = 0; i < v->replay.count && rc == ERR_OK && !v->clean; i++)
+        if (!v->replay.logs[i]->log.dead)
+            rc = store_leftover_clean(v->disk, &v->replay.logs[i]->log);
     if (rc == ERR_OK)
         rc = boot_build(v, core_count, journal_bytes, boot);
     return rc == ERR_OK ? boot_write(v->disk, boot) : rc;

@@ -213,6 +213,9 @@ log_remove(struct replay *r, struct replay_log *l)
         plog_path_segment(p, p->segments[i]->base, ".idx", path);
         store_run(r->disk, (struct disk_op){.kind = DISK_UNLINK, .path = path});
     }
+    int rc = store_leftover_all(r->disk, p);
+    if (rc != ERR_OK)
+        return rc;
     plog_path_dir(p, path);
     store_run(r->disk,
               (struct disk_op){.kind = DISK_UNLINK, .path = path, .flags = DISK_DIRECTORY});
@@ -314,6 +317,8 @@ replay_batch(struct replay *r, uint64_t lsn, struct view body)
     struct segment *seg = plog_segment_at(&l->log, segment_base);
     if (!seg && segment_base == l->log.end && pos == 0)
         seg = plog_roll(&l->log, segment_base);
+    if (!seg && segment_base < l->log.start && info.base_offset < l->log.start)
+        return ERR_OK; /* its segment has left the log */
     if (!seg || pos > seg->written)
         return batch_misplaced(l, segment_base, pos, lsn);
     int rc = replay_facts(&l->log, seg, pos, &info);
@@ -324,6 +329,23 @@ replay_batch(struct replay *r, uint64_t lsn, struct view body)
     if (skip >= len)
         return rc;
     return rc == ERR_OK ? pending_add(r, l, seg, view_of(batch.at + skip, len - skip)) : rc;
+}
+
+/* Segments that now lie below the start leave in segments_drop: batches for them may follow. */
+static int
+replay_start(struct replay *r, uint64_t lsn, struct view body)
+{
+    struct cur c = cur_of(body);
+    struct replay_log *l = log_by_id(r, cur_u64(&c));
+    int64_t start = cur_i64(&c);
+    if (c.bad || (l && !l->log.dead && start > l->log.end)) {
+        log_error("store", "damaged: a journal record of a log start lsn=%llu start=%lld",
+                  (unsigned long long)lsn, (long long)start);
+        return ERR_CORRUPT;
+    }
+    if (l && !l->log.dead)
+        plog_start_set(&l->log, start);
+    return ERR_OK;
 }
 
 int
@@ -339,6 +361,8 @@ store_replay_record(void *replay, uint64_t lsn, uint32_t kind, struct view body)
         struct replay_log *l = body.len == 8 ? log_by_id(r, get_u64(body.at)) : NULL;
         return l && !l->log.dead ? log_remove(r, l) : ERR_OK;
     }
+    case STORE_REC_START:
+        return replay_start(r, lsn, body);
     default:
         log_error("store", "journal record of an unknown kind=%u lsn=%llu", kind,
                   (unsigned long long)lsn);
@@ -424,6 +448,30 @@ segment_finish(struct finish *f, const struct plog *p, struct segment *seg)
     return (int)rc;
 }
 
+/* A durable record moved the start, so their files may be gone already. */
+static int
+segments_drop(struct replay *r, struct replay_log *l)
+{
+    struct plog *p = &l->log;
+    if (p->segment_count && p->start == p->end && plog_last(p)->bytes && !plog_roll(p, p->end))
+        return ERR_LIMIT;
+    for (uint32_t n = plog_droppable(p); n > 0; n--) {
+        struct segment *seg = plog_detach_first(p);
+        char path[PLOG_PATH_BYTES];
+        plog_path_segment(p, seg->base, ".log", path);
+        int64_t got = store_run(r->disk, (struct disk_op){.kind = DISK_UNLINK, .path = path});
+        if (got >= 0)
+            l->touched = true;
+        else if (got != ERR_NOT_FOUND)
+            log_warn("store", "a file of a dropped segment stays path=%s error=%s", path,
+                     err_name((int)got));
+        index_free(&seg->idx);
+        free(seg);
+        l->finish_from -= l->finish_from > 0;
+    }
+    return ERR_OK;
+}
+
 static int
 log_finish(struct finish *f, struct replay_log *l)
 {
@@ -460,7 +508,7 @@ store_replay_finish(struct replay *r)
     struct finish f = {.disk = r->disk};
     int rc = pending_write_all(r);
     for (uint32_t i = 0; i < r->count && rc == ERR_OK; i++)
-        if (!r->logs[i]->log.dead)
+        if (!r->logs[i]->log.dead && (rc = segments_drop(r, r->logs[i])) == ERR_OK)
             rc = log_finish(&f, r->logs[i]);
     if (rc == ERR_OK)
         rc = directories_finish(&f, r);

@@ -259,6 +259,7 @@ tick(struct shard *s)
     counters_set(&s->counters, COUNTER_JOURNAL_BYTES, st.frame_bytes);
     counters_set(&s->counters, COUNTER_WRITEBACK_BYTES, st.writeback_bytes);
     counters_set(&s->counters, COUNTER_CHECKPOINTS, st.checkpoints);
+    counters_set(&s->counters, COUNTER_SEGMENTS_DROPPED, st.segments_dropped);
     counters_set(&s->counters, COUNTER_READS_CACHE, st.cache_reads);
     counters_set(&s->counters, COUNTER_READS_DISK, st.cold_reads);
     if (s->config.shard == 0)
@@ -269,6 +270,14 @@ tick(struct shard *s)
         s->producers_ns = s->now_ns + SHARD_PRODUCERS_MS * CLOCK_NS_PER_MS;
     }
     s->tick_ns = s->now_ns + SHARD_TICK_MS * CLOCK_NS_PER_MS;
+}
+
+/* A round over all logs in small pieces, then a pause. */
+static void
+retain(struct shard *s)
+{
+    bool round = store_retain(s->store, s->now_ms);
+    s->retain_ns = s->now_ns + (round ? s->retain_every_ns : SHARD_TICK_MS * CLOCK_NS_PER_MS);
 }
 
 static void
@@ -307,6 +316,8 @@ take_timers(struct shard *s)
         if (route_refresh_all(s->route, s->store))
             s->route_retry_ns = s->now_ns + SHARD_RETRY_MS * CLOCK_NS_PER_MS;
     }
+    if (s->retain_ns <= s->now_ns)
+        retain(s);
     if (s->tick_ns <= s->now_ns)
         tick(s);
 }
@@ -327,7 +338,7 @@ turn_deadline(struct shard *s)
     if (!list_empty(&s->conns_dirty))
         return 0;
     uint64_t at = least(least(s->expire_ns, s->fetch_ns), least(s->forward_next_ns, s->store_ns));
-    at = least(least(at, s->route_retry_ns), s->lease_ns);
+    at = least(least(least(at, s->route_retry_ns), s->lease_ns), s->retain_ns);
     if (s->config.shard == 0)
         at = least(at, s->tick_ns);
     if (!list_empty(&s->conns_stalled) || !list_empty(&s->appends))
@@ -462,6 +473,7 @@ configure(struct shard *s)
     s->in_flight_max = (uint32_t)conf_number(c, CONF_MAX_IN_FLIGHT);
     s->fetch_bytes_max = (uint32_t)conf_number(c, CONF_FETCH_MAX_BYTES);
     s->producer_ms = conf_number(c, CONF_PRODUCER_EXPIRY_MS);
+    s->retain_every_ns = ns_of_ms(conf_number(c, CONF_RETENTION_CHECK_MS));
     s->idle_ns = ns_of_ms(conf_number(c, CONF_IDLE_MS));
     s->stall_ns = ns_of_ms(conf_number(c, CONF_REQUEST_TIMEOUT_MS));
     s->forward_ns = ns_of_ms(conf_number(c, CONF_FORWARD_TIMEOUT_MS));
@@ -542,6 +554,7 @@ shard_init(struct shard *s, const struct shard_config *config)
     }
     region_enter(s);
     turn_begin(s);
+    s->retain_ns = s->now_ns + s->retain_every_ns;
     return ERR_OK;
 }
 

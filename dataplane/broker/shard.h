@@ -99,16 +99,17 @@ struct shard {
     uint64_t idle_ns, stall_ns, forward_ns;
     int32_t node_id;
     bool spin;
-    bool stopping;         /* nothing new is parsed */
-    bool is_drained;       /* counted in *drained */
-    bool fenced;           /* the lease has run out: answer NOT_LEADER_OR_FOLLOWER */
-    uint32_t work;         /* of this turn: 0 means that it found nothing to do */
-    bool was_fenced;       /* in the turn before */
-    uint64_t lease_ns;     /* when it runs out, if control does not renew it */
-    uint64_t producers_ns; /* next store_expire_producers */
-    int64_t producer_ms;   /* unused so long: forgotten */
-    uint64_t tick_ns;      /* next heartbeat and copy of the store's counters */
-    uint64_t durable_lsn;  /* as seen in the last turn */
+    bool stopping;                       /* nothing new is parsed */
+    bool is_drained;                     /* counted in *drained */
+    bool fenced;                         /* the lease has run out: answer NOT_LEADER_OR_FOLLOWER */
+    uint32_t work;                       /* of this turn: 0 means that it found nothing to do */
+    bool was_fenced;                     /* in the turn before */
+    uint64_t lease_ns;                   /* when it runs out, if control does not renew it */
+    uint64_t producers_ns;               /* next store_expire_producers */
+    int64_t producer_ms;                 /* unused so long: forgotten */
+    uint64_t retain_ns, retain_every_ns; /* next store_retain; pause between two rounds */
+    uint64_t tick_ns;                    /* next heartbeat and copy of the store's counters */
+    uint64_t durable_lsn;                /* as seen in the last turn */
     void *memory_at, *arena_at, *scratch_at;
 };
 

@@ -45,7 +45,11 @@ struct store {
     bool append_again;         /* no room */
     int create_error;          /* what every create returns, 0: works */
     int64_t expired_before_ms; /* of the last store_expire_producers */
-    bool hold_late;            /* a hold must wait */
+    bool trim_again;           /* no room for a trim */
+    int64_t retained_ms;       /* of the last store_retain */
+    uint32_t retains;
+    bool retain_more; /* store_retain has not come round */
+    bool hold_late;   /* a hold must wait */
     int hold_error;
     uint32_t span_bytes; /* of one span of a hold, 0: all in one */
     int step_error;
@@ -342,6 +346,31 @@ store_find_time(struct store *s, struct plog *p, int64_t time_ms, uint64_t waite
     (void)waiter;
     *offset = *timestamp_ms = -1;
     return ERR_OK;
+}
+
+int
+store_trim(struct store *s, struct plog *p, int64_t offset, struct store_trimmed *out)
+{
+    int64_t start = offset == -1 ? p->durable : offset;
+    if (s->trim_again)
+        return ERR_AGAIN;
+    if (start < 0 || start > p->durable)
+        return KERR_OFFSET_OUT_OF_RANGE;
+    bool moves = start > p->start;
+    if (moves) {
+        p->start = start;
+        s->lsn++;
+    }
+    *out = (struct store_trimmed){.log_start_offset = p->start, .lsn = moves ? s->lsn : 0};
+    return KERR_NONE;
+}
+
+bool
+store_retain(struct store *s, int64_t now_ms)
+{
+    s->retained_ms = now_ms;
+    s->retains++;
+    return !s->retain_more;
 }
 
 void

@@ -18,7 +18,7 @@ an_idle_shard_sleeps_until_its_next_timer(void **state)
     uint64_t deadline_ns;
     harness_turns(h, 3);
     assert_int_equal(shard_turn(&h->shards[1], &deadline_ns), ERR_OK);
-    assert_true(deadline_ns == CLOCK_NEVER);
+    assert_int_equal(deadline_ns, h->shards[1].retain_ns);
     assert_int_equal(shard_turn(&h->shards[0], &deadline_ns), ERR_OK);
     assert_true(deadline_ns > h->now_ns); /* the heartbeat */
     assert_true(deadline_ns <= h->now_ns + SHARD_TICK_MS * CLOCK_NS_PER_MS);
@@ -211,6 +211,30 @@ silent_producers_are_forgotten_once_a_second(void **state)
     harness_free(h);
 }
 
+static void
+retention_runs_in_rounds_also_on_an_idle_shard(void **state)
+{
+    (void)state;
+    struct harness *h = harness_new(2, NULL);
+    struct shard *s = &h->shards[1];
+    uint64_t deadline;
+    h->stores[1]->retain_more = true;
+    assert_int_equal(shard_turn(s, &deadline), ERR_OK);
+    assert_int_equal(h->stores[1]->retains, 0);
+    assert_true(deadline <= s->retain_ns);
+    h->now_ns = s->retain_ns;
+    assert_int_equal(shard_turn(s, &deadline), ERR_OK);
+    assert_int_equal(h->stores[1]->retains, 1);
+    assert_true(h->stores[1]->retained_ms == s->now_ms);
+    assert_int_equal(s->retain_ns, h->now_ns + SHARD_TICK_MS * CLOCK_NS_PER_MS);
+    h->stores[1]->retain_more = false;
+    h->now_ns = s->retain_ns;
+    assert_int_equal(shard_turn(s, &deadline), ERR_OK);
+    assert_int_equal(h->stores[1]->retains, 2);
+    assert_int_equal(s->retain_ns, h->now_ns + s->retain_every_ns);
+    harness_free(h);
+}
+
 int
 main(void)
 {
@@ -225,6 +249,7 @@ main(void)
         cmocka_unit_test(control_is_awaited_before_the_shard_listens),
         cmocka_unit_test(torn_tables_are_read_again_after_a_while),
         cmocka_unit_test(an_offline_log_is_reported_to_control),
+        cmocka_unit_test(retention_runs_in_rounds_also_on_an_idle_shard),
         cmocka_unit_test(silent_producers_are_forgotten_once_a_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,106 @@
+/* store_leftover.c: files that a crash left in the directory of a log.
+ *
+ * A segment leaves its log by a durable record (store_retain.c), its file some time later: under
+ * its own name or already under PLOG_DELETED.  What lies wholly below the first segment of a log is
+ * such a file.  Nothing else is touched. */
+#include "core/base/err.h"
+#include "core/base/log.h"
+#include "core/store/store_in.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { LEFTOVER_DIGITS = 20 };
+
+struct leftover {
+    struct disk *disk;
+    const struct plog *log;
+    bool all;
+    char dir[PLOG_PATH_BYTES];
+    char (*names)[PLOG_PATH_BYTES];
+    uint32_t count, room;
+    bool failed;
+};
+
+/* The offset in the name of a segment's file, and what follows it; -1: it is none. */
+static int64_t
+name_offset(const char *name, const char **suffix)
+{
+    int64_t offset = 0;
+    for (int i = 0; i < LEFTOVER_DIGITS; i++) {
+        int digit = name[i] - '0';
+        if (digit < 0 || digit > 9 || offset > (INT64_MAX - digit) / 10)
+            return -1;
+        offset = offset * 10 + digit;
+    }
+    *suffix = name + LEFTOVER_DIGITS;
+    return offset;
+}
+
+static bool
+is_leftover(const struct leftover *l, const char *name)
+{
+    const char *suffix;
+    if (l->all)
+        return true;
+    int64_t offset = name_offset(name, &suffix);
+    if (offset < 0 || l->log->segment_count == 0 || offset >= l->log->segments[0]->base)
+        return false;
+    return strcmp(suffix, ".log") == 0 || strcmp(suffix, ".idx") == 0 ||
+           strcmp(suffix, PLOG_DELETED) == 0;
+}
+
+static void
+name_look(void *user, const char *name)
+{
+    struct leftover *l = user;
+    if (strlen(name) + 1 > sizeof *l->names || !is_leftover(l, name))
+        return;
+    if (l->count == l->room) {
+        uint32_t room = l->room ? l->room * 2 : 16;
+        void *more = realloc(l->names, room * sizeof *l->names);
+        if (!more) {
+            l->failed = true;
+            return;
+        }
+        l->names = more;
+        l->room = room;
+    }
+    snprintf(l->names[l->count++], sizeof *l->names, "%s", name);
+}
+
+static int
+clean(struct disk *disk, const struct plog *p, bool all)
+{
+    struct leftover l = {.disk = disk, .log = p, .all = all};
+    plog_path_dir(p, l.dir);
+    int rc = disk->ops->list(disk->self, 0, l.dir, name_look, &l);
+    if (rc == ERR_NOT_FOUND)
+        rc = ERR_OK;
+    if (l.failed)
+        rc = ERR_LIMIT;
+    for (uint32_t i = 0; i < l.count && rc == ERR_OK; i++) {
+        char path[2 * PLOG_PATH_BYTES];
+        snprintf(path, sizeof path, "%s/%s", l.dir, l.names[i]);
+        int64_t got = store_run(disk, (struct disk_op){.kind = DISK_UNLINK, .path = path});
+        if (got < 0 && got != ERR_NOT_FOUND)
+            rc = (int)got;
+        else if (!all)
+            log_info("store", "removed a file below the log start path=%s start=%lld", path,
+                     (long long)p->start);
+    }
+    free(l.names);
+    return rc;
+}
+
+int
+store_leftover_clean(struct disk *disk, const struct plog *p)
+{
+    return clean(disk, p, false);
+}
+
+int
+store_leftover_all(struct disk *disk, const struct plog *p)
+{
+    return clean(disk, p, true);
+}
