@@ -34,6 +34,13 @@ struct msg_answer {
     uint64_t token;
 };
 
+/* Control's own connection to a shard.  `connection`: its number, which the first REPLY says;
+ * `generation`: of the receiver.  Both sides drop what is meant for another life or connection. */
+struct msg_call {
+    uint32_t generation;
+    uint32_t connection;
+};
+
 /* "REQUEST", for log lines; "?" outside the table. */
 const char *msg_name(uint32_t kind);
 

@@ -47,7 +47,8 @@ void
 conn_opened(struct shard *s, const struct stream_event *e)
 {
     uint32_t index = (uint32_t)e->id;
-    if (index >= s->conn_slots || s->conn_count >= s->conn_max) {
+    bool own = e->listener == INNER_LISTENER;
+    if (index >= s->conn_slots || (s->conn_count >= s->conn_max && !own)) {
         counters_add(&s->counters, DROP_CONNECTION_LIMIT, 1);
         s->stream.ops->close(s->stream.self, e->id);
         return;
@@ -64,13 +65,15 @@ conn_opened(struct shard *s, const struct stream_event *e)
     c->peer = e->peer;
     c->active_ns = s->now_ns;
     c->unread = true;
+    conn_mark(s, c);
+    if (own)
+        return;
     s->conn_count++;
     if (index >= s->conn_high)
         s->conn_high = index + 1;
     if (s->expire_ns == CLOCK_NEVER)
         s->expire_ns = s->now_ns;
     counters_add(&s->counters, COUNTER_CONNECTIONS_OPENED, 1);
-    conn_mark(s, c);
 }
 
 void
@@ -276,6 +279,8 @@ conn_closed(struct shard *s, const struct stream_event *e)
         req_orphan(s, list_item(first, struct req, link));
     c->again = NULL;
     c->id = 0;
+    if (c->listener == INNER_LISTENER)
+        return;
     s->conn_count--;
     counters_add(&s->counters, COUNTER_CONNECTIONS_CLOSED, 1);
 }

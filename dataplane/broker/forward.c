@@ -171,6 +171,9 @@ message_take(struct shard *s, const struct chan_message *m)
     case MSG_CLOSE:
         close_take(s, m->body);
         return true;
+    case MSG_CALL:
+        inner_take(&s->inner, m->generation, m->body);
+        return true;
     case MSG_TOPIC:
     case MSG_WANT:
         row_take(s, m->kind, m->body);
@@ -200,6 +203,7 @@ control_changed(struct shard *s, uint32_t generation)
         s->control_bad = false;
     }
     s->control_generation = generation;
+    inner_open(&s->inner, generation);
     if (!list_empty(&s->forwards))
         s->forwards_unsent = true;
 }

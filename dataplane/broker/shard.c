@@ -335,7 +335,8 @@ turn_deadline(struct shard *s)
     uint64_t durable = store_durable_lsn(s->store);
     bool progress = durable != s->durable_lsn;
     s->durable_lsn = durable;
-    if (!list_empty(&s->conns_dirty))
+    bool inner_blocked, inner_waiting = inner_waits(&s->inner, &inner_blocked);
+    if (!list_empty(&s->conns_dirty) || inner_waiting)
         return 0;
     uint64_t at = least(least(s->expire_ns, s->fetch_ns), least(s->forward_next_ns, s->store_ns));
     at = least(least(least(at, s->route_retry_ns), s->lease_ns), s->retain_ns);
@@ -344,7 +345,7 @@ turn_deadline(struct shard *s)
     if (!list_empty(&s->conns_stalled) || !list_empty(&s->appends))
         at = progress ? 0 : least(at, s->now_ns + SHARD_RETRY_MS * CLOCK_NS_PER_MS);
     /* Control rings neither for room in its ring nor when it starts again. */
-    if (s->forwards_unsent || s->have_unsent)
+    if (s->forwards_unsent || s->have_unsent || inner_blocked)
         at = least(at, s->now_ns + SHARD_RETRY_MS * CLOCK_NS_PER_MS);
     else if (!list_empty(&s->forwards))
         at = least(at, s->now_ns + SHARD_TICK_MS * CLOCK_NS_PER_MS);
@@ -481,7 +482,7 @@ configure(struct shard *s)
     s->spin = conf_number(c, CONF_IDLE) == 1; /* sleep|spin */
     uint32_t total = (uint32_t)conf_number(c, CONF_MAX_CONNECTIONS);
     s->conn_max = (total + s->config.shard_count - 1) / s->config.shard_count;
-    s->conn_slots = s->conn_max + SHARD_CONNS_SPARE;
+    s->conn_slots = s->conn_max + SHARD_CONNS_SPARE + 1; /* the last one is control's */
 }
 
 /* Zeroed by the kernel, touched as it is used; NULL: none. */
@@ -511,7 +512,8 @@ memory_take(struct shard *s)
         return ERR_FULL;
     s->memory = buddy_init(s->memory_at, s->arena_at, SHARD_ANSWER_BYTES, SHARD_ANSWER_BLOCK_MAX);
     wire_arena_init(&s->scratch, s->scratch_at, SHARD_SCRATCH_BYTES);
-    return req_pool_init(s, s->conn_slots + SHARD_REQS_SPARE);
+    int err = inner_init(&s->inner, s->conn_slots - 1);
+    return err ? err : req_pool_init(s, s->conn_slots + SHARD_REQS_SPARE);
 }
 
 static void
@@ -523,6 +525,7 @@ region_enter(struct shard *s)
     chan_join(&s->from_control, region_ring_to_data(s->region, shard), bytes);
     s->generation = atomic_load_explicit(&s->region->header->peers[REGION_DATA].generation,
                                          memory_order_acquire);
+    inner_attach(&s->inner, &s->to_control, s->generation, &s->to_control_sent);
 }
 
 int
@@ -531,7 +534,6 @@ shard_init(struct shard *s, const struct shard_config *config)
     memset(s, 0, sizeof *s);
     s->config = *config;
     s->clock = config->clock;
-    s->stream = config->stream;
     s->store = config->store;
     s->mesh = config->mesh;
     s->region = config->region;
@@ -543,6 +545,7 @@ shard_init(struct shard *s, const struct shard_config *config)
     s->expire_ns = s->fetch_ns = s->forward_next_ns = s->store_ns = CLOCK_NEVER;
     s->route_retry_ns = CLOCK_NEVER;
     int err = memory_take(s);
+    s->stream = inner_stream(&s->inner, config->stream);
     if (!err)
         err = route_init(s->region, config->shard, config->shard_count, &s->route);
     uint32_t sessions = (uint32_t)conf_number(config->conf, CONF_FETCH_SESSIONS);
@@ -571,6 +574,7 @@ shard_free(struct shard *s)
     if (s->fetch)
         fetch_free(s->fetch);
     route_free(s->route);
+    inner_free(&s->inner);
     free(s->reqs);
     pages_give(s->memory_at, buddy_footprint(SHARD_ANSWER_BYTES));
     pages_give(s->arena_at, SHARD_ANSWER_BYTES);

@@ -16,6 +16,7 @@
 #include "dataplane/broker/cleaner.h"
 #include "dataplane/broker/conn.h"
 #include "dataplane/broker/fetch.h"
+#include "dataplane/broker/inner.h"
 #include "dataplane/broker/mesh.h"
 #include "dataplane/broker/route.h"
 
@@ -68,6 +69,7 @@ struct shard {
     struct fetch_state *fetch;
     struct counters counters;
     struct chan to_control, from_control;
+    struct inner inner; /* control's own connection */
     struct buddy *memory;
     struct wire_arena scratch;
     uint32_t generation;         /* of the data process in the region */
