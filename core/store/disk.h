@@ -4,8 +4,8 @@
  * loop.  The caller owns a struct disk_op and everything it points to until poll() or run() hands
  * it back.  There are one or more data directories, 0 first; paths are relative to the one that the
  * operation names, and a rename stays in it.  Every path of a directory that could not be opened at
- * start gives ERR_IO.  Operations of one instance complete in any order; an order that matters is
- * made by waiting.  Nothing is retried: an error is the result. */
+ * start, or that there is not, gives ERR_IO.  Operations of one instance complete in any order; an
+ * order that matters is made by waiting.  Nothing is retried: an error is the result. */
 #ifndef SLUICE_STORE_DISK_H
 #define SLUICE_STORE_DISK_H
 
@@ -60,6 +60,9 @@ struct disk_op {
 
 /* Of one data directory. */
 struct disk_facts {
+    uint32_t dirs;        /* how many data directories the port has; 0: one */
+    uint8_t id[16];       /* of this directory, whatever its number; all zero: it has none */
+    bool online;          /* it was there at the start */
     uint32_t align_bytes; /* of memory, length and offset for DISK_DIRECT: 4096 or less */
     bool direct;          /* DISK_DIRECT really bypasses the page cache */
     bool volatile_cache;  /* the device has a volatile write cache (unknown counts as true) */

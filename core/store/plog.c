@@ -1,6 +1,7 @@
 /* plog.c: one partition log in memory: segments, leader epochs, producers; and its checkpoint form.
  *
  * Checkpoint form (big endian): u64 id, 16 bytes topic id, i32 partition, u8 flags (1 deleted),
+ * 16 bytes directory id,
  * configuration (plog_config.c), i64 start, i64 end,
  * u32 epochs {i32 epoch, i64 start}, u32 segments {i64 base, u32 bytes, u32 synced, i64 max time,
  * i64 first time, i64 broker's time of the last append}, producers (producer.c). */
@@ -11,7 +12,7 @@
 #include <stdlib.h>
 
 enum {
-    PLOG_FIXED_BYTES = 8 + 16 + 4 + 1 + PLOG_CONFIG_BYTES + 8 + 8 + 4 + 4,
+    PLOG_FIXED_BYTES = 8 + 16 + 4 + 1 + 16 + PLOG_CONFIG_BYTES + 8 + 8 + 4 + 4,
     PLOG_EPOCH_BYTES = 12,
     PLOG_SEGMENT_BYTES = 40,
     PLOG_FLAG_DELETED = 1
@@ -269,6 +270,7 @@ plog_save(const struct plog *p, struct put *w)
     put_bytes(w, p->topic, sizeof p->topic);
     put_u32(w, (uint32_t)p->partition);
     put_u8(w, p->dead ? PLOG_FLAG_DELETED : 0);
+    put_bytes(w, p->dir_id, sizeof p->dir_id);
     plog_config_write(&p->config, w);
     put_u64(w, (uint64_t)p->start);
     put_u64(w, (uint64_t)p->end);
@@ -327,6 +329,9 @@ plog_load(struct plog *p, struct cur *c)
         memcpy(p->topic, topic.at, topic.len);
     p->partition = cur_i32(c);
     p->dead = cur_u8(c) & PLOG_FLAG_DELETED;
+    struct view dir = cur_view(c, sizeof p->dir_id);
+    if (dir.len)
+        memcpy(p->dir_id, dir.at, dir.len);
     plog_config_read(&p->config, c);
     p->start = p->start_next = cur_i64(c);
     p->end = p->hw = cur_i64(c);

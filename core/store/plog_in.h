@@ -17,6 +17,7 @@ enum {
     PLOG_EPOCHS_MAX = 1 << 16,
     PLOG_SEGMENTS_MAX = 1 << 20,
     PLOG_BLOCK_NONE = UINT16_MAX,
+    PLOG_DIR_NONE = 255, /* a data directory that is not there */
     PLOG_CONFIG_BYTES = 4 * 4 + 8 * 8 + 5,
 };
 
@@ -70,6 +71,8 @@ struct plog {
     uint64_t id, serial; /* id: within the journal; serial: within this process */
     uint8_t topic[16];
     int32_t partition;
+    uint8_t dir_id[16]; /* of its data directory: all zero is the first */
+    uint8_t dir;        /* the number of that (disk.h) now, or PLOG_DIR_NONE */
     uint32_t slot;
     bool used, dead;
     enum plog_state state;
@@ -158,13 +161,14 @@ void index_thin(struct index *x, uint32_t bytes);
 /* Puts the entries of `front` before those of x; front becomes empty. */
 void index_join(struct index *x, struct index *front);
 
-/* Paths under the data directory. */
+/* Paths under its data directory. */
 void plog_path_topic(const struct plog *p, char out[static PLOG_PATH_BYTES]);
 void plog_path_dir(const struct plog *p, char out[static PLOG_PATH_BYTES]);
 void plog_path_segment(const struct plog *p, int64_t base, const char *suffix,
                        char out[static PLOG_PATH_BYTES]);
 
-/* Checkpoint form.  plog_load makes a log whose files hold `synced` bytes of each segment. */
+/* Checkpoint form.  plog_load makes a log whose files hold `synced` bytes of each segment, in the
+ * directory dir_id; its number is for the caller to find. */
 uint64_t plog_save_bytes(const struct plog *p);
 void plog_save(const struct plog *p, struct put *w);
 must_check int plog_load(struct plog *p, struct cur *c);

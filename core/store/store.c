@@ -96,6 +96,8 @@ log_admit(struct store *s, struct plog *p, uint32_t slot)
     p->serial = s->next_serial++;
     p->ready = true;
     s->log_count++;
+    if (p->dir != PLOG_DIR_NONE)
+        s->dirs.dirs[p->dir].logs++;
     if (p->dead)
         list_push_back(&s->dying, &p->dying_node);
     else
@@ -109,6 +111,8 @@ store_log_forget(struct store *s, struct plog *p)
     list_remove(&p->dying_node);
     uint32_t slot = p->slot;
     store_block_drop(s, p);
+    if (p->dir != PLOG_DIR_NONE)
+        s->dirs.dirs[p->dir].logs--;
     plog_free(p);
     s->free_slots[s->free_count++] = slot;
     s->log_count--;
@@ -133,7 +137,8 @@ store_create(struct store *s, const uint8_t topic_id[16], int32_t partition,
     for (struct list *n = s->dying.next; n != &s->dying; n = n->next)
         if (store_same_log(list_item(n, struct plog, dying_node), topic_id, partition))
             return ERR_AGAIN;
-    if (s->room.low)
+    uint8_t dir = store_dir_choose(s);
+    if (dir == PLOG_DIR_NONE)
         return ERR_AGAIN;
     uint32_t slot = slot_take(s);
     if (slot == UINT32_MAX)
@@ -143,6 +148,8 @@ store_create(struct store *s, const uint8_t topic_id[16], int32_t partition,
     p->id = s->next_id;
     memcpy(p->topic, topic_id, sizeof p->topic);
     p->partition = partition;
+    p->dir = dir;
+    memcpy(p->dir_id, s->dirs.dirs[dir].id, sizeof p->dir_id);
     p->config = *config;
     int rc = store_create_record(s, p);
     if (rc != ERR_OK) {
@@ -325,6 +332,9 @@ logs_adopt(struct store *s, const struct store_boot *boot)
                       s->config.core, s->config.logs_max);
             return ERR_LIMIT;
         }
+        p->dir = store_dir_find(&s->dirs, p->dir_id);
+        if (p->dir == PLOG_DIR_NONE)
+            p->state = PLOG_OFFLINE;
         for (uint32_t k = 0; k < p->segment_count; k++) {
             p->segments[k]->sealed = k + 1 < p->segment_count;
             p->segments[k]->allocated = p->segments[k]->written;
@@ -376,6 +386,7 @@ store_init(const struct store_config *config, struct disk *disk, const struct st
         return ERR_LIMIT;
     s->config = *config;
     s->disk = disk;
+    s->dirs = boot->dirs;
     s->generation = boot->generation;
     s->next_id = boot->next_id;
     s->next_serial = 1;
@@ -444,8 +455,10 @@ file_cut(struct store *s, struct segment *seg)
     plog_path_segment(seg->log, seg->base, ".log", path);
     int64_t got = seg->file;
     if (got < 0)
-        got = store_run(s->disk,
-                        (struct disk_op){.kind = DISK_OPEN, .path = path, .flags = DISK_WRITABLE});
+        got = store_run(s->disk, (struct disk_op){.kind = DISK_OPEN,
+                                                  .dir = seg->log->dir,
+                                                  .path = path,
+                                                  .flags = DISK_WRITABLE});
     if (got < 0)
         return (int)got;
     int32_t file = (int32_t)got;
@@ -468,7 +481,8 @@ files_cut(struct store *s)
     for (uint32_t i = 0; i < s->log_limit; i++) {
         const struct plog *p = &s->logs[i];
         for (uint32_t k = 0; rc == ERR_OK && p->used && k < p->segment_count; k++)
-            if (p->segments[k]->created && p->segments[k]->allocated > p->segments[k]->bytes)
+            if (p->state == PLOG_ONLINE && p->segments[k]->created &&
+                p->segments[k]->allocated > p->segments[k]->bytes)
                 rc = file_cut(s, p->segments[k]);
     }
     return rc;
@@ -501,20 +515,20 @@ int
 store_close(struct store *s)
 {
     int rc = ERR_OK;
-    uint64_t hits = s->room.hits;
+    uint64_t hits = s->room_hits;
     s->flushing = true;
     must(s->tasks_out == 0);
     store_task_drop(s);
-    while (rc == ERR_OK && !s->frozen && s->room.hits == hits && !all_quiet(s))
+    while (rc == ERR_OK && !s->frozen && s->room_hits == hits && !all_quiet(s))
         rc = turn_blocking(s);
-    if (rc == ERR_OK && !s->frozen && s->room.hits == hits) {
+    if (rc == ERR_OK && !s->frozen && s->room_hits == hits) {
         rc = files_cut(s);
         if (rc == ERR_OK)
             store_ckpt_begin(s, true);
         while (rc == ERR_OK && !s->frozen && s->ckpt.phase != CKPT_IDLE)
             rc = turn_blocking(s);
     }
-    if (rc == ERR_NO_SPACE || (rc == ERR_OK && s->room.hits != hits))
+    if (rc == ERR_NO_SPACE || (rc == ERR_OK && s->room_hits != hits))
         rc = close_full(s);
     if (rc == ERR_OK && s->frozen)
         rc = ERR_IO; /* the next start replays the journal */

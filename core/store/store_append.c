@@ -151,12 +151,13 @@ store_create_record(struct store *s, const struct plog *p)
     set_u64(at, p->id);
     memcpy(at + 8, p->topic, sizeof p->topic);
     set_u32(at + 24, (uint32_t)p->partition);
-    struct put w = put_of(at + 28, PLOG_CONFIG_BYTES);
+    memcpy(at + 28, p->dir_id, sizeof p->dir_id);
+    struct put w = put_of(at + 44, PLOG_CONFIG_BYTES);
     plog_config_write(&p->config, &w);
     return ERR_OK;
 }
 
-/* Reads such a record into id, topic, partition and config of a log. */
+/* Reads such a record into id, topic, partition, directory id and config of a log. */
 void
 store_create_read(struct view body, struct plog *p)
 {
@@ -166,6 +167,9 @@ store_create_read(struct view body, struct plog *p)
     if (topic.len)
         memcpy(p->topic, topic.at, topic.len);
     p->partition = cur_i32(&c);
+    struct view dir = cur_view(&c, sizeof p->dir_id);
+    if (dir.len)
+        memcpy(p->dir_id, dir.at, dir.len);
     plog_config_read(&p->config, &c);
 }
 
@@ -274,7 +278,7 @@ store_append(struct store *s, struct plog *p, const struct batch_info *info, str
     }
     if (info->bytes > s->journal_config.record_bytes_max - 128 || info->bytes > INT32_MAX)
         return KERR_MESSAGE_TOO_LARGE;
-    int rc = store_room_take(s, info->bytes);
+    int rc = store_room_take(s, p->dir, info->bytes);
     if (rc == ERR_NO_SPACE)
         return KERR_KAFKA_STORAGE_ERROR;
     if (rc == ERR_OK)

@@ -286,7 +286,7 @@ ckpt_give_up(struct store *s, struct job *j)
 static void
 ckpt_full(struct store *s, struct job *j)
 {
-    store_room_hit(s);
+    store_room_hit(s, 0);
     s->ckpt.failed = true;
     if (j->step == CKPT_OPEN) {
         ckpt_give_up(s, j);
@@ -375,7 +375,7 @@ ckpt_due(const struct store *s)
 {
     uint64_t used, total;
     journal_room(s->journal, &used, &total);
-    if (store_room_waits(s) || journal_durable_lsn(s->journal) <= s->ckpt.lsn_done)
+    if (store_room_waits(s, 0) || journal_durable_lsn(s->journal) <= s->ckpt.lsn_done)
         return false; /* nothing to gain */
     if (s->now_ns - s->ckpt.began_ns > CKPT_EVERY_NS)
         return true;

@@ -8,7 +8,7 @@
  *   store_ckpt.c       core checkpoints
  *   store_delete.c     files of deleted logs
  *   store_retain.c     log starts that move up; segments and files that go
- *   store_room.c       room on the disk
+ *   store_dirs.c       data directories; store_room.c: room on them
  *   store_read.c       locate, hold; store_cold.c: read buffers, index rebuild; store_time.c
  *   store_recover.c    boot; store_replay.c: journal records into segments */
 #ifndef SLUICE_STORE_STORE_IN_H
@@ -22,7 +22,8 @@
 
 enum store_record {
     STORE_REC_BATCH = 1,  /* u64 log, i64 segment base, u32 position, u32 bytes, the batch */
-    STORE_REC_CREATE = 2, /* u64 log, topic id, i32 partition, config: creates or reconfigures */
+    STORE_REC_CREATE = 2, /* u64 log, topic id, i32 partition, directory id, config: creates or
+                           * reconfigures */
     STORE_REC_DELETE = 3, /* u64 log */
     STORE_REC_EXTENT = 4, /* reserved: large batches written straight to the segment */
     STORE_REC_START = 5,  /* u64 log, i64 start: the log start moves up */
@@ -32,7 +33,7 @@ enum store_record {
 
 enum {
     STORE_BATCH_PREFIX = 24,
-    STORE_CREATE_BYTES = 28 + PLOG_CONFIG_BYTES,
+    STORE_CREATE_BYTES = 44 + PLOG_CONFIG_BYTES,
     STORE_START_BYTES = 16,
     STORE_BLOCK = 4096,
     STORE_FILE_BYTES = 64 << 20, /* of one journal file, when the ring is large enough */
@@ -152,12 +153,23 @@ struct trim {
     uint32_t slot;
 };
 
+/* The data directories, by their number in the port. */
+struct store_dirs {
+    uint32_t count;
+    struct {
+        uint8_t id[16];
+        bool online;
+        uint32_t logs; /* of this core */
+    } dirs[DISK_DIRS_MAX];
+};
+
+/* Of one data directory. */
 struct room {
+    uint64_t free;     /* bytes, as the last look found them */
     uint64_t credit;   /* bytes that may be appended before the next look */
     uint64_t wanted;   /* by an append that did not get them */
     uint64_t look_ns;  /* of the next look */
     uint64_t retry_ns; /* no work that needs space before */
-    uint64_t hits;     /* results ERR_NO_SPACE */
     bool low;
 };
 
@@ -181,16 +193,18 @@ struct store {
     uint32_t block_hand;
     uint8_t *bounce;
     bool bounce_busy[STORE_WRITES_MAX];
-    uint32_t writes, frozen; /* frozen: logs offline; they pin the journal */
-    bool flushing;           /* write back whatever is durable */
-    bool ending;             /* no new work: what is under way ends */
-    struct room room;
+    uint32_t writes, frozen;            /* frozen: logs offline; they pin the journal */
+    bool flushing;                      /* write back whatever is durable */
+    bool ending;                        /* no new work: what is under way ends */
     struct trim trims[STORE_TRIMS_MAX]; /* ring, in the order of lsn */
     uint32_t trim_first, trim_count, retain_slot;
     struct list trimmed;  /* logs with segments that are to leave */
     struct list dropping; /* segments that left: their files get the name PLOG_DELETED */
     struct list dropped;  /* ... and go, in the order of drop_ns */
     bool drop_busy;
+    struct store_dirs dirs;
+    struct room rooms[DISK_DIRS_MAX];
+    uint64_t room_hits; /* results ERR_NO_SPACE */
     struct job jobs[STORE_JOBS_MAX];
     uint32_t jobs_used;
     struct list tasks; /* struct store_task: to be taken */
@@ -280,11 +294,18 @@ void store_retain_free(struct store *s);
 /* store_room.c.  A look asks the disk. */
 void store_room_look(struct store *s);
 uint64_t store_room_step(struct store *s); /* part of a turn; when it wants the next one */
-/* Takes room for an append: ERR_OK, ERR_AGAIN (after a look), ERR_NO_SPACE. */
-must_check int store_room_take(struct store *s, uint64_t bytes);
-void store_room_hit(struct store *s);             /* an operation ended with ERR_NO_SPACE */
-bool store_room_waits(const struct store *s);     /* a pause after that */
-uint64_t store_room_ahead(const struct store *s); /* bytes that may be allocated ahead */
+/* Takes room for an append in a directory: ERR_OK, ERR_AGAIN (after a look), ERR_NO_SPACE. */
+must_check int store_room_take(struct store *s, uint8_t dir, uint64_t bytes);
+void store_room_hit(struct store *s, uint8_t dir);         /* an operation ended ERR_NO_SPACE */
+bool store_room_waits(const struct store *s, uint8_t dir); /* a pause after that */
+/* Bytes that may be allocated ahead. */
+uint64_t store_room_ahead(const struct store *s, uint8_t dir);
+
+/* store_dirs.c */
+void store_dirs_read(struct disk *disk, struct store_dirs *out);
+uint8_t store_dir_find(const struct store_dirs *d, const uint8_t id[16]); /* or PLOG_DIR_NONE */
+/* Where a new log goes; PLOG_DIR_NONE: nowhere now. */
+uint8_t store_dir_choose(const struct store *s);
 
 /* store_ckpt.c: the files.  Content: u32 count, then logs (plog_save). */
 struct ckpt_header {
@@ -323,6 +344,7 @@ struct store_boot {
     uint32_t core_count;
     uint8_t *mem; /* the boot checkpoint, header and all */
     uint64_t len;
+    struct store_dirs dirs;
     struct store_boot_facts facts;
 };
 void store_journal_config(uint64_t journal_bytes, uint64_t cache_bytes, uint32_t flight,
@@ -347,6 +369,7 @@ struct replay_log {
 
 struct replay {
     struct disk *disk;
+    struct store_dirs dirs;
     struct replay_log **logs;
     uint32_t count, room;
     uint32_t core_first; /* logs of the core being replayed begin here */

@@ -46,6 +46,7 @@ store_job_run(struct store *s, struct job *j, const struct disk_op *op)
 {
     j->op = *op;
     j->op.user = j;
+    j->op.dir = j->log ? j->log->dir : 0;
     s->disk->ops->submit(s->disk->self, &j->op);
 }
 

@@ -74,7 +74,7 @@ clean(struct disk *disk, const struct plog *p, bool all)
 {
     struct leftover l = {.disk = disk, .log = p, .all = all};
     plog_path_dir(p, l.dir);
-    int rc = disk->ops->list(disk->self, 0, l.dir, name_look, &l);
+    int rc = disk->ops->list(disk->self, p->dir, l.dir, name_look, &l);
     if (rc == ERR_NOT_FOUND)
         rc = ERR_OK;
     if (l.failed)
@@ -82,7 +82,8 @@ clean(struct disk *disk, const struct plog *p, bool all)
     for (uint32_t i = 0; i < l.count && rc == ERR_OK; i++) {
         char path[2 * PLOG_PATH_BYTES];
         snprintf(path, sizeof path, "%s/%s", l.dir, l.names[i]);
-        int64_t got = store_run(disk, (struct disk_op){.kind = DISK_UNLINK, .path = path});
+        int64_t got =
+            store_run(disk, (struct disk_op){.kind = DISK_UNLINK, .dir = p->dir, .path = path});
         if (got < 0 && got != ERR_NOT_FOUND)
             rc = (int)got;
         else if (!all)

@@ -4,8 +4,8 @@
  *                          replaced by rename, so it is always whole
  *   core-N/ckpt-a, -b      newer states of core N's logs, of generation G
  *   core-N/journal-NNNN    what came after, in frames of generation G
- *   log/TOPIC/PARTITION/   segments: OFFSET.log
- *   stray/                 directories of logs that nobody knows
+ *   log/TOPIC/PARTITION/   segments: OFFSET.log          (these two in each data directory, all
+ *   stray/                 logs that nobody knows          others in the first)
  *
  * Everything is read and checked before anything is changed.  Then the journals are replayed into
  * the segments, all is synced, and the rename of the boot checkpoint with G + 1 makes it true at
@@ -208,27 +208,28 @@ name_order(const void *a, const void *b)
 }
 
 static int
-stray_move(struct recover *v, const char *topic, const char *partition)
+stray_move(struct recover *v, uint8_t dir, const char *topic, const char *partition)
 {
     char from[3 * PLOG_PATH_BYTES], to[3 * PLOG_PATH_BYTES];
     snprintf(from, sizeof from, "log/%s/%s", topic, partition);
     snprintf(to, sizeof to, "stray/%s-%s-%llu", topic, partition,
              (unsigned long long)v->boot.header.generation);
     log_warn("store", "a log that no checkpoint knows is moved away path=%s to=%s", from, to);
-    int64_t got = store_run(v->disk, (struct disk_op){.kind = DISK_MKDIR, .path = "stray"});
+    int64_t got =
+        store_run(v->disk, (struct disk_op){.kind = DISK_MKDIR, .dir = dir, .path = "stray"});
     if (got >= 0 || got == ERR_EXISTS)
-        got =
-            store_run(v->disk, (struct disk_op){.kind = DISK_RENAME, .path = from, .path_to = to});
+        got = store_run(v->disk, (struct disk_op){
+                                     .kind = DISK_RENAME, .dir = dir, .path = from, .path_to = to});
     return got < 0 ? (int)got : ERR_OK;
 }
 
 static int
-strays_in(struct recover *v, const char *topic, const struct names *known)
+strays_in(struct recover *v, uint8_t dir, const char *topic, const struct names *known)
 {
     struct names parts = {0};
     char path[2 * PLOG_PATH_BYTES];
     snprintf(path, sizeof path, "log/%s", topic);
-    int rc = v->disk->ops->list(v->disk->self, 0, path, names_add, &parts);
+    int rc = v->disk->ops->list(v->disk->self, dir, path, names_add, &parts);
     if (parts.failed)
         rc = ERR_LIMIT;
     for (uint32_t i = 0; i < parts.count && rc == ERR_OK; i++) {
@@ -237,29 +238,29 @@ strays_in(struct recover *v, const char *topic, const struct names *known)
         bool fits = n > 0 && n < (int)sizeof key;
         if (!fits || known->count == 0 ||
             !bsearch(key, known->names, known->count, sizeof *known->names, name_order))
-            rc = stray_move(v, topic, parts.names[i]);
+            rc = stray_move(v, dir, topic, parts.names[i]);
     }
     free(parts.names);
     return rc;
 }
 
 static int
-strays(struct recover *v)
+strays(struct recover *v, uint8_t dir)
 {
     struct names known = {0}, topics = {0};
     for (uint32_t i = 0; i < v->replay.count; i++) {
         char path[PLOG_PATH_BYTES];
         plog_path_dir(&v->replay.logs[i]->log, path);
-        if (!v->replay.logs[i]->log.dead)
+        if (!v->replay.logs[i]->log.dead && v->replay.logs[i]->log.dir == dir)
             names_add(&known, path);
     }
     if (known.count)
         qsort(known.names, known.count, sizeof *known.names, name_order);
-    int rc = v->disk->ops->list(v->disk->self, 0, "log", names_add, &topics);
+    int rc = v->disk->ops->list(v->disk->self, dir, "log", names_add, &topics);
     if (known.failed || topics.failed)
         rc = ERR_LIMIT;
     for (uint32_t i = 0; i < topics.count && rc == ERR_OK; i++)
-        rc = strays_in(v, topics.names[i], &known);
+        rc = strays_in(v, dir, topics.names[i], &known);
     free(known.names);
     free(topics.names);
     return rc;
@@ -357,6 +358,28 @@ journals_fit(struct disk *disk, uint32_t core_count, uint64_t journal_bytes)
     return false;
 }
 
+/* The first directory must work; another that does not is as if it were not there. */
+static int
+dirs_make(struct recover *v)
+{
+    struct store_dirs *d = &v->replay.dirs;
+    for (uint32_t i = 0; i < d->count; i++) {
+        if (!d->dirs[i].online)
+            continue;
+        int64_t got = store_run(
+            v->disk, (struct disk_op){.kind = DISK_MKDIR, .dir = (uint8_t)i, .path = "log"});
+        if (got >= 0 || got == ERR_EXISTS)
+            continue;
+        if (i == 0)
+            return (int)got;
+        log_error("store",
+                  "data directory does not work, its logs are offline directory=%u error=%s", i,
+                  err_name((int)got));
+        d->dirs[i].online = false;
+    }
+    return ERR_OK;
+}
+
 static int
 recover(struct recover *v, uint32_t core_count, uint64_t journal_bytes, struct store_boot *boot)
 {
@@ -374,16 +397,17 @@ recover(struct recover *v, uint32_t core_count, uint64_t journal_bytes, struct s
         return ERR_CORRUPT;
     if (!there && !journals_fit(v->disk, core_count, journal_bytes))
         return ERR_NO_SPACE;
-    got = store_run(v->disk, (struct disk_op){.kind = DISK_MKDIR, .path = "log"});
-    if (got < 0 && got != ERR_EXISTS)
-        return (int)got;
+    rc = dirs_make(v);
+    if (rc != ERR_OK)
+        return rc;
     v->clean = there;
     v->cores = calloc(v->boot.header.core_count + 1, sizeof *v->cores);
     rc = v->cores ? cores_replay(v) : ERR_LIMIT;
-    if (rc == ERR_OK && !v->clean)
-        rc = strays(v);
+    for (uint32_t i = 0; i < v->replay.dirs.count && rc == ERR_OK && !v->clean; i++)
+        if (v->replay.dirs.dirs[i].online)
+            rc = strays(v, (uint8_t)i);
     for (uint32_t i = 0; i < v->replay.count && rc == ERR_OK && !v->clean; i++)
-        if (!v->replay.logs[i]->log.dead)
+        if (!v->replay.logs[i]->log.dead && v->replay.logs[i]->log.dir != PLOG_DIR_NONE)
             rc = store_leftover_clean(v->disk, &v->replay.logs[i]->log);
     if (rc == ERR_OK)
         rc = boot_build(v, core_count, journal_bytes, boot);
@@ -400,6 +424,7 @@ store_recover(struct disk *disk, uint32_t core_count, uint64_t journal_bytes,
     struct store_boot *boot = calloc(1, sizeof *boot);
     if (!boot)
         return ERR_LIMIT;
+    store_dirs_read(disk, &v.replay.dirs);
     int rc = recover(&v, core_count, journal_bytes, boot);
     for (uint32_t i = 0; v.cores && i < v.boot.header.core_count; i++)
         free(v.cores[i].mem);
@@ -418,6 +443,7 @@ store_recover(struct disk *disk, uint32_t core_count, uint64_t journal_bytes,
              (unsigned long long)boot->generation, (unsigned long long)boot->facts.logs,
              (unsigned long long)boot->facts.frames_replayed,
              (unsigned long long)boot->facts.bytes_replayed, boot->facts.clean);
+    boot->dirs = v.replay.dirs;
     *out = boot;
     return ERR_OK;
 }

@@ -97,7 +97,7 @@ store_replay_free(struct replay *r)
     }
     free(r->logs);
     free(r->ids);
-    *r = (struct replay){.disk = r->disk};
+    *r = (struct replay){.disk = r->disk, .dirs = r->dirs};
 }
 
 /* ---- files -------------------------------------------------------------------------------------
@@ -108,11 +108,12 @@ dirs_make(struct replay *r, const struct plog *p)
 {
     char path[PLOG_PATH_BYTES];
     plog_path_topic(p, path);
-    int64_t got = store_run(r->disk, (struct disk_op){.kind = DISK_MKDIR, .path = path});
+    struct disk_op op = {.kind = DISK_MKDIR, .dir = p->dir, .path = path};
+    int64_t got = store_run(r->disk, op);
     if (got < 0 && got != ERR_EXISTS)
         return (int)got;
     plog_path_dir(p, path);
-    got = store_run(r->disk, (struct disk_op){.kind = DISK_MKDIR, .path = path});
+    got = store_run(r->disk, op);
     return got < 0 && got != ERR_EXISTS ? (int)got : ERR_OK;
 }
 
@@ -131,9 +132,10 @@ pending_write(struct replay *r, struct replay_log *l)
     }
     char path[PLOG_PATH_BYTES];
     plog_path_segment(&l->log, seg->base, ".log", path);
-    int64_t got = store_run(
-        r->disk,
-        (struct disk_op){.kind = DISK_OPEN, .path = path, .flags = DISK_CREATE | DISK_WRITABLE});
+    int64_t got = store_run(r->disk, (struct disk_op){.kind = DISK_OPEN,
+                                                      .dir = l->log.dir,
+                                                      .path = path,
+                                                      .flags = DISK_CREATE | DISK_WRITABLE});
     if (got < 0)
         return (int)got;
     int32_t file = (int32_t)got;
@@ -204,24 +206,26 @@ log_remove(struct replay *r, struct replay_log *l)
     r->pending_total -= l->pending_len;
     l->pending_len = 0;
     p->dead = true;
+    if (p->dir == PLOG_DIR_NONE)
+        return ERR_OK; /* a stray when it comes back */
     char path[PLOG_PATH_BYTES];
+    struct disk_op op = {.kind = DISK_UNLINK, .dir = p->dir, .path = path};
     for (uint32_t i = 0; i < p->segment_count; i++) {
         plog_path_segment(p, p->segments[i]->base, ".log", path);
-        int64_t got = store_run(r->disk, (struct disk_op){.kind = DISK_UNLINK, .path = path});
+        int64_t got = store_run(r->disk, op);
         if (got < 0 && got != ERR_NOT_FOUND)
             return (int)got;
         plog_path_segment(p, p->segments[i]->base, ".idx", path);
-        store_run(r->disk, (struct disk_op){.kind = DISK_UNLINK, .path = path});
+        store_run(r->disk, op);
     }
     int rc = store_leftover_all(r->disk, p);
     if (rc != ERR_OK)
         return rc;
+    op.flags = DISK_DIRECTORY;
     plog_path_dir(p, path);
-    store_run(r->disk,
-              (struct disk_op){.kind = DISK_UNLINK, .path = path, .flags = DISK_DIRECTORY});
+    store_run(r->disk, op);
     plog_path_topic(p, path);
-    store_run(r->disk,
-              (struct disk_op){.kind = DISK_UNLINK, .path = path, .flags = DISK_DIRECTORY});
+    store_run(r->disk, op);
     return ERR_OK;
 }
 
@@ -237,6 +241,8 @@ store_replay_load(struct replay *r, struct cur *c)
     int rc = plog_load(&l->log, c);
     if (rc == ERR_OK)
         rc = log_add(r, l);
+    if (rc == ERR_OK)
+        l->log.dir = store_dir_find(&r->dirs, l->log.dir_id);
     if (rc != ERR_OK) {
         plog_free(&l->log);
         free(l);
@@ -268,6 +274,7 @@ replay_create(struct replay *r, struct view body)
         return ERR_LIMIT;
     plog_init(&l->log);
     store_create_read(body, &l->log);
+    l->log.dir = store_dir_find(&r->dirs, l->log.dir_id);
     int rc = log_add(r, l);
     if (rc != ERR_OK)
         free(l);
@@ -314,6 +321,12 @@ replay_batch(struct replay *r, uint64_t lsn, struct view body)
     struct replay_log *l = log_by_id(r, id);
     if (!l || l->log.dead)
         return ERR_OK; /* deleted before the checkpoint, or behind it */
+    if (l->log.dir == PLOG_DIR_NONE) {
+        log_error("store",
+                  "a data directory is missing, and the journal has records for it: bring it "
+                  "back and start again");
+        return ERR_IO;
+    }
     struct segment *seg = plog_segment_at(&l->log, segment_base);
     if (!seg && segment_base == l->log.end && pos == 0)
         seg = plog_roll(&l->log, segment_base);
@@ -411,11 +424,11 @@ finish_add(struct finish *f, const struct disk_op *op, struct segment *seg)
 }
 
 static int
-finish_directory(struct finish *f, const char *path)
+finish_directory(struct finish *f, uint8_t dir, const char *path)
 {
     char *own = f->paths[f->count];
     snprintf(own, PLOG_PATH_BYTES, "%s", path);
-    return finish_add(f, &(struct disk_op){.kind = DISK_SYNC_DIR, .path = own}, NULL);
+    return finish_add(f, &(struct disk_op){.kind = DISK_SYNC_DIR, .dir = dir, .path = own}, NULL);
 }
 
 /* Cuts a file to its valid length; finish_flush makes it durable. */
@@ -425,7 +438,8 @@ segment_finish(struct finish *f, const struct plog *p, struct segment *seg)
     char path[PLOG_PATH_BYTES];
     plog_path_segment(p, seg->base, ".log", path);
     int64_t got = store_run(
-        f->disk, (struct disk_op){.kind = DISK_OPEN, .path = path, .flags = DISK_WRITABLE});
+        f->disk,
+        (struct disk_op){.kind = DISK_OPEN, .dir = p->dir, .path = path, .flags = DISK_WRITABLE});
     if (got == ERR_NOT_FOUND && seg->bytes == 0)
         return ERR_OK;
     int32_t file = (int32_t)got;
@@ -459,7 +473,8 @@ segments_drop(struct replay *r, struct replay_log *l)
         struct segment *seg = plog_detach_first(p);
         char path[PLOG_PATH_BYTES];
         plog_path_segment(p, seg->base, ".log", path);
-        int64_t got = store_run(r->disk, (struct disk_op){.kind = DISK_UNLINK, .path = path});
+        int64_t got =
+            store_run(r->disk, (struct disk_op){.kind = DISK_UNLINK, .dir = p->dir, .path = path});
         if (got >= 0)
             l->touched = true;
         else if (got != ERR_NOT_FOUND)
@@ -486,20 +501,25 @@ static int
 directories_finish(struct finish *f, const struct replay *r)
 {
     char path[PLOG_PATH_BYTES], topic[PLOG_PATH_BYTES], last[PLOG_PATH_BYTES] = "";
+    uint8_t last_dir = 0;
     int rc = ERR_OK;
     for (uint32_t i = 0; i < r->count && rc == ERR_OK; i++) {
         const struct replay_log *l = r->logs[i];
         if (l->log.dead || !l->touched)
             continue;
         plog_path_dir(&l->log, path);
-        rc = finish_directory(f, path);
+        rc = finish_directory(f, l->log.dir, path);
         plog_path_topic(&l->log, topic);
-        if (rc != ERR_OK || strcmp(topic, last) == 0)
+        if (rc != ERR_OK || (l->log.dir == last_dir && strcmp(topic, last) == 0))
             continue;
         memcpy(last, topic, sizeof last);
-        rc = finish_directory(f, topic);
+        last_dir = l->log.dir;
+        rc = finish_directory(f, l->log.dir, topic);
     }
-    return rc == ERR_OK ? finish_directory(f, "log") : rc;
+    for (uint32_t i = 0; i < r->dirs.count && rc == ERR_OK; i++)
+        if (r->dirs.dirs[i].online)
+            rc = finish_directory(f, (uint8_t)i, "log");
+    return rc;
 }
 
 int
@@ -508,7 +528,8 @@ store_replay_finish(struct replay *r)
     struct finish f = {.disk = r->disk};
     int rc = pending_write_all(r);
     for (uint32_t i = 0; i < r->count && rc == ERR_OK; i++)
-        if (!r->logs[i]->log.dead && (rc = segments_drop(r, r->logs[i])) == ERR_OK)
+        if (!r->logs[i]->log.dead && r->logs[i]->log.dir != PLOG_DIR_NONE &&
+            (rc = segments_drop(r, r->logs[i])) == ERR_OK)
             rc = log_finish(&f, r->logs[i]);
     if (rc == ERR_OK)
         rc = directories_finish(&f, r);

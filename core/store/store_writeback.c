@@ -97,7 +97,7 @@ write_failed(struct store *s, struct job *j, const char *what)
     s->writes--;
     p->writing = false;
     if (j->result == ERR_NO_SPACE)
-        store_room_hit(s);
+        store_room_hit(s, p->dir);
     else if (!p->dead)
         store_offline(s, p, (int)j->result, what);
     store_job_end(s, j);
@@ -145,7 +145,7 @@ allocation(const struct store *s, const struct job *j, uint64_t need)
 {
     const struct segment *seg = j->seg;
     uint64_t step = seg->allocated < WRITE_STEP_FIRST ? WRITE_STEP_FIRST : seg->allocated;
-    uint64_t ahead = store_room_ahead(s);
+    uint64_t ahead = store_room_ahead(s, j->log->dir);
     if (step > ahead)
         step = ahead < WRITE_STEP_LEAST ? 0 : ahead / STORE_BLOCK * STORE_BLOCK;
     uint64_t want = seg->allocated + step;
@@ -255,7 +255,7 @@ write_wanted(const struct store *s, const struct plog *p, bool all)
 void
 store_writeback_step(struct store *s)
 {
-    if (store_room_waits(s) || s->ending)
+    if (s->ending)
         return;
     bool all = s->flushing || s->ckpt.phase == CKPT_FLUSH ||
                store_tail_dirty_bytes(s) > s->journal_config.arena_bytes / 2;
@@ -265,6 +265,8 @@ store_writeback_step(struct store *s)
         n = n->next;
         if (!write_wanted(s, p, all))
             return;
+        if (store_room_waits(s, p->dir))
+            continue;
         if (!p->writing && !write_begin(s, p) && !all)
             return;
     }
@@ -275,9 +277,9 @@ store_writeback_deadline(const struct store *s)
 {
     if (list_empty(&s->dirty))
         return CLOCK_NEVER;
-    if (store_room_waits(s))
-        return s->room.retry_ns;
     const struct plog *p = list_item(s->dirty.next, struct plog, dirty_node);
+    if (store_room_waits(s, p->dir))
+        return s->rooms[p->dir].retry_ns;
     return p->writing ? CLOCK_NEVER : p->dirty_since_ns + WRITE_AGE_NS;
 }
 
@@ -298,7 +300,7 @@ store_seal_next(struct store *s, struct job *j)
     struct segment *seg = j->seg;
     if (j->result < 0 || j->log->state == PLOG_OFFLINE) {
         if (j->result == ERR_NO_SPACE && j->step != SEAL_SYNC)
-            store_room_hit(s); /* it stays longer than its log, which does no harm */
+            store_room_hit(s, j->log->dir); /* it stays longer than its log, which does no harm */
         else if (!j->log->dead && j->result < 0)
             store_offline(s, j->log, (int)j->result, "seal");
         store_job_end(s, j);

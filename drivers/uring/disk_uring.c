@@ -47,8 +47,9 @@ struct area {
 
 struct root {
     int fd; /* -1: out of order */
-    bool direct;
+    bool direct, volatile_cache;
     uint32_t align_bytes;
+    uint8_t id[16];
 };
 
 struct disk_uring {
@@ -141,7 +142,7 @@ open_flags(const struct root *root, uint32_t flags)
 static void
 start(struct disk_uring *d, struct disk_op *op)
 {
-    const struct root *root = &d->roots[op->dir];
+    const struct root *root = op->path ? &d->roots[op->dir] : NULL;
     struct io_uring_sqe *sqe = uring_sqe(d->ring);
     switch (op->kind) {
     case DISK_OPEN:
@@ -213,8 +214,7 @@ disk_submit(void *self, struct disk_op *op)
 {
     struct disk_uring *d = self;
     op->result = 0;
-    must(op->dir < d->root_count);
-    if (op->path && d->roots[op->dir].fd < 0) {
+    if (op->path && (op->dir >= d->root_count || d->roots[op->dir].fd < 0)) {
         finish(d, op, ERR_IO);
         return;
     }
@@ -466,8 +466,11 @@ disk_facts(void *self, uint8_t dir, struct disk_facts *out)
     *out = (struct disk_facts){
         .align_bytes = root->align_bytes,
         .direct = root->direct,
-        .volatile_cache = volatile_cache(root->fd),
+        .volatile_cache = root->volatile_cache,
+        .dirs = d->root_count,
+        .online = root->fd >= 0,
     };
+    memcpy(out->id, root->id, sizeof out->id);
     struct statfs fs;
     if (root->fd < 0 || fstatfs(root->fd, &fs) < 0)
         return;
@@ -555,6 +558,8 @@ disk_uring_create(struct uring *u, const struct uring_config *config, struct dis
     }
     for (uint32_t i = 0; i < d->root_count; i++) {
         d->roots[i] = (struct root){.fd = config->data_dir_fds[i], .align_bytes = ALIGN_DEFAULT};
+        memcpy(d->roots[i].id, config->data_dir_ids[i], sizeof d->roots[i].id);
+        d->roots[i].volatile_cache = volatile_cache(d->roots[i].fd);
         if (d->roots[i].fd >= 0)
             probe_direct(&d->roots[i]);
     }

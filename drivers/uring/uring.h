@@ -34,9 +34,10 @@ struct uring_config {
     /* Where paths of disk.h start, lent; -1: a directory that is out of order.  None: no files. */
     int data_dir_fds[DISK_DIRS_MAX];
     uint32_t data_dirs;
-    uint32_t sq_entries;        /* power of two; 0: URING_SQ_ENTRIES_DEFAULT */
-    uint32_t connections_max;   /* 0: no stream */
-    uint32_t request_bytes_max; /* largest `want` that will be asked for */
+    uint8_t data_dir_ids[DISK_DIRS_MAX][16]; /* disk_facts.id of each */
+    uint32_t sq_entries;                     /* power of two; 0: URING_SQ_ENTRIES_DEFAULT */
+    uint32_t connections_max;                /* 0: no stream */
+    uint32_t request_bytes_max;              /* largest `want` that will be asked for */
     /* Memory for received bytes of all connections.  Raised, with a log line, to what one largest
      * request and RXBUF_BLOCK_MIN for each connection need; 0: just that. */
     size_t receive_bytes_max;

@@ -102,9 +102,9 @@ disk_apply(struct disk_mem *d, const struct disk_queued *q)
     char path[DISK_PATH_BYTES], path_to[DISK_PATH_BYTES];
     struct disk_op image = *q->op; /* with paths of the image */
     if (image.path)
-        image.path = disk_name_image(image.dir, image.path, path);
+        image.path = disk_name_image(d->folders[image.dir], image.path, path);
     if (image.path_to)
-        image.path_to = disk_name_image(image.dir, image.path_to, path_to);
+        image.path_to = disk_name_image(d->folders[image.dir], image.path_to, path_to);
     struct disk_op *op = &image;
     struct disk_queued named = *q;
     named.op = op;
@@ -250,9 +250,10 @@ mem_list(void *self, uint8_t dir, const char *path, void (*each)(void *user, con
 {
     struct disk_mem *d = ((struct disk_mem_port *)self)->disk;
     char image[DISK_PATH_BYTES];
-    if (d->left == 0 || d->dir_error[dir] != ERR_OK)
+    uint8_t folder = d->folders[dir];
+    if (d->left == 0 || d->dir_error[folder] != ERR_OK)
         return ERR_IO;
-    path = disk_name_image(dir, path, image);
+    path = disk_name_image(folder, path, image);
     if (!disk_name_dir_there(d, path))
         return ERR_NOT_FOUND;
     size_t len = strcmp(path, ".") == 0 ? 0 : strlen(path) + 1;
@@ -279,10 +280,15 @@ static void
 mem_facts(void *self, uint8_t dir, struct disk_facts *out)
 {
     const struct disk_mem *d = ((struct disk_mem_port *)self)->disk;
-    *out = (struct disk_facts){.align_bytes = DISK_BLOCK,
+    uint8_t folder = d->folders[dir];
+    bool works = d->dir_error[folder] == ERR_OK;
+    *out = (struct disk_facts){.dirs = d->dirs,
+                               .id = {folder},
+                               .online = folder != UINT8_MAX,
+                               .align_bytes = DISK_BLOCK,
                                .direct = true,
                                .file_system = "mem",
-                               .free_bytes = d->dir_error[dir] == ERR_OK ? disk_fault_space(d) : 0,
+                               .free_bytes = works ? disk_fault_space(d) : 0,
                                .total_bytes = d->capacity};
 }
 
@@ -301,7 +307,18 @@ disk_mem_new(uint64_t seed)
         d->ports[i] = (struct disk_mem_port){{&mem_ops, &d->ports[i]}, d};
     d->rng = seed * UINT64_C(0x9e3779b97f4a7c15) + UINT64_C(0x2545f4914f6cdd1d);
     d->left = d->capacity = UINT64_MAX;
+    d->dir_error[UINT8_MAX] = ERR_IO;
+    disk_mem_dirs(d, (const uint8_t[]){0}, 1);
     return d;
+}
+
+void
+disk_mem_dirs(struct disk_mem *d, const uint8_t *folders, uint32_t count)
+{
+    must(count <= DISK_DIRS_MAX);
+    memset(d->folders, UINT8_MAX, sizeof d->folders);
+    memcpy(d->folders, folders, count);
+    d->dirs = count;
 }
 
 void

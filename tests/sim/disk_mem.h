@@ -7,8 +7,8 @@
  * the seed decides; so it is with operations in flight.  A rename is never half done.  Operations
  * submitted complete in random order, some per poll.
  *
- * Data directory n > 0 is the folder "@n" of one image: that is how the calls below name a path of
- * it.  All have the room of disk_mem_capacity together. */
+ * A data directory other than folder 0 is a folder "@n" of one image: that is how the calls below
+ * name a path of it.  All have the room of disk_mem_capacity together. */
 #ifndef SLUICE_TESTS_DISK_MEM_H
 #define SLUICE_TESTS_DISK_MEM_H
 
@@ -71,7 +71,10 @@ void disk_mem_fault_clear(struct disk_mem *d);
  * is left; NULL: none does. */
 void disk_mem_fail(struct disk_mem *d, const char *part, enum disk_kind kind, int error);
 
-/* Everything in data directory `dir` fails with `error` from now on, as on a disk that died;
+/* The data directories are these folders, in this order; the id of folder n is n and zeros.  255:
+ * one that is not there.  Default: folder 0 alone. */
+void disk_mem_dirs(struct disk_mem *d, const uint8_t *folders, uint32_t count);
+/* Everything in folder `dir` fails with `error` from now on, as on a disk that died;
  * ERR_OK: it works again.  Nothing in it is lost. */
 void disk_mem_fail_dir(struct disk_mem *d, uint8_t dir, int error);
 

@@ -87,7 +87,9 @@ struct disk_mem {
     uint32_t queue_count;
     struct disk_armed faults[DISK_FAULTS_MAX];
     uint32_t fault_count;
-    int dir_error[DISK_DIRS_MAX];
+    int dir_error[UINT8_MAX + 1];   /* of a folder */
+    uint8_t folders[UINT8_MAX + 1]; /* of the data directories, in their order */
+    uint32_t dirs;
     struct disk_hit hit;
     uint32_t slow_permille, slow_polls;
     bool garbage, choosing;

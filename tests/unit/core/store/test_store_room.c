@@ -71,7 +71,7 @@ produce_is_refused_before_the_disk_is_full_and_accepted_when_there_is_room(void 
     assert_true((p->end - before) * VALUE <= 1 << 20); /* not a byte of what is reserved */
     assert_int_equal(fixture_settle(&f), ERR_OK);
     assert_int_equal(p->state, PLOG_ONLINE);
-    assert_int_equal(f.store[0]->room.hits, 0);
+    assert_int_equal(f.store[0]->room_hits, 0);
     expect_all(&f, p->end);
     uint64_t deadline;
     assert_int_equal(store_step(f.store[0], f.now_ns, &deadline), ERR_OK);
@@ -112,7 +112,7 @@ write_back_on_a_full_disk_takes_no_partition_offline_and_goes_on_later(void **st
         f.now_ns += CLOCK_NS_PER_S;
         assert_int_equal(fixture_turns(&f, 20), ERR_OK);
     }
-    assert_true(f.store[0]->room.hits > 1);
+    assert_true(f.store[0]->room_hits > 1);
     assert_int_equal(p->state, PLOG_ONLINE);
     assert_int_equal(append_once(&f, p), KERR_KAFKA_STORAGE_ERROR);
     assert_true(p->dirty_first != 0);

@@ -1,0 +1,127 @@
+#include "tests/unit/core/store/store_fixture.h"
+
+static const uint8_t two[] = {0, 1}, three[] = {0, 1, 2}, swapped[] = {0, 2, 1},
+                     without[] = {0, UINT8_MAX};
+
+static void
+begin(struct fixture *f, const uint8_t *folders, uint32_t count)
+{
+    fixture_init(f, 1);
+    disk_mem_dirs(f->disk, folders, count);
+    assert_int_equal(fixture_start(f), ERR_OK);
+}
+
+/* The first log that is in a directory; makes some. */
+static struct plog *
+log_in(struct fixture *f, uint8_t dir, uint32_t *topic)
+{
+    for (uint32_t i = 0; i < 8; i++) {
+        struct plog *p = fixture_log(f, i, 0);
+        if (topic)
+            *topic = i;
+        if (p->dir == dir)
+            return p;
+    }
+    fail_msg("no log is in directory %u", dir);
+    return NULL;
+}
+
+static void
+fill(struct fixture *f, struct plog *p, uint32_t batches)
+{
+    for (uint32_t i = 0; i < batches; i++)
+        fixture_append(f, p, 1, 3000, i, 1000 + i);
+}
+
+/* Reads all of a log from its start; ERR_OK when every offset is there. */
+static int
+read_all(struct fixture *f, struct plog *p)
+{
+    for (int64_t offset = 0; offset < p->end;) {
+        struct store_range range;
+        int64_t got = fixture_read(f, p, offset, 64 << 10, f->batch, &range);
+        if (got <= 0)
+            return got < 0 ? (int)got : ERR_CORRUPT;
+        offset = range.offset_limit;
+    }
+    return ERR_OK;
+}
+
+static void
+new_logs_are_shared_out_by_free_space(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, three, 3);
+    uint32_t count[3] = {0};
+    for (uint32_t i = 0; i < 9; i++)
+        count[fixture_log(&f, i, 0)->dir]++;
+    for (uint32_t i = 0; i < 3; i++)
+        assert_int_equal(count[i], 3);
+    f.store[0]->rooms[1].free /= 100;
+    assert_int_equal(fixture_log(&f, 20, 0)->dir == 1, false);
+    fixture_end(&f);
+}
+
+static void
+a_log_stays_in_its_directory_when_their_order_changes(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, three, 3);
+    uint32_t topic;
+    struct plog *p = log_in(&f, 2, &topic);
+    fill(&f, p, 30);
+    assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+    fill(&f, p, 5);
+    assert_int_equal(fixture_settle(&f), ERR_OK);
+    fixture_kill(&f);
+    disk_mem_dirs(f.disk, swapped, 3);
+    disk_mem_restart(f.disk);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    p = fixture_log(&f, topic, 0);
+    assert_int_equal(p->dir, 1);
+    assert_int_equal(p->end, 35);
+    assert_int_equal(read_all(&f, p), ERR_OK);
+    fixture_end(&f);
+}
+
+static void
+without_its_directory_a_log_is_offline_and_comes_back(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, two, 2);
+    uint32_t topic, other;
+    struct plog *p = log_in(&f, 1, &topic);
+    fill(&f, log_in(&f, 0, &other), 10);
+    fill(&f, p, 30);
+    assert_int_equal(fixture_stop(&f), ERR_OK);
+    for (int pass = 0; pass < 2; pass++) {
+        disk_mem_dirs(f.disk, without, 2);
+        assert_int_equal(fixture_start(&f), ERR_OK);
+        p = fixture_log(&f, topic, 0);
+        assert_int_equal(p->state, PLOG_OFFLINE);
+        assert_int_equal(p->end, 30);
+        fill(&f, fixture_log(&f, other, 0), 10);
+        assert_int_equal(fixture_stop(&f), ERR_OK);
+    }
+    disk_mem_dirs(f.disk, two, 2);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    p = fixture_log(&f, topic, 0);
+    assert_int_equal(p->state, PLOG_ONLINE);
+    assert_int_equal(read_all(&f, p), ERR_OK);
+    assert_int_equal(fixture_log(&f, other, 0)->end, 30);
+    fixture_end(&f);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(new_logs_are_shared_out_by_free_space),
+        cmocka_unit_test(a_log_stays_in_its_directory_when_their_order_changes),
+        cmocka_unit_test(without_its_directory_a_log_is_offline_and_comes_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
