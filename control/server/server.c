@@ -9,6 +9,7 @@
  * I2 An answer goes only to the generation of the dataplane that asked. */
 #include "control/server/server.h"
 #include "control/server/server_core.h"
+#include "control/server/server_inner.h"
 #include "control/server/server_publish.h"
 #include "core/base/err.h"
 #include "core/base/list.h"
@@ -31,6 +32,7 @@ struct answer {
 struct server {
     struct server_core core;
     struct server_publish publish;
+    struct server_inner inner;
     struct server_log *log;
     const struct region *region;
     void (*random)(void *at, size_t bytes);
@@ -141,6 +143,14 @@ start(struct server *s, const struct server_config *config)
     return ERR_OK;
 }
 
+/* Nothing is asked of the shards yet. */
+static void
+call_done(void *user, uint64_t token, int err, struct view body)
+{
+    (void)user, (void)token, (void)err, (void)body;
+    must(false);
+}
+
 int
 server_create(const struct server_config *config, struct server **out)
 {
@@ -157,6 +167,10 @@ server_create(const struct server_config *config, struct server **out)
     }
     struct region_header *h = s->region->header;
     s->data_generation = atomic_load(&h->peers[REGION_DATA].generation);
+    server_inner_init(&s->inner, s->publish.shards, s->publish.shard_count, s->generation,
+                      s->data_generation);
+    s->inner.done = call_done;
+    s->inner.user = s;
     uint64_t no_lease = s->lease_ms ? 0 : UINT64_MAX;
     atomic_store_explicit(&h->lease_until_ns, no_lease, memory_order_relaxed);
     /* Pairs with the acquire of the shards: the rows above are complete. */
@@ -185,6 +199,7 @@ server_destroy(struct server *s)
         answer_free(s, list_item(list_first(&s->answers), struct answer, link));
     if (s->log)
         server_log_close(s->log);
+    server_inner_free(&s->inner);
     server_publish_free(&s->publish);
     server_core_free(&s->core);
     free(s->arena_at);
@@ -245,6 +260,16 @@ request_take(struct server *s, uint32_t shard, const struct chan_message *m)
     answer_add(s, shard, q.token, rc == ERR_OK ? &result : NULL);
 }
 
+static void
+reply_take(struct server *s, uint32_t shard, const struct chan_message *m)
+{
+    int rc = server_inner_take(&s->inner, shard, m);
+    if (rc == ERR_OK)
+        return;
+    log_error("control", "the dataplane answers what was not asked shard=%u", shard);
+    s->error = rc;
+}
+
 /* Returns how many messages there were. */
 static uint32_t
 shard_take(struct server *s, uint32_t shard)
@@ -264,6 +289,8 @@ shard_take(struct server *s, uint32_t shard)
             return n;
         if (m.kind == MSG_REQUEST && m.body.len >= sizeof(struct msg_request))
             request_take(s, shard, &m);
+        else if (m.kind == MSG_REPLY)
+            reply_take(s, shard, &m);
         else if (m.kind !=
                  MSG_HAVE) /* a HAVE only wakes: what waits for shards is looked at below */
             log_error("control", "unexpected message kind=%s", msg_name(m.kind));
@@ -350,6 +377,7 @@ dataplane_watch(struct server *s)
         return;
     log_info("control", "the dataplane has been started generation=%u", now);
     s->data_generation = now;
+    server_inner_restarted(&s->inner, now);
     server_publish_ring_all(&s->publish);
 }
 
