@@ -4,7 +4,8 @@
  * 16 bytes directory id,
  * configuration (plog_config.c), i64 start, i64 end,
  * u32 epochs {i32 epoch, i64 start}, u32 segments {i64 base, u32 bytes, u32 synced, i64 max time,
- * i64 first time, i64 broker's time of the last append}, producers (producer.c). */
+ * i64 first time, i64 broker's time of the last append}, producers (producer.c), aborted
+ * transactions (stable.c). */
 #include "core/base/err.h"
 #include "core/store/plog_in.h"
 
@@ -28,6 +29,7 @@ plog_init(struct plog *p)
     list_init(&p->dying_node);
     list_init(&p->trim_node);
     producer_table_init(&p->producers);
+    stable_init(&p->stable);
     return true;
 }
 
@@ -41,6 +43,7 @@ plog_free(struct plog *p)
     free(p->segments);
     free(p->epochs);
     producer_table_free(&p->producers);
+    stable_free(&p->stable);
     p->used = false;
     p->segments = NULL;
     p->epochs = NULL;
@@ -54,6 +57,7 @@ plog_facts(const struct plog *p, struct plog_facts *out)
         .state = p->state,
         .log_start_offset = p->start,
         .high_watermark = p->hw,
+        .last_stable_offset = plog_last_stable(p),
         .log_end_offset = p->end,
         .leader_epoch = p->epoch_count ? p->epochs[p->epoch_count - 1].epoch : -1,
         .bytes = p->bytes,
@@ -194,23 +198,6 @@ plog_note(struct plog *p, struct segment *seg, int64_t base, const struct batch_
     return rc;
 }
 
-void
-plog_note_producer(struct plog *p, const struct batch_info *info, int64_t base, int64_t time_ms,
-                   uint64_t lsn)
-{
-    if (info->producer_id < 0)
-        return;
-    struct producer_batch b = {
-        .sequence_first = info->base_sequence,
-        .sequence_last = producer_sequence_after(info->base_sequence, info->last_offset_delta),
-        .offset_first = base,
-        .offset_last = base + info->last_offset_delta,
-        .timestamp_ms = time_ms,
-        .lsn = lsn,
-    };
-    producer_add(&p->producers, info->producer_id, info->producer_epoch, &b);
-}
-
 /* ---- paths -------------------------------------------------------------------------------------
  */
 
@@ -260,7 +247,8 @@ uint64_t
 plog_save_bytes(const struct plog *p)
 {
     return PLOG_FIXED_BYTES + (uint64_t)p->epoch_count * PLOG_EPOCH_BYTES +
-           (uint64_t)p->segment_count * PLOG_SEGMENT_BYTES + producer_save_bytes(&p->producers);
+           (uint64_t)p->segment_count * PLOG_SEGMENT_BYTES + producer_save_bytes(&p->producers) +
+           stable_save_bytes(&p->stable);
 }
 
 void
@@ -290,6 +278,7 @@ plog_save(const struct plog *p, struct put *w)
         put_u64(w, (uint64_t)seg->appended_ms);
     }
     producer_save(&p->producers, w);
+    stable_save(&p->stable, w);
 }
 
 static int
@@ -346,6 +335,10 @@ plog_load(struct plog *p, struct cur *c)
         rc = load_segments(p, c);
     if (rc == ERR_OK)
         rc = producer_load(&p->producers, c);
+    if (rc == ERR_OK)
+        rc = stable_load(&p->stable, c);
+    if (rc == ERR_OK)
+        rc = plog_load_open(p);
     if (rc != ERR_OK)
         plog_free(p);
     return rc;

@@ -3,6 +3,8 @@
 #ifndef SLUICE_STORE_PLOG_H
 #define SLUICE_STORE_PLOG_H
 
+#include "core/store/stable.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -31,12 +33,29 @@ enum plog_state { PLOG_ONLINE, PLOG_OFFLINE };
 struct plog_facts {
     enum plog_state state;
     int64_t log_start_offset;
-    int64_t high_watermark; /* first offset that consumers may not see: durable end */
-    int64_t log_end_offset; /* next offset to be given */
-    int32_t leader_epoch;   /* of the last batch, -1 when empty */
-    uint64_t bytes;         /* of all segments */
+    int64_t high_watermark;     /* first offset that consumers may not see: durable end */
+    int64_t last_stable_offset; /* everything below is durable and decided; <= high_watermark */
+    int64_t log_end_offset;     /* next offset to be given */
+    int32_t leader_epoch;       /* of the last batch, -1 when empty */
+    uint64_t bytes;             /* of all segments */
 };
 void plog_facts(const struct plog *p, struct plog_facts *out);
+
+/* Aborted transactions that wrote in [first, limit), in order of their markers: copies at most
+ * `room`, returns how many there are.  For what is below the last stable offset they are all. */
+uint32_t plog_aborted(const struct plog *p, int64_t first, int64_t limit,
+                      struct stable_aborted *out, uint32_t room);
+
+struct plog_producer {
+    int64_t id;
+    int16_t epoch;
+    int32_t last_sequence, coordinator_epoch; /* -1: none */
+    int64_t last_ms;                          /* timestamp of its last batch or marker */
+    int64_t txn_first;                        /* where its open transaction begins, -1: none */
+};
+/* What is known of the producers, in no order: copies at most `room`, returns how many there are.
+ */
+uint32_t plog_producers(const struct plog *p, struct plog_producer *out, uint32_t room);
 
 /* The user's own word, for finding its partition from a log (NULL at creation). */
 void plog_user_set(struct plog *p, void *user);

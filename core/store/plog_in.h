@@ -7,6 +7,7 @@
 #include "core/base/must.h"
 #include "core/store/plog.h"
 #include "core/store/producer.h"
+#include "core/store/stable.h"
 #include "core/wire/batch.h"
 
 enum {
@@ -85,6 +86,7 @@ struct plog {
     uint32_t segment_count, segment_room;
     uint64_t bytes, next_segment_serial;
     struct producer_table producers;
+    struct stable stable; /* transactions */
     /* tail map: sequence numbers of entries, 0 none */
     uint64_t tail_first, tail_last, dirty_first;
     uint64_t dirty_bytes, dirty_since_ns;
@@ -132,9 +134,35 @@ bool plog_roll_wanted(const struct plog *p, const struct batch_info *info, int64
 /* Notes a batch behind the last one of a segment; ERR_LIMIT without memory for its epoch. */
 int plog_note(struct plog *p, struct segment *seg, int64_t base, const struct batch_info *info,
               int32_t leader_epoch, int64_t max_ts);
-/* Notes the producer of a batch; lsn 0 when found by recovery. */
-void plog_note_producer(struct plog *p, const struct batch_info *info, int64_t base,
-                        int64_t time_ms, uint64_t lsn);
+/* plog_txn.c */
+struct plog_when {
+    int64_t base;
+    int64_t time_ms; /* largest timestamp of the batch as stored */
+    int64_t now_ms;  /* our clock; INT64_MIN in recovery */
+    uint64_t lsn;    /* 0 when found by recovery */
+};
+/* Notes the producer of a whole batch, and the transaction that it begins or ends.  ERR_LIMIT: no
+ * memory, never after plog_reserve_producer; ERR_CORRUPT: a control batch that cannot be read. */
+must_check int plog_note_producer(struct plog *p, const struct batch_info *info, struct view batch,
+                                  const struct plog_when *when);
+/* Makes room for that.  ERR_LIMIT. */
+must_check int plog_reserve_producer(struct plog *p, int64_t producer_id, bool transactional);
+/* Moves the high watermark, and with it the last stable offset. */
+void plog_durable(struct plog *p, int64_t high_watermark);
+/* High watermark, or where the oldest transaction begins whose end is not known and durable. */
+int64_t plog_last_stable(const struct plog *p);
+/* Opens the transactions that the producers have; once, after loading. */
+must_check int plog_load_open(struct plog *p);
+
+static inline struct producer_ask
+producer_ask_of(const struct batch_info *info)
+{
+    return (struct producer_ask){.id = info->producer_id,
+                                 .epoch = info->producer_epoch,
+                                 .transactional = info->attributes & BATCH_TRANSACTIONAL,
+                                 .sequence_first = info->base_sequence,
+                                 .record_count = info->last_offset_delta + 1};
+}
 
 /* plog_trim.c.  The front segments that lie wholly below the log start (never the last one). */
 uint32_t plog_droppable(const struct plog *p);

@@ -75,6 +75,7 @@ plog_start_set(struct plog *p, int64_t start)
     if (p->start_next < start)
         p->start_next = start;
     epochs_trim(p);
+    stable_trim(&p->stable, start);
 }
 
 /* The largest time of a segment's records, at most the broker's own when the last of them came: a

@@ -1,8 +1,9 @@
 /* producer.c: open addressing with linear probing; capacity is a power of two, at most 3/4 full.
  * Places are emptied by shifting the run behind them back, so there are no tombstones.
  *
- * Snapshot: u32 count, then per producer i64 id, i16 epoch, i64 used, u8 batches, and per batch two
- * i32 sequences, two i64 offsets, i64 timestamp; u32 crc-32c of all that. */
+ * Snapshot: u32 count, then per producer i64 id, i16 epoch, i32 coordinator epoch, i64 first offset
+ * of the open transaction, i64 last timestamp, i64 used, u8 batches, and per batch two i32
+ * sequences, two i64 offsets, i64 timestamp; u32 crc-32c of all that. */
 #include "core/store/producer.h"
 #include "core/base/crc32c.h"
 #include "core/base/err.h"
@@ -12,8 +13,9 @@
 
 enum {
     PRODUCER_FIRST_CAPACITY = 4,
-    PRODUCER_SAVED_BYTES = 19,
+    PRODUCER_SAVED_BYTES = 39,
     PRODUCER_BATCH_BYTES = 32,
+    PRODUCER_BUMPING_VERSION = 2, /* of transactions: the coordinator bumps the epoch at the end */
 };
 
 void
@@ -38,6 +40,14 @@ producer_sequence_after(int32_t sequence, int32_t count)
     return sequence + count;
 }
 
+int32_t
+producer_sequence_last(const struct producer_ask *ask)
+{
+    return ask->sequence_first < 0
+               ? -1
+               : producer_sequence_after(ask->sequence_first, ask->record_count - 1);
+}
+
 static uint32_t
 home_of(const struct producer_table *t, int64_t id)
 {
@@ -54,8 +64,8 @@ place_of(const struct producer_table *t, int64_t id)
     return &t->places[i];
 }
 
-static const struct producer *
-find(const struct producer_table *t, int64_t id)
+const struct producer *
+producer_find(const struct producer_table *t, int64_t id)
 {
     if (t->capacity == 0)
         return NULL;
@@ -63,34 +73,113 @@ find(const struct producer_table *t, int64_t id)
     return p->id == id ? p : NULL;
 }
 
-int
-producer_check(const struct producer_table *t, int64_t id, int16_t epoch, int32_t sequence_first,
-               int32_t record_count, struct producer_batch *duplicate)
+const struct producer *
+producer_next(const struct producer_table *t, uint32_t *at)
 {
-    const struct producer *p = find(t, id);
-    if (!p || p->count == 0)
-        return p && epoch < p->epoch ? KERR_INVALID_PRODUCER_EPOCH : KERR_NONE;
-    if (epoch < p->epoch)
-        return KERR_INVALID_PRODUCER_EPOCH;
-    if (epoch > p->epoch)
-        return sequence_first == 0 ? KERR_NONE : KERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
-    int32_t sequence_last = producer_sequence_after(sequence_first, record_count - 1);
+    while (*at < t->capacity) {
+        const struct producer *p = &t->places[(*at)++];
+        if (p->id != -1 && p->epoch >= 0)
+            return p;
+    }
+    return NULL;
+}
+
+int32_t
+producer_last_sequence(const struct producer *p)
+{
+    return p->count ? p->batches[p->count - 1].sequence_last : -1;
+}
+
+/* ---- checking ----------------------------------------------------------------------------------
+ */
+
+static bool
+is_duplicate(const struct producer *p, const struct producer_ask *ask,
+             struct producer_batch *duplicate)
+{
+    int32_t last = producer_sequence_last(ask);
     for (uint8_t i = 0; i < p->count; i++) {
         const struct producer_batch *b = &p->batches[i];
-        if (b->sequence_first == sequence_first && b->sequence_last == sequence_last) {
+        if (b->sequence_first == ask->sequence_first && b->sequence_last == last) {
             *duplicate = *b;
-            return KERR_DUPLICATE_SEQUENCE_NUMBER;
+            return true;
         }
     }
-    int32_t want = producer_sequence_after(p->batches[p->count - 1].sequence_last, 1);
-    return sequence_first == want ? KERR_NONE : KERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+    return false;
 }
+
+/* Whether the producer's transaction is open here, under this very epoch. */
+static bool
+txn_open(const struct producer *p, int16_t epoch)
+{
+    return p && p->txn_first >= 0 && p->epoch == epoch;
+}
+
+/* Source: ProducerAppendInfo.checkSequence. */
+static bool
+sequence_ok(const struct producer *p, const struct producer_ask *ask)
+{
+    int32_t first = ask->sequence_first;
+    if (p->guard.id) {
+        if (p->guard.bumps && first != 0 && p->count == 0)
+            return false;
+        if (first > p->guard.sequence)
+            return false;
+    }
+    if (p->epoch < 0)
+        return true;
+    if (ask->epoch != p->epoch)
+        return first == 0;
+    int32_t last = producer_last_sequence(p);
+    return first == (last == INT32_MAX ? 0 : last + 1);
+}
+
+int
+producer_check(const struct producer_table *t, const struct producer_ask *ask,
+               struct producer_batch *duplicate)
+{
+    if (ask->epoch < 0)
+        return KERR_INVALID_PRODUCER_EPOCH;
+    const struct producer *p = producer_find(t, ask->id);
+    bool sequenced = ask->sequence_first >= 0;
+    if (p && sequenced && p->epoch == ask->epoch && is_duplicate(p, ask, duplicate))
+        return KERR_DUPLICATE_SEQUENCE_NUMBER;
+    if (ask->transactional && !txn_open(p, ask->epoch) && !(p && p->guard.verified))
+        return KERR_INVALID_TXN_STATE;
+    if (!p)
+        return KERR_NONE;
+    if (ask->epoch < p->epoch)
+        return KERR_INVALID_PRODUCER_EPOCH;
+    if (sequenced && !sequence_ok(p, ask))
+        return KERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+    return p->txn_first >= 0 && !ask->transactional ? KERR_INVALID_TXN_STATE : KERR_NONE;
+}
+
+/* Source: ProducerAppendInfo.checkProducerEpoch, checkCoordinatorEpoch. */
+int
+producer_check_marker(const struct producer_table *t, const struct producer_marker *m)
+{
+    const struct producer *p = producer_find(t, m->id);
+    if (!p)
+        return KERR_NONE;
+    /* Of version 2 the epoch of its data is one lower: an equal one is late, but for a marker that
+     * is written once more, or when there is no higher epoch. */
+    bool again = m->epoch == p->epoch && (p->txn_first < 0 || m->epoch == INT16_MAX);
+    if (m->version >= PRODUCER_BUMPING_VERSION ? m->epoch <= p->epoch && !again
+                                               : m->epoch < p->epoch)
+        return KERR_INVALID_PRODUCER_EPOCH;
+    return m->coordinator_epoch < p->coordinator_epoch ? KERR_TRANSACTION_COORDINATOR_FENCED
+                                                       : KERR_NONE;
+}
+
+/* ---- the table ---------------------------------------------------------------------------------
+ */
 
 static int
 grow(struct producer_table *t)
 {
-    struct producer_table bigger = {.capacity =
-                                        t->capacity ? t->capacity * 2 : PRODUCER_FIRST_CAPACITY};
+    struct producer_table bigger = {
+        .capacity = t->capacity ? t->capacity * 2 : PRODUCER_FIRST_CAPACITY, .guards = t->guards};
     bigger.places = malloc(bigger.capacity * sizeof *bigger.places);
     if (!bigger.places)
         return ERR_LIMIT;
@@ -127,92 +216,196 @@ drop_oldest(struct producer_table *t)
 {
     uint32_t oldest = UINT32_MAX;
     for (uint32_t i = 0; i < t->capacity; i++)
-        if (t->places[i].id != -1 &&
+        if (t->places[i].id != -1 && t->places[i].txn_first < 0 &&
             (oldest == UINT32_MAX || t->places[i].used_ms < t->places[oldest].used_ms))
             oldest = i;
     if (oldest != UINT32_MAX)
         empty_place(t, oldest);
 }
 
-/* The place for a producer, made when it is new; NULL without memory. */
-static struct producer *
-admit(struct producer_table *t, int64_t id)
+int
+producer_reserve(struct producer_table *t, int64_t id)
 {
-    if (find(t, id))
-        return place_of(t, id);
+    if (producer_find(t, id))
+        return ERR_OK;
     if (t->count >= PRODUCER_MAX)
         drop_oldest(t);
+    if (t->count >= PRODUCER_MAX)
+        return ERR_LIMIT;
     if ((uint64_t)(t->count + 1) * 4 > (uint64_t)t->capacity * 3 && grow(t) != ERR_OK)
-        return NULL;
-    struct producer *p = place_of(t, id);
-    *p = (struct producer){.id = id};
+        return ERR_LIMIT;
+    *place_of(t, id) = (struct producer){
+        .id = id, .epoch = -1, .coordinator_epoch = -1, .txn_first = -1, .used_ms = INT64_MIN};
     t->count++;
+    return ERR_OK;
+}
+
+/* ---- changing ----------------------------------------------------------------------------------
+ */
+
+static struct producer *
+known(struct producer_table *t, int64_t id)
+{
+    must(t->capacity);
+    struct producer *p = place_of(t, id);
+    must(p->id == id); /* producer_reserve */
     return p;
 }
 
-int
-producer_add(struct producer_table *t, int64_t id, int16_t epoch,
-             const struct producer_batch *batch)
+static void
+epoch_set(struct producer *p, int16_t epoch)
 {
-    struct producer *p = admit(t, id);
-    if (!p)
-        return ERR_LIMIT;
     if (p->epoch != epoch)
         p->count = 0;
     p->epoch = epoch;
-    p->used_ms = batch->timestamp_ms;
+}
+
+bool
+producer_add(struct producer_table *t, const struct producer_ask *ask,
+             const struct producer_batch *batch, int64_t used_ms)
+{
+    struct producer *p = known(t, ask->id);
+    epoch_set(p, ask->epoch);
+    p->last_ms = batch->timestamp_ms;
+    p->used_ms = used_ms;
     if (p->count == PRODUCER_BATCHES) {
         memmove(p->batches, p->batches + 1, sizeof p->batches[0] * (PRODUCER_BATCHES - 1));
         p->count--;
     }
     p->batches[p->count++] = *batch;
+    if (!ask->transactional)
+        return false;
+    p->guard.id = 0;
+    p->guard.verified = false;
+    bool begins = p->txn_first < 0;
+    if (begins)
+        p->txn_first = batch->offset_first;
+    return begins;
+}
+
+int64_t
+producer_end(struct producer_table *t, const struct producer_marker *m, int64_t timestamp_ms,
+             int64_t used_ms)
+{
+    struct producer *p = known(t, m->id);
+    int64_t first = p->txn_first;
+    epoch_set(p, m->epoch);
+    p->coordinator_epoch = m->coordinator_epoch;
+    p->txn_first = -1;
+    p->last_ms = timestamp_ms;
+    p->used_ms = used_ms;
+    p->guard.id = 0;
+    p->guard.verified = false;
+    return first;
+}
+
+int
+producer_verify(struct producer_table *t, const struct producer_ask *ask, bool bumps,
+                int64_t now_ms, uint64_t *guard)
+{
+    *guard = 0;
+    if (txn_open(producer_find(t, ask->id), ask->epoch))
+        return ERR_OK;
+    int rc = producer_reserve(t, ask->id);
+    if (rc != ERR_OK)
+        return rc;
+    struct producer *p = known(t, ask->id);
+    struct producer_guard *g = &p->guard;
+    if (!g->id)
+        *g = (struct producer_guard){.id = ++t->guards,
+                                     .since_ms = now_ms,
+                                     .sequence = ask->sequence_first,
+                                     .epoch = ask->epoch,
+                                     .bumps = bumps};
+    /* Source: VerificationStateEntry.maybeUpdateLowestSequenceAndEpoch. */
+    if (ask->epoch > g->epoch || (ask->epoch == g->epoch && ask->sequence_first < g->sequence)) {
+        g->epoch = ask->epoch;
+        g->sequence = ask->sequence_first;
+    }
+    *guard = g->id;
     return ERR_OK;
 }
 
+bool
+producer_verified(struct producer_table *t, int64_t id, uint64_t guard)
+{
+    const struct producer *p = producer_find(t, id);
+    if (!p || !guard || p->guard.id != guard)
+        return false;
+    known(t, id)->guard.verified = true;
+    return true;
+}
+
+/* True when nothing is left to remember. */
+static bool
+expire_one(struct producer *p, int64_t now_ms, int64_t keep_ms)
+{
+    if (p->guard.id && now_ms - p->guard.since_ms >= keep_ms) {
+        p->guard.id = 0;
+        p->guard.verified = false;
+    }
+    if (p->epoch < 0)
+        return p->guard.id == 0;
+    if (p->used_ms == INT64_MIN)
+        p->used_ms = now_ms;
+    return p->txn_first < 0 && now_ms - p->used_ms >= keep_ms;
+}
+
 void
-producer_expire(struct producer_table *t, int64_t before_ms)
+producer_expire(struct producer_table *t, int64_t now_ms, int64_t keep_ms)
 {
     uint32_t i = 0;
     while (i < t->capacity) {
-        if (t->places[i].id != -1 && t->places[i].used_ms < before_ms)
+        if (t->places[i].id != -1 && expire_one(&t->places[i], now_ms, keep_ms))
             empty_place(t, i); /* another may have come here: look again */
         else
             i++;
     }
 }
 
+/* ---- snapshot ----------------------------------------------------------------------------------
+ */
+
 uint32_t
 producer_save_bytes(const struct producer_table *t)
 {
-    uint32_t bytes = 8;
-    for (uint32_t i = 0; i < t->capacity; i++)
-        if (t->places[i].id != -1)
-            bytes += PRODUCER_SAVED_BYTES + PRODUCER_BATCH_BYTES * t->places[i].count;
+    uint32_t bytes = 8, at = 0;
+    for (const struct producer *p; (p = producer_next(t, &at)) != NULL;)
+        bytes += PRODUCER_SAVED_BYTES + PRODUCER_BATCH_BYTES * p->count;
     return bytes;
+}
+
+static void
+save_one(const struct producer *p, struct put *w)
+{
+    put_u64(w, (uint64_t)p->id);
+    put_u16(w, (uint16_t)p->epoch);
+    put_u32(w, (uint32_t)p->coordinator_epoch);
+    put_u64(w, (uint64_t)p->txn_first);
+    put_u64(w, (uint64_t)p->last_ms);
+    put_u64(w, (uint64_t)p->used_ms);
+    put_u8(w, p->count);
+    for (uint8_t k = 0; k < p->count; k++) {
+        const struct producer_batch *b = &p->batches[k];
+        put_u32(w, (uint32_t)b->sequence_first);
+        put_u32(w, (uint32_t)b->sequence_last);
+        put_u64(w, (uint64_t)b->offset_first);
+        put_u64(w, (uint64_t)b->offset_last);
+        put_u64(w, (uint64_t)b->timestamp_ms);
+    }
 }
 
 void
 producer_save(const struct producer_table *t, struct put *w)
 {
     const uint8_t *start = w->at;
-    put_u32(w, t->count);
-    for (uint32_t i = 0; i < t->capacity; i++) {
-        const struct producer *p = &t->places[i];
-        if (p->id == -1)
-            continue;
-        put_u64(w, (uint64_t)p->id);
-        put_u16(w, (uint16_t)p->epoch);
-        put_u64(w, (uint64_t)p->used_ms);
-        put_u8(w, p->count);
-        for (uint8_t k = 0; k < p->count; k++) {
-            const struct producer_batch *b = &p->batches[k];
-            put_u32(w, (uint32_t)b->sequence_first);
-            put_u32(w, (uint32_t)b->sequence_last);
-            put_u64(w, (uint64_t)b->offset_first);
-            put_u64(w, (uint64_t)b->offset_last);
-            put_u64(w, (uint64_t)b->timestamp_ms);
-        }
-    }
+    uint32_t count = 0, at = 0;
+    while (producer_next(t, &at))
+        count++;
+    put_u32(w, count);
+    at = 0;
+    for (const struct producer *p; (p = producer_next(t, &at)) != NULL;)
+        save_one(p, w);
     if (!w->bad)
         put_u32(w, crc32c(0, start, (size_t)(w->at - start)));
 }
@@ -221,26 +414,26 @@ static int
 load_one(struct producer_table *t, struct cur *c)
 {
     int64_t id = cur_i64(c);
-    int16_t epoch = cur_i16(c);
-    int64_t used_ms = cur_i64(c);
-    uint8_t count = cur_u8(c);
-    if (c->bad || id < 0 || count > PRODUCER_BATCHES || find(t, id))
+    struct producer read = {.id = id, .epoch = cur_i16(c)};
+    read.coordinator_epoch = cur_i32(c);
+    read.txn_first = cur_i64(c);
+    read.last_ms = cur_i64(c);
+    read.used_ms = cur_i64(c);
+    read.count = cur_u8(c);
+    if (c->bad || id < 0 || read.epoch < 0 || read.count > PRODUCER_BATCHES || producer_find(t, id))
         return ERR_CORRUPT;
-    struct producer *p = admit(t, id);
-    if (!p)
-        return ERR_LIMIT;
-    p->epoch = epoch;
-    p->used_ms = used_ms;
-    p->count = count;
-    for (uint8_t k = 0; k < count; k++) {
-        struct producer_batch *b = &p->batches[k];
-        *b = (struct producer_batch){.sequence_first = cur_i32(c), .lsn = 0};
+    for (uint8_t k = 0; k < read.count; k++) {
+        struct producer_batch *b = &read.batches[k];
+        b->sequence_first = cur_i32(c);
         b->sequence_last = cur_i32(c);
         b->offset_first = cur_i64(c);
         b->offset_last = cur_i64(c);
         b->timestamp_ms = cur_i64(c);
     }
-    return c->bad ? ERR_CORRUPT : ERR_OK;
+    int rc = c->bad ? ERR_CORRUPT : producer_reserve(t, id);
+    if (rc == ERR_OK)
+        *known(t, id) = read;
+    return rc;
 }
 
 int

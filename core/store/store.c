@@ -596,12 +596,12 @@ store_step(struct store *s, uint64_t now_ns, uint64_t *deadline_ns)
 }
 
 void
-store_expire_producers(struct store *s, int64_t before_ms)
+store_expire_producers(struct store *s, int64_t now_ms, int64_t keep_ms)
 {
     for (uint32_t i = 0; i < STORE_EXPIRE_LOGS && i < s->log_limit; i++) {
         struct plog *p = &s->logs[s->expire_slot++ % s->log_limit];
         if (p->used)
-            producer_expire(&p->producers, before_ms);
+            producer_expire(&p->producers, now_ms, keep_ms);
     }
 }
 

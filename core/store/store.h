@@ -105,14 +105,46 @@ struct store_appended {
  * (wire/kerr.h), KERR_NONE when *out is valid:
  *   KERR_DUPLICATE_SEQUENCE_NUMBER  the producer sent this batch before: *out is valid too and
  * holds the first append's offset and lsn; the caller answers success
- *   KERR_OUT_OF_ORDER_SEQUENCE_NUMBER, KERR_INVALID_PRODUCER_EPOCH, KERR_UNKNOWN_PRODUCER_ID
- *   KERR_KAFKA_STORAGE_ERROR        the partition is offline, or the disk is nearly full
+ *   KERR_OUT_OF_ORDER_SEQUENCE_NUMBER, KERR_INVALID_PRODUCER_EPOCH
+ *   KERR_INVALID_TXN_STATE          transactional, and its transaction is neither open here nor
+ * verified (store_txn_verify); or not transactional while the producer's transaction is open
+ *   KERR_KAFKA_STORAGE_ERROR        the partition is offline, or the disk is nearly full, or there
+ * are too many producers with open transactions
  *   KERR_MESSAGE_TOO_LARGE          larger than a quarter of cache_bytes
  * or a negative enum err: ERR_AGAIN: no frame memory or journal space just now, call again after a
  * store_step that returned progress.  Source: Kafka UnifiedLog.append, ProducerAppendInfo. */
 must_check int store_append(struct store *s, struct plog *p, const struct batch_info *info,
                             struct view batch, int32_t leader_epoch, int64_t now_ms,
                             struct store_appended *out);
+
+/* ---- transactions ------------------------------------------------------------------------------
+ */
+
+/* May the transaction that this batch belongs to begin here?  *guard 0: it is open here already,
+ * append.  Otherwise the question for the coordinator: when it says yes, store_txn_verified with
+ * the same guard, and append at once.  KERR_NONE, or a Kafka error code to refuse the batch with.
+ * `bumps`: the client bumps its epoch with each transaction (KIP-890: Produce from version 12 on).
+ * Source: Kafka UnifiedLog.maybeStartTransactionVerification. */
+must_check int store_txn_verify(struct store *s, struct plog *p, const struct batch_info *info,
+                                bool bumps, int64_t now_ms, uint64_t *guard);
+/* False: a marker came meanwhile, or the question was forgotten: refuse with INVALID_TXN_STATE. */
+must_check bool store_txn_verified(struct store *s, struct plog *p, int64_t producer_id,
+                                   uint64_t guard);
+
+struct store_marker {
+    int64_t producer_id;
+    int16_t producer_epoch;
+    int32_t coordinator_epoch;
+    int8_t version; /* of transactions, WriteTxnMarkers: 0 or 1: epoch of the data; 2: higher */
+    bool commit;
+};
+
+/* Ends a producer's transaction with a control batch; written also when none is open.  Returns as
+ * store_append: KERR_INVALID_PRODUCER_EPOCH, KERR_TRANSACTION_COORDINATOR_FENCED,
+ * KERR_KAFKA_STORAGE_ERROR; ERR_AGAIN.  Source: Kafka ProducerAppendInfo.appendEndTxnMarker. */
+must_check int store_append_marker(struct store *s, struct plog *p, const struct store_marker *m,
+                                   int32_t leader_epoch, int64_t now_ms,
+                                   struct store_appended *out);
 
 /* All records with an lsn at or below this are on stable storage. */
 uint64_t store_durable_lsn(const struct store *s);
@@ -196,9 +228,9 @@ must_check int store_trim(struct store *s, struct plog *p, int64_t offset,
  * log.retention.check.interval.ms.  Source: Kafka UnifiedLog.deleteOldSegments. */
 bool store_retain(struct store *s, int64_t now_ms);
 
-/* Forgets idempotent producers not used since before_ms.  Looks at a few logs per call, in turn:
- * call it every second or so. */
-void store_expire_producers(struct store *s, int64_t before_ms);
+/* Forgets producers not used for keep_ms, but none with an open transaction.  Looks at a few logs
+ * per call, in turn: call it every second or so. */
+void store_expire_producers(struct store *s, int64_t now_ms, int64_t keep_ms);
 
 struct store_stats {
     uint64_t frames, frame_bytes, batch_bytes, syncs, writeback_bytes, checkpoints, cold_reads,

@@ -95,7 +95,7 @@ store_tail_durable(struct store *s)
             continue;
         struct plog *p = &s->logs[e->slot];
         must(e->base + e->span > p->hw);
-        p->hw = e->base + e->span;
+        plog_durable(p, e->base + e->span);
         store_log_changed(s, p);
     }
 }
@@ -250,11 +250,32 @@ append(struct store *s, struct plog *p, const struct batch_info *info, struct vi
         log_warn("store", "no memory for a leader epoch partition=%d epoch=%d", p->partition,
                  leader_epoch);
     seg->appended_ms = now_ms;
-    plog_note_producer(p, info, e.base, now_ms, slot.lsn);
+    struct plog_when when = {e.base, time_ms, now_ms, slot.lsn};
+    must(plog_note_producer(p, info, view_of(body, info->bytes), &when) == ERR_OK); /* reserved */
     s->stats.batch_bytes += info->bytes;
     *out = (struct store_appended){
         .base_offset = e.base, .log_append_time_ms = stamped ? now_ms : -1, .lsn = slot.lsn};
     return KERR_NONE;
+}
+
+int
+store_append_batch(struct store *s, struct plog *p, const struct batch_info *info,
+                   struct view batch, int32_t leader_epoch, int64_t now_ms,
+                   struct store_appended *out)
+{
+    if (info->bytes > s->journal_config.record_bytes_max - 128 || info->bytes > INT32_MAX)
+        return KERR_MESSAGE_TOO_LARGE;
+    if (info->producer_id >= 0 &&
+        plog_reserve_producer(p, info->producer_id, info->attributes & BATCH_TRANSACTIONAL))
+        return KERR_KAFKA_STORAGE_ERROR;
+    int rc = store_room_take(s, p->dir, info->bytes);
+    if (rc == ERR_NO_SPACE)
+        return KERR_KAFKA_STORAGE_ERROR;
+    if (rc == ERR_OK)
+        rc = append(s, p, info, batch, leader_epoch, now_ms, out);
+    if (rc == ERR_AGAIN)
+        s->stats.journal_wait_turns++;
+    return rc;
 }
 
 int
@@ -266,8 +287,8 @@ store_append(struct store *s, struct plog *p, const struct batch_info *info, str
         return KERR_KAFKA_STORAGE_ERROR;
     if (info->producer_id >= 0) {
         struct producer_batch first;
-        int code = producer_check(&p->producers, info->producer_id, info->producer_epoch,
-                                  info->base_sequence, info->last_offset_delta + 1, &first);
+        struct producer_ask ask = producer_ask_of(info);
+        int code = producer_check(&p->producers, &ask, &first);
         if (code == KERR_DUPLICATE_SEQUENCE_NUMBER)
             *out = (struct store_appended){.base_offset = first.offset_first,
                                            .log_append_time_ms =
@@ -276,14 +297,5 @@ store_append(struct store *s, struct plog *p, const struct batch_info *info, str
         if (code != KERR_NONE)
             return code;
     }
-    if (info->bytes > s->journal_config.record_bytes_max - 128 || info->bytes > INT32_MAX)
-        return KERR_MESSAGE_TOO_LARGE;
-    int rc = store_room_take(s, p->dir, info->bytes);
-    if (rc == ERR_NO_SPACE)
-        return KERR_KAFKA_STORAGE_ERROR;
-    if (rc == ERR_OK)
-        rc = append(s, p, info, batch, leader_epoch, now_ms, out);
-    if (rc == ERR_AGAIN)
-        s->stats.journal_wait_turns++;
-    return rc;
+    return store_append_batch(s, p, info, batch, leader_epoch, now_ms, out);
 }

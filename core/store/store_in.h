@@ -9,6 +9,7 @@
  *   store_delete.c     files of deleted logs
  *   store_retain.c     log starts that move up; segments and files that go
  *   store_dirs.c       data directories; store_room.c: room on them
+ *   store_txn.c        verification of transactions, markers
  *   store_read.c       locate, hold; store_cold.c: read buffers, index rebuild; store_time.c
  *   store_recover.c    boot; store_replay.c: journal records into segments */
 #ifndef SLUICE_STORE_STORE_IN_H
@@ -237,6 +238,10 @@ void store_offline(struct store *s, struct plog *p, int error, const char *what)
 bool store_same_log(const struct plog *p, const uint8_t topic_id[16], int32_t partition);
 
 /* store_append.c */
+/* store_append behind the checks of the producer. */
+must_check int store_append_batch(struct store *s, struct plog *p, const struct batch_info *info,
+                                  struct view batch, int32_t leader_epoch, int64_t now_ms,
+                                  struct store_appended *out);
 struct tail_entry *store_entry(const struct store *s, uint64_t seq); /* NULL when it is gone */
 void store_tail_durable(struct store *s);
 void store_tail_evict(struct store *s);

@@ -295,15 +295,19 @@ batch_misplaced(const struct replay_log *l, int64_t base, uint32_t pos, uint64_t
 
 /* Counts a batch that the checkpoint did not know. */
 static int
-replay_facts(struct plog *p, struct segment *seg, uint32_t pos, const struct batch_info *info)
+replay_facts(struct plog *p, struct segment *seg, uint32_t pos, struct view batch,
+             const struct batch_info *info)
 {
     if (info->base_offset < p->end)
         return ERR_OK;
     if (info->base_offset > p->end || pos != seg->bytes || seg != plog_last(p))
         return ERR_CORRUPT;
-    plog_note_producer(p, info, info->base_offset, info->max_timestamp_ms, 0);
-    int rc = plog_note(p, seg, info->base_offset, info, info->leader_epoch, info->max_timestamp_ms);
-    p->hw = p->end;
+    struct plog_when when = {info->base_offset, info->max_timestamp_ms, INT64_MIN, 0};
+    int rc = plog_note_producer(p, info, batch, &when);
+    if (rc != ERR_OK)
+        return rc;
+    rc = plog_note(p, seg, info->base_offset, info, info->leader_epoch, info->max_timestamp_ms);
+    plog_durable(p, p->end);
     return rc;
 }
 
@@ -334,7 +338,7 @@ replay_batch(struct replay *r, uint64_t lsn, struct view body)
         return ERR_OK; /* its segment has left the log */
     if (!seg || pos > seg->written)
         return batch_misplaced(l, segment_base, pos, lsn);
-    int rc = replay_facts(&l->log, seg, pos, &info);
+    int rc = replay_facts(&l->log, seg, pos, batch, &info);
     if (rc == ERR_CORRUPT)
         return batch_misplaced(l, segment_base, pos, lsn);
     r->records++;

@@ -266,7 +266,7 @@ tick(struct shard *s)
         atomic_store_explicit(&s->region->header->peers[REGION_DATA].heartbeat_ns, s->now_ns,
                               memory_order_relaxed);
     if (s->producers_ns <= s->now_ns) {
-        store_expire_producers(s->store, s->now_ms - s->producer_ms);
+        store_expire_producers(s->store, s->now_ms, s->producer_ms);
         s->producers_ns = s->now_ns + SHARD_PRODUCERS_MS * CLOCK_NS_PER_MS;
     }
     s->tick_ns = s->now_ns + SHARD_TICK_MS * CLOCK_NS_PER_MS;

@@ -81,7 +81,8 @@ a_saved_log_loads_as_it_was(void **state)
         if (plog_roll_wanted(&p, &info, i))
             plog_roll(&p, p.end);
         info.base_sequence = i * 10;
-        plog_note_producer(&p, &info, p.end, i, 1);
+        struct plog_when when = {p.end, i, i, 1};
+        assert_int_equal(plog_note_producer(&p, &info, view_of(NULL, 0), &when), ERR_OK);
         assert_int_equal(plog_note(&p, plog_last(&p), p.end, &info, i / 4, i), ERR_OK);
         plog_last(&p)->named = i < 10;
         plog_last(&p)->written = plog_last(&p)->synced = 300;

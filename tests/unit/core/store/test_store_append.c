@@ -138,9 +138,9 @@ a_silent_producer_is_forgotten(void **state)
     fixture_batch(f.batch, 1, 100, 7, 5, &info);
     fixture_producer(f.batch, 9, 0, 0, &info);
     assert_int_equal(append(&f, p, &info, &out), KERR_NONE);
-    store_expire_producers(f.store[0], 1000);
+    store_expire_producers(f.store[0], 1100, 101);
     assert_int_equal(append(&f, p, &info, &out), KERR_DUPLICATE_SEQUENCE_NUMBER);
-    store_expire_producers(f.store[0], 1001);
+    store_expire_producers(f.store[0], 1100, 100);
     assert_int_equal(append(&f, p, &info, &out), KERR_NONE);
     fixture_end(&f);
 }

@@ -374,9 +374,9 @@ store_retain(struct store *s, int64_t now_ms)
 }
 
 void
-store_expire_producers(struct store *s, int64_t before_ms)
+store_expire_producers(struct store *s, int64_t now_ms, int64_t keep_ms)
 {
-    s->expired_before_ms = before_ms;
+    s->expired_before_ms = now_ms - keep_ms;
 }
 
 struct store_task *
