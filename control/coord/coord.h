@@ -1,0 +1,49 @@
+/* coord.h: what the coordinator machines (control/group, control/txn) share: how a step of one
+ * takes its time and gives its results.  Machines are pure; the runtime (control/server) keeps one
+ * of each kind for every partition of the internal topic that this node leads, and stands behind
+ * struct coord_ops.
+ *
+ * A machine's state is what a replay of its partition's records gives, and nothing of it changes
+ * but by replay: a step that wants a change puts out a record and replays it itself, at once.  What
+ * is not in records (timers, members that are joining) is begun anew when a partition is loaded.
+ *
+ * The runtime appends the records of one step as one batch and holds every reply back until all
+ * records put out before it are below the high watermark.  When an append fails it throws the
+ * machine away, answers what waits with an error that clients retry, and loads the partition anew:
+ * there is no rollback.  Source: Kafka CoordinatorRuntime, CoordinatorShard; KIP-848. */
+#ifndef SLUICE_COORD_COORD_H
+#define SLUICE_COORD_COORD_H
+
+#include "core/base/bytes.h"
+#include "core/wire/wire.h"
+
+enum { COORD_CLIENT_BYTES = 256 };
+
+struct coord_ops {
+    /* A record of this step; bytes are copied.  value.at NULL: a tombstone. */
+    void (*record)(void *user, struct view key, struct view value);
+    /* Answers a request with its generated response struct, which is encoded at once.  Once for
+     * each token, in this step or in a later one. */
+    void (*reply)(void *user, uint64_t token, const void *response);
+    void (*random)(void *user, void *at, size_t bytes);
+};
+
+/* One step: the time, memory for responses that is gone after it, and where results go. */
+struct coord_step {
+    int64_t now_ms; /* wall clock, never behind that of the step before */
+    struct wire_arena *arena;
+    const struct coord_ops *ops;
+    void *user;
+};
+
+/* One request of a client. */
+struct coord_request {
+    uint64_t token;
+    const struct wire_api *api;
+    int16_t version;
+    const void *body;                     /* the generated request struct; lent for the step */
+    struct view client_id;                /* at NULL: null */
+    char client_host[COORD_CLIENT_BYTES]; /* "/127.0.0.1", as Kafka prints it */
+};
+
+#endif
