@@ -144,6 +144,38 @@ time_of(const struct batch_info *b, const struct batch_fact *f)
     return (int64_t)((uint64_t)b->base_timestamp_ms + (uint64_t)f->timestamp_delta_ms);
 }
 
+void
+batch_time_range(const struct batch_rules *rules, int64_t *first_ms, int64_t *last_ms)
+{
+    *first_ms = minus_to_min(rules->now_ms, rules->before_max_ms);
+    *last_ms = plus_to_max(rules->now_ms, rules->after_max_ms);
+}
+
+/* What the rules say of one record. */
+enum judgement { FINE, KEYLESS, BAD_TIME };
+
+struct judge {
+    bool keys_required, times_free;
+    int64_t first_ms, last_ms;
+};
+
+static struct judge
+judge_of(const struct batch_rules *rules)
+{
+    struct judge j = {.keys_required = rules->keys_required, .times_free = rules->log_append_time};
+    batch_time_range(rules, &j.first_ms, &j.last_ms);
+    return j;
+}
+
+static inline enum judgement
+judge(const struct judge *j, const struct batch_fact *f, int64_t ms)
+{
+    if (j->keys_required && !f->has_key)
+        return KEYLESS;
+    bool out = !j->times_free && ms != no_timestamp && (ms < j->first_ms || ms > j->last_ms);
+    return out ? BAD_TIME : FINE;
+}
+
 /* As Kafka, a broken form ends the walk, while bad keys and times are told after it and times win.
  */
 static int
@@ -154,10 +186,8 @@ check_records(struct view records, const struct batch_rules *rules, struct batch
     int e = batch_records_open(&r, records, b);
     if (e != ERR_OK)
         return refuse(KERR_UNKNOWN_SERVER_ERROR, why, "No memory to inflate the batch");
-    int64_t first_ms = minus_to_min(rules->now_ms, rules->before_max_ms);
-    int64_t last_ms = plus_to_max(rules->now_ms, rules->after_max_ms);
-    bool times_free = rules->log_append_time;
-    bool key_bad = false, time_bad = false;
+    struct judge rule = judge_of(rules);
+    uint32_t bad[BAD_TIME + 1] = {0};
     int64_t max_ms = no_timestamp;
     for (int32_t i = 0; i < b->record_count; i++) {
         struct batch_fact f;
@@ -169,23 +199,42 @@ check_records(struct view records, const struct batch_rules *rules, struct batch
                           "Offset deltas of the records are not 0, 1, ...");
         int64_t ms = time_of(b, &f);
         max_ms = ms > max_ms ? ms : max_ms;
-        if (rules->keys_required && !f.has_key)
-            key_bad = true;
-        else if (!times_free && ms != no_timestamp && (ms < first_ms || ms > last_ms))
-            time_bad = true;
+        bad[judge(&rule, &f, ms)]++;
     }
     if (!batch_records_done(&r))
         return r.err != ERR_OK ? refuse_form(r.err, why)
                                : refuse(KERR_INVALID_RECORD, why,
                                         "Incorrect declared batch size, records still remaining");
     b->found_timestamp_ms = max_ms;
-    if (time_bad)
+    b->bad_records = bad[BAD_TIME] + bad[KEYLESS];
+    if (bad[BAD_TIME])
         return refuse(KERR_INVALID_TIMESTAMP, why,
                       "One or more records have been rejected due to invalid timestamp");
-    if (key_bad)
+    if (bad[KEYLESS])
         return refuse(KERR_INVALID_RECORD, why,
                       "Compacted topic cannot accept message without key");
     return KERR_NONE;
+}
+
+uint32_t
+batch_faults(struct view records, const struct batch_rules *rules, const struct batch_info *info,
+             struct batch_fault *out, uint32_t max)
+{
+    struct batch_records r;
+    if (batch_records_open(&r, records, info) != ERR_OK)
+        return 0;
+    struct judge rule = judge_of(rules);
+    uint32_t n = 0;
+    for (int32_t i = 0; i < info->record_count && n < max; i++) {
+        struct batch_fact f;
+        if (batch_records_next(&r, &f) != ERR_OK)
+            return n;
+        int64_t ms = time_of(info, &f);
+        enum judgement verdict = judge(&rule, &f, ms);
+        if (verdict != FINE)
+            out[n++] = (struct batch_fault){i, verdict == KEYLESS, ms};
+    }
+    return n;
 }
 
 int

@@ -58,6 +58,8 @@ struct batch_info {
     /* After batch_check: the largest time of the records, where it read them, otherwise
      * max_timestamp_ms.  When the two differ Kafka corrects the header: batch_stamp_max. */
     int64_t found_timestamp_ms;
+    /* After batch_check: records that the rules refuse, when that is why it refused. */
+    uint32_t bad_records;
 };
 
 /* Reads the header of the batch at the front of `bytes`.  Checks magic and that length >= the
@@ -98,6 +100,21 @@ struct batch_rules {
  * by batch_thread_ready. */
 must_check int batch_check(struct view records, const struct batch_rules *rules,
                            struct batch_info *out, const char **why);
+
+/* One record that the rules refuse: it lacks a key, or its time is out of range. */
+struct batch_fault {
+    int32_t index; /* in the batch */
+    bool keyless;
+    int64_t timestamp_ms;
+};
+
+/* The first `max` faults of a batch that batch_check refused with bad_records > 0, under the same
+ * rules; reads the batch again.  Returns how many it wrote. */
+uint32_t batch_faults(struct view records, const struct batch_rules *rules,
+                      const struct batch_info *info, struct batch_fault *out, uint32_t max);
+
+/* The times that the rules allow, both inclusive. */
+void batch_time_range(const struct batch_rules *rules, int64_t *first_ms, int64_t *last_ms);
 
 enum { BATCH_INFLATED_BYTES_MAX = 256 << 20 };
 

@@ -41,11 +41,18 @@ must_check int lens_produce_next_partition(struct lens_produce *l,
 must_check int lens_produce_end_topic(struct lens_produce *l);
 must_check int lens_produce_end(struct lens_produce *l);
 
+struct lens_record_error {
+    int32_t index; /* of the record in its batch */
+    struct view text;
+};
+
 struct lens_produce_result {
     int32_t index;
     int16_t error;
     int64_t base_offset, log_append_time_ms, log_start_offset;
-    const char *error_message; /* NULL: null */
+    const char *error_message;                     /* NULL: null */
+    const struct lens_record_error *record_errors; /* version 8+ */
+    uint32_t record_error_count;
     int32_t leader_id,
         leader_epoch; /* version 10+: written as a tagged field when leader_id >= 0 */
 };

@@ -104,6 +104,17 @@ write_error_message(struct put *w, bool flexible, const char *text)
         put_u16(w, UINT16_MAX);
 }
 
+static void
+write_record_errors(struct put *w, bool flexible, const struct lens_produce_result *r)
+{
+    lens_write_length(w, flexible, r->record_error_count);
+    for (uint32_t i = 0; i < r->record_error_count; i++) {
+        put_u32(w, (uint32_t)r->record_errors[i].index);
+        lens_write_string(w, flexible, r->record_errors[i].text);
+        lens_write_no_tags(w, flexible);
+    }
+}
+
 void
 lens_produce_answer_partition(struct put *w, int16_t version, const struct lens_produce_result *r)
 {
@@ -115,7 +126,7 @@ lens_produce_answer_partition(struct put *w, int16_t version, const struct lens_
     if (version >= LOG_START)
         put_u64(w, (uint64_t)r->log_start_offset);
     if (version >= ERRORS) {
-        lens_write_length(w, flexible, 0);
+        write_record_errors(w, flexible, r);
         write_error_message(w, flexible, r->error_message);
     }
     if (version >= LEADER && r->leader_id >= 0)

@@ -39,8 +39,18 @@ answer_produce_partition(struct wire_produce_response_partition_produce_response
                          int16_t version)
 {
     static char text[ANSWER_TEXT];
+    static struct lens_record_error errors[ANSWER_ABORTED];
     answer_leader(p->current_leader);
-    p->record_errors.count = 0;
+    uint32_t error_count = 0;
+    for (int32_t i = 0; i < p->record_errors.count && i < ANSWER_ABORTED; i++) {
+        if (!p->record_errors.items[i]
+                 .batch_index_error_message.at) /* the lens has no null there */
+            p->record_errors.items[i].batch_index_error_message = view_of("", 0);
+        errors[error_count++] =
+            (struct lens_record_error){p->record_errors.items[i].batch_index,
+                                       p->record_errors.items[i].batch_index_error_message};
+    }
+    p->record_errors.count = (int32_t)error_count;
     bool message = version >= 8 && p->error_message.at;
     if (message) {
         size_t n = strnlen((const char *)p->error_message.at, p->error_message.len);
@@ -55,6 +65,8 @@ answer_produce_partition(struct wire_produce_response_partition_produce_response
         .log_append_time_ms = p->log_append_time_ms,
         .log_start_offset = p->log_start_offset,
         .error_message = message ? text : NULL,
+        .record_errors = errors,
+        .record_error_count = error_count,
         .leader_id = p->current_leader.leader_id,
         .leader_epoch = p->current_leader.leader_epoch,
     };

@@ -245,6 +245,46 @@ a_compacted_topic_wants_keys(void **state)
     }
 }
 
+/* A bad key hides a bad time of the same record, as in Kafka; a bad time decides the code. */
+static void
+the_records_that_were_refused_can_be_told(void **state)
+{
+    struct batch_rules strict = rules;
+    struct batch_info b;
+    struct batch_fault faults[4];
+    strict.keys_required = true;
+    strict.now_ms = MAKE_BASE_MS;
+    strict.before_max_ms = strict.after_max_ms = 100;
+    for (int codec = MAKE_NONE; codec < MAKE_CODECS; codec++) {
+        static const int64_t deltas[] = {0, 500, 100, 101, 0};
+        make_begin(&maker);
+        for (int32_t i = 0; i < 5; i++) {
+            struct make_record r = record(i, deltas[i]);
+            if (i == 1 || i == 4)
+                r.key = (struct view){0};
+            make_add(&maker, r);
+        }
+        struct view v = make_end(&maker, (enum make_codec)codec);
+        assert_int_equal(batch_check(v, &strict, &b, NULL), KERR_INVALID_TIMESTAMP);
+        assert_int_equal(b.bad_records, 3);
+        assert_int_equal(batch_faults(v, &strict, &b, faults, 4), 3);
+        assert_int_equal(faults[0].index, 1);
+        assert_true(faults[0].keyless);
+        assert_int_equal(faults[1].index, 3);
+        assert_false(faults[1].keyless);
+        assert_int_equal(faults[1].timestamp_ms, MAKE_BASE_MS + 101);
+        assert_int_equal(faults[2].index, 4);
+        assert_true(faults[2].keyless);
+        assert_int_equal(batch_faults(v, &strict, &b, faults, 2), 2);
+        strict.after_max_ms = 101;
+        assert_int_equal(batch_check(v, &strict, &b, NULL), KERR_INVALID_RECORD);
+        assert_int_equal(b.bad_records, 2);
+        strict.after_max_ms = 100;
+    }
+    assert_int_equal(batch_check(three(MAKE_NONE), &rules, &b, NULL), KERR_NONE);
+    assert_int_equal(b.bad_records, 0);
+}
+
 static void
 times_outside_the_bounds_are_refused_unless_the_broker_stamps(void **state)
 {
@@ -395,6 +435,7 @@ main(void)
         cmocka_unit_test(count_and_records_must_agree),
         cmocka_unit_test(offset_deltas_must_count_from_zero),
         cmocka_unit_test(a_compacted_topic_wants_keys),
+        cmocka_unit_test(the_records_that_were_refused_can_be_told),
         cmocka_unit_test(times_outside_the_bounds_are_refused_unless_the_broker_stamps),
         cmocka_unit_test(a_record_without_time_passes_any_bound),
         cmocka_unit_test(compressed_records_are_trusted_when_the_rules_say_so),
