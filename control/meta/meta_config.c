@@ -103,6 +103,8 @@ number_check(const struct meta_config_row *row, struct view value, char *normal,
     if (end != text + value.len || !fits)
         return refuse(row, value, e, why);
     (void)snprintf(normal, META_VALUE_BYTES_MAX, "%lld", v);
+    if (row == &config_rows[META_CONFIG_GZIP_LEVEL] && (v == 0 || v < row->min || v > row->max))
+        return refuse(row, view_of_text(normal), e, "Value must be between 1 and 9 or equal to -1");
     if (v < row->min) {
         (void)snprintf(why, sizeof why, "Value must be at least %lld", (long long)row->min);
         return refuse(row, view_of_text(normal), e, why);
@@ -263,6 +265,35 @@ meta_config_millionths(const struct meta_topic *t, const struct meta_rules *rule
     return (uint32_t)(strtod(meta_config_value(t, rules, c), NULL) * 1e6 + 0.5);
 }
 
+struct meta_lags
+meta_lags_of(const struct meta_topic *t, const struct meta_rules *rules)
+{
+    return (struct meta_lags){meta_config_number(t, rules, META_CONFIG_MIN_COMPACTION_LAG_MS),
+                              meta_config_number(t, rules, META_CONFIG_MAX_COMPACTION_LAG_MS)};
+}
+
+void
+meta_lags_note(struct meta_lags *lags, const struct meta_rules *rules, enum meta_config key,
+               const char *value)
+{
+    struct meta_lags defaults = meta_lags_of(NULL, rules);
+    if (key == META_CONFIG_MIN_COMPACTION_LAG_MS)
+        lags->min_ms = value ? strtoll(value, NULL, 10) : defaults.min_ms;
+    if (key == META_CONFIG_MAX_COMPACTION_LAG_MS)
+        lags->max_ms = value ? strtoll(value, NULL, 10) : defaults.max_ms;
+}
+
+int16_t
+meta_lags_check(const struct meta_lags *lags, struct meta_error *e)
+{
+    if (lags->min_ms <= lags->max_ms)
+        return KERR_NONE;
+    return meta_error_set(
+        e, KERR_INVALID_CONFIG, "conflict topic config setting %s (%lld) > %s (%lld)",
+        config_rows[META_CONFIG_MIN_COMPACTION_LAG_MS].name, (long long)lags->min_ms,
+        config_rows[META_CONFIG_MAX_COMPACTION_LAG_MS].name, (long long)lags->max_ms);
+}
+
 static int16_t
 setting_known(const struct meta_setting *s, enum meta_config key, struct meta_error *e)
 {
@@ -302,12 +333,14 @@ list_changed(const char *before, const struct meta_setting *s, char out[2 * META
 
 static int16_t
 setting_plan(const struct meta_topic *t, const struct meta_rules *rules,
-             const struct meta_setting *s, struct put *out, struct meta_error *e)
+             const struct meta_setting *s, struct meta_lags *lags, struct put *out,
+             struct meta_error *e)
 {
     enum meta_config key = meta_config_find(s->name);
     if (setting_known(s, key, e) != KERR_NONE)
         return e->code;
     if (s->operation == OPERATION_DELETE) {
+        meta_lags_note(lags, rules, key, NULL);
         if (key != META_CONFIGS && t->overrides[key])
             meta_put_config(out, t->row, key, NULL);
         return KERR_NONE;
@@ -316,9 +349,11 @@ setting_plan(const struct meta_topic *t, const struct meta_rules *rules,
     struct view value = s->value;
     if (s->operation != OPERATION_SET)
         value = list_changed(meta_config_value(t, rules, key), s, normal + META_VALUE_BYTES_MAX);
-    if (meta_config_check(&config_rows[key], value, normal, e) == KERR_NONE &&
-        (!t->overrides[key] || strcmp(t->overrides[key], normal) != 0))
-        meta_put_config(out, t->row, key, normal);
+    if (meta_config_check(&config_rows[key], value, normal, e) == KERR_NONE) {
+        meta_lags_note(lags, rules, key, normal);
+        if (!t->overrides[key] || strcmp(t->overrides[key], normal) != 0)
+            meta_put_config(out, t->row, key, normal);
+    }
     free(normal);
     return e->code;
 }
@@ -336,6 +371,7 @@ meta_plan_config(const struct meta_image *m, const struct meta_rules *rules, str
                               "The topic '%.*s' does not exist.", (int)name.len,
                               (const char *)name.at);
     bool seen[META_CONFIGS] = {false};
+    struct meta_lags lags = meta_lags_of(t, rules);
     uint8_t *start = out->at;
     for (uint32_t i = 0; i < count && e->code == KERR_NONE; i++) {
         enum meta_config key = meta_config_find(settings[i].name);
@@ -343,10 +379,12 @@ meta_plan_config(const struct meta_image *m, const struct meta_rules *rules, str
             (void)meta_error_set(e, KERR_INVALID_REQUEST, "Error due to duplicate config keys : %s",
                                  config_rows[key].name);
         else
-            (void)setting_plan(t, rules, &settings[i], out, e);
+            (void)setting_plan(t, rules, &settings[i], &lags, out, e);
         if (key != META_CONFIGS)
             seen[key] = true;
     }
+    if (e->code == KERR_NONE)
+        (void)meta_lags_check(&lags, e);
     if (e->code != KERR_NONE)
         out->at = start;
     return e->code;

@@ -1,6 +1,6 @@
 /* meta_topic.c: judges requests that create, extend and delete topics.  Order of the checks and
  * texts as Kafka 4.3 ReplicationControlManager and common/internals/Topic, with one broker. */
-#include "control/meta/meta.h"
+#include "control/meta/meta_inside.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -209,19 +209,23 @@ settings_choose(const struct meta_new_topic *t, const struct meta_setting *chose
 }
 
 static int16_t
-settings_plan(const struct meta_new_topic *t, uint32_t row, struct put *out, struct meta_error *e)
+settings_plan(const struct meta_new_topic *t, const struct meta_rules *rules, uint32_t row,
+              struct put *out, struct meta_error *e)
 {
     const struct meta_setting *chosen[META_CONFIGS] = {0};
     if (settings_choose(t, chosen, e) != KERR_NONE)
         return e->code;
     char *normal = malloc(META_VALUE_BYTES_MAX);
     must(normal != NULL);
+    struct meta_lags lags = meta_lags_of(NULL, rules);
     for (uint32_t c = 0; c < META_CONFIGS && e->code == KERR_NONE; c++)
         if (chosen[c] && meta_config_check(meta_config_row((enum meta_config)c), chosen[c]->value,
-                                           normal, e) == KERR_NONE)
+                                           normal, e) == KERR_NONE) {
+            meta_lags_note(&lags, rules, (enum meta_config)c, normal);
             meta_put_config(out, row, (enum meta_config)c, normal);
+        }
     free(normal);
-    return e->code;
+    return e->code == KERR_NONE ? meta_lags_check(&lags, e) : e->code;
 }
 
 int16_t
@@ -242,7 +246,7 @@ meta_plan_create(const struct meta_image *m, const struct meta_rules *rules,
     uint8_t *start = out->at;
     uint32_t row = m->row_free;
     meta_put_topic(out, row, t->id, meta_name_internal(t->name), t->name);
-    if (settings_plan(t, row, out, e) == KERR_NONE && t->assignment_count > 0)
+    if (settings_plan(t, rules, row, out, e) == KERR_NONE && t->assignment_count > 0)
         (void)assignments_check(t, rules, e);
     else if (e->code == KERR_NONE)
         (void)counts_check(t, e);

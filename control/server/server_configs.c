@@ -72,7 +72,12 @@ entry_of_topic(struct server_core *core, struct server_call *call, const struct 
     if (t->overrides[c])
         synonym_add(out, row->name, value, SOURCE_TOPIC);
     enum conf_key k = server_key_find(row->broker_key);
-    if (k != CONF_KEYS)
+    if (k != CONF_KEYS && !row->synonyms[0]) {
+        /* Kafka's own default of this key has no broker key: only a given one is listed. */
+        if (server_key_given(core, k))
+            synonym_add(out, row->broker_key, view_of_text(core->conf->values[k].text),
+                        SOURCE_BROKER);
+    } else if (k != CONF_KEYS)
         synonyms_of_broker(core, k, row->broker_key, out);
     else if (row->synonyms[0])
         synonym_add(out, row->synonyms, view_of_text(row->fallback), SOURCE_DEFAULT);

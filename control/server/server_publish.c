@@ -1,10 +1,9 @@
 #include "control/server/server_publish.h"
 #include "core/base/err.h"
 #include "core/shm/msg.h"
+#include "core/wire/batch.h"
 
 #include <stdlib.h>
-
-enum { COMPRESSION_PRODUCER = 255 };
 
 static uint64_t *
 bits_new(uint32_t count)
@@ -75,6 +74,21 @@ row_state(const struct meta_topic *t)
     return t->state == META_LIVE ? TABLE_LIVE : TABLE_DELETING;
 }
 
+/* compression.type's value, which meta_config_check has let in. */
+static uint8_t
+codec_of(const char *name)
+{
+    static const char *const names[] = {[BATCH_NONE] = "uncompressed",
+                                        [BATCH_GZIP] = "gzip",
+                                        [BATCH_SNAPPY] = "snappy",
+                                        [BATCH_LZ4] = "lz4",
+                                        [BATCH_ZSTD] = "zstd"};
+    for (uint8_t c = 0; c < BATCH_CODECS; c++)
+        if (strcmp(name, names[c]) == 0)
+            return c;
+    return TABLE_COMPRESSION_PRODUCER;
+}
+
 static struct table_topic_config
 topic_config(const struct meta_topic *t, const struct meta_rules *rules)
 {
@@ -100,7 +114,8 @@ topic_config(const struct meta_topic *t, const struct meta_rules *rules)
         .retention_bytes = NUMBER(RETENTION_BYTES),
         .timestamp_before_max_ms = NUMBER(TIMESTAMP_BEFORE),
         .timestamp_after_max_ms = NUMBER(TIMESTAMP_AFTER),
-        .compression = COMPRESSION_PRODUCER,
+        .write_caching = NUMBER(WRITE_CACHING) != 0,
+        .compression = codec_of(meta_config_value(t, rules, META_CONFIG_COMPRESSION)),
     };
 #undef NUMBER
     const char *policy = meta_config_value(t, rules, META_CONFIG_CLEANUP_POLICY);

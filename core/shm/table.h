@@ -12,7 +12,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { TABLE_NAME_BYTES_MAX = 249, TABLE_READ_TRIES = 1000 };
+enum {
+    TABLE_NAME_BYTES_MAX = 249,
+    TABLE_READ_TRIES = 1000,
+    TABLE_COMPRESSION_PRODUCER = 255, /* batches keep the codec that they came with */
+};
 
 enum table_row_state { TABLE_FREE, TABLE_LIVE, TABLE_DELETING };
 
@@ -25,7 +29,7 @@ struct table_topic_config {
     int64_t timestamp_before_max_ms, timestamp_after_max_ms;
     int32_t gzip_level, lz4_level, zstd_level;
     uint8_t log_append_time, cleanup_compact, cleanup_delete,
-        compression /* enum batch_codec; 255 producer */;
+        compression /* enum batch_codec, or TABLE_COMPRESSION_PRODUCER */;
     uint8_t write_caching, preallocate;
     uint8_t spare[6];
 };

@@ -17,6 +17,7 @@
 #include "core/wire/batch.h"
 #include "core/wire/kerr.h"
 #include "core/wire/lens.h"
+#include "dataplane/broker/produce_in.h"
 #include "dataplane/broker/shard.h"
 
 enum {
@@ -30,6 +31,7 @@ enum {
     ANSWER_AT_TIME = 14,
     ANSWER_AT_START = 22,
     ANSWER_START_SINCE = 5, /* version that has log_start_offset */
+    ZSTD_SINCE = 7,
 };
 
 /* One partition of the request that is being carried out. */
@@ -38,7 +40,11 @@ struct step {
     struct route_topic *topic; /* NULL: unknown */
     struct lens_produce_partition in;
     bool first, last; /* of its topic */
+    struct batch_rules rules;
     struct batch_info info;
+    struct view batch; /* what is appended: the records as they came, or in another codec */
+    void *block;       /* where they lie then; NULL */
+    void *error_block; /* what `out` says of single records; NULL */
     struct lens_produce_result out;
 };
 
@@ -137,10 +143,10 @@ step_find(const struct shard *s, const struct req *r, const struct step *step,
 }
 
 static int16_t
-step_check(const struct shard *s, struct step *step)
+step_check(const struct shard *s, const struct req *r, struct step *step)
 {
     const struct table_topic_config *c = &step->topic->fact.config;
-    struct batch_rules rules = {
+    step->rules = (struct batch_rules){
         .bytes_max = c->max_message_bytes,
         .keys_required = c->cleanup_compact,
         .log_append_time = c->log_append_time,
@@ -149,10 +155,14 @@ step_check(const struct shard *s, struct step *step)
         .now_ms = s->now_ms,
         .walk_compressed = true,
     };
-    int error = batch_check(step->in.records, &rules, &step->info, &step->out.error_message);
-    if (error == KERR_NONE && (step->info.attributes & BATCH_TRANSACTIONAL))
+    int error = batch_check(step->in.records, &step->rules, &step->info, &step->out.error_message);
+    if (error != KERR_NONE)
+        return (int16_t)error;
+    if (step->info.attributes & BATCH_TRANSACTIONAL)
         return KERR_INVALID_TXN_STATE;
-    return (int16_t)error;
+    if ((step->info.attributes & BATCH_CODEC_MASK) == BATCH_ZSTD && r->version < ZSTD_SINCE)
+        return KERR_UNSUPPORTED_COMPRESSION_TYPE;
+    return KERR_NONE;
 }
 
 /* Appends to an own log.  Gives a Kafka error code or ERR_AGAIN as store_append; a duplicate counts
@@ -187,10 +197,10 @@ static int
 step_append_own(struct shard *s, struct req *r, struct step *step, struct route_part *p)
 {
     struct store_appended done;
-    int error = log_append(s, p, &step->info, step->in.records, &done);
+    int error = log_append(s, p, &step->info, step->batch, &done);
     if (error != KERR_NONE)
         return error;
-    if (done.lsn > r->u.produce.lsn)
+    if (done.lsn > r->u.produce.lsn && !step->topic->fact.config.write_caching)
         r->u.produce.lsn = done.lsn;
     step->out.base_offset = done.base_offset;
     step->out.log_append_time_ms = done.log_append_time_ms;
@@ -203,7 +213,7 @@ static int
 step_send(struct shard *s, struct req *r, struct step *step, const struct route_part *p,
           struct job **out)
 {
-    uint32_t len = step->in.records.len;
+    uint32_t len = step->batch.len;
     if (len > SHARD_ANSWER_BLOCK_MAX)
         return KERR_MESSAGE_TOO_LARGE;
     struct job *j = mesh_job(s->mesh);
@@ -215,7 +225,7 @@ step_send(struct shard *s, struct req *r, struct step *step, const struct route_
         mesh_done(s->mesh, j);
         return ERR_AGAIN;
     }
-    memcpy(copy, step->in.records.at, len);
+    memcpy(copy, step->batch.at, len);
     j->kind = JOB_APPEND;
     j->owner = (uint16_t)p->owner;
     j->topic = p->topic;
@@ -238,8 +248,10 @@ step_answer(struct shard *s, struct req *r, struct step *step)
         return 0;
     if (step->out.error_message &&
         !answer_reserve(&r->answer, s->memory,
-                        r->answer.room - r->answer.len + (uint32_t)strlen(step->out.error_message)))
+                        r->answer.room - r->answer.len + produce_errors_bytes(&step->out))) {
         step->out.error_message = NULL;
+        step->out.record_error_count = 0;
+    }
     struct put w = answer_writer(&r->answer);
     if (step->first)
         lens_produce_answer_topic(&w, r->version, step->lens);
@@ -252,11 +264,53 @@ step_answer(struct shard *s, struct req *r, struct step *step)
     return at;
 }
 
+/* KERR_* or ERR_AGAIN; *j when the batch is on its way to another shard. */
+static int
+step_append(struct shard *s, struct req *r, struct step *step, struct job **j)
+{
+    struct route_part *p = NULL;
+    int error = step_find(s, r, step, &p);
+    if (error == KERR_NONE)
+        error = step_check(s, r, step);
+    step->batch = step->in.records;
+    if (error == KERR_NONE)
+        error = produce_recode(s, &step->topic->fact.config, &step->batch, &step->info,
+                               &step->block, &step->out.error_message);
+    if (error != KERR_NONE)
+        return error;
+    return p->owner == s->config.shard ? step_append_own(s, r, step, p)
+                                       : step_send(s, r, step, p, j);
+}
+
+/* What the answer says of a refusal. */
+static void
+step_refused(struct shard *s, struct req *r, struct step *step)
+{
+    refusal_count(s, step->out.error, step->in.records);
+    r->u.produce.failed = true;
+    if (step->info.bad_records == 0 || r->no_answer)
+        return;
+    const struct route_part *p = route_part(step->topic, step->in.index);
+    if (p->owner == s->config.shard)
+        step->out.log_start_offset = log_start(p);
+    step->error_block = produce_errors(s->memory, step->in.records, &step->rules, &step->info,
+                                       &step->topic->fact, &step->out);
+}
+
+static void
+step_end(struct shard *s, struct step *step)
+{
+    if (step->block)
+        buddy_give(s->memory, step->block);
+    if (step->error_block)
+        buddy_give(s->memory, step->error_block);
+    step->block = step->error_block = NULL;
+}
+
 /* False: not now; nothing happened. */
 static bool
 step_carry_out(struct shard *s, struct req *r, struct step *step)
 {
-    struct route_part *p = NULL;
     struct job *j = NULL;
     step->out = (struct lens_produce_result){
         .index = step->in.index,
@@ -266,20 +320,15 @@ step_carry_out(struct shard *s, struct req *r, struct step *step)
         .leader_id = -1,
         .leader_epoch = -1,
     };
-    int error = step_find(s, r, step, &p);
-    if (error == KERR_NONE)
-        error = step_check(s, step);
-    if (error == KERR_NONE && p->owner == s->config.shard)
-        error = step_append_own(s, r, step, p);
-    else if (error == KERR_NONE)
-        error = step_send(s, r, step, p, &j);
-    if (error == ERR_AGAIN)
+    step->info = (struct batch_info){0};
+    int error = step_append(s, r, step, &j);
+    if (error == ERR_AGAIN) {
+        step_end(s, step);
         return false;
-    step->out.error = (int16_t)error;
-    if (error != KERR_NONE) {
-        refusal_count(s, (int16_t)error, step->in.records);
-        r->u.produce.failed = true;
     }
+    step->out.error = (int16_t)error;
+    if (error != KERR_NONE)
+        step_refused(s, r, step);
     uint32_t at = step_answer(s, r, step);
     if (j) {
         j->part = at;
@@ -287,6 +336,7 @@ step_carry_out(struct shard *s, struct req *r, struct step *step)
         s->appends_out++;
         shard_submit(s, j);
     }
+    step_end(s, step);
     return true;
 }
 
@@ -419,7 +469,9 @@ job_append(struct shard *s, struct job *j)
         j->u.append.log_append_time_ms = done.log_append_time_ms;
         j->u.append.log_start_offset = log_start(p);
     }
-    if (error == KERR_NONE && j->u.append.acks != 0)
+    bool waits =
+        j->u.append.acks != 0 && !route_by_row(s->route, j->topic)->fact.config.write_caching;
+    if (error == KERR_NONE && waits)
         must(shard_wait_durable(s, done.lsn, NULL, j));
     else
         shard_return(s, j);

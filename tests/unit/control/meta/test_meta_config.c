@@ -1,3 +1,4 @@
+#include "control/meta/meta_inside.h"
 #include "tests/unit/control/meta/meta_fixture.h"
 
 static char normal[META_VALUE_BYTES_MAX];
@@ -30,6 +31,10 @@ bad_values_are_refused_with_kafkas_words(void **state)
         {"cleanup.policy", "foo", "String must be one of: compact, delete"},
         {"compression.type", "xx",
          "String must be one of: uncompressed, zstd, lz4, snappy, gzip, producer"},
+        {"compression.gzip.level", "0", "Value must be between 1 and 9 or equal to -1"},
+        {"compression.gzip.level", "10", "Value must be between 1 and 9 or equal to -1"},
+        {"compression.lz4.level", "18", "Value must be no more than 17"},
+        {"compression.zstd.level", "23", "Value must be no more than 22"},
     };
     for (uint32_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char text[256];
@@ -59,8 +64,6 @@ what_does_not_work_yet_takes_only_its_default(void **state)
     assert_int_equal(check("cleanup.policy", "compact"), KERR_INVALID_CONFIG);
     assert_non_null(strstr(error.text, "compaction is not available yet"));
     assert_int_equal(check("cleanup.policy", "compact,delete"), KERR_INVALID_CONFIG);
-    assert_int_equal(check("compression.type", "zstd"), KERR_INVALID_CONFIG);
-    assert_int_equal(check("compression.type", "producer"), KERR_NONE);
     assert_int_equal(check("remote.storage.enable", "true"), KERR_INVALID_CONFIG);
     assert_int_equal(check("remote.storage.enable", "false"), KERR_NONE);
     assert_int_equal(check("min.cleanable.dirty.ratio", "0.5"), KERR_NONE);
@@ -155,6 +158,26 @@ changes_that_cannot_be_are_refused(void **state)
     fixture_free(f);
 }
 
+/* Kafka LogConfig.validateValues; the words are its own. */
+static void
+a_lag_of_compaction_above_its_maximum_is_refused(void **state)
+{
+    struct fixture *f = fixture_new(4, 16);
+    struct meta_lags lags = meta_lags_of(NULL, &f->rules);
+    assert_int_equal(meta_lags_check(&lags, &f->e), KERR_NONE);
+    meta_lags_note(&lags, &f->rules, META_CONFIG_MAX_COMPACTION_LAG_MS, "5");
+    meta_lags_note(&lags, &f->rules, META_CONFIG_MIN_COMPACTION_LAG_MS, "5");
+    meta_lags_note(&lags, &f->rules, META_CONFIG_RETENTION_MS, "1");
+    assert_int_equal(meta_lags_check(&lags, &f->e), KERR_NONE);
+    meta_lags_note(&lags, &f->rules, META_CONFIG_MIN_COMPACTION_LAG_MS, "10");
+    assert_int_equal(meta_lags_check(&lags, &f->e), KERR_INVALID_CONFIG);
+    assert_string_equal(f->e.text, "conflict topic config setting min.compaction.lag.ms (10) > "
+                                   "max.compaction.lag.ms (5)");
+    meta_lags_note(&lags, &f->rules, META_CONFIG_MAX_COMPACTION_LAG_MS, NULL);
+    assert_int_equal(meta_lags_check(&lags, &f->e), KERR_NONE);
+    fixture_free(f);
+}
+
 static const char *
 broker_default(const void *user, enum meta_config c)
 {
@@ -188,6 +211,7 @@ main(void)
         cmocka_unit_test(set_and_delete_change_one_key),
         cmocka_unit_test(append_and_subtract_work_on_lists_only),
         cmocka_unit_test(changes_that_cannot_be_are_refused),
+        cmocka_unit_test(a_lag_of_compaction_above_its_maximum_is_refused),
         cmocka_unit_test(the_brokers_default_stands_between_override_and_kafkas),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

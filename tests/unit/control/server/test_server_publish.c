@@ -1,4 +1,5 @@
 #include "control/server/server_publish.h"
+#include "core/wire/batch.h"
 #include "tests/unit/control/server/region_fixture.h"
 
 struct fixture {
@@ -92,12 +93,43 @@ a_row_is_written_only_when_its_entry_is_committed(void **state)
     assert_int_equal(t.config.log_append_time, 1);
     assert_int_equal(t.config.segment_bytes, 1073741824);
     assert_int_equal(t.config.cleanup_delete, 1);
-    assert_int_equal(t.config.compression, 255);
+    assert_int_equal(t.config.compression, TABLE_COMPRESSION_PRODUCER);
+    assert_int_equal(t.config.write_caching, 0);
     struct table_want_fact w = want_row(&f, 7);
     assert_int_equal(w.state, TABLE_LIVE);
     assert_int_equal(w.topic, 2);
     assert_int_equal(w.partition, 1);
     assert_int_equal(w.leader_id, 1);
+    teardown(&f);
+}
+
+static const char *codec_named;
+
+static void
+codec_set(struct put *w)
+{
+    meta_put_config(w, 2, META_CONFIG_COMPRESSION, codec_named);
+    meta_put_config(w, 2, META_CONFIG_WRITE_CACHING, "true");
+}
+
+static void
+a_codec_and_write_caching_reach_the_row(void **state)
+{
+    static const struct {
+        const char *name;
+        uint8_t codec;
+    } codecs[] = {{"uncompressed", BATCH_NONE}, {"gzip", BATCH_GZIP}, {"snappy", BATCH_SNAPPY},
+                  {"lz4", BATCH_LZ4},           {"zstd", BATCH_ZSTD}, {"producer", 255}};
+    struct fixture f;
+    setup(&f, 4096);
+    entry(&f, topic_made);
+    for (uint32_t i = 0; i < sizeof codecs / sizeof *codecs; i++) {
+        codec_named = codecs[i].name;
+        entry(&f, codec_set);
+        server_publish_rows(&f.publish, i + 2);
+        assert_int_equal(topic_row(&f, 2).config.compression, codecs[i].codec);
+        assert_int_equal(topic_row(&f, 2).config.write_caching, 1);
+    }
     teardown(&f);
 }
 
@@ -209,6 +241,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_row_is_written_only_when_its_entry_is_committed),
+        cmocka_unit_test(a_codec_and_write_caching_reach_the_row),
         cmocka_unit_test(a_row_that_is_right_keeps_its_version_over_a_restart),
         cmocka_unit_test(each_shard_hears_of_each_change),
         cmocka_unit_test(a_full_ring_only_delays_bells),

@@ -197,6 +197,7 @@ static const struct table_topic_config harness_topic_config = {
     .segment_ms = 604800000,
     .timestamp_before_max_ms = INT64_MAX,
     .timestamp_after_max_ms = INT64_MAX,
+    .compression = TABLE_COMPRESSION_PRODUCER,
 };
 
 static inline void

@@ -193,6 +193,118 @@ a_duplicate_is_a_success_with_the_first_offset(void **state)
     harness_free(h);
 }
 
+/* One topic with that configuration, its partitions 0 and 1 on the shards there are. */
+static struct harness *
+with_config(uint32_t shards, const struct table_topic_config *config)
+{
+    struct harness *h = harness_new(shards, NULL);
+    harness_topic_write(h, 0, "0rders", 2, config);
+    harness_ring_row(h, MSG_TOPIC, 0);
+    harness_ring_row(h, MSG_WANT, 0);
+    harness_ring_row(h, MSG_WANT, 1);
+    fake_stream_open(&h->streams[0], 0);
+    harness_turn(h);
+    return h;
+}
+
+static void
+a_topic_with_a_codec_stores_it_on_the_own_and_on_another_shard(void **state)
+{
+    (void)state;
+    struct table_topic_config config = harness_topic_config;
+    config.compression = BATCH_LZ4;
+    config.lz4_level = 9;
+    for (int32_t partition = 0; partition < 2; partition++) {
+        struct harness *h = with_config(2, &config);
+        harness_produce(h, 0, V, 77, -1, "0rders", partition, harness_batch(50));
+        assert_int_equal(answer_of(h, V).error_code, KERR_NONE);
+        const struct plog *log =
+            route_part(route_by_row(h->shards[partition].route, 0), partition)->log;
+        struct batch_info info;
+        struct batch_rules rules = {.bytes_max = 10000,
+                                    .before_max_ms = INT64_MAX,
+                                    .after_max_ms = INT64_MAX,
+                                    .walk_compressed = true};
+        assert_int_equal(log->end, 50);
+        assert_int_equal(batch_header(view_of(log->bytes, BATCH_HEADER_BYTES), &info), ERR_OK);
+        assert_int_equal(info.attributes, BATCH_LZ4);
+        assert_int_equal(batch_check(view_of(log->bytes, info.bytes), &rules, &info, NULL),
+                         KERR_NONE);
+        assert_int_equal(info.record_count, 50);
+        assert_int_equal(harness_counter(h, 0, COUNTER_PRODUCE_RECOMPRESSED), 1);
+        harness_turns(h, 2);
+        assert_int_equal(buddy_used(h->shards[0].memory), 0);
+        harness_free(h);
+    }
+}
+
+static void
+write_caching_answers_before_the_batch_is_durable_and_hides_it_from_consumers(void **state)
+{
+    (void)state;
+    struct table_topic_config config = harness_topic_config;
+    config.write_caching = 1;
+    for (int32_t partition = 0; partition < 2; partition++) {
+        struct harness *h = with_config(2, &config);
+        h->stores[0]->disk_late = h->stores[1]->disk_late = true;
+        harness_produce(h, 0, V, 77, -1, "0rders", partition, harness_batch(3));
+        struct wire_produce_response_partition_produce_response p = answer_of(h, V);
+        assert_int_equal(p.error_code, KERR_NONE);
+        assert_int_equal(p.base_offset, 0);
+        const struct plog *log =
+            route_part(route_by_row(h->shards[partition].route, 0), partition)->log;
+        assert_int_equal(log->end, 3);
+        assert_int_equal(log->durable, 0);
+        harness_free(h);
+    }
+}
+
+static void
+records_without_a_key_on_a_compacted_topic_are_named_one_by_one(void **state)
+{
+    (void)state;
+    static struct make_batch m;
+    struct table_topic_config config = harness_topic_config;
+    config.cleanup_compact = 1;
+    for (int16_t version = 3; version <= 13; version++) {
+        struct harness *h = with_config(1, &config);
+        make_begin(&m);
+        for (int32_t i = 0; i < 3; i++)
+            make_add(&m, (struct make_record){.offset_delta = i,
+                                              .key = i == 1 ? view_of_text("k") : view_of(0, 0)});
+        harness_produce(h, 0, version, 77, -1, "0rders", 0, make_end(&m, MAKE_ZSTD));
+        struct wire_produce_response_partition_produce_response p = answer_of(h, version);
+        assert_int_equal(p.error_code, KERR_INVALID_RECORD);
+        assert_int_equal(p.log_start_offset, version >= 5 ? 0 : -1);
+        if (version >= 8) {
+            assert_int_equal(p.record_errors.count, 2);
+            assert_int_equal(p.record_errors.items[0].batch_index, 0);
+            assert_int_equal(p.record_errors.items[1].batch_index, 2);
+        }
+        assert_int_equal(h->stores[0]->lsn, 0);
+        harness_turns(h, 2);
+        assert_int_equal(buddy_used(h->shards[0].memory), 0);
+        harness_free(h);
+    }
+}
+
+/* Kafka ProduceRequest.validateRecords: clients of that time cannot read it back. */
+static void
+zstd_is_refused_before_version_7(void **state)
+{
+    (void)state;
+    static struct make_batch m;
+    for (int16_t version = 6; version <= 7; version++) {
+        struct harness *h = one_shard();
+        make_begin(&m);
+        make_add(&m, (struct make_record){.key = view_of_text("k")});
+        harness_produce(h, 0, version, 77, -1, "0rders", 0, make_end(&m, MAKE_ZSTD));
+        assert_int_equal(answer_of(h, version).error_code,
+                         version < 7 ? KERR_UNSUPPORTED_COMPRESSION_TYPE : KERR_NONE);
+        harness_free(h);
+    }
+}
+
 static void
 acks_all_needs_min_insync_replicas(void **state)
 {
@@ -470,6 +582,11 @@ main(void)
         cmocka_unit_test(a_batch_of_an_old_format_is_counted_as_such),
         cmocka_unit_test(a_transactional_batch_is_refused_as_of_no_transaction),
         cmocka_unit_test(a_duplicate_is_a_success_with_the_first_offset),
+        cmocka_unit_test(a_topic_with_a_codec_stores_it_on_the_own_and_on_another_shard),
+        cmocka_unit_test(
+            write_caching_answers_before_the_batch_is_durable_and_hides_it_from_consumers),
+        cmocka_unit_test(records_without_a_key_on_a_compacted_topic_are_named_one_by_one),
+        cmocka_unit_test(zstd_is_refused_before_version_7),
         cmocka_unit_test(acks_all_needs_min_insync_replicas),
         cmocka_unit_test(a_fenced_shard_is_no_leader),
         cmocka_unit_test(a_full_journal_stalls_the_request_until_there_is_room),
