@@ -202,10 +202,10 @@ recover(struct server_log *l)
         rc = snapshot_read(l);
     if (rc != ERR_OK)
         return rc;
-    uint64_t lsn_last;
+    struct journal_end end;
     if (l->snapshot_there)
         rc = journal_recover(&l->disk, &l->config, l->place.generation, l->place.lsn, entry_replay,
-                             l, &lsn_last);
+                             l, &end);
     if (rc != ERR_OK) {
         log_error("control", "the metadata journal cannot be recovered generation=%llu error=%s",
                   (unsigned long long)l->place.generation, err_name(rc));

@@ -18,11 +18,13 @@
  * an ack that no later frame recorded in durable_upto, a frame without records (a mark) records
  * it: from then on a damaged frame can be told from a torn one.
  *
- * Frame numbers only grow: tail <= durable <= submit <= open.
- * I1 frames [tail, open] lie in the arena in order of place, none overlaps, none crosses its end.
- * I2 frames are submitted in order, and at most K are between durable and submit.
+ * Between frames lie extents (journal_extent.c): they have a number like frames, but no seq.
+ * Numbers only grow: tail <= durable <= written <= submit <= open.
+ * I1 [tail, open] lie in the arena in order of place, none overlaps, none crosses its end.
+ * I2 frames are submitted in order, and at most K are between written and submit.
  * I3 place, seq, lsn and ring position grow together; modulo arena_bytes a place is an address.
- * I4 a file is written again only when every record in it was released. */
+ * I4 a file is written again only when every record in it was released.
+ * I5 durable: a frame that is written, all before it too, and every extent before it. */
 #include "core/base/clock.h"
 #include "core/base/crc32c.h"
 #include "core/base/err.h"
@@ -33,54 +35,10 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-enum {
-    JOURNAL_GOOD_BYTES = 256 << 10,
-    JOURNAL_SLABS = 64,
-    JOURNAL_FILES_MAX = 1 << 14,
-};
+enum { JOURNAL_GOOD_BYTES = 256 << 10, JOURNAL_FILES_MAX = 1 << 14 };
 #define JOURNAL_WAIT_NS UINT64_C(250000)
 #define JOURNAL_IDLE_NS UINT64_C(5000000)
 #define JOURNAL_FULL_NS UINT64_C(500000000)
-
-struct frame {
-    uint64_t place, ring; /* of its first byte */
-    uint64_t lsn_first;
-    uint32_t used, records; /* header included */
-    bool done, mark;
-};
-
-struct journal {
-    struct disk *disk;
-    struct journal_config config;
-    uint64_t generation;
-    int error;
-    struct journal_files files;
-    int32_t *file_numbers;
-    uint64_t *lsn_last;                /* per file: of the last record in it */
-    uint64_t file_oldest, file_newest; /* ordinals of the ring; modulo file_count: the file */
-    uint8_t *arena;
-    struct frame *frames; /* ring of frame_slots; frame n has seq n + 1 */
-    uint64_t frame_slots;
-    uint64_t tail, durable, submit, open; /* frame numbers */
-    bool open_any;                        /* frame `open` has begun */
-    uint64_t place_next, ring_next, lsn_next, keep;
-    uint64_t open_since_ns, ack_ns, now_ns;
-    uint64_t make_ns;       /* no file is made before */
-    uint64_t durable_noted; /* highest durable_upto in a submitted frame */
-    uint64_t durable_data;  /* seq of the newest durable frame that is not a mark */
-    uint64_t lsn_durable;
-    uint32_t prev_crc;
-    uint32_t pins[JOURNAL_SLABS];
-    struct disk_op ops[JOURNAL_FLIGHT_MAX];
-    bool busy[JOURNAL_FLIGHT_MAX];
-    struct journal_stats stats;
-};
-
-static struct frame *
-frame_of(const struct journal *j, uint64_t n)
-{
-    return &j->frames[n % j->frame_slots];
-}
 
 static void
 fail(struct journal *j, int error, const char *what)
@@ -165,41 +123,10 @@ journal_free(struct journal *j)
 /* ---- appending ---------------------------------------------------------------------------------
  */
 
-static uint32_t
-slab_of(const struct journal *j, uint64_t place)
+void
+journal_frame_seal(struct journal *j)
 {
-    return (uint32_t)(place % j->config.arena_bytes * JOURNAL_SLABS / j->config.arena_bytes);
-}
-
-static bool
-frame_may_go(const struct journal *j, const struct frame *f)
-{
-    uint64_t limit = f->place + journal_round(f->used, JOURNAL_BLOCK);
-    if (limit > j->keep)
-        return false;
-    for (uint32_t s = slab_of(j, f->place), last = slab_of(j, limit - 1); s <= last; s++)
-        if (j->pins[s])
-            return false;
-    return true;
-}
-
-/* Drops the oldest frames until arena bytes up to `limit` (a place) can be written. */
-static bool
-arena_reach(struct journal *j, uint64_t limit)
-{
-    while (j->tail < j->durable && frame_of(j, j->tail)->place + j->config.arena_bytes < limit) {
-        if (!frame_may_go(j, frame_of(j, j->tail)))
-            return false;
-        j->tail++;
-    }
-    return j->tail == j->open + j->open_any ||
-           frame_of(j, j->tail)->place + j->config.arena_bytes >= limit;
-}
-
-static void
-frame_seal(struct journal *j)
-{
-    struct frame *f = frame_of(j, j->open);
+    struct frame *f = journal_frame_of(j, j->open);
     uint64_t bytes = journal_round(f->used, JOURNAL_BLOCK);
     memset(j->arena + f->place % j->config.arena_bytes + f->used, 0, bytes - f->used);
     j->place_next = f->place + bytes;
@@ -208,36 +135,52 @@ frame_seal(struct journal *j)
     j->open++;
 }
 
-/* Where a new frame of `bytes` would begin; false when the ring or the arena has no room. */
 static bool
-frame_room(struct journal *j, uint64_t bytes, uint64_t *place, uint64_t *ring)
+file_free(const struct journal *j, uint64_t ordinal)
 {
-    uint64_t size = j->config.arena_bytes, file = j->config.file_bytes;
-    *place = j->place_next;
-    if (*place % size + bytes > size)
-        *place = journal_round(*place, size);
+    return ordinal - j->file_oldest < j->config.file_count &&
+           j->files.file[ordinal % j->config.file_count] >= 0;
+}
+
+/* What is kept for extents that fail fits into one file. */
+bool
+journal_ring_kept(const struct journal *j, uint64_t ordinal)
+{
+    return j->extent_bytes == 0 || j->rescuing || file_free(j, ordinal + 1);
+}
+
+bool
+journal_frame_ring(struct journal *j, uint64_t bytes, uint64_t *ring)
+{
+    uint64_t file = j->config.file_bytes;
     *ring = j->ring_next;
     if (*ring % file + bytes > file || *ring % file == 0)
         *ring = journal_round(*ring, file) + JOURNAL_BLOCK;
-    uint64_t ordinal = *ring / file;
-    if (ordinal - j->file_oldest >= j->config.file_count ||
-        j->files.file[ordinal % j->config.file_count] < 0)
-        return false;
-    return arena_reach(j, *place + bytes);
+    return file_free(j, *ring / file) && journal_ring_kept(j, *ring / file);
 }
 
-static bool
-frame_begin(struct journal *j, uint64_t bytes)
+void
+journal_frame_begin(struct journal *j, uint64_t place, uint64_t ring)
 {
-    uint64_t place, ring;
-    if (!frame_room(j, bytes, &place, &ring))
-        return false;
-    *frame_of(j, j->open) = (struct frame){
+    *journal_frame_of(j, j->open) = (struct frame){
         .place = place, .ring = ring, .lsn_first = j->lsn_next, .used = FRAME_HEADER_BYTES};
     j->file_newest = ring / j->config.file_bytes;
     j->lsn_last[j->file_newest % j->config.file_count] = j->lsn_next - 1;
     j->open_any = true;
     j->open_since_ns = CLOCK_NEVER; /* the next step says */
+}
+
+/* Begins a frame with room for `bytes`; false when the ring or the arena has none. */
+static bool
+frame_begin(struct journal *j, uint64_t bytes)
+{
+    uint64_t ring, place = j->place_next, size = j->config.arena_bytes;
+    if (place % size + bytes > size)
+        place = journal_round(place, size);
+    if (!journal_frame_ring(j, bytes, &ring) ||
+        !journal_arena_reach(j, place + bytes + journal_arena_kept(j)))
+        return false;
+    journal_frame_begin(j, place, ring);
     return true;
 }
 
@@ -248,24 +191,15 @@ frame_fits(struct journal *j, const struct frame *f, uint32_t bytes)
     uint64_t total = journal_round((uint64_t)f->used + bytes, JOURNAL_BLOCK);
     uint64_t size = j->config.arena_bytes, file = j->config.file_bytes;
     return (uint64_t)f->used + bytes <= JOURNAL_FRAME_FILL && f->place % size + total <= size &&
-           f->ring % file + total <= file && arena_reach(j, f->place + total);
+           f->ring % file + total <= file && journal_ring_kept(j, f->ring / file) &&
+           journal_arena_reach(j, f->place + total + journal_arena_kept(j));
 }
 
-int
-journal_append(struct journal *j, uint32_t kind, uint32_t body_bytes, struct journal_slot *out)
+void
+journal_record_add(struct journal *j, uint32_t kind, uint32_t body_bytes, struct journal_slot *out)
 {
-    if (j->error != ERR_OK)
-        return j->error;
-    if (body_bytes > j->config.record_bytes_max - RECORD_HEADER_BYTES - FRAME_HEADER_BYTES)
-        return ERR_LIMIT;
-    uint32_t need =
-        (uint32_t)journal_round((uint64_t)RECORD_HEADER_BYTES + body_bytes, RECORD_ALIGN);
-    if (j->open_any && !frame_fits(j, frame_of(j, j->open), need))
-        frame_seal(j);
-    if (!j->open_any &&
-        !frame_begin(j, journal_round((uint64_t)FRAME_HEADER_BYTES + need, JOURNAL_BLOCK)))
-        return ERR_AGAIN;
-    struct frame *f = frame_of(j, j->open);
+    uint32_t need = record_bytes(body_bytes);
+    struct frame *f = journal_frame_of(j, j->open);
     uint8_t *at = j->arena + f->place % j->config.arena_bytes + f->used;
     set_u32(at, body_bytes);
     set_u32(at + 4, kind);
@@ -277,6 +211,23 @@ journal_append(struct journal *j, uint32_t kind, uint32_t body_bytes, struct jou
     j->lsn_last[j->file_newest % j->config.file_count] = out->lsn;
     f->used += need;
     f->records++;
+}
+
+int
+journal_append(struct journal *j, uint32_t kind, uint32_t body_bytes, struct journal_slot *out)
+{
+    if (j->error != ERR_OK)
+        return j->error;
+    if (body_bytes > j->config.record_bytes_max - RECORD_HEADER_BYTES - FRAME_HEADER_BYTES)
+        return ERR_LIMIT;
+    uint32_t need = record_bytes(body_bytes);
+    if (j->open_any && !frame_fits(j, journal_frame_of(j, j->open), need))
+        journal_frame_seal(j);
+    if (!j->open_any &&
+        !frame_begin(j, journal_round((uint64_t)FRAME_HEADER_BYTES + need, JOURNAL_BLOCK)))
+        return ERR_AGAIN;
+    journal_record_add(j, kind, body_bytes, out);
+    journal_frame_of(j, j->open)->fixed = true;
     return ERR_OK;
 }
 
@@ -286,17 +237,18 @@ journal_append(struct journal *j, uint32_t kind, uint32_t body_bytes, struct jou
 static void
 frame_submit(struct journal *j)
 {
-    struct frame *f = frame_of(j, j->submit);
+    struct frame *f = journal_frame_of(j, j->submit);
     uint8_t *at = j->arena + f->place % j->config.arena_bytes;
     uint64_t bytes = journal_round(f->used, JOURNAL_BLOCK);
+    f->seq = ++j->seq_submitted;
     struct frame_header h = {
         .magic = JOURNAL_FRAME_MAGIC,
         .header_bytes = FRAME_HEADER_BYTES,
         .flags = f->mark ? FRAME_FLAG_MARK : 0,
         .generation = j->generation,
-        .seq = j->submit + 1,
+        .seq = f->seq,
         .lsn_first = f->lsn_first,
-        .durable_upto = j->durable,
+        .durable_upto = j->seq_durable,
         .prev_crc = j->prev_crc,
         .record_count = f->records,
         .payload_bytes = f->used - FRAME_HEADER_BYTES,
@@ -305,7 +257,7 @@ frame_submit(struct journal *j)
     journal_frame_write(&h, at);
     j->prev_crc = journal_frame_crc(at, bytes);
     set_u32(at + FRAME_AT_CRC, j->prev_crc);
-    j->durable_noted = j->durable;
+    j->durable_noted = j->seq_durable;
     uint32_t slot = 0;
     while (j->busy[slot])
         slot++;
@@ -326,17 +278,31 @@ frame_submit(struct journal *j)
     j->disk->ops->submit(j->disk->self, &j->ops[slot]);
 }
 
-/* I2: not only few in flight, but none far ahead of the durable point. */
+/* I2: not only few in flight, but none far ahead of those that are written. */
 static bool
 window_open(const struct journal *j)
 {
-    return j->submit - j->durable < j->config.frames_in_flight;
+    return j->seq_submitted - j->seq_written < j->config.frames_in_flight;
+}
+
+static bool
+all_written(const struct journal *j)
+{
+    return j->seq_submitted == j->seq_written;
 }
 
 static bool
 mark_wanted(const struct journal *j)
 {
-    return !j->open_any && j->submit == j->durable && j->durable_noted < j->durable_data;
+    return !j->open_any && j->open == j->durable && j->durable_noted < j->durable_data;
+}
+
+/* Extents are no business of the ring. */
+static void
+extents_pass(struct journal *j)
+{
+    while (j->submit < j->open && journal_frame_of(j, j->submit)->extent)
+        j->submit++;
 }
 
 static void
@@ -345,8 +311,8 @@ mark_write(struct journal *j)
     j->ack_ns = j->now_ns; /* without room: try again after another pause */
     if (!frame_begin(j, JOURNAL_BLOCK))
         return;
-    frame_of(j, j->open)->mark = true;
-    frame_seal(j);
+    journal_frame_of(j, j->open)->mark = true;
+    journal_frame_seal(j);
     j->stats.marks++;
 }
 
@@ -362,14 +328,54 @@ journal_step(struct journal *j, uint64_t now_ns)
         journal_files_make(&j->files, j->file_newest);
     if (mark_wanted(j) && now_ns - j->ack_ns >= JOURNAL_IDLE_NS)
         mark_write(j);
+    extents_pass(j);
     if (j->open_any && j->submit == j->open && window_open(j)) {
-        const struct frame *f = frame_of(j, j->open);
-        if (j->submit == j->durable || f->used >= JOURNAL_GOOD_BYTES ||
+        const struct frame *f = journal_frame_of(j, j->open);
+        if (all_written(j) || f->used >= JOURNAL_GOOD_BYTES ||
             now_ns - j->open_since_ns >= JOURNAL_WAIT_NS)
-            frame_seal(j);
+            journal_frame_seal(j);
     }
-    while (j->submit < j->open && window_open(j))
+    while (j->submit < j->open && window_open(j)) {
         frame_submit(j);
+        extents_pass(j);
+    }
+}
+
+static bool
+extent_done(const struct journal *j, const struct frame *x)
+{
+    return x->done || (x->lsn_first && x->lsn_first <= j->lsn_written);
+}
+
+/* I5 and I2: both points move over whole groups of extents and the frame behind them. */
+void
+journal_prefix_move(struct journal *j)
+{
+    for (uint64_t n = j->written; n < j->submit; n++) {
+        const struct frame *f = journal_frame_of(j, n);
+        if (f->extent)
+            continue;
+        if (!f->done)
+            break;
+        j->written = n + 1;
+        j->seq_written = f->seq;
+        if (f->records)
+            j->lsn_written = f->lsn_first + f->records - 1;
+    }
+    for (uint64_t n = j->durable; n < j->written; n++) {
+        const struct frame *f = journal_frame_of(j, n);
+        if (f->extent && !extent_done(j, f))
+            return;
+        if (f->extent)
+            continue;
+        j->durable = n + 1;
+        j->seq_durable = f->seq;
+        j->ack_ns = j->now_ns;
+        if (f->mark)
+            continue;
+        j->lsn_durable = f->lsn_first + f->records - 1;
+        j->durable_data = f->seq;
+    }
 }
 
 bool
@@ -393,14 +399,7 @@ journal_take(struct journal *j, struct disk_op *op)
     ((struct frame *)op->user)->done = true;
     if (j->error != ERR_OK)
         return true;
-    while (j->durable < j->submit && frame_of(j, j->durable)->done) {
-        const struct frame *f = frame_of(j, j->durable++);
-        j->ack_ns = j->now_ns;
-        if (f->mark)
-            continue;
-        j->lsn_durable = f->lsn_first + f->records - 1;
-        j->durable_data = j->durable;
-    }
+    journal_prefix_move(j);
     return true;
 }
 
@@ -431,7 +430,7 @@ journal_deadline(const struct journal *j)
     if (j->error != ERR_OK)
         return CLOCK_NEVER;
     if (j->open_any && j->submit == j->open && window_open(j))
-        return j->submit == j->durable || j->open_since_ns == CLOCK_NEVER
+        return all_written(j) || j->open_since_ns == CLOCK_NEVER
                    ? j->now_ns
                    : j->open_since_ns + JOURNAL_WAIT_NS;
     return mark_wanted(j) ? j->ack_ns + JOURNAL_IDLE_NS : CLOCK_NEVER;
@@ -458,65 +457,9 @@ journal_room(const struct journal *j, uint64_t *used, uint64_t *total)
     *total = j->config.file_bytes * j->config.file_count;
     uint64_t limit = j->ring_next;
     if (j->open_any)
-        limit = frame_of(j, j->open)->ring + frame_of(j, j->open)->used;
+        limit = journal_frame_of(j, j->open)->ring + journal_frame_of(j, j->open)->used;
     uint64_t first = j->file_oldest * j->config.file_bytes;
     *used = limit > first ? limit - first : 0;
-}
-
-const uint8_t *
-journal_at(const struct journal *j, uint64_t place)
-{
-    return j->arena + place % j->config.arena_bytes;
-}
-
-uint64_t
-journal_place_first(const struct journal *j)
-{
-    return j->tail < j->open + j->open_any ? frame_of(j, j->tail)->place : j->place_next;
-}
-
-uint64_t
-journal_place_durable(const struct journal *j)
-{
-    return j->durable < j->open + j->open_any ? frame_of(j, j->durable)->place : j->place_next;
-}
-
-uint64_t
-journal_place_limit(const struct journal *j)
-{
-    if (!j->open_any)
-        return j->place_next;
-    return frame_of(j, j->open)->place + frame_of(j, j->open)->used;
-}
-
-void
-journal_keep(struct journal *j, uint64_t place)
-{
-    j->keep = place;
-}
-
-static void
-pins_add(struct journal *j, uint64_t place, uint64_t limit, uint32_t delta)
-{
-    must(place < limit && limit - place <= j->config.arena_bytes);
-    uint32_t s = slab_of(j, place);
-    uint32_t count = (slab_of(j, limit - 1) + JOURNAL_SLABS - s) % JOURNAL_SLABS + 1;
-    if (count == 1 && limit - place > j->config.arena_bytes / 2)
-        count = JOURNAL_SLABS; /* all the way round */
-    for (uint32_t i = 0; i < count; i++)
-        j->pins[(s + i) % JOURNAL_SLABS] += delta;
-}
-
-void
-journal_pin(struct journal *j, uint64_t place, uint64_t limit)
-{
-    pins_add(j, place, limit, 1);
-}
-
-void
-journal_unpin(struct journal *j, uint64_t place, uint64_t limit)
-{
-    pins_add(j, place, limit, UINT32_MAX);
 }
 
 void

@@ -30,17 +30,21 @@ struct journal_config {
 
 enum { JOURNAL_FLIGHT_MAX = 8 };
 
+struct journal_end {
+    uint64_t lsn_last;  /* of the last good record (lsn_after when none) */
+    uint64_t lsn_acked; /* every record up to here is known to have been acknowledged */
+};
+
 /* Recovery, before journal_init; blocks.  Syncs and reads the files under config->dir and calls
  * each(user, lsn, kind, body) for every record of `generation` behind lsn_after, in order; body is
  * lent for the call.  A torn tail is cut (not reported as an error); a bad frame that was
- * acknowledged is ERR_CORRUPT with the place in a log line.  No files: ERR_OK, no calls. *lsn_last:
- * of the last good record (lsn_after when none).  each() returns ERR_OK to go on, or an error that
- * is passed on. */
+ * acknowledged is ERR_CORRUPT with the place in a log line.  No files: ERR_OK, no calls.  each()
+ * returns ERR_OK to go on, or an error that is passed on. */
 must_check int journal_recover(struct disk *disk, const struct journal_config *config,
                                uint64_t generation, uint64_t lsn_after,
                                int (*each)(void *user, uint64_t lsn, uint32_t kind,
                                            struct view body),
-                               void *user, uint64_t *lsn_last);
+                               void *user, struct journal_end *end);
 
 /* Starts a new generation at the beginning of the ring (files are created and zero-written when
  * missing or of another geometry; blocks).  The owner has made everything older durable elsewhere,
@@ -59,6 +63,32 @@ struct journal_slot {
  * ERR_LIMIT: larger than record_bytes_max. */
 must_check int journal_append(struct journal *j, uint32_t kind, uint32_t body_bytes,
                               struct journal_slot *out);
+
+/* ---- extents -----------------------------------------------------------------------------------
+ * A large record need not travel through the ring: its bytes lie in the arena, between frames, and
+ * the owner writes them to a file of its own, while the frame with the record that tells of it is
+ * on its way.  Records count as durable (journal_durable_lsn, durable_upto in frames) only when
+ * every extent up to them has ended too. */
+struct journal_extent {
+    uint32_t bytes; /* wanted */
+    uint32_t phase; /* place modulo 4096 wanted, so that direct writes need no copy */
+    uint8_t *at;
+    uint64_t place, number;
+    struct journal_slot slot; /* of the record */
+};
+
+enum { JOURNAL_EXTENT_SHARE = 8 }; /* of the arena, for extents that have not ended */
+
+/* Takes memory for an extent and appends the record that tells of it.  `at` is to be filled before
+ * it is written.  ERR_AGAIN: no room now; ERR_LIMIT: too large, or too many have not ended. */
+must_check int journal_extent_append(struct journal *j, uint32_t kind, uint32_t body_bytes,
+                                     struct journal_extent *x);
+/* Its bytes are on stable storage. */
+void journal_extent_end(struct journal *j, uint64_t number);
+/* Its bytes could not be written: appends a record that has them; the extent has ended when that
+ * is durable.  Room for it is kept.  Errors as of journal_append. */
+must_check int journal_extent_rescue(struct journal *j, uint64_t number, uint32_t kind,
+                                     uint32_t body_bytes, struct journal_slot *out);
 
 /* Submits the open frame when a place in flight is free.  Call once a turn, after the appends. */
 void journal_step(struct journal *j, uint64_t now_ns);

@@ -38,6 +38,12 @@ frame_bytes(const struct frame_header *h)
     return journal_round((uint64_t)FRAME_HEADER_BYTES + h->payload_bytes, JOURNAL_BLOCK);
 }
 
+static inline uint32_t
+record_bytes(uint32_t body_bytes)
+{
+    return (uint32_t)journal_round((uint64_t)RECORD_HEADER_BYTES + body_bytes, RECORD_ALIGN);
+}
+
 void journal_path(const struct journal_config *config, uint32_t index,
                   char out[static JOURNAL_PATH_BYTES]);
 
@@ -87,5 +93,72 @@ uint64_t journal_files_missing(const struct journal_files *f); /* bytes still to
 /* True when the operation was of the making; *error: why that failed.  ERR_NO_SPACE: it begins anew
  * with the next journal_files_make, or a later one. */
 bool journal_files_take(struct journal_files *f, struct disk_op *op, int *error);
+
+/* ---- journal.c, journal_arena.c -----------------------------------------------------------------
+ */
+
+enum { JOURNAL_SLABS = 64 };
+
+/* A stretch of the arena: a frame, or an extent: bytes that the owner writes to a file of its own.
+ */
+struct frame {
+    uint64_t place, ring;   /* of its first byte */
+    uint64_t seq;           /* of a frame that was submitted */
+    uint64_t lsn_first;     /* of an extent: of the record that has its bytes when they cannot be
+                             * written, 0 none */
+    uint32_t used, records; /* header included */
+    bool done, mark, extent;
+    bool fixed; /* somebody knows places in it: it stays where it is */
+};
+
+struct journal {
+    struct disk *disk;
+    struct journal_config config;
+    uint64_t generation;
+    int error;
+    struct journal_files files;
+    int32_t *file_numbers;
+    uint64_t *lsn_last;                /* per file: of the last record in it */
+    uint64_t file_oldest, file_newest; /* ordinals of the ring; modulo file_count: the file */
+    uint8_t *arena;
+    struct frame *frames; /* ring of frame_slots */
+    uint64_t frame_slots;
+    uint64_t tail, durable, written, submit, open; /* numbers of frames and extents */
+    bool open_any;                                 /* frame `open` has begun */
+    uint64_t seq_submitted, seq_written, seq_durable;
+    uint64_t place_next, ring_next, lsn_next, keep;
+    uint64_t open_since_ns, ack_ns, now_ns;
+    uint64_t make_ns;       /* no file is made before */
+    uint64_t durable_noted; /* highest durable_upto in a submitted frame */
+    uint64_t durable_data;  /* seq of the newest durable frame that is not a mark */
+    uint64_t lsn_durable, lsn_written;
+    uint64_t extent_bytes; /* of extents that are not done, in arena bytes */
+    bool rescuing;         /* the append under way may use what is kept for failed extents */
+    uint32_t prev_crc;
+    uint32_t pins[JOURNAL_SLABS];
+    struct disk_op ops[JOURNAL_FLIGHT_MAX];
+    bool busy[JOURNAL_FLIGHT_MAX];
+    struct journal_stats stats;
+};
+
+static inline struct frame *
+journal_frame_of(const struct journal *j, uint64_t n)
+{
+    return &j->frames[n % j->frame_slots];
+}
+
+/* Drops the oldest stretches until arena bytes up to `limit` (a place) can be written. */
+bool journal_arena_reach(struct journal *j, uint64_t limit);
+/* Arena bytes that an append leaves alone, so that extents which fail can be journaled. */
+uint64_t journal_arena_kept(const struct journal *j);
+
+/* journal.c, for journal_extent.c */
+void journal_frame_seal(struct journal *j);
+bool journal_frame_ring(struct journal *j, uint64_t bytes, uint64_t *ring);
+bool journal_ring_kept(const struct journal *j, uint64_t ordinal);
+void journal_frame_begin(struct journal *j, uint64_t place, uint64_t ring);
+void journal_record_add(struct journal *j, uint32_t kind, uint32_t body_bytes,
+                        struct journal_slot *out);
+void journal_prefix_move(struct journal *j);
 
 #endif

@@ -47,6 +47,8 @@ struct walk {
     uint32_t prev_crc;
     bool prev_known, opening;
     uint64_t lsn_next;
+    uint64_t *limits; /* of each frame walked: its last lsn */
+    uint64_t limit_count, limit_room;
     int (*each)(void *user, uint64_t lsn, uint32_t kind, struct view body);
     void *user;
 };
@@ -264,6 +266,21 @@ damage_check(struct walk *w, uint32_t slot, uint64_t at)
 }
 
 static int
+limit_note(struct walk *w, uint64_t lsn)
+{
+    if (w->limit_count == w->limit_room) {
+        uint64_t room = w->limit_room ? w->limit_room * 2 : 1024;
+        uint64_t *more = realloc(w->limits, room * sizeof *more);
+        if (!more)
+            return ERR_LIMIT;
+        w->limits = more;
+        w->limit_room = room;
+    }
+    w->limits[w->limit_count++] = lsn;
+    return ERR_OK;
+}
+
+static int
 walk_frames(struct walk *w, uint32_t slot)
 {
     uint64_t at = JOURNAL_BLOCK;
@@ -292,15 +309,27 @@ walk_frames(struct walk *w, uint32_t slot)
         w->prev_known = true;
         w->seq_next++;
         at += frame_bytes(&h);
-        rc = records_walk(w, p, &h);
+        rc = limit_note(w, h.lsn_first + h.record_count - 1);
+        if (rc == ERR_OK)
+            rc = records_walk(w, p, &h);
         if (rc != ERR_OK)
             return rc;
     }
 }
 
+/* The last record of the frames that are known to have been acknowledged. */
+static uint64_t
+acked_lsn(const struct walk *w, uint64_t seq_first)
+{
+    if (w->durable_max < seq_first || w->limit_count == 0)
+        return w->lsn_after;
+    uint64_t lsn = w->limits[w->durable_max - seq_first];
+    return lsn > w->lsn_after ? lsn : w->lsn_after;
+}
+
 /* The file to begin in: the last one whose first frame is not behind lsn_after + 1. */
 static int
-walk_begin(struct walk *w, uint64_t *lsn_last)
+walk_begin(struct walk *w, struct journal_end *end)
 {
     uint32_t best = UINT32_MAX;
     bool any = false;
@@ -311,7 +340,7 @@ walk_begin(struct walk *w, uint64_t *lsn_last)
             (best == UINT32_MAX || f->seq > w->files[best].seq))
             best = i;
     }
-    *lsn_last = w->lsn_after;
+    *end = (struct journal_end){w->lsn_after, w->lsn_after};
     if (best == UINT32_MAX && !any) {
         /* Nothing begins in this generation: only proof that it did would be a loss. */
         w->seq_next = 1;
@@ -326,7 +355,9 @@ walk_begin(struct walk *w, uint64_t *lsn_last)
     }
     int rc = walk_frames(w, best);
     if (rc == ERR_OK && w->lsn_next > w->lsn_after + 1)
-        *lsn_last = w->lsn_next - 1;
+        end->lsn_last = w->lsn_next - 1;
+    if (rc == ERR_OK)
+        end->lsn_acked = acked_lsn(w, w->files[best].seq);
     return rc;
 }
 
@@ -334,7 +365,7 @@ int
 journal_recover(struct disk *disk, const struct journal_config *config, uint64_t generation,
                 uint64_t lsn_after,
                 int (*each)(void *user, uint64_t lsn, uint32_t kind, struct view body), void *user,
-                uint64_t *lsn_last)
+                struct journal_end *end)
 {
     if (config->file_count > WALK_FILES_MAX)
         return ERR_INVALID;
@@ -354,11 +385,12 @@ journal_recover(struct disk *disk, const struct journal_config *config, uint64_t
         rc = walk_open(&w);
     w.opening = false;
     if (rc == ERR_OK)
-        rc = walk_begin(&w, lsn_last);
+        rc = walk_begin(&w, end);
     for (uint32_t i = 0; w.files && i < w.count; i++)
         run(&w, (struct disk_op){.kind = DISK_CLOSE, .file = w.files[i].file});
     if (w.mem != MAP_FAILED)
         munmap(w.mem, w.mem_bytes);
+    free(w.limits);
     free(w.files);
     return rc;
 }

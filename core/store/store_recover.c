@@ -149,7 +149,7 @@ core_walk(struct recover *v, uint32_t core, bool check)
     snprintf(dir, sizeof dir, "core-%u", core);
     struct journal_config config;
     store_journal_config(v->boot.header.lsn, STORE_FILE_BYTES, 1, dir, &config);
-    uint64_t last;
+    struct journal_end last;
     return journal_recover(v->disk, &config, v->boot.header.generation, f->mem ? f->header.lsn : 0,
                            check ? check_record : store_replay_record,
                            check ? (void *)&v->records : (void *)&v->replay, &last);

@@ -1,65 +1,4 @@
-#include "core/base/clock.h"
-#include "core/base/err.h"
-#include "core/store/journal.h"
-#include "tests/sim/disk_mem.h"
-#include "tests/unit/unit.h"
-
-static const struct journal_config small = {.dir = "j",
-                                            .file_bytes = 64 << 10,
-                                            .file_count = 3,
-                                            .arena_bytes = 128 << 10,
-                                            .record_bytes_max = 16 << 10,
-                                            .frames_in_flight = 2};
-
-struct rig {
-    struct disk_mem *disk;
-    struct journal *j;
-    uint64_t now_ns;
-};
-
-static void
-rig_start(struct rig *r, uint64_t seed)
-{
-    *r = (struct rig){.disk = disk_mem_new(seed), .now_ns = CLOCK_NS_PER_S};
-    assert_int_equal(journal_init(disk_mem_port(r->disk, 0), &small, 1, &r->j), ERR_OK);
-}
-
-static void
-rig_end(struct rig *r)
-{
-    journal_free(r->j);
-    disk_mem_free(r->disk);
-}
-
-static void
-turn(struct rig *r, uint64_t ns)
-{
-    struct disk_op *done[16];
-    struct disk *port = disk_mem_port(r->disk, 0);
-    uint32_t n = port->ops->poll(port->self, done, 16);
-    r->now_ns += ns;
-    for (uint32_t i = 0; i < n; i++)
-        assert_true(journal_take(r->j, done[i]));
-    journal_step(r->j, r->now_ns);
-}
-
-static void
-settle(struct rig *r)
-{
-    for (int i = 0; journal_durable_lsn(r->j) < journal_last_lsn(r->j); i++) {
-        turn(r, 100000);
-        assert_true(i < 1000);
-    }
-}
-
-static int
-put_record(struct rig *r, uint32_t bytes, struct journal_slot *slot)
-{
-    int rc = journal_append(r->j, 7, bytes, slot);
-    if (rc == ERR_OK)
-        memset(slot->body, (int)(slot->lsn & 0xff), bytes);
-    return rc;
-}
+#include "tests/unit/core/store/journal_rig.h"
 
 static int
 check_each(void *user, uint64_t lsn, uint32_t kind, struct view body)
@@ -89,10 +28,11 @@ records_come_back_in_order_after_a_restart(void **state)
     journal_free(r.j);
     r.j = NULL;
     disk_mem_restart(r.disk);
-    uint64_t next = 0, last = 0;
+    uint64_t next = 0;
+    struct journal_end last;
     assert_int_equal(
         journal_recover(disk_mem_port(r.disk, 0), &small, 1, 0, check_each, &next, &last), ERR_OK);
-    assert_int_equal(last, 30);
+    assert_int_equal(last.lsn_last, 30);
     assert_int_equal(next, 30);
     rig_end(&r);
 }
@@ -182,11 +122,12 @@ what_was_not_released_survives_the_ring_going_round(void **state)
     journal_free(r.j);
     r.j = NULL;
     disk_mem_restart(r.disk);
-    uint64_t next = released, last;
+    uint64_t next = released;
+    struct journal_end last;
     assert_int_equal(
         journal_recover(disk_mem_port(r.disk, 0), &small, 1, released, check_each, &next, &last),
         ERR_OK);
-    assert_int_equal(last, 300);
+    assert_int_equal(last.lsn_last, 300);
     rig_end(&r);
 }
 
@@ -218,51 +159,6 @@ silence_after_an_ack_is_noted_by_one_mark(void **state)
     journal_stats(r.j, &stats);
     assert_int_equal(stats.marks, 1);
     assert_true(journal_deadline(r.j) == CLOCK_NEVER);
-    rig_end(&r);
-}
-
-static void
-pinned_memory_is_not_overwritten(void **state)
-{
-    (void)state;
-    struct rig r;
-    struct journal_slot first, slot;
-    rig_start(&r, 8);
-    assert_int_equal(put_record(&r, 500, &first), ERR_OK);
-    settle(&r);
-    journal_pin(r.j, first.place, first.place + 500);
-    uint32_t refused = 0;
-    for (int i = 0; i < 200; i++) {
-        refused += put_record(&r, 3000, &slot) != ERR_OK;
-        turn(&r, 1000000);
-        journal_release(r.j, journal_durable_lsn(r.j));
-    }
-    assert_true(refused > 0);
-    for (uint32_t i = 0; i < 500; i++)
-        assert_int_equal(journal_at(r.j, first.place)[i], first.lsn & 0xff);
-    journal_unpin(r.j, first.place, first.place + 500);
-    assert_int_equal(put_record(&r, 3000, &slot), ERR_OK);
-    rig_end(&r);
-}
-
-static void
-what_the_owner_keeps_is_not_overwritten(void **state)
-{
-    (void)state;
-    struct rig r;
-    struct journal_slot first, slot;
-    rig_start(&r, 9);
-    assert_int_equal(put_record(&r, 500, &first), ERR_OK);
-    settle(&r);
-    journal_keep(r.j, first.place);
-    for (int i = 0; i < 200; i++) {
-        (void)put_record(&r, 3000, &slot);
-        turn(&r, 1000000);
-        journal_release(r.j, journal_durable_lsn(r.j));
-        assert_true(journal_place_first(r.j) <= first.place);
-    }
-    journal_keep(r.j, UINT64_MAX);
-    assert_int_equal(put_record(&r, 3000, &slot), ERR_OK);
     rig_end(&r);
 }
 
@@ -311,8 +207,6 @@ main(void)
         cmocka_unit_test(what_was_not_released_survives_the_ring_going_round),
         cmocka_unit_test(a_record_over_the_limit_is_refused),
         cmocka_unit_test(silence_after_an_ack_is_noted_by_one_mark),
-        cmocka_unit_test(pinned_memory_is_not_overwritten),
-        cmocka_unit_test(what_the_owner_keeps_is_not_overwritten),
         cmocka_unit_test(a_failed_write_stops_the_journal),
         cmocka_unit_test(a_geometry_that_cannot_work_is_refused),
     };

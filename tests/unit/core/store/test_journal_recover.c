@@ -55,7 +55,8 @@ count_each(void *user, uint64_t lsn, uint32_t kind, struct view body)
 }
 
 static int
-recover(struct disk_mem *d, uint64_t generation, uint64_t after, uint32_t *count, uint64_t *last)
+recover(struct disk_mem *d, uint64_t generation, uint64_t after, uint32_t *count,
+        struct journal_end *last)
 {
     *count = 0;
     return journal_recover(disk_mem_port(d, 0), &small, generation, after, count_each, count, last);
@@ -79,10 +80,10 @@ an_empty_directory_holds_nothing(void **state)
     (void)state;
     struct disk_mem *d = disk_mem_new(1);
     uint32_t count;
-    uint64_t last = 9;
+    struct journal_end last = {9, 9};
     assert_int_equal(recover(d, 1, 0, &count, &last), ERR_OK);
     assert_int_equal(count, 0);
-    assert_int_equal(last, 0);
+    assert_int_equal(last.lsn_last, 0);
     disk_mem_free(d);
 }
 
@@ -92,7 +93,7 @@ frames_of_other_generations_do_not_count(void **state)
     (void)state;
     struct disk_mem *d = written(3, 10, false, NULL);
     uint32_t count;
-    uint64_t last;
+    struct journal_end last;
     written(4, 4, false, d);
     assert_int_equal(recover(d, 4, 0, &count, &last), ERR_OK);
     assert_int_equal(count, 4);
@@ -105,10 +106,10 @@ records_up_to_the_checkpoint_are_passed_over(void **state)
     (void)state;
     struct disk_mem *d = written(1, 20, false, NULL);
     uint32_t count;
-    uint64_t last;
+    struct journal_end last;
     assert_int_equal(recover(d, 1, 17, &count, &last), ERR_OK);
     assert_int_equal(count, 3);
-    assert_int_equal(last, 20);
+    assert_int_equal(last.lsn_last, 20);
     disk_mem_free(d);
 }
 
@@ -118,11 +119,11 @@ a_torn_last_frame_is_cut(void **state)
     (void)state;
     struct disk_mem *d = written(1, 10, false, NULL);
     uint32_t count;
-    uint64_t last;
+    struct journal_end last;
     frame(d, 9)[600] ^= 1;
     assert_int_equal(recover(d, 1, 0, &count, &last), ERR_OK);
     assert_int_equal(count, 9);
-    assert_int_equal(last, 9);
+    assert_int_equal(last.lsn_last, 9);
     disk_mem_free(d);
 }
 
@@ -133,7 +134,7 @@ damage_in_the_middle_is_reported(void **state)
     for (uint32_t n = 0; n < 9; n++) {
         struct disk_mem *d = written(1, 10, false, NULL);
         uint32_t count;
-        uint64_t last;
+        struct journal_end last;
         frame(d, n)[100 + n * 300] ^= 16;
         assert_int_equal(recover(d, 1, 0, &count, &last), ERR_CORRUPT);
         disk_mem_free(d);
@@ -146,7 +147,7 @@ damage_in_the_last_frame_is_reported_when_a_mark_followed(void **state)
     (void)state;
     struct disk_mem *d = written(1, 10, true, NULL);
     uint32_t count;
-    uint64_t last;
+    struct journal_end last;
     assert_int_equal(recover(d, 1, 0, &count, &last), ERR_OK);
     assert_int_equal(count, 10);
     frame(d, 9)[600] ^= 1;
@@ -160,7 +161,7 @@ damage_is_seen_across_the_end_of_a_file(void **state)
     (void)state;
     struct disk_mem *d = written(1, 20, false, NULL);
     uint32_t count;
-    uint64_t last;
+    struct journal_end last;
     frame(d, 14)[50] ^= 1; /* the last frame of the first file */
     assert_int_equal(recover(d, 1, 0, &count, &last), ERR_CORRUPT);
     frame(d, 14)[50] ^= 1;
@@ -183,7 +184,7 @@ an_error_of_the_caller_ends_the_walk(void **state)
 {
     (void)state;
     struct disk_mem *d = written(1, 10, false, NULL);
-    uint64_t last;
+    struct journal_end last;
     assert_int_equal(journal_recover(disk_mem_port(d, 0), &small, 1, 0, refuse_each, NULL, &last),
                      ERR_LIMIT);
     disk_mem_free(d);
