@@ -44,18 +44,22 @@ void cli_help(FILE *out);
 
 /* cli_prepare.c: everything that `run` checks before it starts a process. */
 struct cli_plan {
-    struct conf conf; /* log.dirs absolute, cores a list */
-    char data[OS_PATH_BYTES];
+    struct conf conf;             /* log.dirs absolute and the first one first, cores a list */
+    char data[OS_PATH_BYTES];     /* the first data directory */
     char programs[OS_PATH_BYTES]; /* folder of sluice-data and sluice-control */
     int cpus[OS_CPUS_MAX];
     int cpu_count;
-    int lock_fd; /* held to the end of the process */
+    int lock_fds[CONF_DIRS_MAX]; /* held to the end of the process */
+    int dir_count;               /* data directories that are locked */
     struct os_format format;
     struct os_facts facts;
 };
 /* Takes conf and programs, fills in the rest.  On failure an enum err and `error`; a data directory
  * may have been created then. */
 must_check int cli_prepare(struct cli_plan *plan, char error[CLI_ERROR_BYTES]);
+
+/* cli_dirs.c: part of it: data, log.dirs, locks, format. */
+must_check int cli_dirs_prepare(struct cli_plan *plan, char error[CLI_ERROR_BYTES]);
 
 /* cli_run.c */
 int cli_run(const struct cli_args *args, char *const *environ_);

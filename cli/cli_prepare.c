@@ -2,7 +2,6 @@
 
 #include "core/base/err.h"
 
-#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,48 +16,6 @@ must_printf(3, 4) static int refuse(int err, char error[CLI_ERROR_BYTES], const 
     vsnprintf(error, CLI_ERROR_BYTES, fmt, ap);
     va_end(ap);
     return err;
-}
-
-static int
-data_prepare(struct cli_plan *p, char *error)
-{
-    const char *want = conf_text(&p->conf, CONF_LOG_DIRS);
-    char absolute[PATH_MAX], why[CONF_ERROR_BYTES];
-    if (!*want || strchr(want, ','))
-        return refuse(ERR_INVALID, error, "log.dirs=%.300s: give exactly one directory", want);
-    int err = os_dir_create(want);
-    if (!err && access(want, R_OK | W_OK | X_OK))
-        err = ERR_DENIED;
-    if (err)
-        return refuse(err, error,
-                      "data directory %.300s cannot be used (%s): make it writable for this user, "
-                      "or choose another with --data",
-                      want, err_text(err));
-    if (!realpath(want, absolute))
-        return refuse(ERR_IO, error, "data directory %.300s has no absolute name", want);
-    snprintf(p->data, sizeof p->data, "%s", absolute);
-    return conf_set(&p->conf, "log.dirs", absolute, CONF_OPTION, why)
-               ? refuse(ERR_LIMIT, error, "data directory: %s", why)
-               : ERR_OK;
-}
-
-static int
-lock_take(struct cli_plan *p, char *error)
-{
-    char path[OS_PATH_BYTES + 8];
-    snprintf(path, sizeof path, "%s/lock", p->data);
-    p->lock_fd = os_lock(path);
-    if (p->lock_fd >= 0)
-        return ERR_OK;
-    if (p->lock_fd == ERR_BUSY)
-        return refuse(ERR_BUSY, error,
-                      "data directory %.300s is in use by another broker: stop it, or choose "
-                      "another directory with --data",
-                      p->data);
-    return refuse(p->lock_fd, error,
-                  "data directory %.300s cannot be written (%s): make it writable for this user, "
-                  "or choose another with --data",
-                  p->data, err_text(p->lock_fd));
 }
 
 static int
@@ -160,7 +117,7 @@ int
 cli_prepare(struct cli_plan *p, char error[CLI_ERROR_BYTES])
 {
     struct conf_listener listeners[CONF_LISTENERS_MAX];
-    p->lock_fd = -1;
+    p->dir_count = 0;
     int count = listeners_read(p, listeners, error);
     if (count < 0)
         return count;
@@ -172,12 +129,7 @@ cli_prepare(struct cli_plan *p, char error[CLI_ERROR_BYTES])
     if (!err)
         err = os_uring_check(error);
     if (!err)
-        err = data_prepare(p, error);
-    if (!err)
-        err = lock_take(p, error);
-    if (!err)
-        err = os_format_open(p->data, (int32_t)conf_number(&p->conf, CONF_NODE_ID), &p->format,
-                             error);
+        err = cli_dirs_prepare(p, error);
     for (int i = 0; i < count && !err; i++)
         err = listener_check(&listeners[i], error);
     if (!err && os_facts(p->data, &p->facts))

@@ -36,6 +36,9 @@ cli_run_banner(const struct cli_plan *p, int pid, FILE *out)
     fprintf(out, "  listeners   %s\n", conf_text(&p->conf, CONF_LISTENERS));
     fprintf(out, "  data        %s (%s, %.1f GiB free)\n", p->data, p->facts.file_system,
             (double)p->facts.free_bytes / GIB);
+    if (p->dir_count > 1)
+        fprintf(out, "              and %d more: %s\n", p->dir_count - 1,
+                strchr(conf_text(&p->conf, CONF_LOG_DIRS), ',') + 1);
     fprintf(out, "  cluster     %s, node %d\n", p->format.cluster_id, p->format.node_id);
     cpus_print(p, out);
     fprintf(out, "  network     kernel sockets over io_uring\n");
@@ -112,6 +115,7 @@ cli_run(const struct cli_args *args, char *const *environ_)
     int code = cli_children(&region, plan.programs);
     run_file_remove(&plan);
     region_destroy(&region);
-    close(plan.lock_fd);
+    for (int i = 0; i < plan.dir_count; i++)
+        close(plan.lock_fds[i]);
     return code;
 }

@@ -178,7 +178,10 @@ cli_stat(const struct cli_args *args, char *const *environ_, FILE *out)
         return CLI_EXIT_FAILED;
     }
     const char *data = conf_text(&c, CONF_LOG_DIRS);
-    int err = region_find(data, &r, &pid);
+    char one[CONF_TEXT_BYTES_MAX];
+    int err = ERR_NOT_FOUND;
+    for (uint32_t i = 0; err == ERR_NOT_FOUND && conf_dir(data, i, one) == ERR_OK; i++)
+        err = region_find(one, &r, &pid);
     if (err) {
         fprintf(stderr, "sluice: %s %.300s (%s): %s\n",
                 err == ERR_NOT_FOUND ? "no broker runs on" : "cannot read the broker on", data,

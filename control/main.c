@@ -86,15 +86,17 @@ run(const struct conf *conf)
     const struct region_header *h = main_region.header;
     struct uring *uring;
     struct server *server;
-    int dir = open(conf_text(conf, CONF_LOG_DIRS), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    char path[CONF_TEXT_BYTES_MAX] = "";
+    int rc = conf_dir(conf_text(conf, CONF_LOG_DIRS), 0, path);
+    int dir = rc != ERR_OK ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0) {
-        log_error("control", "cannot open the data directory path=%s error=%s",
-                  conf_text(conf, CONF_LOG_DIRS), strerror(errno));
+        log_error("control", "cannot open the data directory path=%s error=%s", path,
+                  strerror(errno));
         return 1;
     }
     struct uring_config uc = {
         .wake_fd = h->wake_fds[h->shard_count], .data_dir_fds = {dir}, .data_dirs = 1};
-    int rc = uring_create(&uc, &uring);
+    rc = uring_create(&uc, &uring);
     if (rc != ERR_OK) {
         log_error("control", "cannot use io_uring error=%s", err_name(rc));
         return exit_code(rc);

@@ -46,7 +46,9 @@ struct data_shard {
 struct data {
     struct conf conf;
     struct region region;
-    int data_dir_fd;
+    int dir_fds[DISK_DIRS_MAX]; /* -1: out of order */
+    uint8_t dir_ids[DISK_DIRS_MAX][16];
+    uint32_t dir_count;
     uint32_t shard_count;
     struct store_boot *boot;
     struct mesh *mesh;
@@ -82,6 +84,43 @@ die_if(int err, const char *what)
 {
     if (err)
         die(err, what);
+}
+
+/* ---- data directories ---- */
+
+_Static_assert((int)DISK_DIRS_MAX == (int)CONF_DIRS_MAX, "as many directories as log.dirs names");
+
+/* Opens all of log.dirs.  Another than the first may be out of order. */
+static void
+dirs_open(struct data *d)
+{
+    char path[CONF_TEXT_BYTES_MAX], error[OS_ERROR_BYTES];
+    int32_t node_id = (int32_t)conf_number(&d->conf, CONF_NODE_ID);
+    while (d->dir_count < DISK_DIRS_MAX &&
+           conf_dir(conf_text(&d->conf, CONF_LOG_DIRS), d->dir_count, path) == ERR_OK) {
+        struct os_format format;
+        int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+            log_error("data", "data directory %s: %s", path, strerror(errno));
+        else if (os_format_peek(path, node_id, &format, error)) {
+            log_error("data", "data directory %s: %s", path, error);
+            close(fd);
+            fd = -1;
+        } else {
+            memcpy(d->dir_ids[d->dir_count], format.directory, sizeof format.directory);
+        }
+        d->dir_fds[d->dir_count++] = fd;
+    }
+    if (d->dir_count == 0 || d->dir_fds[0] < 0)
+        _exit(OS_EXIT_REFUSED);
+}
+
+static void
+dirs_set(const struct data *d, struct uring_config *config)
+{
+    memcpy(config->data_dir_fds, d->dir_fds, sizeof d->dir_fds);
+    memcpy(config->data_dir_ids, d->dir_ids, sizeof d->dir_ids);
+    config->data_dirs = d->dir_count;
 }
 
 /* ---- listeners ---- */
@@ -246,7 +285,8 @@ cleaner_main(void *arg)
 static void
 cleaner_start(struct data *d)
 {
-    struct uring_config config = {.wake_fd = -1, .data_dir_fds = {d->data_dir_fd}, .data_dirs = 1};
+    struct uring_config config = {.wake_fd = -1};
+    dirs_set(d, &config);
     die_if(uring_create(&config, &d->cleaner_uring), "io_uring");
     die_if(cleaner_create(d->shard_count, d->clocks, uring_clock(d->cleaner_uring), &d->cleaner),
            "memory");
@@ -288,19 +328,15 @@ configure(struct data *d)
     static const enum log_level levels[] = {LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR};
     log_level_set(levels[conf_number(&d->conf, CONF_LOG_LEVEL)]);
     d->shard_count = d->region.header->shard_count;
-    const char *path = conf_text(&d->conf, CONF_LOG_DIRS);
-    d->data_dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (d->data_dir_fd < 0) {
-        log_error("data", "data directory %s: %s", path, strerror(errno));
-        _exit(OS_EXIT_REFUSED);
-    }
+    dirs_open(d);
 }
 
 /* Reads what the last run left behind and makes it whole. */
 static void
 recover(struct data *d)
 {
-    struct uring_config config = {.wake_fd = -1, .data_dir_fds = {d->data_dir_fd}, .data_dirs = 1};
+    struct uring_config config = {.wake_fd = -1};
+    dirs_set(d, &config);
     struct uring *u;
     die_if(uring_create(&config, &u), "io_uring");
     struct disk disk = uring_disk(u);
@@ -324,13 +360,12 @@ shard_prepare(struct data *d, struct data_shard *s)
     uint32_t n = d->shard_count;
     struct uring_config config = {
         .wake_fd = d->region.header->wake_fds[s->number],
-        .data_dir_fds = {d->data_dir_fd},
-        .data_dirs = 1,
         .connections_max = ((uint32_t)conf_number(c, CONF_MAX_CONNECTIONS) + n - 1) / n +
                            (uint32_t)SHARD_CONNS_SPARE,
         .request_bytes_max = (uint32_t)conf_number(c, CONF_REQUEST_MAX_BYTES),
         .receive_bytes_max = (size_t)conf_number(c, CONF_REQUEST_MEMORY) / n,
     };
+    dirs_set(d, &config);
     die_if(uring_create(&config, &s->uring), "io_uring");
     d->clocks[s->number] = uring_clock(s->uring);
     s->mesh = mesh_join(d->mesh, s->number, d->clocks);

@@ -15,7 +15,7 @@
 
 enum conf_type { CONF_INT, CONF_BOOL, CONF_TEXT, CONF_ENUM };
 enum conf_origin { CONF_DEFAULT, CONF_FILE, CONF_ENVIRONMENT, CONF_OPTION };
-enum { CONF_TEXT_BYTES_MAX = 512, CONF_ERROR_BYTES = 512 };
+enum { CONF_TEXT_BYTES_MAX = 512, CONF_ERROR_BYTES = 512, CONF_DIRS_MAX = 32 };
 
 enum conf_key {
 #define KEY(id, name, type, fallback, min, max, choices, unit, help) CONF_##id,
@@ -87,5 +87,9 @@ enum { CONF_NEAR_BYTES_MAX = 64 };
 uint32_t conf_near_distance(const char *a, const char *b);
 /* The key whose name is nearest to `name`, in key syntax; of equals the first in keys.def. */
 enum conf_key conf_near_key(const char *name);
+
+/* conf_dir.c: entry `index` of a comma-separated list such as log.dirs, without blanks around it.
+ * ERR_NOT_FOUND: there are not so many; ERR_INVALID: an empty one before others; ERR_LIMIT. */
+must_check int conf_dir(const char *list, uint32_t index, char out[CONF_TEXT_BYTES_MAX]);
 
 #endif

@@ -126,10 +126,20 @@ enum { OS_FORMAT_VERSION = 1, OS_CLUSTER_ID_BYTES = 24 };
 struct os_format {
     int32_t version;
     int32_t node_id;
-    char cluster_id[OS_CLUSTER_ID_BYTES]; /* 22 characters, as Kafka writes a Uuid */
+    char cluster_id[OS_CLUSTER_ID_BYTES];   /* 22 characters, as Kafka writes a Uuid */
+    char directory_id[OS_CLUSTER_ID_BYTES]; /* of this directory */
+    char journal_id[OS_CLUSTER_ID_BYTES];   /* directory_id of the first one, with the journals */
+    uint8_t directory[16];                  /* directory_id as bytes */
 };
-/* Reads the file; when there is none, makes a new cluster id and writes it.  ERR_INVALID: the
- * directory is of another node or of a newer version, ERR_CORRUPT: unreadable; both with `error`.
+/* Reads the file of a directory.  ERR_NOT_FOUND: there is none; else as os_format_open. */
+must_check int os_format_peek(const char *dir, int32_t node_id, struct os_format *out,
+                              char error[OS_ERROR_BYTES]);
+/* Writes the file of a directory beside the first one. */
+must_check int os_format_join(const char *dir, const struct os_format *first, struct os_format *out,
+                              char error[OS_ERROR_BYTES]);
+/* Reads the file of the first data directory; when there is none, makes new ids and writes it.
+ * ERR_INVALID: the directory is of another node or of a newer version, ERR_CORRUPT: unreadable;
+ * both with `error`.
  */
 must_check int os_format_open(const char *dir, int32_t node_id, struct os_format *out,
                               char error[OS_ERROR_BYTES]);

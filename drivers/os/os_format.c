@@ -4,6 +4,11 @@
  *   version=1
  *   cluster.id=Xk3uEIhJQ2mvTqf1nVd0Sw
  *   node.id=1
+ *   directory.id=O1tFh8sGQ7Wn8eBk2JtM3g
+ *   journal.id=O1tFh8sGQ7Wn8eBk2JtM3g
+ *
+ * journal.id is the directory.id of the first data directory, which has the journals.  A file of
+ * before there were several lacks both, and gets them.
  *
  * A later version may add keys, which an older program passes over only when `version` is its own.
  */
@@ -29,13 +34,13 @@ must_printf(3, 4) static int refuse(int err, char error[OS_ERROR_BYTES], const c
     return err;
 }
 
+static const char id_letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
 /* A random UUID (RFC 9562, version 4) as Kafka's Uuid.toString writes it: base64url without
  * padding. Kafka draws again when it begins with '-', which command lines take for an option. */
 static void
-cluster_id_make(char out[OS_CLUSTER_ID_BYTES])
+id_make(char out[OS_CLUSTER_ID_BYTES])
 {
-    static const char letters[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     do {
         uint8_t raw[UUID_BYTES + 2] = {0};
         os_random(raw, UUID_BYTES);
@@ -44,10 +49,28 @@ cluster_id_make(char out[OS_CLUSTER_ID_BYTES])
         for (int i = 0; i < UUID_LETTERS; i++) {
             int bit = i * 6;
             uint32_t window = (uint32_t)raw[bit / 8] << 8 | raw[bit / 8 + 1];
-            out[i] = letters[window >> (10 - bit % 8) & 63];
+            out[i] = id_letters[window >> (10 - bit % 8) & 63];
         }
         out[UUID_LETTERS] = 0;
     } while (out[0] == '-');
+}
+
+/* The 16 bytes of an id as id_make writes it; false when it is none. */
+static bool
+id_read(const char *text, uint8_t out[UUID_BYTES])
+{
+    uint8_t raw[UUID_BYTES + 2] = {0};
+    for (int i = 0; i < UUID_LETTERS; i++) {
+        const char *at = text[i] ? strchr(id_letters, text[i]) : NULL;
+        if (!at)
+            return false;
+        int bit = i * 6;
+        uint32_t window = (uint32_t)(at - id_letters) << (10 - bit % 8);
+        raw[bit / 8] |= (uint8_t)(window >> 8);
+        raw[bit / 8 + 1] |= (uint8_t)window;
+    }
+    memcpy(out, raw, UUID_BYTES);
+    return text[UUID_LETTERS] == '\0';
 }
 
 /* The value of `key` in text as a view without its end of line; NULL when it is not there. */
@@ -104,24 +127,80 @@ format_read(const char *dir, const char *text, int32_t node_id, struct os_format
     return ERR_OK;
 }
 
+/* Copies an id; empty when it is not there. */
+static bool
+id_find(const char *text, const char *key, char out[OS_CLUSTER_ID_BYTES])
+{
+    size_t n = 0;
+    const char *id = value_find(text, key, &n);
+    out[0] = '\0';
+    if (id && n == UUID_LETTERS) {
+        memcpy(out, id, n);
+        out[n] = '\0';
+    }
+    return !id || n == UUID_LETTERS;
+}
+
+static int
+format_write(const char *dir, struct os_format *f, char *error)
+{
+    char text[TEXT_BYTES];
+    snprintf(text, sizeof text,
+             "version=%d\ncluster.id=%s\nnode.id=%d\ndirectory.id=%s\njournal.id=%s\n", f->version,
+             f->cluster_id, f->node_id, f->directory_id, f->journal_id);
+    (void)id_read(f->directory_id, f->directory);
+    int n = os_file_write(dir, FORMAT_NAME, text);
+    if (n)
+        return refuse(n, error, "%.400s/" FORMAT_NAME " cannot be written: %s", dir, err_text(n));
+    return ERR_OK;
+}
+
 int
-os_format_open(const char *dir, int32_t node_id, struct os_format *out, char error[OS_ERROR_BYTES])
+os_format_peek(const char *dir, int32_t node_id, struct os_format *out, char error[OS_ERROR_BYTES])
 {
     char path[OS_PATH_BYTES], text[TEXT_BYTES];
     int n = snprintf(path, sizeof path, "%s/" FORMAT_NAME, dir);
     if (n < 0 || (size_t)n >= sizeof path)
         return refuse(ERR_LIMIT, error, "the name of the data directory is too long");
     n = os_file_read(path, text, sizeof text);
-    if (n >= 0)
-        return format_read(dir, text, node_id, out, error);
-    if (n != ERR_NOT_FOUND)
+    if (n == ERR_NOT_FOUND)
+        return refuse(n, error, "%.400s is not there", path);
+    if (n < 0)
         return refuse(n, error, "%.400s cannot be read: %s", path, err_text(n));
-    *out = (struct os_format){.version = OS_FORMAT_VERSION, .node_id = node_id};
-    cluster_id_make(out->cluster_id);
-    snprintf(text, sizeof text, "version=%d\ncluster.id=%s\nnode.id=%d\n", out->version,
-             out->cluster_id, node_id);
-    n = os_file_write(dir, FORMAT_NAME, text);
+    *out = (struct os_format){0};
+    n = format_read(dir, text, node_id, out, error);
     if (n)
-        return refuse(n, error, "%.400s cannot be written: %s", path, err_text(n));
-    return ERR_OK;
+        return n;
+    bool good = id_find(text, "directory.id", out->directory_id) &&
+                id_find(text, "journal.id", out->journal_id);
+    if (!good || (*out->directory_id && !id_read(out->directory_id, out->directory)))
+        return refuse(ERR_CORRUPT, error, "%.400s cannot be read: its ids are damaged", path);
+    if (*out->directory_id && *out->journal_id)
+        return ERR_OK;
+    id_make(out->directory_id);
+    memcpy(out->journal_id, out->directory_id, sizeof out->journal_id);
+    return format_write(dir, out, error);
+}
+
+int
+os_format_open(const char *dir, int32_t node_id, struct os_format *out, char error[OS_ERROR_BYTES])
+{
+    int n = os_format_peek(dir, node_id, out, error);
+    if (n != ERR_NOT_FOUND)
+        return n;
+    error[0] = '\0';
+    *out = (struct os_format){.version = OS_FORMAT_VERSION, .node_id = node_id};
+    id_make(out->cluster_id);
+    id_make(out->directory_id);
+    memcpy(out->journal_id, out->directory_id, sizeof out->journal_id);
+    return format_write(dir, out, error);
+}
+
+int
+os_format_join(const char *dir, const struct os_format *first, struct os_format *out,
+               char error[OS_ERROR_BYTES])
+{
+    *out = *first;
+    id_make(out->directory_id);
+    return format_write(dir, out, error);
 }

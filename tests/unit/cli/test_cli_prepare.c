@@ -28,8 +28,8 @@ setup(void **state)
 static int
 teardown(void **state)
 {
-    if (plan.lock_fd > 0)
-        close(plan.lock_fd);
+    for (int i = 0; i < plan.dir_count; i++)
+        close(plan.lock_fds[i]);
     return fake_teardown(state);
 }
 
@@ -54,7 +54,7 @@ a_plan_has_an_absolute_directory_a_lock_and_a_format(void **state)
     assert_string_equal(err ? error : "", "");
     assert_string_equal(plan.data, fake_path("data"));
     assert_string_equal(conf_text(&plan.conf, CONF_LOG_DIRS), plan.data);
-    assert_true(plan.lock_fd >= 0);
+    assert_true(plan.dir_count == 1 && plan.lock_fds[0] >= 0);
     assert_int_equal(strlen(plan.format.cluster_id), 22);
     assert_true(strlen(plan.facts.file_system) > 0);
 }
@@ -100,9 +100,9 @@ static void
 directories_that_make_no_sense_are_refused(void **state)
 {
     set("log.dirs", "");
-    expect_refused("give exactly one directory");
-    set("log.dirs", "/a,/b");
-    expect_refused("give exactly one directory");
+    expect_refused("give directories, by commas");
+    set("log.dirs", "/a,,/b");
+    expect_refused("give directories, by commas");
     set("log.dirs", "/proc/sluice");
     expect_refused("cannot be used");
 }
