@@ -57,6 +57,15 @@ struct plog_producer {
  */
 uint32_t plog_producers(const struct plog *p, struct plog_producer *out, uint32_t room);
 
+/* Where a leader epoch ends: the first offset of a later one, or the log end.  epoch: the asked
+ * one, or the greatest below it that led; -1, and offset -1, when it is not known (later than
+ * `leading`, the epoch that leads now, or -1).  Source: Kafka LeaderEpochFileCache.endOffsetFor. */
+struct plog_epoch_end {
+    int32_t epoch;
+    int64_t offset;
+};
+struct plog_epoch_end plog_epoch_end(const struct plog *p, int32_t asked, int32_t leading);
+
 /* The user's own word, for finding its partition from a log (NULL at creation). */
 void plog_user_set(struct plog *p, void *user);
 void *plog_user(const struct plog *p);

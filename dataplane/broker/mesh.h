@@ -24,10 +24,21 @@ enum job_kind {
     JOB_WATCH,  /* parked at the owner until the high watermark passes `offset`, or cancelled */
     JOB_HOLD,   /* map the front of a range; back when it is in memory */
     JOB_TIME,   /* ListOffsets for one partition */
+    JOB_TRIM,   /* DeleteRecords for one partition; back when durable */
+    JOB_EPOCH,  /* OffsetForLeaderEpoch for one partition */
     JOB_KINDS
 };
 
 struct req;
+
+/* What a partition is asked by asks.h, and what it says. */
+struct job_ask {
+    int64_t offset;       /* JOB_TRIM: the new log start, -1 the high watermark */
+    int32_t leader_epoch; /* JOB_EPOCH: the one that leads as the client sees it, -1 not told */
+    int32_t epoch;        /* JOB_EPOCH: the one to be found */
+    int32_t found_epoch;
+    int64_t found; /* log start; end of found_epoch */
+};
 
 struct job {
     struct list link; /* in the list of whoever has it */
@@ -73,6 +84,7 @@ struct job {
             int64_t offset, found_ms;
             int32_t found_epoch;
         } time;
+        struct job_ask ask;
     } u;
 };
 

@@ -7,12 +7,15 @@
 
 #include "core/base/err.h"
 #include "core/wire/wire_gen.h"
+#include "dataplane/broker/asks.h"
+#include "dataplane/broker/epochs.h"
 #include "dataplane/broker/fetch.h"
 #include "dataplane/broker/forward.h"
 #include "dataplane/broker/metadata.h"
 #include "dataplane/broker/offsets.h"
 #include "dataplane/broker/produce.h"
 #include "dataplane/broker/shard.h"
+#include "dataplane/broker/trim.h"
 #include "dataplane/broker/versions.h"
 
 #include <stdlib.h>
@@ -28,7 +31,9 @@ static const struct req_handler handlers[] = {
     {WIRE_API_API_VERSIONS, versions_start, NULL},
     {WIRE_API_CREATE_TOPICS, forward_start, forward_abandon},
     {WIRE_API_DELETE_TOPICS, forward_start, forward_abandon},
+    {WIRE_API_DELETE_RECORDS, trim_start, asks_abandon},
     {WIRE_API_INIT_PRODUCER_ID, forward_start, forward_abandon},
+    {WIRE_API_OFFSET_FOR_LEADER_EPOCH, epochs_start, asks_abandon},
     {WIRE_API_DESCRIBE_CONFIGS, forward_start, forward_abandon},
     {WIRE_API_CREATE_PARTITIONS, forward_start, forward_abandon},
     {WIRE_API_INCREMENTAL_ALTER_CONFIGS, forward_start, forward_abandon},

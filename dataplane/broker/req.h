@@ -19,6 +19,7 @@ struct shard;
 struct conn;
 struct fetch;   /* fetch.h */
 struct offsets; /* offsets.h */
+struct asks;    /* asks.h */
 
 enum req_verdict {
     REQ_DONE,    /* r->answer is complete (or r->no_answer is set) */
@@ -51,6 +52,7 @@ struct req {
         } produce;
         struct fetch *fetch;
         struct offsets *offsets;
+        struct asks *asks;
         struct {
             uint8_t *copy; /* of the request, to send again when control was restarted */
             uint32_t len;

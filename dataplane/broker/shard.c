@@ -2,15 +2,18 @@
  * completion or a time means is said by conn, req, produce, fetch, offsets, forward and route.
  *
  * I1 waits is ordered by lsn, so completion looks at its head only.
- * I2 It has a place for each request of this shard and each job of the others, and each of them
+ * I2 It has a place for each request of this shard and each job of any shard, and each of them
  * waits at most once, so it is never full. */
 #include "dataplane/broker/shard.h"
 
 #include "core/base/err.h"
 #include "core/base/log.h"
+#include "dataplane/broker/asks.h"
+#include "dataplane/broker/epochs.h"
 #include "dataplane/broker/forward.h"
 #include "dataplane/broker/offsets.h"
 #include "dataplane/broker/produce.h"
+#include "dataplane/broker/trim.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -49,6 +52,12 @@ job_carry_out(struct shard *s, struct job *j)
     case JOB_TIME:
         offsets_find(s, j);
         return;
+    case JOB_TRIM:
+        trim_carry_out(s, j);
+        return;
+    case JOB_EPOCH:
+        epochs_find(s, j);
+        return;
     case JOB_KINDS:
         break;
     }
@@ -71,6 +80,10 @@ job_home(struct shard *s, struct job *j)
         return;
     case JOB_TIME:
         offsets_back(s, j);
+        return;
+    case JOB_TRIM:
+    case JOB_EPOCH:
+        asks_back(s, j);
         return;
     case JOB_KINDS:
         break;
@@ -238,6 +251,7 @@ static int
 take_disk(struct shard *s)
 {
     produce_retry(s);
+    trim_retry(s);
     int err = store_step(s->store, s->now_ns, &s->store_ns);
     if (err)
         return err;
@@ -342,7 +356,7 @@ turn_deadline(struct shard *s)
     at = least(least(least(at, s->route_retry_ns), s->lease_ns), s->retain_ns);
     if (s->config.shard == 0)
         at = least(at, s->tick_ns);
-    if (!list_empty(&s->conns_stalled) || !list_empty(&s->appends))
+    if (!list_empty(&s->conns_stalled) || !list_empty(&s->appends) || !list_empty(&s->trims))
         at = progress ? 0 : least(at, s->now_ns + SHARD_RETRY_MS * CLOCK_NS_PER_MS);
     /* Control rings neither for room in its ring nor when it starts again. */
     if (s->forwards_unsent || s->have_unsent || inner_blocked)
@@ -392,7 +406,8 @@ rest(struct shard *s, uint64_t deadline_ns)
 static bool
 stop_done(struct shard *s, uint64_t give_up_ns)
 {
-    bool quiet = s->waits_head == s->waits_tail && list_empty(&s->appends) && !s->appends_out;
+    bool quiet = s->waits_head == s->waits_tail && list_empty(&s->appends) &&
+                 list_empty(&s->trims) && !s->appends_out;
     if (quiet && !s->is_drained && s->config.drained)
         atomic_fetch_add_explicit(s->config.drained, 1, memory_order_relaxed);
     s->is_drained = s->is_drained || quiet;
@@ -501,8 +516,8 @@ memory_take(struct shard *s)
     s->arena_at = pages_take(SHARD_ANSWER_BYTES);
     s->scratch_at = pages_take(SHARD_SCRATCH_BYTES);
     s->conns = pages_take(s->conn_slots * sizeof *s->conns);
-    uint64_t places = (uint64_t)s->conn_slots + SHARD_REQS_SPARE +
-                      (uint64_t)JOB_MAX * (s->config.shard_count - 1);
+    uint64_t places =
+        (uint64_t)s->conn_slots + SHARD_REQS_SPARE + (uint64_t)JOB_MAX * s->config.shard_count;
     uint32_t ring = 1;
     while (ring < places)
         ring *= 2;
@@ -542,6 +557,7 @@ shard_init(struct shard *s, const struct shard_config *config)
     list_init(&s->conns_stalled);
     list_init(&s->forwards);
     list_init(&s->appends);
+    list_init(&s->trims);
     s->expire_ns = s->fetch_ns = s->forward_next_ns = s->store_ns = CLOCK_NEVER;
     s->route_retry_ns = CLOCK_NEVER;
     int err = memory_take(s);

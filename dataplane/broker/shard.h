@@ -89,6 +89,7 @@ struct shard {
     struct list forwards; /* struct req by u.forward.waiting, oldest first */
     uint32_t appends_out; /* own JOB_APPEND that are not home */
     struct list appends;  /* struct job: JOB_APPEND that wait for journal space, oldest first */
+    struct list trims;    /* struct job: JOB_TRIM, the same */
     struct req *reqs;     /* pool */
     struct list reqs_free;
     uint32_t req_count;
@@ -170,7 +171,7 @@ void shard_free(struct shard *s);
 
 /* The request (or job) is told when lsn is durable: req->pending goes down by one and, at 0, the
  * request is finished; a job goes home.  False: the ring is full (it has a place for each request
- * of this shard and each job of the others, so that means a second wait for the same one). */
+ * of this shard and each job of any shard, so that means a second wait for the same one). */
 must_check bool shard_wait_durable(struct shard *s, uint64_t lsn, struct req *r, struct job *j);
 
 /* Sends a job on its way: carried out at once when this shard is the owner. */

@@ -169,6 +169,13 @@ plog_facts(const struct plog *p, struct plog_facts *out)
                                .bytes = p->len};
 }
 
+struct plog_epoch_end
+plog_epoch_end(const struct plog *p, int32_t asked, int32_t leading)
+{
+    return asked == leading ? (struct plog_epoch_end){asked, p->end}
+                            : (struct plog_epoch_end){-1, -1};
+}
+
 int
 store_append(struct store *s, struct plog *p, const struct batch_info *info, struct view batch,
              int32_t leader_epoch, int64_t now_ms, struct store_appended *out)
