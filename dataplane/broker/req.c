@@ -138,9 +138,10 @@ req_answer_begin(struct shard *s, struct req *r, uint32_t body_bytes)
     must(r->answer.len == 0);
     if (body_bytes > SHARD_ANSWER_BLOCK_MAX)
         return false;
-    if (!shard_answer_room(s, body_bytes) ||
-        !answer_reserve(&r->answer, s->memory,
-                        REQ_LENGTH_BYTES + REQ_HEADER_ANSWER_BYTES + body_bytes))
+    uint32_t bytes = REQ_LENGTH_BYTES + REQ_HEADER_ANSWER_BYTES + body_bytes;
+    bool reserved = r->answer.room >= bytes; /* by the handler, before it began */
+    if (!reserved &&
+        (!shard_answer_room(s, body_bytes) || !answer_reserve(&r->answer, s->memory, bytes)))
         return false;
     struct put w = answer_writer(&r->answer);
     put_u32(&w, 0); /* answer_seal writes it */

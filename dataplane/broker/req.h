@@ -90,7 +90,8 @@ void req_give(struct shard *s, struct req *r);
  * the header, the api, its version or the body is refused (counted). */
 enum req_verdict req_start(struct shard *s, struct req *r, struct view request);
 
-/* Begins the answer: length place and response header.  False: no memory. */
+/* Begins the answer: length place and response header.  False: no memory; never where the handler
+ * reserved room for them and the body before. */
 must_check bool req_answer_begin(struct shard *s, struct req *r, uint32_t body_bytes);
 /* Encodes a whole body with the walker behind req_answer_begin.  REQ_DONE, or REQ_AGAIN, or
  * REQ_FAILED when the body is larger than any answer can be. */

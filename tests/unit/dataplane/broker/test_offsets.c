@@ -225,6 +225,33 @@ a_failing_disk_is_a_storage_error(void **state)
     harness_free(h);
 }
 
+/* Found by reading: the room that was reserved counted for nothing, and the process stopped. */
+static void
+a_large_answer_whose_room_is_reserved_leaves_also_when_memory_is_short(void **state)
+{
+    enum { MANY = 1000 };
+    struct harness *h = three_records();
+    struct client c = client_new(h, 0, 0);
+    struct wire_list_offsets_request q;
+    struct wire_list_offsets_request_list_offsets_topic t = {.name = view_of_text("0")};
+    static struct wire_list_offsets_request_list_offsets_partition parts[MANY];
+    for (int32_t i = 0; i < MANY; i++)
+        parts[i] =
+            (struct wire_list_offsets_request_list_offsets_partition){.partition_index = 10 + i};
+    t.partitions.items = parts;
+    t.partitions.count = MANY;
+    wire_init(&wire_list_offsets_request_message, &q);
+    q.topics.items = &t;
+    q.topics.count = 1;
+    size_t room;
+    for (int i = 0; i < 3; i++) /* SHARD_ANSWER_BULK_BYTES are taken */
+        assert_non_null(buddy_take(h->shards[0].memory, SHARD_ANSWER_BLOCK_MAX, &room));
+    harness_request(h, 0, 0, WIRE_API_LIST_OFFSETS, 7, 1, &q);
+    harness_turns(h, 4);
+    assert_true(harness_response(h, 0, 0, &c.at).len > SHARD_ANSWER_BULK);
+    harness_free(h);
+}
+
 int
 main(void)
 {
@@ -234,6 +261,7 @@ main(void)
         cmocka_unit_test(a_search_that_must_read_the_disk_goes_on_when_the_read_is_done),
         cmocka_unit_test(a_connection_that_goes_away_during_a_search_leaves_nothing_behind),
         cmocka_unit_test(a_failing_disk_is_a_storage_error),
+        cmocka_unit_test(a_large_answer_whose_room_is_reserved_leaves_also_when_memory_is_short),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
