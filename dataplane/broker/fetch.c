@@ -140,8 +140,11 @@ static void
 release(struct shard *s, struct fetch *f)
 {
     must(f->ended && !f->waiting && list_empty(&f->retry));
-    if (f->jobs_out == 0)
-        buddy_give(s->memory, f);
+    if (f->jobs_out)
+        return;
+    for (uint32_t i = 0; f->read_committed && i < f->part_count; i++)
+        fetch_drop_aborted(s, &f->parts[i]);
+    buddy_give(s->memory, f);
 }
 
 /* Nothing is wanted any more: asks the parked jobs back, and frees the block if none is out. */
@@ -277,9 +280,23 @@ ask(struct shard *s, struct fetch *f)
             p->params.max_bytes < f->max_bytes ? p->params.max_bytes : f->max_bytes;
         j->u.locate.at_least_one = true; /* whether it is the first is not known yet */
         j->u.locate.give_up_ns = 0;
+        j->u.locate.read_committed = f->read_committed;
+        j->u.locate.aborted = p->aborted;
+        j->u.locate.aborted_room = p->aborted_room;
         shard_submit(s, j);
     }
     return true;
+}
+
+static void
+take_located(struct fetch_part *p, const struct job *j)
+{
+    p->error = j->error;
+    p->high_watermark = j->u.locate.high_watermark;
+    p->last_stable_offset = j->u.locate.last_stable_offset;
+    p->log_start_offset = j->u.locate.log_start_offset;
+    p->range = j->u.locate.range;
+    p->aborted_count = j->u.locate.aborted_count;
 }
 
 /* Reads an own partition with the budget that is left.  ERR_AGAIN: a file must be read first; only
@@ -291,13 +308,16 @@ read_local(struct shard *s, struct fetch *f, struct fetch_part *p, int32_t limit
                     .u.locate = {.offset = p->params.fetch_offset,
                                  .leader_epoch = p->params.leader_epoch,
                                  .max_bytes = limit,
-                                 .at_least_one = one}};
+                                 .at_least_one = one,
+                                 .read_committed = f->read_committed,
+                                 .aborted = p->aborted,
+                                 .aborted_room = p->aborted_room}};
     memcpy(j.topic_id, f->topics[p->topic].id, sizeof j.topic_id);
-    int err = fetch_read(s, &j);
-    p->error = j.error;
-    p->high_watermark = j.u.locate.high_watermark;
-    p->log_start_offset = j.u.locate.log_start_offset;
-    p->range = j.u.locate.range;
+    int err;
+    do
+        err = fetch_read(s, &j);
+    while (fetch_more_aborted(s, p, &j));
+    take_located(p, &j);
     return err;
 }
 
@@ -351,7 +371,8 @@ settle_local(struct shard *s, struct fetch *f, int32_t limit)
 static void
 settle_part(struct fetch *f, struct fetch_part *p, int32_t limit)
 {
-    bool readable = p->error == KERR_NONE && p->params.fetch_offset < p->high_watermark;
+    int64_t end = fetch_limit(f, p);
+    bool readable = p->error == KERR_NONE && p->params.fetch_offset < end;
     p->records_bytes = readable ? p->range.len : 0;
     if (f->any && (int64_t)p->records_bytes > limit)
         p->records_bytes = 0;
@@ -362,7 +383,7 @@ settle_part(struct fetch *f, struct fetch_part *p, int32_t limit)
     f->failed |= p->error != KERR_NONE;
     /* There is more, but it does not fit or lies in the next segment: waiting is no use. */
     f->more |= readable && p->params.max_bytes > 0 &&
-               (p->records_bytes == 0 || p->range.offset_limit < p->high_watermark);
+               (p->records_bytes == 0 || p->range.offset_limit < end);
 }
 
 /* Decides what every partition gives to the answer, from `settled` on.  ERR_AGAIN: a file has to be
@@ -453,15 +474,6 @@ fetch_abandon(struct shard *s, struct req *r)
         end(s, f);
 }
 
-static void
-take_located(struct fetch_part *p, const struct job *j)
-{
-    p->error = j->error;
-    p->high_watermark = j->u.locate.high_watermark;
-    p->log_start_offset = j->u.locate.log_start_offset;
-    p->range = j->u.locate.range;
-}
-
 void
 fetch_back(struct shard *s, struct job *j)
 {
@@ -469,6 +481,10 @@ fetch_back(struct shard *s, struct job *j)
     struct fetch *f = r->u.fetch;
     must(f->req == r && f->jobs_out > 0);
     struct fetch_part *p = &f->parts[j->part];
+    if (j->kind == JOB_LOCATE && !f->ended && fetch_more_aborted(s, p, j)) {
+        shard_submit(s, j);
+        return;
+    }
     f->jobs_out--;
     bool go;
     if (j->kind == JOB_LOCATE) {

@@ -2,15 +2,13 @@
  *
  * Order as Kafka's: partitions as they were asked for, then those that nobody knows; neighbours of
  * one topic share its entry.  An incremental answer leaves out what has no news.  The session is
- * changed only once the answer is written, so a lack of memory can be retried.
- * There are no transactions yet: none is aborted, and the last stable offset is the high watermark.
- */
+ * changed only once the answer is written, so a lack of memory can be retried. */
 #include "dataplane/broker/fetch_in.h"
 
 #include "core/wire/kerr.h"
 #include "dataplane/broker/shard.h"
 
-enum { HEAD_BYTES = 64, TOPIC_BYTES = 48, PART_BYTES = 96, LEADER_SINCE = 16 };
+enum { HEAD_BYTES = 64, TOPIC_BYTES = 48, PART_BYTES = 96, ABORTED_BYTES = 16, LEADER_SINCE = 16 };
 
 static struct session_result
 result_of(const struct fetch_part *p)
@@ -71,6 +69,28 @@ run_length(const struct fetch *f, uint32_t i, uint32_t count)
     return end - i;
 }
 
+/* Who reads committed data is told what to leave out; others, and where there is an error, nothing.
+ * Kafka: null, but an empty list for who reads committed and from where errors are made. */
+static bool
+set_aborted(struct shard *s, const struct fetch *f, const struct fetch_part *p,
+            struct lens_fetch_result *r)
+{
+    static const struct lens_fetch_aborted none[1];
+    if (p->stranger || (f->read_committed && p->error == KERR_NONE))
+        r->aborted = none;
+    if (p->records_bytes == 0 || p->aborted_count == 0)
+        return true;
+    wire_arena_reset(&s->scratch);
+    struct lens_fetch_aborted *all = wire_arena_take(&s->scratch, p->aborted_count * sizeof *all);
+    if (!all)
+        return false;
+    for (uint32_t i = 0; i < p->aborted_count; i++)
+        all[i] = (struct lens_fetch_aborted){p->aborted[i].producer_id, p->aborted[i].first};
+    r->aborted = all;
+    r->aborted_count = p->aborted_count;
+    return true;
+}
+
 static bool
 write_part(struct shard *s, struct fetch *f, const struct fetch_part *p)
 {
@@ -78,15 +98,13 @@ write_part(struct shard *s, struct fetch *f, const struct fetch_part *p)
     struct lens_fetch_result r = {.index = p->partition,
                                   .error = p->error,
                                   .high_watermark = p->high_watermark,
-                                  .last_stable_offset = p->high_watermark,
+                                  .last_stable_offset = p->last_stable_offset,
                                   .log_start_offset = p->log_start_offset,
                                   .records_bytes = p->records_bytes,
                                   .leader_id = -1,
                                   .leader_epoch = -1};
-    /* Kafka: null, but an empty list for who reads committed and from where errors are made. */
-    static const struct lens_fetch_aborted none[1];
-    if (p->stranger || (f->read_committed && p->error == KERR_NONE))
-        r.aborted = none;
+    if (!set_aborted(s, f, p, &r))
+        return false;
     if (f->version >= LEADER_SINCE && p->leader_epoch >= 0 &&
         (p->error == KERR_NOT_LEADER_OR_FOLLOWER || p->error == KERR_FENCED_LEADER_EPOCH)) {
         r.leader_id = s->node_id;
@@ -143,6 +161,8 @@ write_answer(struct shard *s, struct fetch *f, int16_t error, int32_t session_id
         topics++;
     }
     bytes += (uint64_t)count * PART_BYTES;
+    for (uint32_t i = 0; i < count; i++)
+        bytes += (uint64_t)f->parts[f->order[i]].aborted_count * ABORTED_BYTES;
     if (bytes > UINT32_MAX || !req_answer_begin(s, f->req, (uint32_t)bytes))
         return false;
     struct put w = answer_writer(&f->req->answer);

@@ -3,6 +3,7 @@
  * fetch.c         start, jobs that come back, deadlines: which step is next
  * fetch_open.c    request and session -> struct fetch
  * fetch_locate.c  the owner's side: facts and a range of one partition, parked watches
+ * fetch_aborted.c aborted transactions of what one who reads committed data is given
  * fetch_answer.c  struct fetch -> response, session brought in line with it */
 #ifndef SLUICE_BROKER_FETCH_IN_H
 #define SLUICE_BROKER_FETCH_IN_H
@@ -27,6 +28,8 @@ enum {
     FETCH_COLD_AHEAD = 3,   /* partitions read ahead for one request */
     FETCH_COLD_LOOKS = 32,  /* then what one request has is enough, if it has min_bytes */
     FETCH_COLD_MS = 500,    /* so long also a request without time left waits for a first read */
+    /* A range with more aborted transactions is made shorter, unless it is one batch. */
+    FETCH_ABORTED_MAX = 16384,
 };
 
 struct fetch_topic {
@@ -48,10 +51,12 @@ struct fetch_part {
     int32_t session_part;
     int32_t leader_epoch; /* to be told with NOT_LEADER_OR_FOLLOWER and FENCED_LEADER_EPOCH */
     struct session_params params;
-    int64_t high_watermark, log_start_offset;
+    int64_t high_watermark, last_stable_offset, log_start_offset;
     struct store_range range;
-    uint32_t records_bytes; /* of the range, that go into the answer: all or none */
-    struct job *watch;      /* parked at the owner */
+    uint32_t records_bytes;         /* of the range, that go into the answer: all or none */
+    struct stable_aborted *aborted; /* of the range; a block of the shard's memory */
+    uint32_t aborted_count, aborted_room;
+    struct job *watch; /* parked at the owner */
     struct fetch *fetch;
 };
 
@@ -108,6 +113,21 @@ struct route_part *fetch_partition(struct shard *s, const uint8_t id[16], int32_
 /* Carries out what j->u.locate asks: fills it and j->error.  ERR_AGAIN: files have to be read
  * first; it is filled with the facts and an empty range then. */
 must_check int fetch_read(struct shard *s, struct job *j);
+
+/* The first offset that this request may not see of a partition. */
+static inline int64_t
+fetch_limit(const struct fetch *f, const struct fetch_part *p)
+{
+    return f->read_committed ? p->last_stable_offset : p->high_watermark;
+}
+
+/* Owner: finds the aborted transactions of the range that j->u.locate has, which gets shorter when
+ * they are too many.  A code of store_locate. */
+must_check int fetch_find_aborted(struct shard *s, struct plog *log, struct job *j);
+/* Home: whether j has to be carried out again, with the room that p has got meanwhile. */
+must_check bool fetch_more_aborted(struct shard *s, struct fetch_part *p, struct job *j);
+/* Home: gives the part's memory for them back. */
+void fetch_drop_aborted(struct shard *s, struct fetch_part *p);
 
 /* Carries a JOB_LOCATE or JOB_TIME out again soon: files are being read for it. */
 void fetch_ask_later(struct shard *s, struct job *j);

@@ -80,7 +80,9 @@ fetch_read(struct shard *s, struct job *j)
     int64_t offset = j->u.locate.offset;
     j->u.locate.range.len = 0;
     j->u.locate.high_watermark = -1;
+    j->u.locate.last_stable_offset = -1;
     j->u.locate.log_start_offset = -1;
+    j->u.locate.aborted_count = 0;
     j->error = access_error(s, j, &p, &facts);
     if (j->error != KERR_NONE)
         return ERR_OK;
@@ -88,15 +90,17 @@ fetch_read(struct shard *s, struct job *j)
         j->error = KERR_OFFSET_OUT_OF_RANGE;
         return ERR_OK;
     }
-    bool readable = offset < facts.high_watermark, again = false;
+    int64_t end = j->u.locate.read_committed ? facts.last_stable_offset : facts.high_watermark;
+    bool readable = offset < end, again = false;
     if (readable && j->u.locate.max_bytes < 0) {
         j->error = KERR_UNKNOWN_SERVER_ERROR; /* as Kafka: LogSegment.read throws */
         return ERR_OK;
     }
     if (readable && (j->u.locate.max_bytes > 0 || j->u.locate.at_least_one)) {
-        int err = store_locate(s->store, p->log, offset, facts.high_watermark,
-                               (uint32_t)j->u.locate.max_bytes, j->u.locate.at_least_one,
-                               &j->u.locate.range);
+        int err = store_locate(s->store, p->log, offset, end, (uint32_t)j->u.locate.max_bytes,
+                               j->u.locate.at_least_one, &j->u.locate.range);
+        if (err == ERR_OK && j->u.locate.read_committed)
+            err = fetch_find_aborted(s, p->log, j);
         j->error = err == ERR_AGAIN ? KERR_NONE : locate_error(err);
         again = err == ERR_AGAIN;
         if (err)
@@ -105,6 +109,7 @@ fetch_read(struct shard *s, struct job *j)
             return ERR_OK;
     }
     j->u.locate.high_watermark = facts.high_watermark;
+    j->u.locate.last_stable_offset = facts.last_stable_offset;
     j->u.locate.log_start_offset = facts.log_start_offset;
     return again ? ERR_AGAIN : ERR_OK;
 }

@@ -114,6 +114,7 @@ add_part(struct shard *s, struct fetch *f, const struct fetch_topic *t, int32_t 
                              .leader_epoch = -1,
                              .params = *params,
                              .high_watermark = -1,
+                             .last_stable_offset = -1,
                              .log_start_offset = -1,
                              .fetch = f};
     list_init(&p->link);

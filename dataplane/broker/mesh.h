@@ -19,13 +19,15 @@
 enum { JOB_MAX = 8192 };
 
 enum job_kind {
-    JOB_APPEND, /* produce one batch; back when durable (or at once for acks=0) */
-    JOB_LOCATE, /* offsets and a range for one fetch partition */
-    JOB_WATCH,  /* parked at the owner until the high watermark passes `offset`, or cancelled */
-    JOB_HOLD,   /* map the front of a range; back when it is in memory */
-    JOB_TIME,   /* ListOffsets for one partition */
-    JOB_TRIM,   /* DeleteRecords for one partition; back when durable */
-    JOB_EPOCH,  /* OffsetForLeaderEpoch for one partition */
+    JOB_APPEND,    /* produce one batch; back when durable (or at once for acks=0) */
+    JOB_LOCATE,    /* offsets and a range for one fetch partition */
+    JOB_WATCH,     /* parked at the owner until the high watermark passes `offset`, or cancelled */
+    JOB_HOLD,      /* map the front of a range; back when it is in memory */
+    JOB_TIME,      /* ListOffsets for one partition */
+    JOB_TRIM,      /* DeleteRecords for one partition; back when durable */
+    JOB_EPOCH,     /* OffsetForLeaderEpoch for one partition */
+    JOB_MARKER,    /* end a transaction in one partition; back when that is durable */
+    JOB_PRODUCERS, /* what one log knows of its producers */
     JOB_KINDS
 };
 
@@ -59,14 +61,19 @@ struct job {
             struct view records; /* one batch that batch_check accepted, in home's memory */
             struct batch_info info;
             int16_t acks;
+            bool txn_bumps; /* the client bumps its epoch with each transaction */
             int64_t base_offset, log_append_time_ms, log_start_offset;
         } append;
         struct {
             int64_t offset;
             int32_t leader_epoch, max_bytes;
-            bool at_least_one;
-            int64_t high_watermark, log_start_offset;
+            bool at_least_one, read_committed;
+            int64_t high_watermark, last_stable_offset, log_start_offset;
             struct store_range range;
+            /* read_committed: the aborted transactions of the range.  More than there is room for:
+             * the range is empty, ask again with more. */
+            struct stable_aborted *aborted; /* home's memory */
+            uint32_t aborted_room, aborted_count;
             uint64_t
                 give_up_ns; /* owner's: waits no longer for a file to be read; 0: did not yet */
         } locate;
@@ -78,9 +85,15 @@ struct job {
             struct store_hold *hold; /* filled by the owner; given back by mesh_release */
             int result;              /* ERR_OK, ERR_NOT_FOUND, ERR_IO, ERR_CORRUPT */
         } hold;
+        struct store_marker marker;
+        struct {
+            struct plog_producer *out; /* home's memory */
+            uint32_t room, count;      /* count: there are so many, all told or not */
+        } producers;
         struct {
             int64_t timestamp; /* as in the request */
             int32_t leader_epoch;
+            bool read_committed;
             int64_t offset, found_ms;
             int32_t found_epoch;
         } time;

@@ -4,8 +4,8 @@
  * most OFFSETS_JOBS_MAX out at a time.  The working set is one block of the shard's memory; room
  * for the answer is reserved before the first job leaves, so that finishing cannot fail.
  *
- * The last fetchable offset is the high watermark for everybody: without transactions it is the
- * last stable offset, and there are no followers to whom Kafka would tell the log end. Source:
+ * The last fetchable offset is the high watermark, for who reads committed data the last stable
+ * offset; there are no followers to whom Kafka would tell the log end. Source:
  * Kafka ReplicaManager.fetchOffset, Partition.fetchOffsetForTimestamp,
  * UnifiedLog.fetchOffsetByTimestamp. */
 #include "dataplane/broker/offsets.h"
@@ -23,6 +23,7 @@ enum {
     HEAD_BYTES = 32,
     TOPIC_BYTES = 16, /* beside its name */
     PART_BYTES = 32,
+    READ_COMMITTED = 1, /* isolation level */
 };
 
 /* Special timestamps of a request. */
@@ -55,7 +56,7 @@ struct part {
 
 struct offsets {
     struct req *req;
-    bool starting;
+    bool starting, read_committed;
     uint32_t topic_count, part_count, next, jobs_out;
     struct topic *topics;
     struct part *parts;
@@ -173,7 +174,8 @@ open_request(struct shard *s, struct req *r, struct view body, struct offsets **
         o = buddy_take(s->memory, bytes, &room);
     if (!o)
         return REQ_AGAIN;
-    *o = (struct offsets){.req = r, .starting = true};
+    *o = (struct offsets){
+        .req = r, .starting = true, .read_committed = q.isolation_level == READ_COMMITTED};
     o->topics = (struct topic *)(void *)(o + 1);
     o->parts = (struct part *)(void *)(o->topics + topics);
     fill(s, o, &q, r->version, (uint8_t *)(o->parts + parts));
@@ -259,6 +261,7 @@ pump(struct shard *s, struct offsets *o)
         j->part = o->next;
         j->u.time.timestamp = p->timestamp;
         j->u.time.leader_epoch = p->epoch_asked;
+        j->u.time.read_committed = o->read_committed;
         j->u.time.offset = OFFSET_PENDING;
         o->req->pending++;
         o->jobs_out++;
@@ -379,6 +382,13 @@ access_error(struct shard *s, const struct job *j, struct route_part **out,
     return facts->state == PLOG_ONLINE ? KERR_NONE : KERR_KAFKA_STORAGE_ERROR;
 }
 
+/* The first offset that who asks may not see. */
+static int64_t
+fetchable(const struct job *j, const struct plog_facts *facts)
+{
+    return j->u.time.read_committed ? facts->last_stable_offset : facts->high_watermark;
+}
+
 /* The first record of that time, or the one with the largest. */
 static int
 find_time(struct shard *s, struct job *j, struct plog *log, const struct plog_facts *facts)
@@ -389,7 +399,7 @@ find_time(struct shard *s, struct job *j, struct plog *log, const struct plog_fa
         int err = store_find_time(s->store, log, time, shard_waiter_job(j), &offset, &found_ms);
         if (err)
             return err;
-        if (offset < 0 || offset >= facts->high_watermark) {
+        if (offset < 0 || offset >= fetchable(j, facts)) {
             j->u.time.offset = OFFSET_UNKNOWN;
             return ERR_OK;
         }
@@ -409,7 +419,7 @@ find(struct shard *s, struct job *j, const struct route_part *p, const struct pl
     }
     switch (j->u.time.timestamp) {
     case TIME_LATEST:
-        j->u.time.offset = facts->high_watermark;
+        j->u.time.offset = fetchable(j, facts);
         j->u.time.found_epoch = p->leader_epoch;
         return ERR_OK;
     case TIME_EARLIEST:

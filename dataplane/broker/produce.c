@@ -17,6 +17,7 @@
 #include "core/wire/batch.h"
 #include "core/wire/kerr.h"
 #include "core/wire/lens.h"
+#include "dataplane/broker/markers.h"
 #include "dataplane/broker/produce_in.h"
 #include "dataplane/broker/shard.h"
 
@@ -32,6 +33,7 @@ enum {
     ANSWER_AT_START = 22,
     ANSWER_START_SINCE = 5, /* version that has log_start_offset */
     ZSTD_SINCE = 7,
+    TXN_BUMPS_SINCE = 12, /* KIP-890: the client bumps its epoch with each transaction */
 };
 
 /* One partition of the request that is being carried out. */
@@ -158,19 +160,39 @@ step_check(const struct shard *s, const struct req *r, struct step *step)
     int error = batch_check(step->in.records, &step->rules, &step->info, &step->out.error_message);
     if (error != KERR_NONE)
         return (int16_t)error;
-    if (step->info.attributes & BATCH_TRANSACTIONAL)
-        return KERR_INVALID_TXN_STATE;
     if ((step->info.attributes & BATCH_CODEC_MASK) == BATCH_ZSTD && r->version < ZSTD_SINCE)
         return KERR_UNSUPPORTED_COMPRESSION_TYPE;
     return KERR_NONE;
+}
+
+/* Asks whether a transaction may begin in an own log with this batch, unless it is open there.
+ * KERR_NONE: append at once. */
+static int
+txn_check(struct shard *s, struct route_part *p, const struct batch_info *info, bool bumps)
+{
+    uint64_t guard;
+    if (!s->txn_begins) /* asked first: else anybody could make the log remember producers */
+        return KERR_INVALID_TXN_STATE;
+    int error = store_txn_verify(s->store, p->log, info, bumps, s->now_ms, &guard);
+    if (error != KERR_NONE || guard == 0)
+        return error;
+    if (!s->txn_begins(s->txn_user, p, info))
+        return KERR_INVALID_TXN_STATE;
+    return store_txn_verified(s->store, p->log, info->producer_id, guard) ? KERR_NONE
+                                                                          : KERR_INVALID_TXN_STATE;
 }
 
 /* Appends to an own log.  Gives a Kafka error code or ERR_AGAIN as store_append; a duplicate counts
  * as appended.  *start: log start offset. */
 static int
 log_append(struct shard *s, struct route_part *p, const struct batch_info *info, struct view batch,
-           struct store_appended *out)
+           bool bumps, struct store_appended *out)
 {
+    if (info->attributes & BATCH_TRANSACTIONAL) {
+        int refused = txn_check(s, p, info, bumps);
+        if (refused != KERR_NONE)
+            return refused;
+    }
     int error = store_append(s->store, p->log, info, batch, p->leader_epoch, s->now_ms, out);
     if (error == KERR_DUPLICATE_SEQUENCE_NUMBER) {
         counters_add(&s->counters, COUNTER_PRODUCE_DUPLICATES, 1);
@@ -197,7 +219,7 @@ static int
 step_append_own(struct shard *s, struct req *r, struct step *step, struct route_part *p)
 {
     struct store_appended done;
-    int error = log_append(s, p, &step->info, step->batch, &done);
+    int error = log_append(s, p, &step->info, step->batch, r->version >= TXN_BUMPS_SINCE, &done);
     if (error != KERR_NONE)
         return error;
     if (done.lsn > r->u.produce.lsn && !step->topic->fact.config.write_caching)
@@ -235,6 +257,7 @@ step_send(struct shard *s, struct req *r, struct step *step, const struct route_
     j->u.append.records = view_of(copy, len);
     j->u.append.info = step->info;
     j->u.append.acks = r->u.produce.acks;
+    j->u.append.txn_bumps = r->version >= TXN_BUMPS_SINCE;
     *out = j;
     return KERR_NONE;
 }
@@ -453,6 +476,8 @@ job_part(const struct shard *s, const struct job *j)
 static bool
 job_append(struct shard *s, struct job *j)
 {
+    if (j->kind == JOB_MARKER)
+        return markers_append(s, j);
     struct route_part *p = job_part(s, j);
     if (!p || !p->log || s->fenced) {
         j->error = KERR_NOT_LEADER_OR_FOLLOWER;
@@ -460,7 +485,8 @@ job_append(struct shard *s, struct job *j)
         return true;
     }
     struct store_appended done;
-    int error = log_append(s, p, &j->u.append.info, j->u.append.records, &done);
+    int error =
+        log_append(s, p, &j->u.append.info, j->u.append.records, j->u.append.txn_bumps, &done);
     if (error == ERR_AGAIN)
         return false;
     j->error = (int16_t)error;

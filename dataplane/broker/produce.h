@@ -1,15 +1,17 @@
 /* produce.h: Produce on its home shard, and the owner's side of JOB_APPEND.
  *
- * Not offered yet: transactions.  A transactional batch is answered with INVALID_TXN_STATE, as
- * Kafka does for a partition that was not added to a transaction. */
+ * A transaction begins in a log only when its coordinator says that the partition is part of it:
+ * shard.txn_begins is asked.  There is no coordinator yet, so every transactional batch is answered
+ * with INVALID_TXN_STATE, as Kafka does for a partition that was not added to a transaction. */
 #ifndef SLUICE_BROKER_PRODUCE_H
 #define SLUICE_BROKER_PRODUCE_H
 
 #include "dataplane/broker/req.h"
 
 req_start_fn produce_start;
-/* Owner's side: appends; the job goes home when its batch is durable (shard_wait_durable).  When
- * the store cannot take it now, the job waits in the shard's `appends`, in order. */
+/* Owner's side of JOB_APPEND and JOB_MARKER: appends; the job goes home when that is durable
+ * (shard_wait_durable).  When the store cannot take it now, the job waits in the shard's `appends`,
+ * in order. */
 void produce_append(struct shard *s, struct job *j);
 /* Appends what waits for the store. */
 void produce_retry(struct shard *s);

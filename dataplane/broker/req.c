@@ -11,9 +11,12 @@
 #include "dataplane/broker/epochs.h"
 #include "dataplane/broker/fetch.h"
 #include "dataplane/broker/forward.h"
+#include "dataplane/broker/markers.h"
 #include "dataplane/broker/metadata.h"
 #include "dataplane/broker/offsets.h"
 #include "dataplane/broker/produce.h"
+#include "dataplane/broker/producers.h"
+#include "dataplane/broker/scatter.h"
 #include "dataplane/broker/shard.h"
 #include "dataplane/broker/trim.h"
 #include "dataplane/broker/versions.h"
@@ -34,10 +37,12 @@ static const struct req_handler handlers[] = {
     {WIRE_API_DELETE_RECORDS, trim_start, asks_abandon},
     {WIRE_API_INIT_PRODUCER_ID, forward_start, forward_abandon},
     {WIRE_API_OFFSET_FOR_LEADER_EPOCH, epochs_start, asks_abandon},
+    {WIRE_API_WRITE_TXN_MARKERS, markers_start, scatter_abandon},
     {WIRE_API_DESCRIBE_CONFIGS, forward_start, forward_abandon},
     {WIRE_API_CREATE_PARTITIONS, forward_start, forward_abandon},
     {WIRE_API_INCREMENTAL_ALTER_CONFIGS, forward_start, forward_abandon},
     {WIRE_API_DESCRIBE_CLUSTER, forward_start, forward_abandon},
+    {WIRE_API_DESCRIBE_PRODUCERS, producers_start, scatter_abandon},
     {WIRE_API_DESCRIBE_TOPIC_PARTITIONS, forward_start, forward_abandon},
 };
 

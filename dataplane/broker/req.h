@@ -20,6 +20,7 @@ struct conn;
 struct fetch;   /* fetch.h */
 struct offsets; /* offsets.h */
 struct asks;    /* asks.h */
+struct scatter; /* scatter.h */
 
 enum req_verdict {
     REQ_DONE,    /* r->answer is complete (or r->no_answer is set) */
@@ -53,6 +54,7 @@ struct req {
         struct fetch *fetch;
         struct offsets *offsets;
         struct asks *asks;
+        struct scatter *scatter;
         struct {
             uint8_t *copy; /* of the request, to send again when control was restarted */
             uint32_t len;

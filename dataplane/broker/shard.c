@@ -13,6 +13,8 @@
 #include "dataplane/broker/forward.h"
 #include "dataplane/broker/offsets.h"
 #include "dataplane/broker/produce.h"
+#include "dataplane/broker/producers.h"
+#include "dataplane/broker/scatter.h"
 #include "dataplane/broker/trim.h"
 
 #include <stdlib.h>
@@ -38,6 +40,7 @@ job_carry_out(struct shard *s, struct job *j)
 {
     switch ((enum job_kind)j->kind) {
     case JOB_APPEND:
+    case JOB_MARKER:
         produce_append(s, j);
         return;
     case JOB_LOCATE:
@@ -57,6 +60,9 @@ job_carry_out(struct shard *s, struct job *j)
         return;
     case JOB_EPOCH:
         epochs_find(s, j);
+        return;
+    case JOB_PRODUCERS:
+        producers_list(s, j);
         return;
     case JOB_KINDS:
         break;
@@ -84,6 +90,10 @@ job_home(struct shard *s, struct job *j)
     case JOB_TRIM:
     case JOB_EPOCH:
         asks_back(s, j);
+        return;
+    case JOB_MARKER:
+    case JOB_PRODUCERS:
+        scatter_back(s, j);
         return;
     case JOB_KINDS:
         break;

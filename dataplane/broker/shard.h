@@ -51,6 +51,10 @@ struct shard_config {
         *drained; /* shards that have nothing left to answer after *stop; NULL: do not wait */
 };
 
+/* May the transaction of this batch begin in that own partition?  The coordinator's answer. */
+typedef bool shard_txn_begins_fn(void *user, const struct route_part *p,
+                                 const struct batch_info *info);
+
 /* What waits for durability, in order of lsn: a ring. */
 struct shard_wait {
     uint64_t lsn;
@@ -88,7 +92,8 @@ struct shard {
     struct list conns_dirty, conns_stalled;
     struct list forwards; /* struct req by u.forward.waiting, oldest first */
     uint32_t appends_out; /* own JOB_APPEND that are not home */
-    struct list appends;  /* struct job: JOB_APPEND that wait for journal space, oldest first */
+    struct list appends;  /* struct job: JOB_APPEND and JOB_MARKER that wait for journal space,
+                             oldest first */
     struct list trims;    /* struct job: JOB_TRIM, the same */
     struct req *reqs;     /* pool */
     struct list reqs_free;
@@ -102,13 +107,15 @@ struct shard {
     uint64_t idle_ns, stall_ns, forward_ns;
     int32_t node_id;
     bool spin;
-    bool stopping;                       /* nothing new is parsed */
-    bool is_drained;                     /* counted in *drained */
-    bool fenced;                         /* the lease has run out: answer NOT_LEADER_OR_FOLLOWER */
-    uint32_t work;                       /* of this turn: 0 means that it found nothing to do */
-    bool was_fenced;                     /* in the turn before */
-    uint64_t lease_ns;                   /* when it runs out, if control does not renew it */
-    uint64_t producers_ns;               /* next store_expire_producers */
+    bool stopping;                   /* nothing new is parsed */
+    bool is_drained;                 /* counted in *drained */
+    bool fenced;                     /* the lease has run out: answer NOT_LEADER_OR_FOLLOWER */
+    uint32_t work;                   /* of this turn: 0 means that it found nothing to do */
+    bool was_fenced;                 /* in the turn before */
+    uint64_t lease_ns;               /* when it runs out, if control does not renew it */
+    uint64_t producers_ns;           /* next store_expire_producers */
+    shard_txn_begins_fn *txn_begins; /* NULL: nobody knows transactions, none begins */
+    void *txn_user;
     int64_t producer_ms;                 /* unused so long: forgotten */
     uint64_t retain_ns, retain_every_ns; /* next store_retain; pause between two rounds */
     uint64_t tick_ns;                    /* next heartbeat and copy of the store's counters */

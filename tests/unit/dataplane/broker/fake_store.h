@@ -7,6 +7,7 @@
 #include "core/base/err.h"
 #include "core/store/store.h"
 #include "core/store/task.h"
+#include "core/wire/batch_control.h"
 #include "core/wire/kerr.h"
 
 #include <stdlib.h>
@@ -15,7 +16,8 @@ enum {
     FAKE_STORE_LOGS = 64,
     FAKE_STORE_BATCHES = 4096,
     FAKE_STORE_WAITERS = 64,
-    FAKE_STORE_BUFFERS = 8
+    FAKE_STORE_BUFFERS = 8,
+    FAKE_STORE_PRODUCERS = 200,
 };
 
 struct plog {
@@ -26,6 +28,13 @@ struct plog {
     struct plog_config config;
     enum plog_state state;
     int64_t start, end, durable;
+    bool txn_open, txn_verified; /* one transaction at a time */
+    int64_t txn_first;
+    uint64_t guard;
+    struct store_marker marker; /* the last one */
+    struct stable_aborted aborted[FAKE_STORE_PRODUCERS];
+    struct plog_producer producers[FAKE_STORE_PRODUCERS];
+    uint32_t aborted_count, producer_count, markers;
     uint8_t *bytes;
     uint32_t len;
     struct {
@@ -44,6 +53,7 @@ struct store {
     int append_error;          /* what every append returns, 0: works */
     bool append_again;         /* no room */
     int create_error;          /* what every create returns, 0: works */
+    int marker_error;          /* what every marker is refused with, 0: works */
     int64_t expired_before_ms; /* of the last store_expire_producers */
     bool trim_again;           /* no room for a trim */
     int64_t retained_ms;       /* of the last store_retain */
@@ -161,12 +171,14 @@ plog_user(const struct plog *p)
 void
 plog_facts(const struct plog *p, struct plog_facts *out)
 {
-    *out = (struct plog_facts){.state = p->state,
-                               .log_start_offset = p->start,
-                               .high_watermark = p->durable,
-                               .log_end_offset = p->end,
-                               .leader_epoch = -1,
-                               .bytes = p->len};
+    *out = (struct plog_facts){
+        .state = p->state,
+        .log_start_offset = p->start,
+        .high_watermark = p->durable,
+        .last_stable_offset = p->txn_open && p->txn_first < p->durable ? p->txn_first : p->durable,
+        .log_end_offset = p->end,
+        .leader_epoch = -1,
+        .bytes = p->len};
 }
 
 struct plog_epoch_end
@@ -188,6 +200,13 @@ store_append(struct store *s, struct plog *p, const struct batch_info *info, str
     }
     if (s->append_error)
         return s->append_error;
+    if (info->attributes & BATCH_TRANSACTIONAL && !(info->attributes & BATCH_CONTROL)) {
+        if (!p->txn_open && !p->txn_verified)
+            return KERR_INVALID_TXN_STATE;
+        p->txn_first = p->txn_open ? p->txn_first : p->end;
+        p->txn_open = true;
+        p->txn_verified = false;
+    }
     must(info->bytes == batch.len && p->len + batch.len <= 8 << 20);
     must(p->batch_count < FAKE_STORE_BATCHES);
     memcpy(p->bytes + p->len, batch.at, batch.len);
@@ -203,6 +222,72 @@ store_append(struct store *s, struct plog *p, const struct batch_info *info, str
     p->end = p->batches[i].limit;
     p->len += batch.len;
     return KERR_NONE;
+}
+
+int
+store_txn_verify(struct store *s, struct plog *p, const struct batch_info *info, bool bumps,
+                 int64_t now_ms, uint64_t *guard)
+{
+    (void)s;
+    (void)info;
+    (void)bumps;
+    (void)now_ms;
+    *guard = p->txn_open ? 0 : ++p->guard;
+    return KERR_NONE;
+}
+
+bool
+store_txn_verified(struct store *s, struct plog *p, int64_t producer_id, uint64_t guard)
+{
+    (void)s;
+    (void)producer_id;
+    p->txn_verified = guard == p->guard;
+    return p->txn_verified;
+}
+
+int
+store_append_marker(struct store *s, struct plog *p, const struct store_marker *m,
+                    int32_t leader_epoch, int64_t now_ms, struct store_appended *out)
+{
+    if (s->marker_error)
+        return s->marker_error;
+    uint8_t batch[BATCH_CONTROL_BYTES];
+    struct batch_info info;
+    struct batch_control c = {.type = m->commit ? BATCH_CONTROL_COMMIT : BATCH_CONTROL_ABORT,
+                              .producer_id = m->producer_id};
+    batch_control_build(batch, &c, &info);
+    int error = store_append(s, p, &info, view_of(batch, sizeof batch), leader_epoch, now_ms, out);
+    if (error != KERR_NONE)
+        return error;
+    p->marker = *m;
+    p->markers++;
+    if (p->txn_open && !m->commit)
+        p->aborted[p->aborted_count++] = (struct stable_aborted){
+            m->producer_id, p->txn_first, out->base_offset, out->base_offset + 1};
+    p->txn_open = false;
+    return KERR_NONE;
+}
+
+uint32_t
+plog_aborted(const struct plog *p, int64_t first, int64_t limit, struct stable_aborted *out,
+             uint32_t room)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < p->aborted_count; i++) {
+        if (p->aborted[i].last < first || p->aborted[i].first >= limit)
+            continue;
+        if (count++ < room)
+            out[count - 1] = p->aborted[i];
+    }
+    return count;
+}
+
+uint32_t
+plog_producers(const struct plog *p, struct plog_producer *out, uint32_t room)
+{
+    for (uint32_t i = 0; i < p->producer_count && i < room; i++)
+        out[i] = p->producers[i];
+    return p->producer_count;
 }
 
 uint64_t

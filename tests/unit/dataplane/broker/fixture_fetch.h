@@ -23,7 +23,7 @@ struct fetch_ask {
     int32_t session_id, session_epoch;
     bool sessions; /* else sessionless: epoch -1 */
     int32_t max_wait_ms, min_bytes, max_bytes, replica_id;
-    bool follower;
+    bool follower, read_committed;
     const struct ask *parts;
     uint32_t count;
     const struct ask *forget;
@@ -38,6 +38,9 @@ struct got {
     int64_t high_watermark, last_stable_offset, log_start_offset;
     uint32_t bytes;
     const uint8_t *records; /* in the response */
+    /* In the response, valid until the next; -1: null. */
+    const struct wire_fetch_response_aborted_transaction *aborted;
+    int32_t aborted_count;
 };
 
 struct fetched {
@@ -86,6 +89,7 @@ fixture_fetch_body(const struct fetch_ask *a, struct wire_fetch_request *q,
     q->max_bytes = a->max_bytes ? a->max_bytes : 50 << 20;
     if (a->follower)
         q->replica_id = a->replica_id;
+    q->isolation_level = a->read_committed;
     q->session_id = a->session_id;
     q->session_epoch = a->sessions ? a->session_epoch : -1;
     for (uint32_t i = 0; i < a->count; i++) {
@@ -156,6 +160,8 @@ fixture_take(const struct wire_fetch_response_fetchable_topic_response *t, int16
                                                 .high_watermark = p->high_watermark,
                                                 .last_stable_offset = p->last_stable_offset,
                                                 .log_start_offset = p->log_start_offset,
+                                                .aborted = p->aborted_transactions.items,
+                                                .aborted_count = p->aborted_transactions.count,
                                                 .bytes = p->records.len,
                                                 .records = p->records.at};
     }

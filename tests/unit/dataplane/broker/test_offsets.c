@@ -12,7 +12,7 @@ void fake_facts(const struct plog *p, struct plog_facts *out);
 #undef plog_facts
 
 static int32_t last_epoch;
-static bool time_late;
+static bool time_late, read_committed;
 static int time_error;
 
 void
@@ -56,6 +56,7 @@ send_times(struct client *c, int16_t version, const struct time_ask *asks, uint3
     struct wire_list_offsets_request_list_offsets_partition parts[16];
     wire_init(&wire_list_offsets_request_message, &q);
     q.replica_id = -1;
+    q.isolation_level = read_committed;
     for (uint32_t i = 0; i < count; i++) {
         parts[i] = (struct wire_list_offsets_request_list_offsets_partition){
             asks[i].partition, asks[i].epoch ? asks[i].epoch : -1, asks[i].timestamp};
@@ -225,6 +226,33 @@ a_failing_disk_is_a_storage_error(void **state)
     harness_free(h);
 }
 
+static void
+who_reads_committed_data_is_told_no_offset_that_is_not_decided(void **state)
+{
+    struct harness *h = three_records();
+    struct client c = client_new(h, 0, 0);
+    static const struct time_ask asks[] = {
+        {0, 1, -1, 0}, {0, 1, 1001, 0}, {0, 1, 1002, 0}, {0, 1, -3, 0}};
+    static const int64_t uncommitted[] = {3, 1, 2, 2}, committed[] = {2, 1, -1, -1};
+    uint8_t id[16];
+    harness_topic_id(id, 0);
+    struct plog *log = store_find(h->stores[1], id, 1);
+    log->txn_open = true;
+    log->txn_first = 2;
+    for (uint32_t i = 0; i < sizeof asks / sizeof *asks; i++) {
+        struct wire_list_offsets_response_list_offsets_partition_response f;
+        for (int k = 0; k < 2; k++) {
+            read_committed = k;
+            send_times(&c, 7, &asks[i], 1);
+            assert_true(take_times(&c, 7, &f, 1));
+            assert_int_equal(f.error_code, KERR_NONE);
+            assert_int_equal(f.offset, k ? committed[i] : uncommitted[i]);
+        }
+    }
+    read_committed = false;
+    harness_free(h);
+}
+
 /* Found by reading: the room that was reserved counted for nothing, and the process stopped. */
 static void
 a_large_answer_whose_room_is_reserved_leaves_also_when_memory_is_short(void **state)
@@ -261,6 +289,7 @@ main(void)
         cmocka_unit_test(a_search_that_must_read_the_disk_goes_on_when_the_read_is_done),
         cmocka_unit_test(a_connection_that_goes_away_during_a_search_leaves_nothing_behind),
         cmocka_unit_test(a_failing_disk_is_a_storage_error),
+        cmocka_unit_test(who_reads_committed_data_is_told_no_offset_that_is_not_decided),
         cmocka_unit_test(a_large_answer_whose_room_is_reserved_leaves_also_when_memory_is_short),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

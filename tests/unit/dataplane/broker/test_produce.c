@@ -160,11 +160,9 @@ a_batch_of_an_old_format_is_counted_as_such(void **state)
     }
 }
 
-static void
-a_transactional_batch_is_refused_as_of_no_transaction(void **state)
+static struct view
+transactional_batch(void)
 {
-    (void)state;
-    struct harness *h = one_shard();
     struct view batch = harness_batch(1);
     uint8_t *at = (uint8_t *)(uintptr_t)batch.at;
     set_u16(at + BATCH_AT_ATTRIBUTES, BATCH_TRANSACTIONAL);
@@ -172,7 +170,44 @@ a_transactional_batch_is_refused_as_of_no_transaction(void **state)
     set_u16(at + 51, 0);
     set_u32(at + 53, 0);
     make_seal(at, batch.len);
-    harness_produce(h, 0, V, 77, -1, "0rders", 0, batch);
+    return batch;
+}
+
+/* A coordinator that knows producer 5 in partition *user only. */
+static bool
+part_of_transaction(void *user, const struct route_part *p, const struct batch_info *info)
+{
+    const int32_t *partition = user;
+    assert_int_equal(info->producer_id, 5);
+    return p->partition == *partition;
+}
+
+static void
+a_transaction_begins_where_its_coordinator_says_so(void **state)
+{
+    (void)state;
+    for (int32_t partition = 0; partition < 2; partition++) {
+        for (int32_t known = 0; known < 2; known++) {
+            struct harness *h = two_shards();
+            for (uint32_t i = 0; i < 2; i++) {
+                h->shards[i].txn_begins = part_of_transaction;
+                h->shards[i].txn_user = &known;
+            }
+            harness_produce(h, 0, V, 77, -1, "0rders", partition, transactional_batch());
+            int16_t error = answer_of(h, V).error_code;
+            assert_int_equal(error, partition == known ? KERR_NONE : KERR_INVALID_TXN_STATE);
+            assert_int_equal(h->stores[partition]->lsn, partition == known);
+            harness_free(h);
+        }
+    }
+}
+
+static void
+a_transactional_batch_is_refused_as_of_no_transaction(void **state)
+{
+    (void)state;
+    struct harness *h = one_shard();
+    harness_produce(h, 0, V, 77, -1, "0rders", 0, transactional_batch());
     assert_int_equal(answer_of(h, V).error_code, KERR_INVALID_TXN_STATE);
     assert_int_equal(h->stores[0]->lsn, 0);
     harness_free(h);
@@ -580,6 +615,7 @@ main(void)
         cmocka_unit_test(unknown_topics_and_partitions_get_their_codes),
         cmocka_unit_test(a_corrupt_batch_is_refused_with_a_message_and_counted),
         cmocka_unit_test(a_batch_of_an_old_format_is_counted_as_such),
+        cmocka_unit_test(a_transaction_begins_where_its_coordinator_says_so),
         cmocka_unit_test(a_transactional_batch_is_refused_as_of_no_transaction),
         cmocka_unit_test(a_duplicate_is_a_success_with_the_first_offset),
         cmocka_unit_test(a_topic_with_a_codec_stores_it_on_the_own_and_on_another_shard),
