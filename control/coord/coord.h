@@ -19,9 +19,18 @@
 
 enum { COORD_CLIENT_BYTES = 256 };
 
+/* Where a record stands in its log. */
+struct coord_place {
+    int64_t offset, timestamp_ms;
+    int64_t producer_id; /* -1; else the record is part of a transaction that is not decided yet */
+    int16_t producer_epoch;
+};
+
 struct coord_ops {
-    /* A record of this step; bytes are copied.  value.at NULL: a tombstone. */
-    void (*record)(void *user, struct view key, struct view value);
+    /* A record of this step; bytes are copied.  value.at NULL: a tombstone.  `place` is filled in
+     * for the replay; its producer id and epoch are given: -1, or those of the transaction that the
+     * record becomes part of. */
+    void (*record)(void *user, struct view key, struct view value, struct coord_place *place);
     /* Answers a request with its generated response struct, which is encoded at once.  Once for
      * each token, in this step or in a later one. */
     void (*reply)(void *user, uint64_t token, const void *response);
@@ -44,6 +53,28 @@ struct coord_request {
     const void *body;                     /* the generated request struct; lent for the step */
     struct view client_id;                /* at NULL: null */
     char client_host[COORD_CLIENT_BYTES]; /* "/127.0.0.1", as Kafka prints it */
+};
+
+/* A kind of machine, as the runtime sees it. */
+struct coord_machine {
+    /* One for a partition of the topic; NULL without memory. */
+    void *(*create)(void *config, int32_t partition);
+    void (*free)(void *m);
+    /* The only mutator of what is in records.  value.at NULL: a tombstone.  Tolerates any legally
+     * compacted log, and skips keys of versions that it does not know.  ERR_CORRUPT: a record that
+     * cannot be read: the partition is not served. */
+    int (*replay)(void *m, struct view key, struct view value, const struct coord_place *place);
+    /* A transaction marker; NULL: none are expected. */
+    void (*replay_marker)(void *m, const struct coord_place *place, bool commit);
+    /* The log was replayed whole: timers begin. */
+    void (*loaded)(void *m, struct coord_step *step);
+    void (*request)(void *m, struct coord_step *step, const struct coord_request *r);
+    /* What is due by step->now_ms. */
+    void (*tick)(void *m, struct coord_step *step);
+    /* When tick has something to do; INT64_MAX: never. */
+    int64_t (*deadline_ms)(const void *m);
+    /* Answers a request with this error wherever its response has one. */
+    void (*refuse)(struct coord_step *step, const struct coord_request *r, int16_t error);
 };
 
 #endif

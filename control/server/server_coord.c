@@ -1,0 +1,449 @@
+/* server_coord.c: life of the partitions, and requests; see server_coord.h.  Batches and replies:
+ * server_coord_log.c. */
+#include "control/server/server_coord_in.h"
+#include "core/base/err.h"
+#include "core/base/log.h"
+#include "core/wire/kerr.h"
+#include "core/wire/wire_gen.h"
+#include "core/wire/wire_table.h"
+
+#include <stdlib.h>
+
+enum {
+    END_VERSION = 4,
+    FETCH_VERSION = 12,
+    FETCH_WAIT_MS = 100,
+    ARENA_BYTES = 64 << 20, /* touched as needed */
+    TOKEN_LIFE_BITS = 24,
+};
+
+/* ---- life --------------------------------------------------------------------------------------
+ */
+
+struct server_coord *
+server_coord_new(const struct server_coord_config *config)
+{
+    struct server_coord *c = calloc(1, sizeof *c);
+    if (!c)
+        return NULL;
+    c->config = *config;
+    list_init(&c->touched);
+    c->arena_at = malloc(ARENA_BYTES);
+    if (!c->arena_at) {
+        free(c);
+        return NULL;
+    }
+    wire_arena_init(&c->arena, c->arena_at, ARENA_BYTES);
+    return c;
+}
+
+static void
+part_init(struct server_coord *c, int32_t partition)
+{
+    struct coord_part *p = &c->parts[partition];
+    *p = (struct coord_part){.c = c, .partition = partition, .life = ++c->lives};
+    list_init(&p->gathers);
+    list_init(&p->waiting);
+    list_init(&p->held);
+    list_init(&p->node);
+}
+
+/* Ends what the partition has, without answers. */
+static void
+part_drop(struct coord_part *p)
+{
+    server_coord_gathers_free(p);
+    struct list *lists[] = {&p->waiting, &p->held};
+    for (uint32_t i = 0; i < 2; i++)
+        while (!list_empty(lists[i]))
+            server_coord_pending_free(list_item(lists[i]->next, struct coord_pending, link));
+    if (p->machine)
+        p->c->config.machine->free(p->machine);
+    p->machine = NULL;
+}
+
+void
+server_coord_free(struct server_coord *c)
+{
+    if (!c)
+        return;
+    for (int32_t i = 0; i < c->count; i++)
+        part_drop(&c->parts[i]);
+    free(c->parts);
+    free(c->batch);
+    free(c->scratch);
+    free(c->arena_at);
+    free(c);
+}
+
+void
+server_coord_partitions(struct server_coord *c, int32_t count)
+{
+    if (count == c->count)
+        return;
+    for (int32_t i = 0; i < c->count; i++) /* lists point into the array: begin anew */
+        server_coord_fail(&c->parts[i], KERR_NOT_COORDINATOR, "the topic changed");
+    free(c->parts);
+    c->parts = count ? calloc((size_t)count, sizeof *c->parts) : NULL;
+    must(count == 0 || c->parts != NULL);
+    c->count = count;
+    c->loading = 0;
+    for (int32_t i = 0; i < count; i++)
+        part_init(c, i);
+}
+
+bool
+server_coord_active(const struct server_coord *c, int32_t partition)
+{
+    return partition >= 0 && partition < c->count && c->parts[partition].state == COORD_ACTIVE;
+}
+
+/* ---- requests ----------------------------------------------------------------------------------
+ */
+
+static void
+request_of(const struct coord_pending *q, struct coord_request *r, const void *body,
+           struct view client_id)
+{
+    *r = (struct coord_request){.token = (uint64_t)(uintptr_t)q,
+                                .api = q->api,
+                                .version = q->version,
+                                .body = body,
+                                .client_id = client_id};
+    memcpy(r->client_host, q->client_host, sizeof r->client_host);
+}
+
+/* Answers a request with an error: decoded anew, since its machine is gone or not there yet. */
+static void
+refuse(struct coord_pending *q, int16_t error)
+{
+    struct coord_part *p = q->part;
+    struct coord_turn turn;
+    struct coord_step step;
+    struct coord_request r;
+    struct wire_header header;
+    server_coord_turn_begin(&turn, p, &step);
+    void *body = wire_arena_take(&p->c->arena, q->api->request->top.size);
+    struct view request = view_of(q->request, q->request_bytes);
+    int rc = wire_header_read(request, &header);
+    if (rc == ERR_OK)
+        rc = wire_decode(q->api->request, q->version,
+                         view_of(request.at + header.bytes, request.len - header.bytes), body,
+                         &p->c->arena);
+    must(rc == ERR_OK); /* it was decoded before */
+    free(q->reply);
+    q->reply = NULL;
+    request_of(q, &r, body, header.client_id);
+    p->c->config.machine->refuse(&step, &r, error);
+    must(q->reply != NULL);
+    p->c->config.answer(p->c->config.user, q->shard, q->token, view_of(q->reply, q->reply_bytes));
+    server_coord_pending_free(q); /* also from turn.replied */
+}
+
+void
+server_coord_fail(struct coord_part *p, int16_t error, const char *what)
+{
+    struct server_coord *c = p->c;
+    if (p->state != COORD_IDLE)
+        log_warn("coordinator", "a partition is loaded anew topic=%s partition=%d why=%s",
+                 c->config.topic, p->partition, what);
+    if (p->state == COORD_END || p->state == COORD_LOAD)
+        c->loading--;
+    p->state = COORD_IDLE;
+    p->life = ++c->lives;
+    p->retry_ms = c->now_ms + SERVER_COORD_PAUSE_MS;
+    p->built = p->sent = p->durable = 0;
+    server_coord_gathers_free(p);
+    if (p->machine)
+        c->config.machine->free(p->machine);
+    p->machine = NULL;
+    struct list *lists[] = {&p->held, &p->waiting};
+    for (uint32_t i = 0; i < 2; i++)
+        while (!list_empty(lists[i]))
+            refuse(list_item(lists[i]->next, struct coord_pending, link), error);
+}
+
+static struct coord_pending *
+pending_new(struct coord_part *p, const struct server_coord_origin *from,
+            const struct coord_request *r)
+{
+    struct coord_pending *q = calloc(1, sizeof *q + from->bytes.len);
+    must(q != NULL);
+    q->part = p;
+    q->shard = from->shard;
+    q->token = from->token;
+    q->correlation_id = from->correlation_id;
+    q->api = r->api;
+    q->version = r->version;
+    memcpy(q->client_host, r->client_host, sizeof q->client_host);
+    q->request_bytes = from->bytes.len;
+    memcpy(q->request, from->bytes.at, from->bytes.len);
+    list_push_back(&p->waiting, &q->link);
+    p->c->requests++;
+    return q;
+}
+
+void
+server_coord_request(struct server_coord *c, int32_t partition,
+                     const struct server_coord_origin *from, struct coord_request *r,
+                     int64_t now_ms)
+{
+    must(partition >= 0 && partition < c->count);
+    struct coord_part *p = &c->parts[partition];
+    c->now_ms = now_ms > c->now_ms ? now_ms : c->now_ms;
+    struct coord_pending *q = pending_new(p, from, r);
+    if (p->state != COORD_ACTIVE) {
+        refuse(q, KERR_COORDINATOR_LOAD_IN_PROGRESS);
+        return;
+    }
+    if (c->requests > SERVER_COORD_REQUESTS_MAX) {
+        refuse(q, KERR_COORDINATOR_NOT_AVAILABLE);
+        return;
+    }
+    struct coord_turn turn;
+    struct coord_step step;
+    server_coord_turn_begin(&turn, p, &step);
+    r->token = (uint64_t)(uintptr_t)q;
+    c->config.machine->request(p->machine, &step, r);
+    server_coord_turn_end(&turn);
+}
+
+/* ---- loading -----------------------------------------------------------------------------------
+ */
+
+uint64_t
+server_coord_token(const struct coord_part *p, enum coord_call call)
+{
+    uint64_t life = p->life & ((1u << TOKEN_LIFE_BITS) - 1);
+    return (uint64_t)p->c->config.kind << 56 | (uint64_t)call << 48 |
+           (uint64_t)(uint32_t)p->partition << TOKEN_LIFE_BITS | life;
+}
+
+/* The partition that a call was made for; NULL when it began anew since. */
+static struct coord_part *
+part_of(struct server_coord *c, uint64_t token)
+{
+    uint32_t partition = (uint32_t)(token >> TOKEN_LIFE_BITS) & ((1u << 24) - 1);
+    if (partition >= (uint32_t)c->count)
+        return NULL;
+    struct coord_part *p = &c->parts[partition];
+    return ((p->life ^ token) & ((1u << TOKEN_LIFE_BITS) - 1)) == 0 ? p : NULL;
+}
+
+static int
+end_ask(struct coord_part *p)
+{
+    struct server_coord *c = p->c;
+    struct wire_offset_for_leader_epoch_request_offset_for_leader_partition part = {
+        .partition = p->partition,
+        .current_leader_epoch = -1,
+        .leader_epoch = p->home.leader_epoch};
+    struct wire_offset_for_leader_epoch_request_offset_for_leader_topic topic = {
+        .topic = view_of_text(c->config.topic), .partitions = {&part, 1}};
+    struct wire_offset_for_leader_epoch_request request = {.replica_id = -2, .topics = {&topic, 1}};
+    return server_inner_call(c->config.inner, p->home.shard,
+                             wire_api_find(WIRE_API_OFFSET_FOR_LEADER_EPOCH), END_VERSION, &request,
+                             server_coord_token(p, COORD_CALL_END));
+}
+
+static int
+fetch_ask(struct coord_part *p)
+{
+    struct server_coord *c = p->c;
+    struct wire_fetch_request_fetch_partition part = {.partition = p->partition,
+                                                      .current_leader_epoch = -1,
+                                                      .fetch_offset = p->next,
+                                                      .last_fetched_epoch = -1,
+                                                      .log_start_offset = -1,
+                                                      .partition_max_bytes =
+                                                          SERVER_COORD_FETCH_BYTES,
+                                                      .high_watermark = INT64_MAX};
+    struct wire_fetch_request_fetch_topic topic = {.topic = view_of_text(c->config.topic),
+                                                   .partitions = {&part, 1}};
+    struct wire_fetch_request request = {.cluster_id = {0},
+                                         .replica_id = -1,
+                                         .replica_state = {-1, -1},
+                                         .max_wait_ms = FETCH_WAIT_MS,
+                                         .min_bytes = 1,
+                                         .max_bytes = SERVER_COORD_FETCH_BYTES,
+                                         .session_epoch = -1,
+                                         .topics = {&topic, 1},
+                                         .rack_id = view_of_text("")};
+    return server_inner_call(c->config.inner, p->home.shard, wire_api_find(WIRE_API_FETCH),
+                             FETCH_VERSION, &request, server_coord_token(p, COORD_CALL_FETCH));
+}
+
+static void
+active(struct coord_part *p)
+{
+    struct coord_turn turn;
+    struct coord_step step;
+    p->state = COORD_ACTIVE;
+    p->c->loading--;
+    log_info("coordinator", "serving topic=%s partition=%d records_to=%lld", p->c->config.topic,
+             p->partition, (long long)p->next);
+    server_coord_turn_begin(&turn, p, &step);
+    p->c->config.machine->loaded(p->machine, &step);
+    server_coord_turn_end(&turn);
+}
+
+static void
+end_told(struct coord_part *p, struct view body)
+{
+    struct wire_offset_for_leader_epoch_response r;
+    wire_arena_reset(&p->c->arena);
+    int rc = wire_decode(wire_api_find(WIRE_API_OFFSET_FOR_LEADER_EPOCH)->response, END_VERSION,
+                         body, &r, &p->c->arena);
+    if (rc != ERR_OK || r.topics.count != 1 || r.topics.items[0].partitions.count != 1 ||
+        r.topics.items[0].partitions.items[0].error_code != KERR_NONE) {
+        server_coord_fail(p, KERR_NOT_COORDINATOR, "its end is not known");
+        return;
+    }
+    p->end = r.topics.items[0].partitions.items[0].end_offset;
+    p->machine = p->c->config.machine->create(p->c->config.machine_config, p->partition);
+    must(p->machine != NULL);
+    p->state = COORD_LOAD;
+    p->next = 0;
+    p->call_due = true;
+    if (p->end <= 0) { /* -1: no record of any epoch */
+        p->call_due = false;
+        active(p);
+    }
+}
+
+static void
+fetch_told(struct coord_part *p, struct view body)
+{
+    struct wire_fetch_response r;
+    wire_arena_reset(&p->c->arena);
+    int rc =
+        wire_decode(wire_api_find(WIRE_API_FETCH)->response, FETCH_VERSION, body, &r, &p->c->arena);
+    if (rc != ERR_OK || r.responses.count != 1 || r.responses.items[0].partitions.count != 1) {
+        server_coord_fail(p, KERR_NOT_COORDINATOR, "its records cannot be read");
+        return;
+    }
+    const struct wire_fetch_response_partition_data *d = &r.responses.items[0].partitions.items[0];
+    if (d->error_code == KERR_OFFSET_OUT_OF_RANGE && d->log_start_offset > p->next) {
+        p->next = d->log_start_offset;
+    } else if (d->error_code != KERR_NONE) {
+        server_coord_fail(p, KERR_NOT_COORDINATOR, kerr_name(d->error_code));
+        return;
+    } else if (d->records.at && server_coord_replay(p, d->records) != ERR_OK) {
+        server_coord_fail(p, KERR_NOT_COORDINATOR, "a record is damaged");
+        return;
+    }
+    p->call_due = p->next < p->end;
+    if (!p->call_due)
+        active(p);
+}
+
+void
+server_coord_done(struct server_coord *c, uint64_t token, int err, struct view body, int64_t now_ms)
+{
+    struct coord_part *p = part_of(c, token);
+    c->now_ms = now_ms > c->now_ms ? now_ms : c->now_ms;
+    if (!p)
+        return;
+    enum coord_call call = (enum coord_call)(token >> 48 & 0xff);
+    if (call == COORD_CALL_APPEND)
+        server_coord_appended(p, err, body);
+    else if (err != ERR_OK)
+        server_coord_fail(p, KERR_NOT_COORDINATOR, "the dataplane was restarted");
+    else if (call == COORD_CALL_END)
+        end_told(p, body);
+    else
+        fetch_told(p, body);
+}
+
+/* ---- the turn ----------------------------------------------------------------------------------
+ */
+
+/* Every shard knows this control: nothing of a former one is on its way. */
+static bool
+links_open(const struct server_inner *i)
+{
+    for (uint32_t k = 0; k < i->shard_count; k++)
+        if (!server_inner_open(i, k))
+            return false;
+    return true;
+}
+
+static void
+part_begin(struct coord_part *p)
+{
+    struct server_coord *c = p->c;
+    if (c->now_ms < p->retry_ms || c->loading >= SERVER_COORD_LOADS_MAX ||
+        !links_open(c->config.inner))
+        return;
+    int rc = c->config.home(c->config.user, c->config.topic, p->partition, &p->home);
+    p->retry_ms = c->now_ms + SERVER_COORD_PAUSE_MS;
+    if (rc != ERR_OK)
+        return;
+    p->state = COORD_END;
+    p->call_due = true;
+    c->loading++;
+}
+
+static void
+part_tick(struct coord_part *p)
+{
+    struct server_coord *c = p->c;
+    if (c->config.machine->deadline_ms(p->machine) > c->now_ms)
+        return;
+    struct coord_turn turn;
+    struct coord_step step;
+    server_coord_turn_begin(&turn, p, &step);
+    c->config.machine->tick(p->machine, &step);
+    server_coord_turn_end(&turn);
+}
+
+static void
+part_step(struct coord_part *p)
+{
+    if (p->state == COORD_IDLE)
+        part_begin(p);
+    if (p->call_due && (p->state == COORD_END || p->state == COORD_LOAD)) {
+        int rc = p->state == COORD_END ? end_ask(p) : fetch_ask(p);
+        p->call_due = rc == ERR_AGAIN;
+        p->c->blocked = p->c->blocked || p->call_due;
+        must(rc == ERR_OK || rc == ERR_AGAIN);
+    }
+    if (p->state == COORD_ACTIVE)
+        part_tick(p);
+}
+
+int64_t
+server_coord_step(struct server_coord *c, int64_t now_ms)
+{
+    int64_t at = INT64_MAX;
+    c->now_ms = now_ms > c->now_ms ? now_ms : c->now_ms;
+    c->blocked = false;
+    for (int32_t i = 0; i < c->count; i++)
+        part_step(&c->parts[i]);
+    for (struct list *n = c->touched.next; n != &c->touched;) {
+        struct coord_part *p = list_item(n, struct coord_part, node);
+        n = n->next;
+        server_coord_flush(p);
+    }
+    for (int32_t i = 0; i < c->count; i++) {
+        const struct coord_part *p = &c->parts[i];
+        int64_t due = p->state == COORD_IDLE     ? p->retry_ms
+                      : p->state == COORD_ACTIVE ? c->config.machine->deadline_ms(p->machine)
+                                                 : INT64_MAX;
+        at = due < at ? due : at;
+    }
+    return c->blocked && at > now_ms + 1 ? now_ms + 1 : at;
+}
+
+void
+server_coord_marker(struct server_coord *c, int32_t partition, const struct coord_place *place,
+                    bool commit)
+{
+    if (!server_coord_active(c, partition))
+        return; /* loading finds it in the log */
+    struct coord_part *p = &c->parts[partition];
+    must(place->offset >= p->next);
+    p->next = place->offset + 1;
+    if (c->config.machine->replay_marker)
+        c->config.machine->replay_marker(p->machine, place, commit);
+}

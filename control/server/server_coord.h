@@ -1,0 +1,78 @@
+/* server_coord.h: the runtime of coordinators: one machine (control/coord/coord.h) for each
+ * partition of an internal topic.  Loads it from the log, appends what its steps put out, holds
+ * replies back until that is durable, starts anew when an append failed or the dataplane was
+ * restarted.  Reads and writes by control's own connection to the shards (server_inner.h).
+ *
+ * Life of a partition: IDLE (not open, or a pause after a failure), END (asks where the log ends
+ * now), LOAD (reads up to there), ACTIVE.  END is asked only once all shards have opened a
+ * connection to this control: what a former one had on its way is then in the log, or refused for
+ * ever. */
+#ifndef SLUICE_SERVER_SERVER_COORD_H
+#define SLUICE_SERVER_SERVER_COORD_H
+
+#include "control/coord/coord.h"
+#include "control/server/server_inner.h"
+
+enum {
+    SERVER_COORD_LOADS_MAX = 8, /* partitions being loaded at a time */
+    SERVER_COORD_FETCH_BYTES = 1 << 20,
+    SERVER_COORD_BATCH_BYTES = 1 << 20, /* of records of one append, about */
+    SERVER_COORD_FLIGHT_MAX = 8,        /* appends of a partition not answered */
+    SERVER_COORD_PAUSE_MS = 100,        /* after a failure */
+    SERVER_COORD_REQUESTS_MAX = 65536,  /* unanswered, of one kind */
+};
+
+/* Where a partition is served. */
+struct server_coord_home {
+    uint32_t shard;
+    int32_t leader_epoch;
+};
+
+struct server_coord_config {
+    const char *topic; /* borrowed for ever, as all of this */
+    const struct coord_machine *machine;
+    void *machine_config;
+    struct server_inner *inner;
+    uint8_t
+        kind; /* in the top byte of the tokens of calls, so that the owner of `inner` finds us */
+    /* ERR_OK; ERR_AGAIN: not open yet; ERR_NOT_FOUND: no such topic or partition. */
+    int (*home)(void *user, const char *topic, int32_t partition, struct server_coord_home *out);
+    /* The answer of a request, from the correlation id on. */
+    void (*answer)(void *user, uint32_t shard, uint64_t token, struct view bytes);
+    void (*random)(void *user, void *at, size_t bytes);
+    void *user;
+};
+
+struct server_coord;
+
+/* NULL without memory. */
+struct server_coord *server_coord_new(const struct server_coord_config *config);
+void server_coord_free(struct server_coord *c);
+
+/* The topic has so many partitions (0: it does not exist): those are loaded. */
+void server_coord_partitions(struct server_coord *c, int32_t count);
+
+/* A request of a client for one partition.  `bytes`: the whole request, copied; `r`: decoded from
+ * it, its token is set here.  Answered by config.answer, now or later. */
+struct server_coord_origin {
+    uint32_t shard; /* that asks, and its token */
+    uint64_t token;
+    int32_t correlation_id;
+    struct view bytes;
+};
+void server_coord_request(struct server_coord *c, int32_t partition,
+                          const struct server_coord_origin *from, struct coord_request *r,
+                          int64_t now_ms);
+
+/* A call ended whose token has our kind. */
+void server_coord_done(struct server_coord *c, uint64_t token, int err, struct view body,
+                       int64_t now_ms);
+/* Once a turn: loads, timers, appends.  Returns when it wants to be called again (wall clock). */
+int64_t server_coord_step(struct server_coord *c, int64_t now_ms);
+/* A marker was appended to a partition by a call of somebody else's, at this offset. */
+void server_coord_marker(struct server_coord *c, int32_t partition, const struct coord_place *place,
+                         bool commit);
+
+bool server_coord_active(const struct server_coord *c, int32_t partition);
+
+#endif

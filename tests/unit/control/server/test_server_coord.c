@@ -1,0 +1,102 @@
+/* Life of a coordinator's partition. */
+#include "tests/unit/control/server/coord_fixture.h"
+
+static void
+nothing_is_asked_before_every_shard_knows_this_control(void **state)
+{
+    (void)state;
+    struct fixture *f = setup();
+    turns(f, 5);
+    ask(f, 1, "?a");
+    expect(f, 0, 1, KERR_COORDINATOR_LOAD_IN_PROGRESS, -1);
+    connect(f);
+    turns(f, 5);
+    ask(f, 2, "?a");
+    expect(f, 1, 2, KERR_NONE, 0);
+    teardown(f);
+}
+
+static void
+a_partition_that_is_not_open_is_looked_at_again(void **state)
+{
+    (void)state;
+    struct fixture *f = setup();
+    f->home = ERR_AGAIN;
+    connect(f);
+    turns(f, 3);
+    assert_false(server_coord_active(f->coord, PARTITION));
+    f->home = ERR_OK;
+    turns(f, SERVER_COORD_PAUSE_MS + 5);
+    assert_true(server_coord_active(f->coord, PARTITION));
+    teardown(f);
+}
+
+static void
+a_failed_append_refuses_what_waits_and_loads_anew(void **state)
+{
+    (void)state;
+    struct fixture *f = setup_active();
+    ask(f, 1, "+a");
+    turns(f, 2);
+    f->produce_error = KERR_KAFKA_STORAGE_ERROR;
+    ask(f, 2, "+a");
+    ask(f, 3, "~a");
+    turns(f, 2);
+    expect(f, 1, 2, KERR_NOT_COORDINATOR, -1);
+    expect(f, 2, 3, KERR_NOT_COORDINATOR, -1);
+    ask(f, 4, "?a");
+    expect(f, 3, 4, KERR_COORDINATOR_LOAD_IN_PROGRESS, -1);
+    f->produce_error = 0;
+    turns(f, SERVER_COORD_PAUSE_MS + 5);
+    ask(f, 5, "?a");
+    expect(f, 4, 5, KERR_NONE, 1); /* the append that failed is not there */
+    teardown(f);
+}
+
+static void
+a_restarted_dataplane_ends_what_waits_and_is_read_anew(void **state)
+{
+    (void)state;
+    struct fixture *f = setup_active();
+    f->hold = true;
+    ask(f, 1, "+a");
+    turns(f, 2); /* in the log, but nobody has heard so */
+    f->held_count = 0;
+    f->hold = false;
+    server_inner_restarted(&f->inner, ++f->r.data_generation);
+    expect(f, 0, 1, KERR_NOT_COORDINATOR, -1);
+    turns(f, SERVER_COORD_PAUSE_MS + 5);
+    assert_false(server_coord_active(f->coord, PARTITION)); /* no connection yet */
+    connect(f);
+    turns(f, SERVER_COORD_PAUSE_MS + 5);
+    ask(f, 2, "?a");
+    expect(f, 1, 2, KERR_NONE, 1);
+    teardown(f);
+}
+
+static void
+a_tick_answers_what_waited(void **state)
+{
+    (void)state;
+    struct fixture *f = setup_active();
+    ask(f, 1, "~a");
+    turns(f, 5);
+    assert_int_equal(f->answer_count, 0);
+    turns(f, 8);
+    expect(f, 0, 1, KERR_NONE, 77);
+    assert_int_equal(f->log_end, 1);
+    teardown(f);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_is_asked_before_every_shard_knows_this_control),
+        cmocka_unit_test(a_partition_that_is_not_open_is_looked_at_again),
+        cmocka_unit_test(a_failed_append_refuses_what_waits_and_loads_anew),
+        cmocka_unit_test(a_restarted_dataplane_ends_what_waits_and_is_read_anew),
+        cmocka_unit_test(a_tick_answers_what_waited),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
