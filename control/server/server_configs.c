@@ -85,9 +85,19 @@ entry_of_topic(struct server_core *core, struct server_call *call, const struct 
     return true;
 }
 
-static int8_t
-type_of_broker_key(const struct conf_row *row)
+/* Lists are text to us; DescribeConfigs calls them what Kafka does. */
+static bool
+broker_key_is_list(enum conf_key k)
 {
+    return k == CONF_LISTENERS || k == CONF_ADVERTISED || k == CONF_LOG_DIRS;
+}
+
+static int8_t
+type_of_broker_key(enum conf_key k)
+{
+    const struct conf_row *row = conf_row(k);
+    if (broker_key_is_list(k))
+        return META_TYPE_LIST;
     switch (row->type) {
     case CONF_INT:
         return row->max > INT32_MAX ? META_TYPE_LONG : META_TYPE_INT;
@@ -107,7 +117,7 @@ entry_of_broker(struct server_core *core, struct server_call *call, enum conf_ke
     *out = (entry_out){.name = view_of_text(row->name),
                        .value = view_of_text(core->conf->values[k].text),
                        .read_only = true,
-                       .config_type = type_of_broker_key(row)};
+                       .config_type = type_of_broker_key(k)};
     out->synonyms.items = server_take(call, SYNONYMS_MAX, sizeof *out->synonyms.items);
     if (!out->synonyms.items)
         return false;
