@@ -305,6 +305,8 @@ void store_room_hit(struct store *s, uint8_t dir);         /* an operation ended
 bool store_room_waits(const struct store *s, uint8_t dir); /* a pause after that */
 /* Bytes that may be allocated ahead. */
 uint64_t store_room_ahead(const struct store *s, uint8_t dir);
+/* Takes room for a whole segment (preallocate); false when half of what is there is less. */
+must_check bool store_room_whole(struct store *s, uint8_t dir, uint64_t bytes);
 
 /* store_dirs.c */
 void store_dirs_read(struct disk *disk, struct store_dirs *out);

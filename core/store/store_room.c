@@ -129,3 +129,13 @@ store_room_ahead(const struct store *s, uint8_t dir)
     uint64_t most = r->credit / 8;
     return r->low ? 0 : most < STORE_STEP_MAX ? most : STORE_STEP_MAX;
 }
+
+bool
+store_room_whole(struct store *s, uint8_t dir, uint64_t bytes)
+{
+    struct room *r = &s->rooms[dir];
+    if (r->low || bytes > r->credit / 2)
+        return false;
+    r->credit -= bytes;
+    return true;
+}

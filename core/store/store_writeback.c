@@ -11,7 +11,8 @@
  * WRITE_AGE_NS old, when the arena is half dirty, or when a checkpoint waits for it.
  *
  * Space is allocated ahead in growing steps (1 MiB doubling to 16 MiB, less when the disk gets
- * full), so that ten thousand small logs do not eat the disk; a full segment is cut to its length,
+ * full), so that ten thousand small logs do not eat the disk; with `preallocate` at
+ * once, where half of the free room is enough for it.  A full segment is cut to its length,
  * synced, and its index thinned.  A full disk takes no log offline (store_room.c): the batches stay
  * dirty. */
 #include "core/base/err.h"
@@ -141,15 +142,18 @@ write_done(struct store *s, struct job *j)
 }
 
 static uint64_t
-allocation(const struct store *s, const struct job *j, uint64_t need)
+allocation(struct store *s, const struct job *j, uint64_t need)
 {
     const struct segment *seg = j->seg;
+    uint64_t most = plog_round_block(j->log->config.segment_bytes);
+    if (j->log->config.preallocate && most > need &&
+        store_room_whole(s, j->log->dir, most - seg->allocated))
+        return most;
     uint64_t step = seg->allocated < WRITE_STEP_FIRST ? WRITE_STEP_FIRST : seg->allocated;
     uint64_t ahead = store_room_ahead(s, j->log->dir);
     if (step > ahead)
         step = ahead < WRITE_STEP_LEAST ? 0 : ahead / STORE_BLOCK * STORE_BLOCK;
     uint64_t want = seg->allocated + step;
-    uint64_t most = plog_round_block(j->log->config.segment_bytes);
     if (want > most)
         want = most;
     return want > need ? want : need;

@@ -181,6 +181,34 @@ a_stop_on_a_full_disk_is_good_and_the_next_start_replays(void **state)
     fixture_end(&f);
 }
 
+/* The file is whole from the first write on; a disk without that room is used step by step. */
+static void
+preallocate_takes_a_whole_segment_where_there_is_room(void **state)
+{
+    (void)state;
+    for (int short_of = 0; short_of < 2; short_of++) {
+        struct fixture f;
+        char path[PLOG_PATH_BYTES];
+        uint64_t size;
+        fixture_init(&f, 7);
+        f.config.segment_bytes = 64 << 20;
+        f.config.preallocate = true;
+        assert_int_equal(fixture_start(&f), ERR_OK);
+        struct plog *p = fixture_log(&f, 1, 0);
+        leave(&f, 2 * STORE_STEP_MAX + RESERVED + (short_of ? 100 << 20 : 300 << 20));
+        fixture_append(&f, p, 1, 900, 1, 1);
+        assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+        plog_path_segment(p, 0, ".log", path);
+        assert_non_null(disk_mem_bytes(f.disk, path, &size));
+        assert_int_equal(size, short_of ? 1 << 20 : 64 << 20);
+        uint64_t used = p->bytes;
+        assert_int_equal(fixture_stop(&f), ERR_OK);
+        assert_int_equal(fixture_start(&f), ERR_OK); /* no byte of it is taken for a record */
+        assert_int_equal(fixture_log(&f, 1, 0)->bytes, used);
+        fixture_end(&f);
+    }
+}
+
 static void
 little_is_allocated_ahead_when_space_is_short(void **state)
 {
@@ -270,6 +298,7 @@ main(void)
         cmocka_unit_test(write_back_on_a_full_disk_takes_no_partition_offline_and_goes_on_later),
         cmocka_unit_test(a_checkpoint_that_finds_no_room_leaves_the_last_one_valid),
         cmocka_unit_test(a_stop_on_a_full_disk_is_good_and_the_next_start_replays),
+        cmocka_unit_test(preallocate_takes_a_whole_segment_where_there_is_room),
         cmocka_unit_test(little_is_allocated_ahead_when_space_is_short),
         cmocka_unit_test(whatever_space_does_nothing_acknowledged_is_lost),
     };
