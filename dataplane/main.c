@@ -206,6 +206,7 @@ store_open(struct data_shard *d, struct store **out)
         .cache_bytes = (uint64_t)conf_number(c, CONF_CACHE_BYTES),
         .read_buffers = DATA_READ_BUFFERS,
         .logs_max = (uint32_t)conf_number(c, CONF_PARTITIONS_MAX),
+        .extent_bytes_min = STORE_EXTENT_BYTES,
         .frames_in_flight = DATA_FRAMES_IN_FLIGHT,
     };
     d->disk = uring_disk(d->uring);

@@ -48,6 +48,7 @@ struct segment {
     int64_t max_ts, first_ts;    /* INT64_MIN: no batch */
     int64_t appended_ms;         /* broker's clock at the last append; INT64_MIN: not known */
     uint32_t indexed_from;       /* the index knows the bytes from here on (0: all) */
+    bool readying;               /* a job allocates ahead, and makes the name durable */
     bool index_busy, sealed;     /* sealed: cut to length and synced */
     bool created, naming, named; /* file made; its directory is being, has been, synced */
     struct index idx;

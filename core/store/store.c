@@ -572,6 +572,7 @@ store_step(struct store *s, uint64_t now_ns, uint64_t *deadline_ns)
         return journal_error(s->journal);
     if (s->error != ERR_OK)
         return s->error;
+    store_extent_step(s);
     store_tail_durable(s);
     store_tail_clean(s);
     store_tail_evict(s);

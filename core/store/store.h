@@ -5,7 +5,8 @@
  * Life of a batch: store_append copies it once, into the open journal frame, which is also the tail
  * cache; the frame becomes durable (store_step); the plog's end of durable records moves, so the
  * waiting produce is answered and consumers may see it; later the bytes are written to the segment
- * file, and a checkpoint lets the journal go on in a circle.
+ * file (those of a large batch go there at once, and the frame only tells of them), and a
+ * checkpoint lets the journal go on in a circle.
  *
  * Failures: an error of the journal is fatal for the process (store_step returns it, the loop logs
  * it and exits: a retried sync lies).  An error of a segment takes that partition offline; its
@@ -30,10 +31,11 @@ struct store_config {
     uint64_t cache_bytes;      /* journal frames kept in memory: tail cache */
     uint32_t read_buffers;     /* buffers for cold reads, STORE_READ_BYTES each */
     uint32_t logs_max;         /* partitions of this core */
+    uint32_t extent_bytes_min; /* batches from here on go straight to their segment; 0: none */
     uint32_t frames_in_flight; /* K: journal writes submitted and not done, 1 to 8 */
 };
 
-enum { STORE_READ_BYTES = 256 << 10, STORE_SPANS_MAX = 64 };
+enum { STORE_READ_BYTES = 256 << 10, STORE_SPANS_MAX = 64, STORE_EXTENT_BYTES = 64 << 10 };
 
 /* ---- boot (main thread, before any loop runs) --------------------------------------------------
  */
@@ -234,7 +236,8 @@ void store_expire_producers(struct store *s, int64_t now_ms, int64_t keep_ms);
 
 struct store_stats {
     uint64_t frames, frame_bytes, batch_bytes, syncs, writeback_bytes, checkpoints, cold_reads,
-        segments_dropped, cache_reads, journal_used_bytes, journal_wait_turns;
+        segments_dropped, cache_reads, extents, extent_bytes, journal_used_bytes,
+        journal_wait_turns;
 };
 void store_stats(const struct store *s, struct store_stats *out);
 

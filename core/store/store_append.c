@@ -16,6 +16,14 @@ store_entry(const struct store *s, uint64_t seq)
     return &s->tail.ring[seq % s->tail.room];
 }
 
+/* What of it write-back has to write. */
+uint32_t
+store_entry_dirty(const struct tail_entry *e)
+{
+    return e->extent ? e->len - (store_extent_limit(e->pos, e->len) - store_extent_first(e->pos))
+                     : e->len;
+}
+
 /* Links a new entry behind the others of its log. */
 static uint64_t
 entry_add(struct store *s, struct plog *p, const struct tail_entry *e)
@@ -29,13 +37,14 @@ entry_add(struct store *s, struct plog *p, const struct tail_entry *e)
     p->tail_last = seq;
     if (!p->dirty_first)
         p->dirty_first = seq;
-    p->dirty_bytes += e->len;
+    uint32_t dirty = store_entry_dirty(e);
+    p->dirty_bytes += dirty;
     if (list_empty(&p->dirty_node)) {
         p->dirty_since_ns = s->now_ns;
         list_push_back(&s->dirty, &p->dirty_node);
     }
     if (p->dirty_bytes >= STORE_WRITE_GOOD_BYTES &&
-        p->dirty_bytes - e->len < STORE_WRITE_GOOD_BYTES) {
+        p->dirty_bytes - dirty < STORE_WRITE_GOOD_BYTES) {
         list_remove(&p->dirty_node);
         list_push_back(s->dirty.next, &p->dirty_node); /* to the front */
     }
@@ -191,25 +200,45 @@ index_note(struct plog *p, struct segment *seg, const struct tail_entry *e, uint
                                               .tail_seq = seq});
 }
 
+/* Where a batch came to lie: in its record, or in an extent. */
+struct landing {
+    uint8_t *at;
+    uint64_t place, lsn;
+    bool extent;
+    struct journal_extent x;
+};
+
 /* Writes the record; the segment and everything else of the log is untouched until this succeeded.
  */
 static int
 record_write(struct store *s, struct plog *p, const struct batch_info *info, struct view batch,
-             int64_t segment_base, struct journal_slot *slot)
+             struct segment *seg, struct landing *out)
 {
     if (!tail_has_room(s))
         return ERR_AGAIN;
+    if (store_extent_wanted(s, p, seg, info->bytes)) {
+        int rc = store_extent_take(s, seg->bytes, info->bytes, &out->x);
+        store_tail_evict(s);
+        if (rc == ERR_OK) {
+            *out = (struct landing){out->x.at, out->x.place, out->x.slot.lsn, true, out->x};
+            memcpy(out->at, batch.at, info->bytes);
+        }
+        if (rc != ERR_LIMIT)
+            return rc;
+    }
+    struct journal_slot one, *slot = &one;
     int rc = journal_append(s->journal, STORE_REC_BATCH, STORE_BATCH_PREFIX + info->bytes, slot);
     store_tail_evict(s); /* what the new record lies on is not to be read any more */
     if (rc != ERR_OK)
         return rc;
-    const struct segment *last = plog_last(p);
-    uint32_t pos = last && last->base == segment_base ? last->bytes : 0;
     set_u64(slot->body, p->id);
-    set_u64(slot->body + 8, (uint64_t)segment_base);
-    set_u32(slot->body + 16, pos);
+    set_u64(slot->body + 8, (uint64_t)seg->base);
+    set_u32(slot->body + 16, seg->bytes);
     set_u32(slot->body + 20, info->bytes);
-    memcpy(slot->body + STORE_BATCH_PREFIX, batch.at, info->bytes);
+    *out = (struct landing){.at = slot->body + STORE_BATCH_PREFIX,
+                            .place = slot->place + STORE_BATCH_PREFIX,
+                            .lsn = slot->lsn};
+    memcpy(out->at, batch.at, info->bytes);
     return ERR_OK;
 }
 
@@ -229,32 +258,36 @@ append(struct store *s, struct plog *p, const struct batch_info *info, struct vi
         if (full && full->written == full->bytes && p->state == PLOG_ONLINE)
             store_seal_begin(s, p, full);
     }
-    struct journal_slot slot;
-    int rc = record_write(s, p, info, batch, seg->base, &slot);
+    struct landing land;
+    int rc = record_write(s, p, info, batch, seg, &land);
     if (rc != ERR_OK)
         return rc;
-    uint8_t *body = slot.body + STORE_BATCH_PREFIX;
+    uint8_t *body = land.at;
     batch_stamp(body, p->end, leader_epoch);
     if (stamped)
         batch_stamp_time(body, info->bytes, now_ms);
     else if (time_ms != info->max_timestamp_ms) /* a producer's header that its records belie */
         batch_stamp_max(body, info->bytes, time_ms);
-    struct tail_entry e = {.place = slot.place + STORE_BATCH_PREFIX,
+    struct tail_entry e = {.place = land.place,
+                           .extent = land.extent,
                            .base = p->end,
                            .pos = seg->bytes,
                            .len = info->bytes,
                            .span = info->last_offset_delta + 1,
                            .slot = p->slot};
-    index_note(p, seg, &e, entry_add(s, p, &e));
+    uint64_t seq = entry_add(s, p, &e);
+    if (land.extent)
+        store_extent_go(s, p, seg, seq, &land.x);
+    index_note(p, seg, &e, seq);
     if (plog_note(p, seg, e.base, info, leader_epoch, time_ms) != ERR_OK)
         log_warn("store", "no memory for a leader epoch partition=%d epoch=%d", p->partition,
                  leader_epoch);
     seg->appended_ms = now_ms;
-    struct plog_when when = {e.base, time_ms, now_ms, slot.lsn};
+    struct plog_when when = {e.base, time_ms, now_ms, land.lsn};
     must(plog_note_producer(p, info, view_of(body, info->bytes), &when) == ERR_OK); /* reserved */
     s->stats.batch_bytes += info->bytes;
     *out = (struct store_appended){
-        .base_offset = e.base, .log_append_time_ms = stamped ? now_ms : -1, .lsn = slot.lsn};
+        .base_offset = e.base, .log_append_time_ms = stamped ? now_ms : -1, .lsn = land.lsn};
     return KERR_NONE;
 }
 

@@ -368,6 +368,7 @@ store_ckpt_begin(struct store *s, bool clean)
     k->lsn = journal_durable_lsn(s->journal);
     k->goal = s->tail.durable;
     k->began_ns = s->now_ns;
+    k->extent_bytes = s->stats.extent_bytes;
 }
 
 static bool
@@ -379,6 +380,8 @@ ckpt_due(const struct store *s)
         return false; /* nothing to gain */
     if (s->now_ns - s->ckpt.began_ns > CKPT_EVERY_NS)
         return true;
+    /* Recovery reads frames, and the extents that they tell of. */
+    used += s->stats.extent_bytes - s->ckpt.extent_bytes;
     return used > total / 2 && !s->frozen; /* frozen: it would free nothing */
 }
 

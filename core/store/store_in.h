@@ -5,6 +5,7 @@
  *   store_task.c       tasks: long work outside of the loop (task.h)
  *   store_job.c        jobs: the small programs of disk operations; open files
  *   store_writeback.c  batches from the cache to segment files; sealing
+ *   store_extent.c     large batches straight to their segment
  *   store_ckpt.c       core checkpoints
  *   store_delete.c     files of deleted logs
  *   store_retain.c     log starts that move up; segments and files that go
@@ -26,20 +27,23 @@ enum store_record {
     STORE_REC_CREATE = 2, /* u64 log, topic id, i32 partition, directory id, config: creates or
                            * reconfigures */
     STORE_REC_DELETE = 3, /* u64 log */
-    STORE_REC_EXTENT = 4, /* reserved: large batches written straight to the segment */
+    STORE_REC_EXTENT = 4, /* a large batch written straight to its segment: store_extent.c */
     STORE_REC_START = 5,  /* u64 log, i64 start: the log start moves up */
     STORE_REC_SWAP = 6,   /* reserved: cleaned segments take the place of others */
     STORE_REC_MOVE = 7,   /* reserved: a log is in another directory now */
+    STORE_REC_AGAIN = 8,  /* as BATCH: an extent whose write failed */
 };
 
 enum {
     STORE_BATCH_PREFIX = 24,
     STORE_CREATE_BYTES = 44 + PLOG_CONFIG_BYTES,
+    STORE_EXTENT_PREFIX = 96,
     STORE_START_BYTES = 16,
     STORE_BLOCK = 4096,
     STORE_FILE_BYTES = 64 << 20, /* of one journal file, when the ring is large enough */
-    STORE_JOBS_MAX = 64,
-    STORE_WRITES_MAX = 8, /* write-backs in flight */
+    STORE_JOBS_MAX = 80,
+    STORE_EXTENTS_MAX = 16, /* in flight */
+    STORE_WRITES_MAX = 8,   /* write-backs in flight */
     STORE_SYNCS_MAX = 8,
     STORE_BLOCKS_MAX = 1024,
     STORE_BOUNCE_BYTES = 1 << 20,
@@ -66,6 +70,7 @@ struct tail_entry {
     int32_t span;  /* offsets */
     uint32_t slot; /* of the log, UINT32_MAX: deleted */
     bool written;
+    bool extent; /* its whole blocks get to the file without write-back */
 };
 
 struct tail {
@@ -85,6 +90,8 @@ enum job_kind {
     JOB_DROP,
     JOB_CLOSE,
     JOB_CKPT,
+    JOB_READY,
+    JOB_EXTENT,
     JOB_KINDS,
 };
 
@@ -100,7 +107,8 @@ struct job {
     struct read_buffer *buffer;
     uint8_t *mem;
     uint32_t from, len, bounce;
-    int64_t result; /* of the operation that ended */
+    uint64_t extent, entry, place; /* of an extent: number, tail entry, place in the arena */
+    int64_t result;                /* of the operation that ended */
     int32_t file;
     struct index idx;
     int64_t max_ts;
@@ -137,6 +145,7 @@ struct ckpt {
     uint64_t lsn_done;     /* lsn of the last one that was completed */
     uint64_t lsn_header;   /* where a replay begins that starts from the one being written */
     uint64_t lsn_released; /* the same of the last one that was completed */
+    uint64_t extent_bytes; /* written as extents when it began */
     uint64_t lsn_pin;      /* with logs offline: where replay begins at the latest */
     bool clean, failed;
     uint32_t slot;          /* next log to save */
@@ -194,6 +203,7 @@ struct store {
     uint32_t block_hand;
     uint8_t *bounce;
     bool bounce_busy[STORE_WRITES_MAX];
+    uint32_t extents, extents_failed;   /* in flight; of them to be journaled */
     uint32_t writes, frozen;            /* frozen: logs offline; they pin the journal */
     bool flushing;                      /* write back whatever is durable */
     bool ending;                        /* no new work: what is under way ends */
@@ -243,6 +253,7 @@ must_check int store_append_batch(struct store *s, struct plog *p, const struct 
                                   struct view batch, int32_t leader_epoch, int64_t now_ms,
                                   struct store_appended *out);
 struct tail_entry *store_entry(const struct store *s, uint64_t seq); /* NULL when it is gone */
+uint32_t store_entry_dirty(const struct tail_entry *e); /* bytes that write-back has to write */
 void store_tail_durable(struct store *s);
 void store_tail_evict(struct store *s);
 void store_tail_clean(struct store *s);
@@ -250,6 +261,20 @@ void store_tail_abandon(struct store *s, struct plog *p, bool gone);
 uint64_t store_tail_dirty_bytes(const struct store *s);
 int store_create_record(struct store *s, const struct plog *p);
 void store_create_read(struct view body, struct plog *p);
+
+/* store_extent.c */
+/* True when a batch can go straight to its segment now; gets the file ready for later ones. */
+bool store_extent_wanted(struct store *s, struct plog *p, struct segment *seg, uint32_t bytes);
+/* Takes memory and a record; ERR_AGAIN, ERR_LIMIT: not this one. */
+must_check int store_extent_take(struct store *s, uint32_t pos, uint32_t len,
+                                 struct journal_extent *x);
+/* Fills the record of the batch that is at x->at now, and begins to write it. */
+void store_extent_go(struct store *s, struct plog *p, struct segment *seg, uint64_t entry,
+                     const struct journal_extent *x);
+void store_extent_step(struct store *s); /* part of a turn */
+/* Its interior in the segment. */
+uint32_t store_extent_first(uint32_t pos);
+uint32_t store_extent_limit(uint32_t pos, uint32_t len);
 
 /* store_job.c */
 struct job *store_job(struct store *s, enum job_kind kind, struct plog *p, struct segment *seg);
@@ -276,6 +301,8 @@ void store_index_next(struct store *s, struct job *j);
 void store_large_next(struct store *s, struct job *j);
 void store_delete_next(struct store *s, struct job *j);
 void store_ckpt_next(struct store *s, struct job *j);
+void store_ready_next(struct store *s, struct job *j);
+void store_extent_next(struct store *s, struct job *j);
 void store_drop_next(struct store *s, struct job *j);
 
 /* store_writeback.c, store_ckpt.c, store_delete.c: their part of a turn */
@@ -383,12 +410,41 @@ struct replay {
     uint32_t *ids;       /* hash of their ids */
     uint32_t ids_room;
     uint64_t pending_total, records, bytes;
+    bool dry; /* nothing is written; extents are noted */
+    struct replay_extent *extents;
+    uint32_t extent_count, extent_room;
 };
 
 /* Adds the log at c (plog_save form) to the present core. */
 must_check int store_replay_load(struct replay *r, struct cur *c);
 void store_replay_core(struct replay *r); /* the next core begins */
 must_check int store_replay_record(void *replay, uint64_t lsn, uint32_t kind, struct view body);
+/* After a dry replay of a core: looks for the extents that were noted.  *lsn_cut: the first record
+ * that never counted, since its extent is torn; UINT64_MAX: none.  ERR_CORRUPT: one at or below
+ * lsn_acked is damaged. */
+must_check int store_replay_extents_check(struct replay *r, struct disk *disk, uint64_t lsn_acked,
+                                          uint64_t *lsn_cut);
+/* store_replay_extent.c: records of these kinds. */
+must_check int store_replay_extent(struct replay *r, uint64_t lsn, struct view body);
+must_check int store_replay_again(struct replay *r, uint64_t lsn, struct view body);
+/* store_replay.c, for it: */
+struct replay_place {
+    uint64_t id;
+    int64_t base;
+    uint32_t pos;
+    uint64_t lsn;
+};
+struct replay_log *store_replay_log(const struct replay *r, uint64_t id);
+/* Finds log and segment of a batch, and counts it; *seg NULL: nobody's any more. */
+must_check int store_replay_place(struct replay *r, const struct replay_place *at,
+                                  struct view batch, const struct batch_info *info,
+                                  struct replay_log **log, struct segment **seg);
+must_check int store_replay_add(struct replay *r, struct replay_log *l, struct segment *seg,
+                                struct view bytes);
+must_check int store_replay_flush(struct replay *r, struct replay_log *l);
+must_check int store_replay_write(struct replay *r, struct replay_log *l, struct segment *seg,
+                                  uint32_t at, struct view bytes);
+int store_replay_misplaced(const struct replay_log *l, int64_t base, uint32_t pos, uint64_t lsn);
 /* Writes, cuts and syncs what was touched; ERR_CORRUPT when a log is not whole. */
 must_check int store_replay_finish(struct replay *r);
 void store_replay_free(struct replay *r);

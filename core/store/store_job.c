@@ -10,7 +10,7 @@
 bool
 store_job_room(const struct store *s)
 {
-    return s->jobs_used < STORE_JOBS_MAX - STORE_WRITES_MAX;
+    return s->jobs_used < STORE_JOBS_MAX - STORE_WRITES_MAX - STORE_EXTENTS_MAX;
 }
 
 struct job *
@@ -225,6 +225,12 @@ next(struct store *s, struct job *j)
         return;
     case JOB_CKPT:
         store_ckpt_next(s, j);
+        return;
+    case JOB_READY:
+        store_ready_next(s, j);
+        return;
+    case JOB_EXTENT:
+        store_extent_next(s, j);
         return;
     case JOB_CLOSE:
         store_job_end(s, j);

@@ -120,39 +120,98 @@ logs_load(struct replay *r, const struct file_bytes *f, uint32_t core, uint32_t 
     return ERR_OK;
 }
 
-static int
-check_record(void *user, uint64_t lsn, uint32_t kind, struct view body)
+/* A disk where nothing happens, for a replay that only looks. */
+static void
+null_submit(void *self, struct disk_op *op)
 {
-    (void)lsn;
-    (void)kind;
-    (void)body;
-    ++*(uint64_t *)user;
+    (void)self;
+    (void)op;
+    must(false); /* only run() is used */
+}
+
+static uint32_t
+null_poll(void *self, struct disk_op **done, uint32_t max)
+{
+    (void)self;
+    (void)done;
+    (void)max;
+    return 0;
+}
+
+static int64_t
+null_run(void *self, struct disk_op *op)
+{
+    (void)self;
+    op->result = op->kind == DISK_WRITE ? (int64_t)op->len : 0;
+    return op->result;
+}
+
+static int
+null_list(void *self, uint8_t dir, const char *path, void (*each)(void *user, const char *name),
+          void *user)
+{
+    (void)self;
+    (void)dir;
+    (void)path;
+    (void)each;
+    (void)user;
     return ERR_OK;
 }
+
+static const struct disk_ops null_ops = {
+    .submit = null_submit, .poll = null_poll, .run = null_run, .list = null_list};
 
 struct recover {
     struct disk *disk;
     struct file_bytes boot, *cores;
+    uint64_t *cuts; /* of each core: the first record that does not count */
     struct replay replay;
-    uint64_t records;
     bool clean;
 };
 
+struct core_replay {
+    struct replay *replay;
+    uint64_t lsn_cut;
+};
+
 static int
-core_walk(struct recover *v, uint32_t core, bool check)
+core_record(void *user, uint64_t lsn, uint32_t kind, struct view body)
+{
+    const struct core_replay *c = user;
+    return lsn < c->lsn_cut ? store_replay_record(c->replay, lsn, kind, body) : ERR_OK;
+}
+
+static int
+core_walk(struct recover *v, uint32_t core, struct replay *r, struct journal_end *end)
 {
     struct file_bytes *f = &v->cores[core];
-    if (f->mem && f->header.flags & CKPT_FLAG_CLEAN)
-        return ERR_OK;
+    store_replay_core(r);
+    int rc = logs_load(r, f->mem ? f : &v->boot, core, v->boot.header.core_count);
+    if (rc != ERR_OK || (f->mem && f->header.flags & CKPT_FLAG_CLEAN))
+        return rc;
     v->clean = false;
     char dir[32];
     snprintf(dir, sizeof dir, "core-%u", core);
     struct journal_config config;
     store_journal_config(v->boot.header.lsn, STORE_FILE_BYTES, 1, dir, &config);
-    struct journal_end last;
+    struct core_replay c = {r, v->cuts[core]};
     return journal_recover(v->disk, &config, v->boot.header.generation, f->mem ? f->header.lsn : 0,
-                           check ? check_record : store_replay_record,
-                           check ? (void *)&v->records : (void *)&v->replay, &last);
+                           core_record, &c, end);
+}
+
+/* Replays a core into memory only, and finds where its records end. */
+static int
+core_check(struct recover *v, uint32_t core)
+{
+    struct disk none = {&null_ops, NULL};
+    struct replay r = {.disk = &none, .dirs = v->replay.dirs, .dry = true};
+    struct journal_end end = {0};
+    v->cuts[core] = UINT64_MAX;
+    int rc = core_walk(v, core, &r, &end);
+    if (rc == ERR_OK)
+        rc = store_replay_extents_check(&r, v->disk, end.lsn_acked, &v->cuts[core]);
+    store_replay_free(&r);
+    return rc;
 }
 
 static int
@@ -163,13 +222,10 @@ cores_replay(struct recover *v)
     for (uint32_t core = 0; core < count && rc == ERR_OK; core++)
         rc = core_ckpt_read(v->disk, core, v->boot.header.generation, &v->cores[core]);
     for (uint32_t core = 0; core < count && rc == ERR_OK; core++)
-        rc = core_walk(v, core, true);
-    for (uint32_t core = 0; core < count && rc == ERR_OK; core++) {
-        store_replay_core(&v->replay);
-        rc = logs_load(&v->replay, v->cores[core].mem ? &v->cores[core] : &v->boot, core, count);
-        if (rc == ERR_OK)
-            rc = core_walk(v, core, false);
-    }
+        rc = core_check(v, core);
+    struct journal_end end;
+    for (uint32_t core = 0; core < count && rc == ERR_OK; core++)
+        rc = core_walk(v, core, &v->replay, &end);
     if (rc == ERR_OK && !v->clean)
         rc = store_replay_finish(&v->replay);
     return rc;
@@ -402,7 +458,8 @@ recover(struct recover *v, uint32_t core_count, uint64_t journal_bytes, struct s
         return rc;
     v->clean = there;
     v->cores = calloc(v->boot.header.core_count + 1, sizeof *v->cores);
-    rc = v->cores ? cores_replay(v) : ERR_LIMIT;
+    v->cuts = calloc(v->boot.header.core_count + 1, sizeof *v->cuts);
+    rc = v->cores && v->cuts ? cores_replay(v) : ERR_LIMIT;
     for (uint32_t i = 0; i < v->replay.dirs.count && rc == ERR_OK && !v->clean; i++)
         if (v->replay.dirs.dirs[i].online)
             rc = strays(v, (uint8_t)i);
@@ -429,6 +486,7 @@ store_recover(struct disk *disk, uint32_t core_count, uint64_t journal_bytes,
     for (uint32_t i = 0; v.cores && i < v.boot.header.core_count; i++)
         free(v.cores[i].mem);
     free(v.cores);
+    free(v.cuts);
     free(v.boot.mem);
     store_replay_free(&v.replay);
     if (rc == ERR_NO_SPACE)

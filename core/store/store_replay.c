@@ -35,8 +35,8 @@ id_place(const struct replay *r, uint64_t id)
     return &r->ids[i];
 }
 
-static struct replay_log *
-log_by_id(const struct replay *r, uint64_t id)
+struct replay_log *
+store_replay_log(const struct replay *r, uint64_t id)
 {
     uint32_t i = r->ids_room ? *id_place(r, id) : UINT32_MAX;
     return i == UINT32_MAX ? NULL : r->logs[i];
@@ -97,6 +97,7 @@ store_replay_free(struct replay *r)
     }
     free(r->logs);
     free(r->ids);
+    free(r->extents);
     *r = (struct replay){.disk = r->disk, .dirs = r->dirs};
 }
 
@@ -117,9 +118,41 @@ dirs_make(struct replay *r, const struct plog *p)
     return got < 0 && got != ERR_EXISTS ? (int)got : ERR_OK;
 }
 
-/* Writes the gathered bytes of a log behind what its file has. */
 static int
-pending_write(struct replay *r, struct replay_log *l)
+file_write(struct replay *r, const struct replay_log *l, const struct segment *seg, uint32_t at,
+           struct view bytes)
+{
+    char path[PLOG_PATH_BYTES];
+    plog_path_segment(&l->log, seg->base, ".log", path);
+    int64_t got = store_run(r->disk, (struct disk_op){.kind = DISK_OPEN,
+                                                      .dir = l->log.dir,
+                                                      .path = path,
+                                                      .flags = DISK_CREATE | DISK_WRITABLE});
+    if (got < 0)
+        return (int)got;
+    int32_t file = (int32_t)got;
+    struct disk_op op = {.kind = DISK_WRITE, .file = file, .len = bytes.len, .offset = at};
+    memcpy(&op.at, &bytes.at, sizeof op.at); /* it is only read */
+    got = store_run(r->disk, op);
+    store_run(r->disk, (struct disk_op){.kind = DISK_CLOSE, .file = file});
+    if (got < 0)
+        return (int)got;
+    r->bytes += bytes.len;
+    return ERR_OK;
+}
+
+/* Bytes that take the place of others. */
+int
+store_replay_write(struct replay *r, struct replay_log *l, struct segment *seg, uint32_t at,
+                   struct view bytes)
+{
+    int rc = store_replay_flush(r, l);
+    return rc == ERR_OK ? file_write(r, l, seg, at, bytes) : rc;
+}
+
+/* Writes the gathered bytes of a log behind what its file has. */
+int
+store_replay_flush(struct replay *r, struct replay_log *l)
 {
     if (l->pending_len == 0)
         return ERR_OK;
@@ -130,25 +163,10 @@ pending_write(struct replay *r, struct replay_log *l)
             return rc;
         l->touched = true;
     }
-    char path[PLOG_PATH_BYTES];
-    plog_path_segment(&l->log, seg->base, ".log", path);
-    int64_t got = store_run(r->disk, (struct disk_op){.kind = DISK_OPEN,
-                                                      .dir = l->log.dir,
-                                                      .path = path,
-                                                      .flags = DISK_CREATE | DISK_WRITABLE});
-    if (got < 0)
-        return (int)got;
-    int32_t file = (int32_t)got;
-    uint32_t at = seg->written - l->pending_len;
-    got = store_run(r->disk, (struct disk_op){.kind = DISK_WRITE,
-                                              .file = file,
-                                              .at = l->pending,
-                                              .len = l->pending_len,
-                                              .offset = at});
-    store_run(r->disk, (struct disk_op){.kind = DISK_CLOSE, .file = file});
-    if (got < 0)
-        return (int)got;
-    r->bytes += l->pending_len;
+    int rc =
+        file_write(r, l, seg, seg->written - l->pending_len, view_of(l->pending, l->pending_len));
+    if (rc != ERR_OK)
+        return rc;
     r->pending_total -= l->pending_len;
     l->pending_len = 0;
     return ERR_OK;
@@ -160,7 +178,7 @@ pending_write_all(struct replay *r)
     int rc = ERR_OK;
     for (uint32_t i = 0; i < r->count && rc == ERR_OK; i++) {
         if (!r->logs[i]->log.dead)
-            rc = pending_write(r, r->logs[i]);
+            rc = store_replay_flush(r, r->logs[i]);
         free(r->logs[i]->pending);
         r->logs[i]->pending = NULL;
         r->logs[i]->pending_room = 0;
@@ -169,13 +187,17 @@ pending_write_all(struct replay *r)
 }
 
 /* Gathers bytes; seg->written counts them already. */
-static int
-pending_add(struct replay *r, struct replay_log *l, struct segment *seg, struct view bytes)
+int
+store_replay_add(struct replay *r, struct replay_log *l, struct segment *seg, struct view bytes)
 {
     int rc = ERR_OK;
+    if (r->dry) {
+        seg->written += bytes.len;
+        return ERR_OK;
+    }
     if (l->pending_len &&
         (l->pending_seg != seg || l->pending_len + bytes.len > REPLAY_PENDING_BYTES))
-        rc = pending_write(r, l);
+        rc = store_replay_flush(r, l);
     if (rc == ERR_OK && r->pending_total + bytes.len > REPLAY_TOTAL_BYTES)
         rc = pending_write_all(r);
     if (rc != ERR_OK)
@@ -264,7 +286,7 @@ replay_create(struct replay *r, struct view body)
     if (body.len != STORE_CREATE_BYTES)
         return ERR_CORRUPT;
     store_create_read(body, &read);
-    struct replay_log *l = log_by_id(r, read.id);
+    struct replay_log *l = store_replay_log(r, read.id);
     if (l) {
         l->log.config = read.config;
         return ERR_OK;
@@ -281,8 +303,8 @@ replay_create(struct replay *r, struct view body)
     return rc;
 }
 
-static int
-batch_misplaced(const struct replay_log *l, int64_t base, uint32_t pos, uint64_t lsn)
+int
+store_replay_misplaced(const struct replay_log *l, int64_t base, uint32_t pos, uint64_t lsn)
 {
     char path[PLOG_PATH_BYTES];
     plog_path_segment(&l->log, base, ".log", path);
@@ -311,6 +333,35 @@ replay_facts(struct plog *p, struct segment *seg, uint32_t pos, struct view batc
     return rc;
 }
 
+int
+store_replay_place(struct replay *r, const struct replay_place *at, struct view batch,
+                   const struct batch_info *info, struct replay_log **log, struct segment **out)
+{
+    *out = NULL;
+    struct replay_log *l = *log = store_replay_log(r, at->id);
+    if (!l || l->log.dead)
+        return ERR_OK; /* deleted before the checkpoint, or behind it */
+    if (l->log.dir == PLOG_DIR_NONE) {
+        log_error("store",
+                  "a data directory is missing, and the journal has records for it: bring it "
+                  "back and start again");
+        return ERR_IO;
+    }
+    struct segment *seg = plog_segment_at(&l->log, at->base);
+    if (!seg && at->base == l->log.end && at->pos == 0)
+        seg = plog_roll(&l->log, at->base);
+    if (!seg && at->base < l->log.start && info->base_offset < l->log.start)
+        return ERR_OK; /* its segment has left the log */
+    if (!seg || at->pos > seg->written)
+        return store_replay_misplaced(l, at->base, at->pos, at->lsn);
+    int rc = replay_facts(&l->log, seg, at->pos, batch, info);
+    if (rc == ERR_CORRUPT)
+        return store_replay_misplaced(l, at->base, at->pos, at->lsn);
+    r->records++;
+    *out = seg;
+    return rc;
+}
+
 static int
 replay_batch(struct replay *r, uint64_t lsn, struct view body)
 {
@@ -322,30 +373,14 @@ replay_batch(struct replay *r, uint64_t lsn, struct view body)
     struct batch_info info;
     if (c.bad || batch_header(batch, &info) != ERR_OK || info.bytes != len)
         return ERR_CORRUPT;
-    struct replay_log *l = log_by_id(r, id);
-    if (!l || l->log.dead)
-        return ERR_OK; /* deleted before the checkpoint, or behind it */
-    if (l->log.dir == PLOG_DIR_NONE) {
-        log_error("store",
-                  "a data directory is missing, and the journal has records for it: bring it "
-                  "back and start again");
-        return ERR_IO;
-    }
-    struct segment *seg = plog_segment_at(&l->log, segment_base);
-    if (!seg && segment_base == l->log.end && pos == 0)
-        seg = plog_roll(&l->log, segment_base);
-    if (!seg && segment_base < l->log.start && info.base_offset < l->log.start)
-        return ERR_OK; /* its segment has left the log */
-    if (!seg || pos > seg->written)
-        return batch_misplaced(l, segment_base, pos, lsn);
-    int rc = replay_facts(&l->log, seg, pos, batch, &info);
-    if (rc == ERR_CORRUPT)
-        return batch_misplaced(l, segment_base, pos, lsn);
-    r->records++;
-    uint32_t skip = seg->written - pos;
-    if (skip >= len)
+    struct replay_log *l;
+    struct segment *seg;
+    int rc = store_replay_place(r, &(struct replay_place){id, segment_base, pos, lsn}, batch, &info,
+                                &l, &seg);
+    if (rc != ERR_OK || !seg)
         return rc;
-    return rc == ERR_OK ? pending_add(r, l, seg, view_of(batch.at + skip, len - skip)) : rc;
+    uint32_t skip = seg->written - pos;
+    return skip >= len ? ERR_OK : store_replay_add(r, l, seg, view_of(batch.at + skip, len - skip));
 }
 
 /* Segments that now lie below the start leave in segments_drop: batches for them may follow. */
@@ -353,7 +388,7 @@ static int
 replay_start(struct replay *r, uint64_t lsn, struct view body)
 {
     struct cur c = cur_of(body);
-    struct replay_log *l = log_by_id(r, cur_u64(&c));
+    struct replay_log *l = store_replay_log(r, cur_u64(&c));
     int64_t start = cur_i64(&c);
     if (c.bad || (l && !l->log.dead && start > l->log.end)) {
         log_error("store", "damaged: a journal record of a log start lsn=%llu start=%lld",
@@ -372,10 +407,14 @@ store_replay_record(void *replay, uint64_t lsn, uint32_t kind, struct view body)
     switch (kind) {
     case STORE_REC_BATCH:
         return replay_batch(r, lsn, body);
+    case STORE_REC_EXTENT:
+        return store_replay_extent(r, lsn, body);
+    case STORE_REC_AGAIN:
+        return store_replay_again(r, lsn, body);
     case STORE_REC_CREATE:
         return replay_create(r, body);
     case STORE_REC_DELETE: {
-        struct replay_log *l = body.len == 8 ? log_by_id(r, get_u64(body.at)) : NULL;
+        struct replay_log *l = body.len == 8 ? store_replay_log(r, get_u64(body.at)) : NULL;
         return l && !l->log.dead ? log_remove(r, l) : ERR_OK;
     }
     case STORE_REC_START:

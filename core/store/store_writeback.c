@@ -68,6 +68,59 @@ durable_entry(const struct store *s, uint64_t seq)
     return seq && seq < s->tail.durable ? store_entry(s, seq) : NULL;
 }
 
+/* Its extent has put the bytes at a position into the file. */
+static bool
+in_file(const struct tail_entry *e, uint32_t pos)
+{
+    return e->extent && pos >= store_extent_first(e->pos) &&
+           pos < store_extent_limit(e->pos, e->len);
+}
+
+/* Bytes from a position on that write-back has to write: never the interior of an extent. */
+static uint32_t
+part_of(const struct tail_entry *e, uint32_t pos)
+{
+    if (in_file(e, pos))
+        return 0;
+    uint32_t first = store_extent_first(e->pos);
+    return e->extent && pos < first ? first - pos : e->pos + e->len - pos;
+}
+
+/* Moves written over what extents put into the file, and takes leave of what is all there.  True
+ * when bytes of the segment are still to be written. */
+static bool
+advance(struct store *s, struct plog *p, struct segment *seg)
+{
+    int64_t limit = plog_segment_limit(p, seg);
+    for (struct tail_entry *e; (e = durable_entry(s, p->dirty_first)) && e->base < limit;) {
+        if (in_file(e, seg->written)) {
+            seg->written = store_extent_limit(e->pos, e->len);
+            if (list_empty(&seg->sync_node))
+                list_push_back(&s->unsynced, &seg->sync_node);
+        }
+        if (e->pos + e->len > seg->written)
+            return true;
+        e->written = true;
+        p->dirty_bytes -= store_entry_dirty(e);
+        p->dirty_first = e->next;
+    }
+    return false;
+}
+
+/* After written moved: the cache may let go, and a full segment is sealed. */
+static void
+settle(struct store *s, struct plog *p, struct segment *seg)
+{
+    list_remove(&p->dirty_node);
+    if (p->dirty_first) {
+        p->dirty_since_ns = s->now_ns;
+        list_push_back(&s->dirty, &p->dirty_node);
+    }
+    store_tail_clean(s);
+    if (seg->written == seg->bytes && seg != plog_last(p) && !p->dead)
+        store_seal_begin(s, p, seg);
+}
+
 /* Copies what follows `written` into the bounce buffer behind the first `front` bytes. */
 static uint32_t
 gather(const struct store *s, const struct plog *p, const struct segment *seg, uint8_t *bounce,
@@ -80,12 +133,14 @@ gather(const struct store *s, const struct plog *p, const struct segment *seg, u
         if (e->base >= plog_segment_limit(p, seg))
             break;
         must(e->pos <= pos && pos < e->pos + e->len);
-        uint32_t skip = pos - e->pos, n = e->len - skip;
+        uint32_t skip = pos - e->pos, n = part_of(e, pos);
         if (n > STORE_BOUNCE_BYTES - fill)
             n = STORE_BOUNCE_BYTES - fill;
         memcpy(bounce + fill, journal_at(s->journal, e->place) + skip, n);
         fill += n;
         pos += n;
+        if (pos < e->pos + e->len)
+            break;
     }
     return fill - front;
 }
@@ -119,26 +174,12 @@ write_done(struct store *s, struct job *j)
     s->stats.writeback_bytes += j->len;
     if (list_empty(&seg->sync_node))
         list_push_back(&s->unsynced, &seg->sync_node);
-    int64_t limit = plog_segment_limit(p, seg);
-    for (struct tail_entry *e; (e = durable_entry(s, p->dirty_first));) {
-        if (e->base >= limit || e->pos + e->len > seg->written)
-            break;
-        e->written = true;
-        p->dirty_bytes -= e->len;
-        p->dirty_first = e->next;
-    }
-    list_remove(&p->dirty_node);
-    if (p->dirty_first) {
-        p->dirty_since_ns = s->now_ns;
-        list_push_back(&s->dirty, &p->dirty_node);
-    }
-    store_tail_clean(s);
+    advance(s, p, seg);
     s->bounce_busy[j->bounce] = false;
     s->writes--;
     p->writing = false;
     store_job_end(s, j);
-    if (seg->written == seg->bytes && seg != plog_last(p) && !p->dead)
-        store_seal_begin(s, p, seg);
+    settle(s, p, seg);
 }
 
 static uint64_t
@@ -195,7 +236,8 @@ store_write_next(struct store *s, struct job *j)
         p->block_known = true;
         break;
     case WRITE_ALLOCATE:
-        seg->allocated = j->op.offset + j->op.length;
+        if (j->op.length > seg->allocated)
+            seg->allocated = j->op.length;
         break;
     default:
         write_done(s, j);
@@ -230,10 +272,18 @@ store_write_next(struct store *s, struct job *j)
 static bool
 write_begin(struct store *s, struct plog *p)
 {
-    const struct tail_entry *e = durable_entry(s, p->dirty_first);
-    if (!e || p->writing || s->writes == STORE_WRITES_MAX)
+    if (p->writing || s->writes == STORE_WRITES_MAX)
         return false;
-    struct segment *seg = plog_segment_of(p, e->base);
+    struct segment *seg = NULL;
+    bool more = false;
+    for (const struct tail_entry *e; !more && (e = durable_entry(s, p->dirty_first));) {
+        seg = plog_segment_of(p, e->base);
+        more = advance(s, p, seg);
+        if (!more)
+            settle(s, p, seg);
+    }
+    if (!more)
+        return false;
     struct job *j = store_job(s, JOB_WRITE, p, seg);
     if (!j)
         return false;
@@ -293,7 +343,8 @@ store_writeback_deadline(const struct store *s)
 void
 store_seal_begin(struct store *s, struct plog *p, struct segment *seg)
 {
-    struct job *j = seg->sealed || seg->bytes == 0 ? NULL : store_job(s, JOB_SEAL, p, seg);
+    struct job *j =
+        seg->sealed || seg->readying || seg->bytes == 0 ? NULL : store_job(s, JOB_SEAL, p, seg);
     if (j)
         store_job_open(s, j);
 }

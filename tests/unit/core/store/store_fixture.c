@@ -114,6 +114,7 @@ fixture_start(struct fixture *f)
                                  .cache_bytes = f->cache_bytes,
                                  .read_buffers = f->read_buffers,
                                  .logs_max = f->logs_max,
+                                 .extent_bytes_min = f->extent_bytes,
                                  .frames_in_flight = f->flight};
         rc = store_init(&c, disk_mem_port(f->disk, i), boot, &f->store[i]);
         if (rc != ERR_OK)

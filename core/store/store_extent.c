@@ -1,0 +1,268 @@
+/* store_extent.c: large batches go straight to their segment, and only a record of them to the
+ * journal.
+ *
+ *        segment  ....|head|    interior: whole blocks    |tail|....
+ *   EXTENT record: u64 log, i64 segment base, u32 position, u32 bytes, u32 crc-32c of the interior,
+ *   the batch header (61 bytes), zeros up to byte 96, head, tail
+ *
+ * The batch is copied once, into the arena, at an address that equals its position modulo 4096, so
+ * that its interior is written from there with O_DIRECT and RWF_DSYNC while the frame with the
+ * record is written too; it is durable when both are (journal_extent.c).  Write-back later writes
+ * the blocks at its ends, whose other bytes are of the neighbours, and never the interior.
+ *
+ * E1 the segment's file is allocated up to the end of an extent, and its name durable, before the
+ *    extent is taken: the write changes no size.  A job sees to that ahead; until then batches take
+ *    the way through the journal.
+ * E2 an extent that cannot be written is journaled after all (STORE_REC_AGAIN): then it is a batch
+ *    like any other, and write-back finds out whether the partition goes on.
+ *
+ * Recovery takes a bad interior for damage when the record is known to have been acknowledged, and
+ * for the torn end of the log otherwise (store_replay_extent.c). */
+#include "core/base/crc32c.h"
+#include "core/base/err.h"
+#include "core/base/log.h"
+#include "core/store/store_in.h"
+
+#include <stdio.h>
+
+enum {
+    EXTENT_AHEAD_MIN = 4 << 20, /* allocated ahead of a segment, doubling */
+    EXTENT_AHEAD_MAX = 64 << 20,
+};
+enum { EXTENT_WRITE, EXTENT_AGAIN };
+enum { READY_ALLOCATE = JOB_OPENED + 1, READY_OWN, READY_TOPIC, READY_LOG };
+
+/* ---- the file is made ready --------------------------------------------------------------------
+ */
+
+static uint64_t
+ahead(const struct segment *seg)
+{
+    uint64_t n = seg->allocated;
+    return n < EXTENT_AHEAD_MIN ? EXTENT_AHEAD_MIN : n > EXTENT_AHEAD_MAX ? EXTENT_AHEAD_MAX : n;
+}
+
+static void
+ready_begin(struct store *s, struct plog *p, struct segment *seg)
+{
+    if (seg->readying || s->ending || store_room_waits(s, p->dir) || !store_job_room(s))
+        return;
+    struct job *j = store_job(s, JOB_READY, p, seg);
+    if (!j)
+        return;
+    seg->readying = true;
+    store_job_open(s, j);
+}
+
+static void
+ready_end(struct store *s, struct job *j)
+{
+    struct segment *seg = j->seg;
+    struct plog *p = j->log;
+    seg->readying = false;
+    if (j->result == ERR_NO_SPACE)
+        store_room_hit(s, p->dir);
+    else if (j->result < 0 && !p->dead)
+        store_offline(s, p, (int)j->result, "making a file ready");
+    store_job_end(s, j);
+    if (seg != plog_last(p) && seg->written == seg->bytes && !p->dead)
+        store_seal_begin(s, p, seg); /* it waited for us */
+}
+
+static void
+ready_sync_dir(struct store *s, struct job *j, uint32_t step)
+{
+    j->step = step;
+    store_job_run(s, j, &(struct disk_op){.kind = DISK_SYNC_DIR, .path = j->path});
+}
+
+void
+store_ready_next(struct store *s, struct job *j)
+{
+    struct segment *seg = j->seg;
+    struct plog *p = j->log;
+    if (j->result < 0 || p->dead || p->state == PLOG_OFFLINE) {
+        ready_end(s, j);
+        return;
+    }
+    switch (j->step) {
+    case JOB_OPENED: {
+        uint64_t most = store_room_ahead(s, p->dir), more = ahead(seg);
+        uint64_t want = seg->allocated + (more < most ? more : most) / STORE_BLOCK * STORE_BLOCK;
+        uint64_t limit = plog_round_block(p->config.segment_bytes);
+        if (want > limit)
+            want = limit;
+        if (want > seg->allocated && seg == plog_last(p)) {
+            j->step = READY_ALLOCATE;
+            store_job_run(
+                s, j, &(struct disk_op){.kind = DISK_ALLOCATE, .file = seg->file, .length = want});
+            return;
+        }
+        break;
+    }
+    case READY_ALLOCATE:
+        if (j->op.length > seg->allocated)
+            seg->allocated = j->op.length;
+        break;
+    case READY_OWN:
+        plog_path_topic(p, j->path);
+        ready_sync_dir(s, j, READY_TOPIC);
+        return;
+    case READY_TOPIC:
+        snprintf(j->path, sizeof j->path, "log");
+        ready_sync_dir(s, j, READY_LOG);
+        return;
+    default:
+        seg->named = true;
+    }
+    if (seg->named) {
+        ready_end(s, j);
+        return;
+    }
+    plog_path_dir(p, j->path);
+    ready_sync_dir(s, j, READY_OWN);
+}
+
+bool
+store_extent_wanted(struct store *s, struct plog *p, struct segment *seg, uint32_t bytes)
+{
+    if (bytes < s->config.extent_bytes_min || s->config.extent_bytes_min == 0)
+        return false;
+    uint64_t end = plog_round_block((uint64_t)seg->bytes + bytes);
+    bool ready = seg->file >= 0 && seg->named && seg->allocated >= end;
+    if (!ready || (seg->allocated < end + ahead(seg) / 2 &&
+                   seg->allocated < plog_round_block(p->config.segment_bytes)))
+        ready_begin(s, p, seg);
+    return ready;
+}
+
+/* ---- an extent ---------------------------------------------------------------------------------
+ */
+
+uint32_t
+store_extent_first(uint32_t pos)
+{
+    return (uint32_t)plog_round_block(pos);
+}
+
+uint32_t
+store_extent_limit(uint32_t pos, uint32_t len)
+{
+    return (pos + len) / STORE_BLOCK * STORE_BLOCK;
+}
+
+int
+store_extent_take(struct store *s, uint32_t pos, uint32_t len, struct journal_extent *x)
+{
+    if (s->extents == STORE_EXTENTS_MAX)
+        return ERR_AGAIN;
+    uint32_t head = store_extent_first(pos) - pos;
+    uint32_t tail = pos + len - store_extent_limit(pos, len);
+    *x = (struct journal_extent){.bytes = len, .phase = pos % STORE_BLOCK};
+    int rc =
+        journal_extent_append(s->journal, STORE_REC_EXTENT, STORE_EXTENT_PREFIX + head + tail, x);
+    return rc == ERR_LIMIT && s->extents ? ERR_AGAIN : rc;
+}
+
+void
+store_extent_go(struct store *s, struct plog *p, struct segment *seg, uint64_t entry,
+                const struct journal_extent *x)
+{
+    const struct tail_entry *e = store_entry(s, entry);
+    uint32_t first = store_extent_first(e->pos), limit = store_extent_limit(e->pos, e->len);
+    uint32_t head = first - e->pos, tail = e->pos + e->len - limit;
+    uint8_t *body = x->slot.body;
+    set_u64(body, p->id);
+    set_u64(body + 8, (uint64_t)seg->base);
+    set_u32(body + 16, e->pos);
+    set_u32(body + 20, e->len);
+    set_u32(body + 24, crc32c(0, x->at + head, limit - first));
+    memcpy(body + 28, x->at, BATCH_HEADER_BYTES);
+    memset(body + 28 + BATCH_HEADER_BYTES, 0, STORE_EXTENT_PREFIX - 28 - BATCH_HEADER_BYTES);
+    memcpy(body + STORE_EXTENT_PREFIX, x->at, head);
+    memcpy(body + STORE_EXTENT_PREFIX + head, x->at + e->len - tail, tail);
+    struct job *j = store_job(s, JOB_EXTENT, p, seg);
+    must(j); /* store_job_room leaves them */
+    j->holds_file = true;
+    seg->busy++;
+    j->extent = x->number;
+    j->entry = entry;
+    j->place = x->place;
+    j->from = e->pos;
+    j->len = e->len;
+    j->step = EXTENT_WRITE;
+    s->extents++;
+    s->stats.extents++;
+    s->stats.extent_bytes += limit - first;
+    store_job_run(s, j,
+                  &(struct disk_op){.kind = DISK_WRITE,
+                                    .flags = DISK_DURABLE,
+                                    .file = seg->file,
+                                    .at = x->at + head,
+                                    .len = limit - first,
+                                    .offset = first});
+}
+
+static void
+extent_end(struct store *s, struct job *j)
+{
+    s->extents--;
+    store_job_end(s, j);
+}
+
+/* E2: puts the batch into the journal; later when there is no room. */
+static void
+extent_again(struct store *s, struct job *j)
+{
+    struct journal_slot slot;
+    int rc = journal_extent_rescue(s->journal, j->extent, STORE_REC_AGAIN,
+                                   STORE_BATCH_PREFIX + j->len, &slot);
+    store_tail_evict(s);
+    if (rc != ERR_OK)
+        return;
+    set_u64(slot.body, j->log->id);
+    set_u64(slot.body + 8, (uint64_t)j->seg->base);
+    set_u32(slot.body + 16, j->from);
+    set_u32(slot.body + 20, j->len);
+    memcpy(slot.body + STORE_BATCH_PREFIX, journal_at(s->journal, j->place), j->len);
+    s->extents_failed--;
+    extent_end(s, j);
+}
+
+static void
+extent_failed(struct store *s, struct job *j)
+{
+    char path[PLOG_PATH_BYTES];
+    plog_path_segment(j->log, j->seg->base, ".log", path);
+    log_warn("store", "a batch goes through the journal: write failed path=%s position=%u error=%s",
+             path, j->from, err_name((int)j->result));
+    if (j->result == ERR_NO_SPACE)
+        store_room_hit(s, j->log->dir);
+    struct tail_entry *e = store_entry(s, j->entry);
+    must(e && e->extent);
+    if (!e->written)
+        j->log->dirty_bytes += store_extent_limit(e->pos, e->len) - store_extent_first(e->pos);
+    e->extent = false;
+    s->extents_failed++;
+    j->step = EXTENT_AGAIN;
+    extent_again(s, j);
+}
+
+void
+store_extent_next(struct store *s, struct job *j)
+{
+    if (j->result < 0) {
+        extent_failed(s, j);
+        return;
+    }
+    journal_extent_end(s->journal, j->extent);
+    extent_end(s, j);
+}
+
+void
+store_extent_step(struct store *s)
+{
+    for (uint32_t i = 0; s->extents_failed && i < STORE_JOBS_MAX; i++)
+        if (s->jobs[i].used && s->jobs[i].kind == JOB_EXTENT && s->jobs[i].step == EXTENT_AGAIN)
+            extent_again(s, &s->jobs[i]);
+}

@@ -1,0 +1,207 @@
+/* store_replay_extent.c: extents of a process that is gone.
+ *
+ * Before anything is changed the journal is replayed into memory only (replay.dry), and the
+ * interior of every extent that is still of use is read and compared with its record.  The earliest
+ * one that is not what its record says ends the journal there, when nothing proves that it was
+ * acknowledged; else it is damage.  An extent whose write failed is in the journal too
+ * (STORE_REC_AGAIN), and its interior is not looked at. */
+#include "core/base/crc32c.h"
+#include "core/base/err.h"
+#include "core/base/log.h"
+#include "core/store/store_in.h"
+
+#include <stdlib.h>
+
+enum { EXTENT_READ_BYTES = 1 << 20 };
+
+struct replay_extent {
+    struct replay_log *log;
+    int64_t base;
+    uint64_t lsn;
+    uint32_t pos, first, bytes, crc; /* of the batch; of its interior */
+};
+
+static int
+extent_note(struct replay *r, const struct replay_extent *x)
+{
+    if (r->extent_count == r->extent_room) {
+        uint32_t room = r->extent_room ? r->extent_room * 2 : 64;
+        struct replay_extent *more = realloc(r->extents, room * sizeof *more);
+        if (!more)
+            return ERR_LIMIT;
+        r->extents = more;
+        r->extent_room = room;
+    }
+    r->extents[r->extent_count++] = *x;
+    return ERR_OK;
+}
+
+/* What a record says; the views are of its body. */
+struct extent_record {
+    uint64_t id;
+    int64_t base;
+    uint32_t pos, len, first, limit, crc;
+    struct view header, head, tail;
+};
+
+static int
+record_read(struct view body, struct extent_record *x, struct batch_info *info)
+{
+    struct cur c = cur_of(body);
+    x->id = cur_u64(&c);
+    x->base = cur_i64(&c);
+    x->pos = cur_u32(&c);
+    x->len = cur_u32(&c);
+    x->crc = cur_u32(&c);
+    x->header = cur_view(&c, BATCH_HEADER_BYTES);
+    cur_take(&c, STORE_EXTENT_PREFIX - 28 - BATCH_HEADER_BYTES);
+    if (c.bad || x->len > UINT32_MAX - x->pos - 2 * STORE_BLOCK)
+        return ERR_CORRUPT;
+    x->first = store_extent_first(x->pos);
+    x->limit = store_extent_limit(x->pos, x->len);
+    if (x->limit <= x->first)
+        return ERR_CORRUPT;
+    x->head = cur_view(&c, x->first - x->pos);
+    x->tail = cur_view(&c, x->pos + x->len - x->limit);
+    if (c.bad || batch_header(x->header, info) != ERR_OK || info->bytes != x->len)
+        return ERR_CORRUPT;
+    return ERR_OK;
+}
+
+/* What of `part`, which lies at `at`, is not written yet. */
+static int
+part_add(struct replay *r, struct replay_log *l, struct segment *seg, uint32_t at, struct view part)
+{
+    if (seg->written < at || seg->written - at >= part.len)
+        return ERR_OK;
+    uint32_t skip = seg->written - at;
+    return store_replay_add(r, l, seg, view_of(part.at + skip, part.len - skip));
+}
+
+int
+store_replay_extent(struct replay *r, uint64_t lsn, struct view body)
+{
+    struct extent_record x;
+    struct batch_info info;
+    struct replay_log *l;
+    struct segment *seg;
+    if (record_read(body, &x, &info) != ERR_OK)
+        return ERR_CORRUPT;
+    struct replay_place place = {x.id, x.base, x.pos, lsn};
+    int rc = store_replay_place(r, &place, x.header, &info, &l, &seg);
+    if (rc != ERR_OK || !seg)
+        return rc;
+    if (r->dry && seg->synced < x.limit)
+        rc = extent_note(r, &(struct replay_extent){.log = l,
+                                                    .base = x.base,
+                                                    .lsn = lsn,
+                                                    .pos = x.pos,
+                                                    .first = x.first,
+                                                    .bytes = x.limit - x.first,
+                                                    .crc = x.crc});
+    if (rc == ERR_OK)
+        rc = part_add(r, l, seg, x.pos, x.head);
+    if (rc == ERR_OK && seg->written >= x.first && seg->written < x.limit) {
+        rc = store_replay_flush(r, l);
+        seg->written = x.limit;
+    }
+    return rc == ERR_OK ? part_add(r, l, seg, x.limit, x.tail) : rc;
+}
+
+int
+store_replay_again(struct replay *r, uint64_t lsn, struct view body)
+{
+    struct cur c = cur_of(body);
+    uint64_t id = cur_u64(&c);
+    int64_t base = cur_i64(&c);
+    uint32_t pos = cur_u32(&c), len = cur_u32(&c);
+    struct view batch = cur_view(&c, len);
+    if (c.bad)
+        return ERR_CORRUPT;
+    struct replay_log *l = store_replay_log(r, id);
+    struct segment *seg = l && !l->log.dead ? plog_segment_at(&l->log, base) : NULL;
+    if (!seg)
+        return ERR_OK; /* deleted, or gone from the log */
+    if (pos > seg->written || len > seg->written - pos)
+        return store_replay_misplaced(l, base, pos, lsn);
+    for (uint32_t i = r->extent_count; i-- > 0;) {
+        if (r->extents[i].log != l || r->extents[i].base != base || r->extents[i].pos != pos)
+            continue;
+        r->extents[i] = r->extents[--r->extent_count];
+        break;
+    }
+    return r->dry ? ERR_OK : store_replay_write(r, l, seg, pos, batch);
+}
+
+/* ---- looking at the interiors ------------------------------------------------------------------
+ */
+
+/* True when it is in its file; *rc: an error of the disk. */
+static bool
+interior_good(struct disk *disk, const struct replay_extent *x, uint8_t *mem, int *rc)
+{
+    char path[PLOG_PATH_BYTES];
+    plog_path_segment(&x->log->log, x->base, ".log", path);
+    struct disk_op op = {.kind = DISK_OPEN, .path = path, .dir = x->log->log.dir};
+    int64_t got = store_run(disk, op);
+    *rc = got < 0 && got != ERR_NOT_FOUND ? (int)got : ERR_OK;
+    if (got < 0)
+        return false;
+    int32_t file = (int32_t)got;
+    uint32_t at = 0, crc = 0;
+    for (got = 1; at < x->bytes && got > 0; at += (uint32_t)got) {
+        uint32_t n = x->bytes - at < EXTENT_READ_BYTES ? x->bytes - at : EXTENT_READ_BYTES;
+        op = (struct disk_op){.kind = DISK_READ,
+                              .file = file,
+                              .at = mem,
+                              .len = n,
+                              .offset = (uint64_t)x->first + at};
+        got = store_run(disk, op);
+        if (got > 0)
+            crc = crc32c(crc, mem, (size_t)got);
+        if (got < 0)
+            break;
+    }
+    if (got < 0)
+        *rc = (int)got;
+    store_run(disk, (struct disk_op){.kind = DISK_CLOSE, .file = file});
+    return at == x->bytes && crc == x->crc;
+}
+
+/* Its segment may have left the log meanwhile, or have been written anew. */
+static bool
+of_use(const struct replay_extent *x)
+{
+    const struct plog *p = &x->log->log;
+    const struct segment *seg = p->dead ? NULL : plog_segment_at(p, x->base);
+    return seg && plog_segment_limit(p, seg) > p->start && x->first + x->bytes > seg->synced;
+}
+
+int
+store_replay_extents_check(struct replay *r, struct disk *disk, uint64_t lsn_acked,
+                           uint64_t *lsn_cut)
+{
+    *lsn_cut = UINT64_MAX;
+    uint8_t *mem = r->extent_count ? aligned_alloc(STORE_BLOCK, EXTENT_READ_BYTES) : NULL;
+    if (r->extent_count && !mem)
+        return ERR_LIMIT;
+    int rc = ERR_OK;
+    for (uint32_t i = 0; i < r->extent_count && rc == ERR_OK; i++) {
+        const struct replay_extent *x = &r->extents[i];
+        if (!of_use(x) || interior_good(disk, x, mem, &rc) || rc != ERR_OK)
+            continue;
+        if (x->lsn < *lsn_cut)
+            *lsn_cut = x->lsn;
+        if (x->lsn > lsn_acked)
+            continue;
+        char path[PLOG_PATH_BYTES];
+        plog_path_segment(&x->log->log, x->base, ".log", path);
+        log_error("store",
+                  "damaged: an acknowledged batch is not in its segment path=%s position=%u "
+                  "blocks_at=%u bytes=%u lsn=%llu",
+                  path, x->pos, x->first, x->bytes, (unsigned long long)x->lsn);
+        rc = ERR_CORRUPT;
+    }
+    free(mem);
+    return rc;
+}

@@ -1,0 +1,227 @@
+#include "tests/unit/core/store/store_fixture.h"
+
+#include <stdlib.h>
+
+enum { LARGE = 20000 };
+
+static uint32_t
+dirty_part(uint32_t pos, uint32_t len)
+{
+    return len - (store_extent_limit(pos, len) - store_extent_first(pos));
+}
+
+/* A store whose log has a segment that is ready for extents. */
+static struct plog *
+start(struct fixture *f, uint64_t seed)
+{
+    fixture_init(f, seed);
+    f->cache_bytes = 1 << 20;
+    f->journal_bytes = 1 << 20;
+    f->extent_bytes = 2 * STORE_BLOCK;
+    f->config.segment_bytes = 512 << 10;
+    assert_int_equal(fixture_start(f), ERR_OK);
+    struct plog *p = fixture_log(f, 1, 0);
+    fixture_append(f, p, 1, LARGE, 1, 1);
+    assert_int_equal(f->store[0]->stats.extents, 0); /* nothing was ready */
+    for (int i = 0; i < 200 && (!plog_last(p)->named || journal_missing(f->store[0]->journal)); i++)
+        assert_int_equal(fixture_turns(f, 1), ERR_OK);
+    assert_int_equal(fixture_turns(f, 50), ERR_OK);
+    assert_true(plog_last(p)->named);
+    return p;
+}
+
+static uint64_t
+append_large(struct fixture *f, struct plog *p, uint64_t seed)
+{
+    uint64_t before = f->store[0]->stats.extents;
+    fixture_append(f, p, 1, LARGE, seed, (int64_t)seed);
+    return f->store[0]->stats.extents - before;
+}
+
+static void
+check_read(struct fixture *f, struct plog *p, int64_t count)
+{
+    uint8_t *bytes = malloc(1 << 20);
+    for (int64_t offset = 0; offset < count; offset++) {
+        struct store_range range;
+        struct batch_info info;
+        uint32_t n = fixture_batch(f->batch, 1, LARGE, (uint64_t)offset + 1, offset + 1, &info);
+        batch_stamp(f->batch, offset, 3);
+        assert_int_equal(fixture_read(f, p, offset, n, bytes, &range), n);
+        assert_memory_equal(bytes, f->batch, n);
+    }
+    free(bytes);
+}
+
+static void
+power_cut(struct fixture *f)
+{
+    disk_mem_cut_after(f->disk, 0);
+    fixture_kill(f);
+    disk_mem_restart(f->disk);
+}
+
+static void
+a_large_batch_is_written_to_its_segment_and_not_to_the_journal(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct store_stats before, after;
+    struct plog *p = start(&f, 1);
+    store_stats(f.store[0], &before);
+    for (uint64_t i = 2; i <= 5; i++)
+        assert_int_equal(append_large(&f, p, i), 1);
+    assert_int_equal(fixture_settle(&f), ERR_OK);
+    store_stats(f.store[0], &after);
+    assert_true(after.frame_bytes - before.frame_bytes < 2 * LARGE);
+    assert_true(after.extent_bytes > 3 * LARGE);
+    check_read(&f, p, 5);
+    fixture_end(&f);
+}
+
+static void
+write_back_writes_only_the_ends_of_an_extent(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct plog *p = start(&f, 2);
+    for (uint64_t i = 2; i <= 5; i++)
+        assert_int_equal(append_large(&f, p, i), 1);
+    uint32_t len = plog_last(p)->bytes / 5;
+    assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+    uint64_t want = len;
+    for (uint32_t i = 1; i < 5; i++)
+        want += dirty_part(i * len, len);
+    assert_int_equal(f.store[0]->stats.writeback_bytes, want);
+    power_cut(&f);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    check_read(&f, fixture_log(&f, 1, 0), 5);
+    fixture_end(&f);
+}
+
+static void
+small_batches_between_large_ones_keep_their_place(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 3; seed < 13; seed++) {
+        struct fixture f;
+        struct plog *p = start(&f, seed);
+        for (uint64_t i = 0; i < 8; i++) {
+            append_large(&f, p, 2);
+            fixture_append(&f, p, 1, 50 + (uint32_t)seed * 7, 3, 3);
+            if (i % 3 == 0)
+                assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+        }
+        assert_int_equal(fixture_settle(&f), ERR_OK);
+        int64_t end = p->hw;
+        uint32_t bytes = plog_last(p)->bytes;
+        power_cut(&f);
+        assert_int_equal(fixture_start(&f), ERR_OK);
+        p = fixture_log(&f, 1, 0);
+        assert_int_equal(p->hw, end);
+        uint8_t *mem = malloc(bytes);
+        uint32_t got = 0;
+        for (int64_t offset = 0; offset < end;) {
+            struct store_range range;
+            int64_t n = fixture_read(&f, p, offset, bytes, mem, &range);
+            assert_true(n > 0);
+            for (uint32_t at = 0; at < (uint32_t)n;) {
+                struct batch_info info;
+                struct view rest = view_of(mem + at, (uint32_t)n - at);
+                assert_int_equal(batch_header(rest, &info), ERR_OK);
+                assert_true(batch_crc_ok(view_of(mem + at, info.bytes), &info));
+                at += info.bytes;
+            }
+            got += (uint32_t)n;
+            offset = range.offset_limit;
+        }
+        assert_int_equal(got, bytes);
+        free(mem);
+        fixture_end(&f);
+    }
+}
+
+static void
+a_batch_whose_write_fails_goes_through_the_journal(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct plog *p = start(&f, 20);
+    assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+    disk_mem_fail(f.disk, ".log", DISK_WRITE, ERR_IO);
+    assert_int_equal(append_large(&f, p, 2), 1);
+    uint64_t lsn = journal_last_lsn(f.store[0]->journal);
+    for (int i = 0; store_durable_lsn(f.store[0]) <= lsn; i++) {
+        assert_int_equal(fixture_turns(&f, 1), ERR_OK);
+        assert_true(i < 1000);
+    }
+    assert_int_equal(f.store[0]->extents, 0);
+    disk_mem_fail(f.disk, NULL, DISK_WRITE, 0);
+    power_cut(&f);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    p = fixture_log(&f, 1, 0);
+    assert_int_equal(p->hw, 2);
+    check_read(&f, p, 2);
+    fixture_end(&f);
+}
+
+static void
+a_failing_disk_takes_the_partition_offline_and_nothing_acknowledged_is_lost(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct plog *p = start(&f, 21);
+    assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+    disk_mem_fail(f.disk, ".log", DISK_WRITE, ERR_IO);
+    for (uint64_t i = 2; i <= 6; i++)
+        append_large(&f, p, i);
+    assert_int_equal(fixture_settle(&f), ERR_OK);
+    f.now_ns += 2 * CLOCK_NS_PER_S;
+    for (int i = 0; p->state != PLOG_OFFLINE; i++) {
+        assert_int_equal(fixture_turns(&f, 1), ERR_OK);
+        assert_true(i < 1000);
+    }
+    disk_mem_fail(f.disk, NULL, DISK_WRITE, 0);
+    power_cut(&f);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    check_read(&f, fixture_log(&f, 1, 0), 6);
+    fixture_end(&f);
+}
+
+static void
+a_log_deleted_while_an_extent_is_in_flight_goes_away(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 30; seed < 50; seed++) {
+        struct fixture f;
+        struct plog *p = start(&f, seed);
+        if (seed % 2)
+            disk_mem_fail(f.disk, ".log", DISK_WRITE, ERR_IO);
+        append_large(&f, p, 2);
+        store_delete(f.store[0], p);
+        for (int i = 0; !list_empty(&f.store[0]->dying) || f.store[0]->jobs_used; i++) {
+            assert_int_equal(fixture_turns(&f, 1), ERR_OK);
+            assert_true(i < 1000);
+        }
+        assert_int_equal(fixture_settle(&f), ERR_OK);
+        disk_mem_fail(f.disk, NULL, DISK_WRITE, 0);
+        power_cut(&f);
+        assert_int_equal(fixture_start(&f), ERR_OK);
+        fixture_end(&f);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_large_batch_is_written_to_its_segment_and_not_to_the_journal),
+        cmocka_unit_test(write_back_writes_only_the_ends_of_an_extent),
+        cmocka_unit_test(small_batches_between_large_ones_keep_their_place),
+        cmocka_unit_test(a_batch_whose_write_fails_goes_through_the_journal),
+        cmocka_unit_test(
+            a_failing_disk_takes_the_partition_offline_and_nothing_acknowledged_is_lost),
+        cmocka_unit_test(a_log_deleted_while_an_extent_is_in_flight_goes_away),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
