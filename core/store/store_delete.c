@@ -5,6 +5,8 @@
 #include "core/base/log.h"
 #include "core/store/store_in.h"
 
+#include <stdio.h>
+
 enum { DELETE_CLOSE, DELETE_LOG, DELETE_IDX, DELETE_DIR, DELETE_TOPIC, DELETE_SYNC };
 
 static bool
@@ -85,9 +87,11 @@ store_delete_next(struct store *s, struct job *j)
         plog_path_topic(p, j->path);
         remove_path(s, j, DELETE_TOPIC, DISK_DIRECTORY);
         return;
-    case DELETE_TOPIC:
+    case DELETE_TOPIC: /* it stays while other partitions are in it */
         j->step = DELETE_SYNC;
-        store_job_run(s, j, &(struct disk_op){.kind = DISK_SYNC_DIR, .path = "log"});
+        if (j->result >= 0)
+            snprintf(j->path, sizeof j->path, "log");
+        store_job_run(s, j, &(struct disk_op){.kind = DISK_SYNC_DIR, .path = j->path});
         return;
     case DELETE_SYNC:
         store_job_end(s, j);

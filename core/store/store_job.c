@@ -138,7 +138,7 @@ file_created(struct store *s, struct job *j)
     j->seg->created = true;
     if (j->log->dirs_unsynced == 0)
         j->log->dirs_unsynced = 1;
-    if (list_empty(&j->log->dir_node))
+    if (!j->log->dead && list_empty(&j->log->dir_node))
         list_push_back(&s->dirs_unsynced, &j->log->dir_node);
 }
 

@@ -539,6 +539,17 @@ log_finish(struct finish *f, struct replay_log *l)
     return rc;
 }
 
+/* The next boot checkpoint forgets a deleted log: its files must not come back after that.  Its
+ * topic's directory is mostly gone too, and "log" is synced anyway. */
+static int
+removal_finish(const struct replay *r, const struct plog *p)
+{
+    char path[PLOG_PATH_BYTES];
+    plog_path_topic(p, path);
+    int64_t got = store_run(r->disk, (struct disk_op){.kind = DISK_SYNC_DIR, .path = path});
+    return got < 0 && got != ERR_NOT_FOUND ? (int)got : ERR_OK;
+}
+
 /* The names of what was written.  Logs of one topic mostly stand side by side. */
 static int
 directories_finish(struct finish *f, const struct replay *r)
@@ -548,6 +559,8 @@ directories_finish(struct finish *f, const struct replay *r)
     int rc = ERR_OK;
     for (uint32_t i = 0; i < r->count && rc == ERR_OK; i++) {
         const struct replay_log *l = r->logs[i];
+        if (l->log.dead)
+            rc = removal_finish(r, &l->log);
         if (l->log.dead || !l->touched)
             continue;
         plog_path_dir(&l->log, path);

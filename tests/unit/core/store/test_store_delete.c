@@ -77,12 +77,72 @@ a_range_of_a_deleted_log_is_not_found(void **state)
     fixture_end(&f);
 }
 
+/* Another partition keeps the directory of the topic, so that its entries count. */
+static void
+files_of_a_deleted_log_do_not_come_back_after_a_clean_stop(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        struct fixture f;
+        char path[PLOG_PATH_BYTES];
+        uint64_t size;
+        fixture_init(&f, seed);
+        assert_int_equal(fixture_start(&f), ERR_OK);
+        struct plog *p = fixture_log(&f, 1, 0);
+        fixture_append(&f, fixture_log(&f, 1, 1), 1, 900, 1, 1);
+        fixture_append(&f, p, 1, 900, 1, 1);
+        plog_path_segment(p, 0, ".log", path);
+        assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+        store_delete(f.store[0], p);
+        if (seed % 2) { /* or recovery removes them */
+            assert_int_equal(fixture_stop(&f), ERR_OK);
+        } else {
+            assert_int_equal(fixture_turns(&f, 1), ERR_OK);
+            assert_int_equal(fixture_settle(&f), ERR_OK);
+            fixture_kill(&f);
+            disk_mem_reopen(f.disk);
+            assert_int_equal(fixture_start(&f), ERR_OK);
+        }
+        fixture_kill(&f);
+        disk_mem_restart(f.disk);
+        assert_null(disk_mem_bytes(f.disk, path, &size));
+        fixture_end(&f);
+    }
+}
+
+static void
+a_log_deleted_while_its_file_is_made_is_in_no_list(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, 5);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    struct plog *p = fixture_log(&f, 1, 0);
+    fixture_append(&f, p, 1, 900, 1, 1);
+    assert_int_equal(fixture_settle(&f), ERR_OK);
+    f.store[0]->flushing = true;
+    for (int n = 0; !p->jobs; n++) {
+        assert_true(n < 100);
+        assert_int_equal(fixture_turns(&f, 1), ERR_OK);
+    }
+    store_delete(f.store[0], p); /* its file is being made just now */
+    for (int n = 0; p->jobs; n++) {
+        assert_true(n < 100);
+        assert_true(list_empty(&p->dir_node));
+        assert_int_equal(fixture_turns(&f, 1), ERR_OK);
+    }
+    assert_true(list_empty(&f.store[0]->dirs_unsynced));
+    fixture_end(&f);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_of_a_deleted_log_go),
         cmocka_unit_test(a_deleted_log_stays_deleted_whenever_the_power_goes),
+        cmocka_unit_test(files_of_a_deleted_log_do_not_come_back_after_a_clean_stop),
+        cmocka_unit_test(a_log_deleted_while_its_file_is_made_is_in_no_list),
         cmocka_unit_test(a_range_of_a_deleted_log_is_not_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
