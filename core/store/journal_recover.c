@@ -341,8 +341,8 @@ walk_begin(struct walk *w, struct journal_end *end)
             best = i;
     }
     *end = (struct journal_end){w->lsn_after, w->lsn_after};
-    if (best == UINT32_MAX && !any) {
-        /* Nothing begins in this generation: only proof that it did would be a loss. */
+    if (best == UINT32_MAX && (!any || w->lsn_after == 0)) {
+        /* The first frame of this generation is not there: a loss only if it can be proven. */
         w->seq_next = 1;
         return w->count ? damage_check(w, 0, JOURNAL_BLOCK) : ERR_OK;
     }

@@ -190,6 +190,51 @@ an_error_of_the_caller_ends_the_walk(void **state)
     disk_mem_free(d);
 }
 
+/* The first frame fills the first file, so that the second begins the second file. */
+static void
+frames_that_nobody_was_told_of_are_no_damage_whichever_survived(void **state)
+{
+    (void)state;
+    static const struct journal_config tight = {.dir = "j",
+                                                .file_bytes = 32 << 10,
+                                                .file_count = 2,
+                                                .arena_bytes = 128 << 10,
+                                                .record_bytes_max = 16 << 10,
+                                                .frames_in_flight = 2};
+    uint32_t seen = 0;
+    for (uint64_t seed = 1; seed <= 100; seed++) {
+        struct disk_mem *d = disk_mem_new(seed);
+        struct disk *port = disk_mem_port(d, 0);
+        struct journal *j;
+        uint64_t now = CLOCK_NS_PER_S;
+        struct journal_end end;
+        assert_int_equal(journal_init(port, &tight, 7, &j), ERR_OK);
+        for (int i = 0; i < 100; i++) { /* the second file is made meanwhile */
+            struct disk_op *done[16];
+            journal_step(j, now += CLOCK_NS_PER_MS);
+            uint32_t n = port->ops->poll(port->self, done, 16);
+            for (uint32_t k = 0; k < n; k++)
+                assert_true(journal_take(j, done[k]));
+        }
+        assert_int_equal(journal_missing(j), 0);
+        for (int i = 0; i < 2; i++) {
+            struct journal_slot slot;
+            assert_int_equal(journal_append(j, 7, 14 << 10, &slot), ERR_OK);
+            memset(slot.body, i, 14 << 10);
+            journal_step(j, now += CLOCK_NS_PER_MS);
+            journal_step(j, now += CLOCK_NS_PER_MS); /* it has waited long enough now */
+        }
+        disk_mem_cut_after(d, 0);
+        journal_free(j);
+        disk_mem_restart(d);
+        uint32_t count = 0;
+        assert_int_equal(journal_recover(port, &tight, 7, 0, count_each, &count, &end), ERR_OK);
+        seen |= 1u << count;
+        disk_mem_free(d);
+    }
+    assert_int_equal(seen, 7); /* none, the first, both: the second alone is none */
+}
+
 int
 main(void)
 {
@@ -201,6 +246,7 @@ main(void)
         cmocka_unit_test(damage_in_the_middle_is_reported),
         cmocka_unit_test(damage_in_the_last_frame_is_reported_when_a_mark_followed),
         cmocka_unit_test(damage_is_seen_across_the_end_of_a_file),
+        cmocka_unit_test(frames_that_nobody_was_told_of_are_no_damage_whichever_survived),
         cmocka_unit_test(an_error_of_the_caller_ends_the_walk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
