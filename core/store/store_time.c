@@ -105,6 +105,8 @@ batch_view(struct seek *k, uint32_t bytes, struct view *out)
         *out = view_of(journal_at(s->journal, e->place), e->len);
         return ERR_OK;
     }
+    if (k->pos >= k->seg->written) /* of a log offline: in the journal only */
+        return ERR_IO;
     uint32_t want = bytes ? bytes : BATCH_HEADER_BYTES;
     if (want > STORE_READ_BYTES - STORE_BLOCK)
         return large_view(k, want, out);

@@ -205,7 +205,7 @@ store_write_next(struct store *s, struct job *j)
 {
     struct plog *p = j->log;
     struct segment *seg = j->seg;
-    if (j->result < 0 || p->dead) {
+    if (j->result < 0 || p->dead || p->state == PLOG_OFFLINE) {
         write_failed(s, j,
                      j->step == JOB_OPENED   ? "open"
                      : j->step == WRITE_DATA ? "write"

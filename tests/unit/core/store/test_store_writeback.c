@@ -177,6 +177,28 @@ a_clean_stop_cuts_files_that_are_not_open_and_the_next_start_allocates_again(voi
     fixture_end(&f);
 }
 
+static void
+a_log_that_goes_offline_while_its_file_is_opened_is_not_written(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, 12);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    struct plog *p = fixture_log(&f, 1, 0);
+    fixture_append(&f, p, 1, 900, 1, 1);
+    assert_int_equal(fixture_settle(&f), ERR_OK);
+    f.store[0]->flushing = true;
+    for (int n = 0; !p->writing; n++) {
+        assert_true(n < 100);
+        assert_int_equal(fixture_turns(&f, 1), ERR_OK);
+    }
+    store_offline(f.store[0], p, ERR_IO, "the sync of another file");
+    assert_int_equal(fixture_turns(&f, 50), ERR_OK);
+    assert_false(p->writing);
+    assert_int_equal(p->segments[0]->written, 0);
+    fixture_end(&f);
+}
+
 int
 main(void)
 {
@@ -186,6 +208,7 @@ main(void)
         cmocka_unit_test(more_logs_than_blocks_keep_what_is_in_their_partial_blocks),
         cmocka_unit_test(a_failed_write_takes_one_partition_offline_and_loses_nothing),
         cmocka_unit_test(small_logs_take_little_space),
+        cmocka_unit_test(a_log_that_goes_offline_while_its_file_is_opened_is_not_written),
         cmocka_unit_test(
             a_clean_stop_cuts_files_that_are_not_open_and_the_next_start_allocates_again),
     };
