@@ -110,6 +110,8 @@ static int
 header_cold(struct store *s, struct plog *p, struct segment *seg, uint32_t pos,
             struct batch_info *info)
 {
+    if (pos >= seg->written) /* of a log offline: in the journal only */
+        return ERR_IO;
     struct read_buffer *b = store_buffer_find(s, p, seg->base, pos);
     if (b && b->state == READ_READY && store_buffer_error(b, pos) != ERR_OK)
         return b->error;
@@ -182,6 +184,8 @@ extend_cold(struct store *s, struct plog *p, struct segment *seg, const struct w
         if (rc != ERR_OK)
             return rc == ERR_AGAIN && out->len ? ERR_OK : rc;
         int64_t limit = info.base_offset + info.last_offset_delta + 1;
+        if (info.base_offset < out->offset_limit || limit > segment_limit)
+            return out->len ? ERR_OK : ERR_CORRUPT;
         uint64_t len = (uint64_t)out->len + info.bytes;
         if (limit > want->limit ||
             (len > want->bytes_max && !(out->len == 0 && want->at_least_one)))
@@ -285,12 +289,17 @@ hold_cold(struct store *s, const struct store_range *range, struct segment *seg,
           struct store_hold *out)
 {
     struct plog *p = range->log;
+    if (range->at >= seg->written) /* of a log offline: in the journal only */
+        return ERR_IO;
     struct read_buffer *b = store_buffer_find(s, p, seg->base, range->at);
     bool there = b && b->state != READ_BUSY;
     if (!b && store_buffer_read(s, p, seg, cold_start(seg, range->at), &b) != ERR_OK)
         b = NULL;
-    if (b)
+    if (b) {
+        b->pins++; /* reading ahead must not take this one */
         read_ahead(s, range, seg, b);
+        b->pins--;
+    }
     if (!there) {
         store_wait(s, waiter, b);
         return ERR_AGAIN;

@@ -167,6 +167,22 @@ reading_ahead_ends_where_the_file_ends_and_the_cache_begins(void **state)
     fixture_end(&f);
 }
 
+static void
+a_damaged_base_offset_is_reported_and_not_taken_for_the_end(void **state)
+{
+    (void)state;
+    static uint8_t bytes[64 << 10];
+    struct fixture f;
+    struct plog *p = cold_log(&f, 9);
+    char path[PLOG_PATH_BYTES];
+    uint64_t size;
+    struct store_range range;
+    plog_path_segment(p, 0, ".log", path);
+    disk_mem_bytes(f.disk, path, &size)[2] ^= 1;
+    assert_int_equal(fixture_read(&f, p, 0, 1, bytes, &range), ERR_CORRUPT);
+    fixture_end(&f);
+}
+
 int
 main(void)
 {
@@ -176,6 +192,7 @@ main(void)
         cmocka_unit_test(a_device_error_reaches_the_reader),
         cmocka_unit_test(a_waiter_comes_back_when_its_read_ended),
         cmocka_unit_test(reading_ahead_ends_where_the_file_ends_and_the_cache_begins),
+        cmocka_unit_test(a_damaged_base_offset_is_reported_and_not_taken_for_the_end),
         cmocka_unit_test(a_long_range_is_read_ahead_and_half_of_the_buffers_are_left_to_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

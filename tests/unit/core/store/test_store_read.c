@@ -159,6 +159,66 @@ a_held_range_keeps_its_bytes_while_the_cache_goes_round(void **state)
     fixture_end(&f);
 }
 
+/* Four buffers: two were read for one reader, then two for another.  When the first comes back its
+ * buffer is the one unused longest, and what comes behind is to be read ahead. */
+static void
+reading_ahead_never_takes_the_buffer_that_is_lent(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, 7);
+    f.read_buffers = 4;
+    f.config.segment_bytes = 2 << 20;
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    struct plog *p = fixture_log(&f, 1, 0);
+    for (int i = 0; i < 60; i++)
+        fixture_append(&f, p, 1, 30000, (uint64_t)i, i);
+    assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+    struct store_range near = {.log = p,
+                               .log_serial = p->serial,
+                               .segment_serial = p->segments[0]->serial,
+                               .len = 1000000};
+    struct store_range far = near;
+    far.at = 1000000;
+    far.len = 500000;
+    struct store_hold hold;
+    assert_int_equal(store_hold(f.store[0], &near, 1, &hold), ERR_AGAIN);
+    assert_int_equal(fixture_turns(&f, 50), ERR_OK);
+    assert_int_equal(store_hold(f.store[0], &far, 2, &hold), ERR_AGAIN);
+    assert_int_equal(fixture_turns(&f, 50), ERR_OK);
+    assert_int_equal(store_hold(f.store[0], &near, 1, &hold), ERR_OK);
+    assert_int_equal(((const struct read_buffer *)hold.pin)->state, READ_READY);
+    store_release(f.store[0], &hold);
+    fixture_end(&f);
+}
+
+static void
+what_an_offline_log_has_only_in_the_journal_is_an_error(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, 8);
+    f.journal_bytes = 4 << 20;
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    struct plog *p = fixture_log(&f, 1, 0), *other = fixture_log(&f, 2, 0);
+    fixture_append(&f, p, 1, 900, 1, 1);
+    assert_int_equal(fixture_settle(&f), ERR_OK);
+    struct store_range range;
+    struct store_hold hold;
+    int64_t offset, ms;
+    assert_int_equal(store_locate(f.store[0], p, 0, INT64_MAX, 900, true, &range), ERR_OK);
+    store_offline(f.store[0], p, ERR_IO, "a write");
+    for (int i = 0; store_entry(f.store[0], p->tail_first); i++) { /* until the cache forgets it */
+        assert_true(i < 1000);
+        fixture_append(&f, other, 1, 900, 1, 1);
+        assert_int_equal(fixture_turns(&f, 3), ERR_OK);
+    }
+    assert_int_equal(store_hold(f.store[0], &range, 1, &hold), ERR_IO);
+    assert_int_equal(store_locate(f.store[0], p, 0, INT64_MAX, 900, true, &range), ERR_IO);
+    assert_int_equal(store_find_time(f.store[0], p, 0, 1, &offset, &ms), ERR_IO);
+    fixture_end(&f);
+}
+
 int
 main(void)
 {
@@ -169,6 +229,8 @@ main(void)
         cmocka_unit_test(offsets_outside_the_log_are_not_found),
         cmocka_unit_test(what_is_not_durable_is_not_shown),
         cmocka_unit_test(a_held_range_keeps_its_bytes_while_the_cache_goes_round),
+        cmocka_unit_test(what_an_offline_log_has_only_in_the_journal_is_an_error),
+        cmocka_unit_test(reading_ahead_never_takes_the_buffer_that_is_lent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
