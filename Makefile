@@ -4,22 +4,24 @@
 #   make test     the same for the tests, and runs all of them; ends with "N passed, N failed"
 #   make check    lint and unit tests, under a minute: before every push
 #   make asan     unit and client tests with AddressSanitizer and UndefinedBehaviorSanitizer
+#   make sim      SEEDS=n lives of a store on a disk with faults (SEED=s: that one, told in detail)
 #   make fuzz     every fuzz target for T seconds (T=60), from the committed corpus
 #   make compat-oracle   the client scripts against Apache Kafka: they must test Kafka, not us
 #   make bench    side-by-side figures with Apache Kafka (ROUNDS=3; BENCH=--ours-only)
 #   make lint, make fmt, make clean
 # Variables: BUILD (build), CI (true: warnings are errors, one minute of each fuzz target), T,
-# ROUNDS, BENCH (options of bench/compare/run.py).
+# SEEDS, SEED, ROUNDS, BENCH (options of bench/compare/run.py).
 
 BUILD ?= build
 T ?= 60
 ROUNDS ?= 3
+SEEDS ?= 20000
 WERROR := $(if $(filter true 1,$(CI)),true,false)
 CHILDREN := dataplane/sluice-data control/sluice-control
 SANITIZE := -Db_sanitize=address,undefined -Db_lundef=false -Dbuildtype=debugoptimized
 
 .NOTPARALLEL:
-.PHONY: all run test check asan fuzz lint fmt bench compat-oracle clean deps
+.PHONY: all run test check asan sim fuzz lint fmt bench compat-oracle clean deps
 .PHONY: product programs clang-build
 
 all: deps product
@@ -74,6 +76,10 @@ asan:
 	@$(MAKE) --no-print-directory BUILD=build-asan programs
 	ASAN_OPTIONS=abort_on_error=1:detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 	    python3 tests/run.py build-asan unit clients
+
+sim: $(BUILD)/build.ninja
+	ninja -C $(BUILD) tests/sim/store_sim
+	$(BUILD)/tests/sim/store_sim $(if $(SEED),--seed $(SEED),--file tests/sim/seeds.txt --seeds $(SEEDS))
 
 fuzz:
 	@deploy/deps.sh build fuzz

@@ -35,7 +35,10 @@ disk_cut_flight(struct disk_mem *d)
         const struct disk_op *op = q.op;
         bool open = op->kind != DISK_READ && op->kind != DISK_SYNC && op->kind != DISK_CLOSE &&
                     op->kind != DISK_SYNC_DIR && op->kind != DISK_SIZE && op->kind != DISK_OPEN;
-        if (!open || !disk_chance(d, 2))
+        bool closed =
+            op->kind == DISK_WRITE || op->kind == DISK_ALLOCATE || op->kind == DISK_TRUNCATE;
+        closed = closed && d->open[op->file] < 0; /* the process went before the power */
+        if (!open || closed || !disk_chance(d, 2))
             continue;
         struct disk_op loose = *op;
         loose.flags &= ~(uint32_t)DISK_DURABLE; /* perhaps not all of it */
@@ -188,6 +191,18 @@ orphans_drop(struct disk_mem *d)
     }
 }
 
+/* A directory that was removed takes along what was in it: the next one of that name is new. */
+static void
+name_becomes(struct disk_mem *d, uint32_t name, int32_t to)
+{
+    const struct disk_name *n = &d->names[name];
+    size_t len = strlen(n->path);
+    for (uint32_t i = 0; n->safe == DISK_IS_DIR && to == DISK_NO_FILE && i < d->name_count; i++)
+        if (strncmp(d->names[i].path, n->path, len) == 0 && d->names[i].path[len] == '/')
+            d->names[i].safe = DISK_NO_FILE;
+    d->names[name].safe = to;
+}
+
 static void
 names_left(struct disk_mem *d, uint64_t moment)
 {
@@ -211,7 +226,7 @@ names_left(struct disk_mem *d, uint64_t moment)
     for (uint32_t i = 0; i < d->name_op_count; i++) {
         const struct disk_name_op *o = &d->name_ops[i];
         for (uint32_t e = 0; left[i] && e < o->count; e++)
-            d->names[o->name[e]].safe = o->to[e];
+            name_becomes(d, o->name[e], o->to[e]);
     }
     d->name_op_count = 0;
     for (uint32_t i = 0; i < d->name_count; i++)

@@ -55,8 +55,8 @@ by_number(enum disk_kind kind)
            kind == DISK_TRUNCATE || kind == DISK_SIZE || kind == DISK_CLOSE;
 }
 
-static const char *
-path_of(const struct disk_mem *d, const struct disk_op *op)
+const char *
+disk_fault_path(const struct disk_mem *d, const struct disk_op *op)
 {
     return by_number(op->kind) ? d->names[d->open_name[op->file]].path : op->path;
 }
@@ -78,7 +78,7 @@ static int64_t
 meet(struct disk_mem *d, const struct disk_fault *fault, const struct disk_queued *q)
 {
     const struct disk_op *op = q->op;
-    snprintf(d->hit.path, sizeof d->hit.path, "%s", path_of(d, op));
+    snprintf(d->hit.path, sizeof d->hit.path, "%s", disk_fault_path(d, op));
     d->hit.offset = op->offset;
     d->hit.len = op->len;
     d->hit.count++;
@@ -105,7 +105,7 @@ bool
 disk_fault_meets(struct disk_mem *d, const struct disk_queued *q, int64_t *result)
 {
     const struct disk_op *op = q->op;
-    const char *whole = path_of(d, op);
+    const char *whole = disk_fault_path(d, op);
     uint64_t dir = whole && whole[0] == '@' ? strtoul(whole + 1, NULL, 10) : 0;
     if (whole && d->dir_error[dir] != ERR_OK && op->kind != DISK_CLOSE) {
         *result = d->dir_error[dir];

@@ -6,6 +6,7 @@
 #include "core/base/err.h"
 #include "tests/sim/disk_mem_in.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,8 +97,8 @@ op_allocate(struct disk_mem *d, const struct disk_op *op)
     return ERR_OK;
 }
 
-int64_t
-disk_apply(struct disk_mem *d, const struct disk_queued *q)
+static int64_t
+apply(struct disk_mem *d, const struct disk_queued *q)
 {
     char path[DISK_PATH_BYTES], path_to[DISK_PATH_BYTES];
     struct disk_op image = *q->op; /* with paths of the image */
@@ -143,6 +144,26 @@ disk_apply(struct disk_mem *d, const struct disk_queued *q)
         return (int64_t)disk_file_of(d, op->file)->size;
     }
     return ERR_INVALID;
+}
+
+int64_t
+disk_apply(struct disk_mem *d, const struct disk_queued *q)
+{
+    static const char *const kinds[] = {"open",   "close",    "read",     "write",
+                                        "sync",   "allocate", "truncate", "rename",
+                                        "unlink", "mkdir",    "sync-dir", "size"};
+    const struct disk_op *op = q->op;
+    const char *path = d->trace ? disk_fault_path(d, op) : NULL;
+    char text[DISK_PATH_BYTES];
+    snprintf(text, sizeof text, "%s", path ? path : "");
+    int64_t result = apply(d, q);
+    if (d->trace)
+        fprintf(stderr, "    disk %llu: %s %s%s%s offset=%llu len=%llu flags=%u: %lld\n",
+                (unsigned long long)d->ops, kinds[op->kind], text, op->path_to ? " to " : "",
+                op->path_to ? op->path_to : "", (unsigned long long)op->offset,
+                (unsigned long long)(op->kind == DISK_ALLOCATE ? op->length : op->len), op->flags,
+                (long long)result);
+    return result;
 }
 
 /* ---- the port ----------------------------------------------------------------------------------
@@ -353,9 +374,15 @@ disk_mem_is_cut(const struct disk_mem *d)
 }
 
 void
-disk_mem_reopen(struct disk_mem *d)
+disk_mem_drop(struct disk_mem *d)
 {
     d->queue_count = 0;
+}
+
+void
+disk_mem_reopen(struct disk_mem *d)
+{
+    disk_mem_drop(d);
     d->left = UINT64_MAX;
     d->open_limit = 0;
 }
@@ -383,6 +410,12 @@ disk_mem_each(struct disk_mem *d, void (*each)(void *user, const char *path, uin
             each(user, d->names[i].path, d->files[d->names[i].now].size);
 }
 
+void
+disk_mem_trace(struct disk_mem *d, bool on)
+{
+    d->trace = on;
+}
+
 uint64_t
 disk_mem_ops(const struct disk_mem *d)
 {
@@ -402,4 +435,13 @@ disk_mem_open_files(const struct disk_mem *d)
     for (uint32_t i = 0; i < d->open_limit; i++)
         count += d->open[i] >= 0;
     return count;
+}
+
+const char *
+disk_mem_open_path(const struct disk_mem *d)
+{
+    for (uint32_t i = 0; i < d->open_limit; i++)
+        if (d->open[i] >= 0)
+            return d->names[d->open_name[i]].path;
+    return NULL;
 }

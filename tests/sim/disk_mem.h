@@ -34,6 +34,8 @@ bool disk_mem_is_cut(const struct disk_mem *d);
 void disk_mem_restart(struct disk_mem *d);
 /* As disk_mem_restart, but like a process that died with the machine still up: all is there. */
 void disk_mem_reopen(struct disk_mem *d);
+/* Operations in flight never end: what they point to has gone with its process. */
+void disk_mem_drop(struct disk_mem *d);
 /* With `on`, a sector that a cut caught may also hold any bytes where its versions differ. */
 void disk_mem_garbage(struct disk_mem *d, bool on);
 /* How many yes or no decisions the next restart takes, and taking them from the bits of `choice`
@@ -106,9 +108,13 @@ uint8_t *disk_mem_bytes(struct disk_mem *d, const char *path, uint64_t *size);
 /* Calls each(user, path, size) for every file there is. */
 void disk_mem_each(struct disk_mem *d, void (*each)(void *user, const char *path, uint64_t size),
                    void *user);
+/* Prints every operation that ends on stderr. */
+void disk_mem_trace(struct disk_mem *d, bool on);
 uint64_t disk_mem_ops(const struct disk_mem *d);
 uint64_t disk_mem_count(const struct disk_mem *d, enum disk_kind kind);
 /* Files open now. */
 uint32_t disk_mem_open_files(const struct disk_mem *d);
+/* The path of one of them, as it was when it was opened; NULL: none is open. */
+const char *disk_mem_open_path(const struct disk_mem *d);
 
 #endif

@@ -92,7 +92,7 @@ struct disk_mem {
     uint32_t dirs;
     struct disk_hit hit;
     uint32_t slow_permille, slow_polls;
-    bool garbage, choosing;
+    bool garbage, choosing, trace;
     uint64_t choice;
 };
 
@@ -134,6 +134,7 @@ void disk_name_sweep(struct disk_mem *d);
 
 /* disk_fault.c: true when the fault decided the result. */
 bool disk_fault_meets(struct disk_mem *d, const struct disk_queued *q, int64_t *result);
+const char *disk_fault_path(const struct disk_mem *d, const struct disk_op *op);
 uint64_t disk_fault_space(const struct disk_mem *d);
 uint64_t disk_fault_size_limit(const struct disk_mem *d, const struct disk_file *f);
 

@@ -214,7 +214,6 @@ what_an_offline_log_has_only_in_the_journal_is_an_error(void **state)
         assert_int_equal(fixture_turns(&f, 3), ERR_OK);
     }
     assert_int_equal(store_hold(f.store[0], &range, 1, &hold), ERR_IO);
-    assert_int_equal(store_locate(f.store[0], p, 0, INT64_MAX, 900, true, &range), ERR_IO);
     assert_int_equal(store_find_time(f.store[0], p, 0, 1, &offset, &ms), ERR_IO);
     fixture_end(&f);
 }

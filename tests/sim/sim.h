@@ -1,0 +1,147 @@
+/* sim.h: one life of a store on a disk in memory, and the model it is compared with.
+ *
+ *   store_sim.c   the program: seeds, processes, what failed
+ *   sim_life.c    configuration, workload, crashes, recovery
+ *   sim_io.c      turns, appends, reads: what goes in is noted, what comes out is compared
+ *   sim_check.c   after a recovery: everything is compared
+ *   sim_fault.c   faults of the device, and what they excuse
+ *   sim_batch.c   batches; the rest of the model in sim_model.c
+ *
+ * A life is a function of its seed.  A check that fails prints the seed and ends the process. */
+#ifndef SLUICE_TESTS_SIM_H
+#define SLUICE_TESTS_SIM_H
+
+#include "core/store/store_in.h"
+#include "tests/sim/disk_mem.h"
+
+enum {
+    SIM_CORES_MAX = 3,
+    SIM_LOGS_MAX = 6,
+    SIM_PRODUCERS = 3, /* ids of a log */
+    SIM_BATCH_BYTES_MAX = 24 << 10,
+    SIM_READ_BYTES = 1 << 20,
+    SIM_LEADER_EPOCH = 3,
+};
+
+struct sim_batch {
+    int64_t base, first_ms; /* record i has time first_ms + i */
+    int32_t records;
+    uint32_t len, crc; /* of all bytes as stored */
+    uint64_t lsn;      /* 0: known to be durable */
+    int64_t producer;  /* -1 none */
+    int16_t epoch;
+    int32_t sequence;
+    bool acked;   /* somebody was told, or saw it */
+    bool stamped; /* all records have time first_ms */
+};
+
+enum sim_log_state { SIM_NONE, SIM_THERE, SIM_DELETED };
+
+struct sim_log {
+    uint32_t topic;
+    int32_t partition;
+    enum sim_log_state state;
+    uint64_t change_lsn; /* of its creation, or deletion; 0: durable */
+    uint64_t config_lsn; /* 0: `config` is durable, else it may be config_before */
+    struct plog_config config, config_before;
+    struct sim_batch *batches;
+    uint32_t count, room, acked; /* acked: a prefix */
+    int64_t seen;                /* consumers saw all below */
+    bool damaged;                /* the device spoiled bytes of it: an error is an answer */
+    bool offline;                /* may be */
+    uint32_t core;               /* that wrote lsns */
+};
+
+enum sim_fault_kind { SIM_FAULT_NONE, SIM_FAULT_ERROR, SIM_FAULT_SPACE, SIM_FAULT_REST };
+
+struct sim {
+    uint64_t seed, rng, next_value, step;
+    struct disk_mem *disk;
+    struct store *stores[SIM_CORES_MAX];
+    uint32_t cores, cores_max, flight, read_buffers, log_count, batch_bytes_max, rounds;
+    uint64_t journal_bytes, cache_bytes, now_ns, cut_ops;
+    int64_t now_ms;
+    struct sim_log logs[SIM_LOGS_MAX];
+    uint8_t *batch, *bytes;
+    enum sim_fault_kind faults;
+    bool dead;    /* a store_step failed: the process would end */
+    bool excused; /* an injected error may be the reason of anything but a loss */
+    bool rotten;  /* recovery may refuse */
+    bool verbose;
+    uint64_t crashes, recoveries, refused, appends, reads; /* for the report */
+};
+
+/* ---- sim_model.c -------------------------------------------------------------------------------
+ */
+
+uint64_t sim_random(struct sim *s);
+uint32_t sim_below(struct sim *s, uint32_t limit);
+bool sim_chance(struct sim *s, uint32_t in);
+_Noreturn void sim_fail(const struct sim *s, const char *fmt, ...) must_printf(2, 3);
+void sim_say(const struct sim *s, const char *fmt, ...) must_printf(2, 3);
+
+void sim_topic(const struct sim_log *l, uint8_t id[16]);
+int64_t sim_end(const struct sim_log *l);
+struct sim_batch *sim_add(struct sim_log *l);
+/* The batch that holds an offset; NULL: none. */
+struct sim_batch *sim_at(const struct sim_log *l, int64_t offset);
+void sim_forget(struct sim_log *l);
+/* What a producer may be answered, from the batches alone (Kafka's rules, written anew): a code,
+ * and for a duplicate which batch. */
+int sim_producer(const struct sim_log *l, int64_t producer, int16_t epoch, int32_t sequence,
+                 int32_t records, const struct sim_batch **duplicate);
+/* Epoch and next sequence of a producer; false: it is not known. */
+bool sim_producer_next(const struct sim_log *l, int64_t producer, int16_t *epoch,
+                       int32_t *sequence);
+
+/* ---- sim_batch.c -------------------------------------------------------------------------------
+ */
+
+/* Builds the batch that `b` describes (records, first_ms, producer) into s->batch; info is its
+ * header. */
+uint32_t sim_build(struct sim *s, const struct sim_batch *b, uint32_t value_bytes,
+                   struct batch_info *info);
+
+/* ---- sim_io.c ----------------------------------------------------------------------------------
+ */
+
+struct store *sim_store(struct sim *s, const struct sim_log *l);
+struct plog *sim_plog(struct sim *s, const struct sim_log *l);
+/* Nothing more can come: the power is gone, or the process would be. */
+bool sim_over(const struct sim *s);
+void sim_turns(struct sim *s, uint32_t count);
+/* Finds or creates; NULL when it cannot be now. */
+struct plog *sim_open(struct sim *s, struct sim_log *l);
+void sim_append(struct sim *s, struct sim_log *l);
+/* Reads [from, limit) and compares; false when it ended early, for a reason that is excused. */
+bool sim_read(struct sim *s, struct sim_log *l, int64_t from, int64_t limit, uint32_t piece);
+void sim_find_time(struct sim *s, struct sim_log *l);
+/* Notes what is durable now. */
+void sim_note_acks(struct sim *s);
+
+/* ---- sim_check.c -------------------------------------------------------------------------------
+ */
+
+/* After a recovery; the model then is what was found. */
+void sim_check_all(struct sim *s);
+/* Files: none that nobody knows, each as long as its log. */
+void sim_check_files(struct sim *s);
+
+/* ---- sim_fault.c -------------------------------------------------------------------------------
+ */
+
+void sim_fault_choose(struct sim *s);
+void sim_fault_arm(struct sim *s);     /* before a stretch of work */
+void sim_fault_clear(struct sim *s);   /* before recovery */
+bool sim_fault_at_rest(struct sim *s); /* with nobody there; true: something was damaged */
+
+/* ---- sim_life.c --------------------------------------------------------------------------------
+ */
+
+int sim_start(struct sim *s); /* recovery and store_init; a code */
+void sim_kill(struct sim *s);
+void sim_life(struct sim *s, uint64_t seed);
+/* A short life whose last crash is tried with every subset of what was pending. */
+void sim_life_small(struct sim *s, uint64_t seed);
+
+#endif

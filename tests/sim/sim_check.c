@@ -1,0 +1,219 @@
+/* sim_check.c: after a recovery: what was promised is there, what is there was produced. */
+#include "core/base/err.h"
+#include "core/wire/kerr.h"
+#include "tests/sim/sim.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* How much of the journal of each core survived: later records only when all earlier ones. */
+struct survival {
+    uint64_t most_kept[SIM_CORES_MAX], least_lost[SIM_CORES_MAX];
+};
+
+static void
+survival_note(struct survival *v, const struct sim_log *l, uint32_t kept)
+{
+    for (uint32_t i = 0; i < l->count; i++) {
+        uint64_t lsn = l->batches[i].lsn;
+        if (lsn == 0)
+            continue;
+        if (i < kept && lsn > v->most_kept[l->core])
+            v->most_kept[l->core] = lsn;
+        if (i >= kept && lsn < v->least_lost[l->core])
+            v->least_lost[l->core] = lsn;
+    }
+}
+
+/* ---- one log -----------------------------------------------------------------------------------
+ */
+
+static void
+check_producers(struct sim *s, const struct sim_log *l, const struct plog *p)
+{
+    for (int64_t id = 1000; id < 1000 + SIM_PRODUCERS; id++) {
+        int16_t epoch;
+        int32_t next;
+        if (!sim_producer_next(l, id, &epoch, &next))
+            continue;
+        struct {
+            int16_t epoch;
+            int32_t sequence, records;
+        } probes[16] = {{epoch, next, 1},
+                        {epoch, 77, 3},
+                        {(int16_t)(epoch - 1), next, 1},
+                        {(int16_t)(epoch + 1), 0, 1},
+                        {(int16_t)(epoch + 1), 5, 1}};
+        uint32_t count = 5;
+        for (uint32_t i = l->count; i-- > 0 && count < 12;)
+            if (l->batches[i].producer == id) {
+                probes[count].epoch = l->batches[i].epoch;
+                probes[count].sequence = l->batches[i].sequence;
+                probes[count++].records = l->batches[i].records;
+            }
+        for (uint32_t i = 0; i < count; i++) {
+            const struct sim_batch *first = NULL;
+            struct producer_batch found;
+            int want =
+                sim_producer(l, id, probes[i].epoch, probes[i].sequence, probes[i].records, &first);
+            struct producer_ask ask = {.id = id,
+                                       .epoch = probes[i].epoch,
+                                       .sequence_first = probes[i].sequence,
+                                       .record_count = probes[i].records};
+            int got = producer_check(&p->producers, &ask, &found);
+            if (got != want || (first && found.offset_first != first->base))
+                sim_fail(s, "log %d: producer %lld epoch %d sequence %d: answer %d, not %d",
+                         l->partition, (long long)id, probes[i].epoch, probes[i].sequence, got,
+                         want);
+        }
+    }
+}
+
+static void
+check_config(struct sim *s, struct sim_log *l, const struct plog *p)
+{
+    if (plog_config_same(&p->config, &l->config)) {
+        l->config_lsn = 0;
+        return;
+    }
+    if (!l->config_lsn || !plog_config_same(&p->config, &l->config_before))
+        sim_fail(s, "log %d: its configuration is lost", l->partition);
+    l->config = l->config_before;
+    l->config_lsn = 0;
+}
+
+/* The log is not there. */
+static void
+check_gone(struct sim *s, struct sim_log *l)
+{
+    if (l->state == SIM_THERE && (l->acked || l->seen || !l->change_lsn))
+        sim_fail(s, "log %d is lost, acknowledged batches=%u", l->partition, l->acked);
+    sim_forget(l);
+}
+
+/* How many batches of the model are there. */
+static uint32_t
+check_length(struct sim *s, const struct sim_log *l, const struct plog_facts *facts)
+{
+    uint32_t kept = 0;
+    while (kept < l->count && l->batches[kept].base < facts->log_end_offset)
+        kept++;
+    int64_t end = kept ? l->batches[kept - 1].base + l->batches[kept - 1].records : 0;
+    if (end != facts->log_end_offset)
+        sim_fail(s, "log %d ends at %lld: nothing like that was produced (%lld)", l->partition,
+                 (long long)facts->log_end_offset, (long long)end);
+    if (facts->high_watermark != facts->log_end_offset)
+        sim_fail(s, "log %d: high watermark %lld, end %lld", l->partition,
+                 (long long)facts->high_watermark, (long long)facts->log_end_offset);
+    if (kept < l->acked || l->seen > end)
+        sim_fail(s, "log %d: lost: ends at %lld, acknowledged to %lld, seen to %lld", l->partition,
+                 (long long)end,
+                 (long long)(l->acked
+                                 ? l->batches[l->acked - 1].base + l->batches[l->acked - 1].records
+                                 : 0),
+                 (long long)l->seen);
+    return kept;
+}
+
+static void
+check_log(struct sim *s, struct sim_log *l, struct survival *v)
+{
+    struct plog *p = sim_plog(s, l);
+    if (!p) {
+        check_gone(s, l);
+        return;
+    }
+    if (l->state == SIM_NONE)
+        sim_fail(s, "log %d was never made", l->partition);
+    struct plog_facts facts;
+    plog_facts(p, &facts);
+    if (facts.state != PLOG_ONLINE) {
+        if (!s->rotten && !l->damaged)
+            sim_fail(s, "log %d is offline", l->partition);
+        l->offline = true;
+        return;
+    }
+    uint32_t kept = check_length(s, l, &facts);
+    if (l->state == SIM_THERE)
+        survival_note(v, l, kept);
+    l->state = SIM_THERE; /* deleted, but not durably */
+    l->change_lsn = 0;
+    l->count = l->acked = kept;
+    for (uint32_t i = 0; i < kept; i++) {
+        l->batches[i].lsn = 0;
+        l->batches[i].acked = true;
+    }
+    check_config(s, l, p);
+    check_producers(s, l, p);
+}
+
+/* ---- files -------------------------------------------------------------------------------------
+ */
+
+static struct segment *
+segment_of_path(struct sim *s, const char *path)
+{
+    for (uint32_t i = 0; i < s->log_count; i++) {
+        struct plog *p = sim_plog(s, &s->logs[i]);
+        for (uint32_t k = 0; p && k < p->segment_count; k++) {
+            char name[PLOG_PATH_BYTES];
+            plog_path_segment(p, p->segments[k]->base, ".log", name);
+            if (strcmp(name, path) == 0)
+                return p->segments[k];
+        }
+    }
+    return NULL;
+}
+
+static void
+check_file(void *user, const char *path, uint64_t size)
+{
+    struct sim *s = user;
+    size_t len = strlen(path);
+    if (strncmp(path, "log/", 4) != 0 || len < 4 || strcmp(path + len - 4, ".log") != 0)
+        return;
+    const struct segment *seg = segment_of_path(s, path);
+    if (!seg && s->excused)
+        return; /* a name whose removal could not be synced */
+    if (!seg)
+        sim_fail(s, "nobody knows the file %s (%llu bytes)", path, (unsigned long long)size);
+    if (seg->bytes > size) /* longer it may be: it is cut without a sync */
+        sim_fail(s, "file %s has %llu bytes, its segment %u", path, (unsigned long long)size,
+                 seg->bytes);
+}
+
+void
+sim_check_files(struct sim *s)
+{
+    disk_mem_each(s->disk, check_file, s);
+}
+
+/* ---- all ---------------------------------------------------------------------------------------
+ */
+
+void
+sim_check_all(struct sim *s)
+{
+    struct survival v = {0};
+    for (uint32_t i = 0; i < SIM_CORES_MAX; i++)
+        v.least_lost[i] = UINT64_MAX;
+    for (uint32_t i = 0; i < s->log_count; i++)
+        check_log(s, &s->logs[i], &v);
+    for (uint32_t i = 0; i < SIM_CORES_MAX; i++)
+        if (v.most_kept[i] > v.least_lost[i])
+            sim_fail(s, "core %u: record %llu survived, %llu before it did not", i,
+                     (unsigned long long)v.most_kept[i], (unsigned long long)v.least_lost[i]);
+    sim_check_files(s);
+    for (uint32_t i = 0; i < s->log_count; i++) {
+        struct sim_log *l = &s->logs[i];
+        if (l->state != SIM_THERE || l->offline)
+            continue;
+        if (!l->damaged)
+            sim_read(s, l, 0, sim_end(l), 8192);
+        for (uint32_t k = 0; l->damaged && k < l->count; k++) /* the rest of it is still served */
+            sim_read(s, l, l->batches[k].base, l->batches[k].base + 1, 1);
+        if (l->count && !l->damaged && !sim_over(s))
+            sim_find_time(s, l);
+    }
+}

@@ -1,0 +1,368 @@
+/* sim_io.c: what a life does to its stores, and what it sees of them.
+ *
+ * Whatever a read gives must be a batch of the model, byte for byte; what it gave counts as seen,
+ * and must be there for ever. */
+#include "core/base/crc32c.h"
+#include "core/base/err.h"
+#include "core/wire/kerr.h"
+#include "tests/sim/sim.h"
+
+#include <string.h>
+
+enum { IO_TURNS_MAX = 20000, IO_WAITER = 77 };
+
+struct store *
+sim_store(struct sim *s, const struct sim_log *l)
+{
+    uint8_t id[16];
+    sim_topic(l, id);
+    return s->stores[store_core_of(id, l->partition, s->cores)];
+}
+
+struct plog *
+sim_plog(struct sim *s, const struct sim_log *l)
+{
+    uint8_t id[16];
+    sim_topic(l, id);
+    return store_find(sim_store(s, l), id, l->partition);
+}
+
+bool
+sim_over(const struct sim *s)
+{
+    return s->dead || disk_mem_is_cut(s->disk);
+}
+
+void
+sim_note_acks(struct sim *s)
+{
+    for (uint32_t i = 0; i < s->log_count; i++) {
+        struct sim_log *l = &s->logs[i];
+        if (l->state == SIM_NONE)
+            continue;
+        uint64_t durable = store_durable_lsn(sim_store(s, l));
+        while (l->acked < l->count && l->batches[l->acked].lsn <= durable)
+            l->batches[l->acked++].acked = true;
+        if (l->change_lsn <= durable)
+            l->change_lsn = 0;
+        if (l->config_lsn <= durable)
+            l->config_lsn = 0;
+    }
+}
+
+void
+sim_turns(struct sim *s, uint32_t count)
+{
+    for (uint32_t n = 0; n < count && !sim_over(s); n++) {
+        s->now_ns += 50000 + sim_below(s, 500000);
+        for (uint32_t i = 0; i < s->cores; i++) {
+            uint64_t deadline, waiter;
+            int rc = store_step(s->stores[i], s->now_ns, &deadline);
+            while (store_take_changed(s->stores[i]))
+                ;
+            while (store_take_read(s->stores[i], &waiter))
+                must(waiter == IO_WAITER);
+            if (rc == ERR_OK || disk_mem_is_cut(s->disk))
+                continue;
+            if (!s->excused)
+                sim_fail(s, "store_step failed: %s", err_name(rc));
+            s->dead = true;
+        }
+        if (!s->dead)
+            sim_note_acks(s);
+    }
+}
+
+struct plog *
+sim_open(struct sim *s, struct sim_log *l)
+{
+    uint8_t id[16];
+    sim_topic(l, id);
+    struct store *store = sim_store(s, l);
+    if (l->state == SIM_THERE) {
+        struct plog *p = store_find(store, id, l->partition);
+        if (!p)
+            sim_fail(s, "log %d is not found", l->partition);
+        return p;
+    }
+    struct plog *p;
+    int rc = store_create(store, id, l->partition, &l->config, &p);
+    if (rc == ERR_AGAIN)
+        return NULL;
+    if (rc != ERR_OK)
+        sim_fail(s, "create of log %d: %s", l->partition, err_name(rc));
+    sim_forget(l); /* a deleted one is gone for good now */
+    l->state = SIM_THERE;
+    l->change_lsn = journal_last_lsn(store->journal);
+    sim_say(s, "log %d created", l->partition);
+    return p;
+}
+
+/* ---- append ------------------------------------------------------------------------------------
+ */
+
+/* Makes b of an idempotent producer: mostly its next batch, sometimes one that was sent before, one
+ * too far, or of an old or new epoch. */
+static void
+producer_choose(struct sim *s, const struct sim_log *l, struct sim_batch *b)
+{
+    b->producer = 1000 + sim_below(s, SIM_PRODUCERS);
+    if (!sim_producer_next(l, b->producer, &b->epoch, &b->sequence)) {
+        b->sequence = sim_chance(s, 3) ? INT32_MAX - (int32_t)sim_below(s, 6) : 0;
+        b->epoch = 1;
+        return;
+    }
+    switch (sim_below(s, 10)) {
+    case 0:
+        b->sequence = (int32_t)(((int64_t)b->sequence + 1) % ((int64_t)INT32_MAX + 1));
+        return;
+    case 1:
+        b->epoch++;
+        b->sequence = sim_chance(s, 4) ? 7 : 0;
+        return;
+    case 2:
+        b->epoch--;
+        return;
+    case 3:
+    case 4:
+        for (uint32_t i = l->count, skip = sim_below(s, 7); i-- > 0;)
+            if (l->batches[i].producer == b->producer && skip-- == 0) {
+                b->sequence = l->batches[i].sequence;
+                b->epoch = l->batches[i].epoch;
+                b->records = l->batches[i].records;
+                return;
+            }
+        return;
+    default:
+        return;
+    }
+}
+
+static void
+append_noted(struct sim *s, struct sim_log *l, const struct sim_batch *b, uint32_t bytes,
+             const struct store_appended *out)
+{
+    if (out->base_offset != sim_end(l))
+        sim_fail(s, "log %d: appended at %lld, not at %lld", l->partition,
+                 (long long)out->base_offset, (long long)sim_end(l));
+    struct sim_batch *n = sim_add(l);
+    *n = *b;
+    n->base = out->base_offset;
+    n->lsn = out->lsn;
+    n->len = bytes;
+    batch_stamp(s->batch, n->base, SIM_LEADER_EPOCH);
+    if (out->log_append_time_ms >= 0) {
+        batch_stamp_time(s->batch, bytes, out->log_append_time_ms);
+        n->stamped = true;
+        n->first_ms = out->log_append_time_ms;
+    }
+    n->crc = crc32c(0, s->batch, bytes);
+    l->core = (uint32_t)sim_store(s, l)->config.core;
+    s->appends++;
+}
+
+static uint32_t
+value_choose(struct sim *s, int32_t records)
+{
+    static const uint32_t sizes[] = {1, 10, 40, 100, 200, 400, 1000, 3000, 9000, 20000};
+    uint32_t value = sizes[sim_below(s, sizeof sizes / sizeof *sizes)];
+    uint32_t most = s->batch_bytes_max - BATCH_HEADER_BYTES;
+    if ((value + 40) * (uint32_t)records > most)
+        value = most / (uint32_t)records - 40;
+    return value;
+}
+
+void
+sim_append(struct sim *s, struct sim_log *l)
+{
+    struct plog *p = sim_open(s, l);
+    if (!p)
+        return;
+    s->now_ms += sim_below(s, 20);
+    struct sim_batch b = {.records = 1 + (int32_t)sim_below(s, 4),
+                          .producer = -1,
+                          .first_ms = s->now_ms - sim_below(s, 30)};
+    if (sim_chance(s, 2))
+        producer_choose(s, l, &b);
+    const struct sim_batch *duplicate = NULL;
+    int want = b.producer < 0
+                   ? KERR_NONE
+                   : sim_producer(l, b.producer, b.epoch, b.sequence, b.records, &duplicate);
+    struct batch_info info;
+    struct store_appended out;
+    uint32_t bytes = sim_build(s, &b, value_choose(s, b.records), &info);
+    int rc = store_append(sim_store(s, l), p, &info, view_of(s->batch, bytes), SIM_LEADER_EPOCH,
+                          s->now_ms, &out);
+    if (rc == ERR_AGAIN)
+        return;
+    if (rc == KERR_KAFKA_STORAGE_ERROR && s->excused)
+        return;
+    if (rc != want)
+        sim_fail(s, "log %d: append gives %d, not %d (producer %lld epoch %d sequence %d)",
+                 l->partition, rc, want, (long long)b.producer, b.epoch, b.sequence);
+    if (rc == KERR_NONE)
+        append_noted(s, l, &b, bytes, &out);
+    else if (rc == KERR_DUPLICATE_SEQUENCE_NUMBER &&
+             (out.base_offset != duplicate->base || out.lsn < duplicate->lsn) && !duplicate->acked)
+        sim_fail(s, "log %d: a duplicate of %lld is answered with %lld", l->partition,
+                 (long long)duplicate->base, (long long)out.base_offset);
+}
+
+/* ---- read --------------------------------------------------------------------------------------
+ */
+
+/* True when an error of a read has a reason. */
+static bool
+read_excused(const struct sim *s, const struct sim_log *l, int rc, int64_t offset)
+{
+    struct disk_hit hit;
+    disk_mem_hit(s->disk, &hit);
+    if (sim_over(s) || s->excused || l->damaged || hit.count)
+        return true;
+    sim_fail(s, "log %d: read at %lld: %s", l->partition, (long long)offset, err_name(rc));
+}
+
+static int
+range_bytes(struct sim *s, struct store *store, const struct store_range *range)
+{
+    struct store_range left = *range;
+    uint32_t fill = 0;
+    for (uint32_t n = 0; left.len; n++) {
+        struct store_hold hold;
+        int rc = store_hold(store, &left, IO_WAITER, &hold);
+        if (rc == ERR_AGAIN) {
+            sim_turns(s, 1);
+            if (sim_over(s))
+                return ERR_IO;
+            if (n > IO_TURNS_MAX)
+                sim_fail(s, "a read never ends");
+            continue;
+        }
+        if (rc != ERR_OK)
+            return rc;
+        for (uint32_t i = 0; i < hold.span_count; i++) {
+            memcpy(s->bytes + fill, hold.spans[i].at, hold.spans[i].len);
+            fill += hold.spans[i].len;
+        }
+        left.at += hold.bytes;
+        left.len -= hold.bytes;
+        if (sim_chance(s, 4)) /* memory that is held must not change */
+            sim_turns(s, 1);
+        for (uint32_t i = 0, at = fill - hold.bytes; i < hold.span_count; i++) {
+            if (memcmp(s->bytes + at, hold.spans[i].at, hold.spans[i].len) != 0)
+                sim_fail(s, "held memory changed");
+            at += hold.spans[i].len;
+        }
+        store_release(store, &hold);
+    }
+    return ERR_OK;
+}
+
+static void
+range_compare(struct sim *s, struct sim_log *l, const struct store_range *range, int64_t offset)
+{
+    const struct sim_batch *b = sim_at(l, offset);
+    if (!b || range->offset_first != b->base)
+        sim_fail(s, "log %d: offset %lld is found at %lld", l->partition, (long long)offset,
+                 (long long)range->offset_first);
+    uint32_t at = 0;
+    const struct sim_batch *limit = l->batches + l->count;
+    for (; at < range->len; b++) {
+        if (b == limit || b->len > range->len - at)
+            sim_fail(s, "log %d: more bytes than were produced, at %lld", l->partition,
+                     (long long)offset);
+        if (crc32c(0, s->bytes + at, b->len) != b->crc)
+            sim_fail(s, "log %d: wrong bytes at offset %lld (%u bytes)", l->partition,
+                     (long long)b->base, b->len);
+        at += b->len;
+        offset = b->base + b->records;
+    }
+    if (offset != range->offset_limit)
+        sim_fail(s, "log %d: a range ends at %lld, its bytes at %lld", l->partition,
+                 (long long)range->offset_limit, (long long)offset);
+}
+
+bool
+sim_read(struct sim *s, struct sim_log *l, int64_t from, int64_t limit, uint32_t piece)
+{
+    struct store *store = sim_store(s, l);
+    struct plog *p = sim_plog(s, l);
+    uint32_t turns = 0;
+    for (int64_t offset = from; offset < limit;) {
+        struct store_range range;
+        int rc = store_locate(store, p, offset, INT64_MAX, piece, true, &range);
+        if (rc == ERR_AGAIN) {
+            sim_turns(s, 1);
+            if (sim_over(s))
+                return false;
+            if (++turns > IO_TURNS_MAX)
+                sim_fail(s, "a read of log %d never finds %lld", l->partition, (long long)offset);
+            continue;
+        }
+        if (rc == ERR_OK && range.len == 0)
+            sim_fail(s, "log %d: nothing at %lld", l->partition, (long long)offset);
+        if (rc == ERR_OK)
+            rc = range_bytes(s, store, &range);
+        if (rc != ERR_OK)
+            return !read_excused(s, l, rc, offset);
+        range_compare(s, l, &range, offset);
+        offset = range.offset_limit;
+        if (l->seen < offset)
+            l->seen = offset;
+        s->reads++;
+    }
+    return true;
+}
+
+/* ---- by time -----------------------------------------------------------------------------------
+ */
+
+/* The first record at or after a time; with `largest` the first of the largest time. */
+static int64_t
+time_brute(const struct sim_log *l, int64_t time_ms, bool largest, int64_t *found_ms)
+{
+    int64_t best = -1, most = INT64_MIN;
+    for (uint32_t i = 0; i < l->count; i++) {
+        const struct sim_batch *b = &l->batches[i];
+        for (int32_t k = 0; k < b->records; k++) {
+            int64_t t = b->stamped ? b->first_ms : b->first_ms + k;
+            if (largest ? t <= most : t < time_ms)
+                continue;
+            best = b->base + k;
+            most = *found_ms = t;
+            if (!largest)
+                return best;
+        }
+    }
+    return best;
+}
+
+void
+sim_find_time(struct sim *s, struct sim_log *l)
+{
+    struct store *store = sim_store(s, l);
+    struct plog *p = sim_plog(s, l);
+    struct plog_facts facts;
+    plog_facts(p, &facts);
+    if (l->count == 0 || facts.high_watermark != sim_end(l))
+        return;
+    bool largest = sim_chance(s, 6);
+    int64_t time_ms = l->batches[sim_below(s, l->count)].first_ms + sim_below(s, 9) - 4;
+    int64_t want_ms = -1, want = time_brute(l, time_ms, largest, &want_ms), offset, found_ms;
+    int rc;
+    for (uint32_t n = 0; (rc = store_find_time(store, p, largest ? STORE_TIME_MAX : time_ms,
+                                               IO_WAITER, &offset, &found_ms)) == ERR_AGAIN;
+         n++) {
+        sim_turns(s, 1);
+        if (sim_over(s))
+            return;
+        if (n > IO_TURNS_MAX)
+            sim_fail(s, "a search by time never ends");
+    }
+    if (rc != ERR_OK && read_excused(s, l, rc, -1))
+        return;
+    if (offset != want || found_ms != want_ms)
+        sim_fail(s, "log %d: time %lld%s gives %lld at %lld, not %lld at %lld", l->partition,
+                 (long long)time_ms, largest ? " (largest)" : "", (long long)offset,
+                 (long long)found_ms, (long long)want, (long long)want_ms);
+}

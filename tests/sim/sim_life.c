@@ -1,0 +1,320 @@
+/* sim_life.c: one life: a configuration, then stretches of work that end with a crash, a kill or a
+ * clean stop, each followed by a recovery (which may crash too) and by a comparison. */
+#include "core/base/err.h"
+#include "tests/sim/sim.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { LIFE_STRETCHES = 5, LIFE_RECOVERIES_MAX = 8, LIFE_IDLE_TURNS = 800, LIFE_QUIET_TURNS = 40 };
+
+/* ---- starting and stopping ---------------------------------------------------------------------
+ */
+
+int
+sim_start(struct sim *s)
+{
+    struct store_boot *boot;
+    s->dead = false;
+    int rc = store_recover(disk_mem_port(s->disk, 0), s->cores, s->journal_bytes, &boot);
+    if (rc != ERR_OK)
+        return rc;
+    for (uint32_t i = 0; i < s->cores && rc == ERR_OK; i++) {
+        struct store_config c = {.core = i,
+                                 .core_count = s->cores,
+                                 .journal_bytes = s->journal_bytes,
+                                 .cache_bytes = s->cache_bytes,
+                                 .read_buffers = s->read_buffers,
+                                 .logs_max = 16,
+                                 .frames_in_flight = s->flight};
+        rc = store_init(&c, disk_mem_port(s->disk, i), boot, &s->stores[i]);
+        if (rc != ERR_OK)
+            s->stores[i] = NULL;
+    }
+    store_boot_free(boot);
+    if (rc != ERR_OK)
+        sim_kill(s);
+    return rc;
+}
+
+void
+sim_kill(struct sim *s)
+{
+    for (uint32_t i = 0; i < SIM_CORES_MAX; i++)
+        if (s->stores[i])
+            store_abandon(s->stores[i]);
+    memset(s->stores, 0, sizeof s->stores);
+    disk_mem_drop(s->disk);
+}
+
+/* A clean stop; what it kept is acknowledged. */
+static void
+stop(struct sim *s)
+{
+    int first = ERR_OK;
+    for (uint32_t i = 0; i < s->cores; i++) {
+        int rc = store_close(s->stores[i]);
+        s->stores[i] = NULL;
+        if (first == ERR_OK)
+            first = rc;
+    }
+    disk_mem_drop(s->disk);
+    sim_say(s, "stopped: %s", err_name(first));
+    if (first != ERR_OK) {
+        if (!disk_mem_is_cut(s->disk) && !s->excused)
+            sim_fail(s, "store_close: %s", err_name(first));
+        return;
+    }
+    for (uint32_t i = 0; i < s->log_count; i++) {
+        struct sim_log *l = &s->logs[i];
+        for (uint32_t k = l->acked; k < l->count; k++)
+            l->batches[k].acked = true;
+        l->acked = l->count;
+        l->change_lsn = l->config_lsn = 0;
+    }
+    if (!s->excused && !disk_mem_is_cut(s->disk) && disk_mem_open_files(s->disk))
+        sim_fail(s, "%u files are open after a stop: %s", disk_mem_open_files(s->disk),
+                 disk_mem_open_path(s->disk));
+}
+
+/* Power back, or a new process; recovery may lose power again, some times.  False: it refused, for
+ * damage that there is. */
+static bool
+recover(struct sim *s, bool power)
+{
+    for (uint32_t n = 0;; n++) {
+        if (power || disk_mem_is_cut(s->disk))
+            disk_mem_restart(s->disk);
+        else
+            disk_mem_reopen(s->disk);
+        s->cores = 1 + sim_below(s, s->cores_max);
+        bool again = n < LIFE_RECOVERIES_MAX && sim_chance(s, 3);
+        disk_mem_cut_after(s->disk, again ? 1 + sim_below(s, 80) : UINT64_MAX);
+        int rc = sim_start(s);
+        sim_say(s, "recovery: %s cores=%u%s", err_name(rc), s->cores,
+                disk_mem_is_cut(s->disk) ? " cut" : "");
+        if (disk_mem_is_cut(s->disk)) {
+            sim_kill(s);
+            power = true;
+            continue;
+        }
+        disk_mem_cut_after(s->disk, UINT64_MAX);
+        s->recoveries++;
+        if (rc == ERR_OK)
+            return true;
+        if (rc == ERR_CORRUPT && s->rotten) {
+            s->refused++;
+            return false;
+        }
+        if (s->excused && n < LIFE_RECOVERIES_MAX) {
+            sim_fault_clear(s); /* the device is well again */
+            continue;
+        }
+        sim_fail(s, "recovery: %s", err_name(rc));
+    }
+}
+
+/* ---- work --------------------------------------------------------------------------------------
+ */
+
+static void
+reconfigure(struct sim *s, struct sim_log *l)
+{
+    struct plog_config before = l->config;
+    if (l->state != SIM_THERE || l->config_lsn || l->change_lsn)
+        return;
+    l->config.segment_bytes = 8192u << sim_below(s, 4);
+    l->config.log_append_time = sim_chance(s, 4);
+    if (plog_config_same(&before, &l->config))
+        return;
+    uint8_t id[16];
+    sim_topic(l, id);
+    struct plog *p;
+    struct store *store = sim_store(s, l);
+    if (store_create(store, id, l->partition, &l->config, &p) != ERR_OK) {
+        l->config = before;
+        return;
+    }
+    l->config_before = before;
+    l->config_lsn = journal_last_lsn(store->journal);
+}
+
+static void
+read_some(struct sim *s, struct sim_log *l)
+{
+    struct plog *p = sim_plog(s, l);
+    struct plog_facts facts;
+    plog_facts(p, &facts);
+    if (facts.state != PLOG_ONLINE || facts.high_watermark == 0)
+        return;
+    int64_t from = facts.high_watermark - 1 - sim_below(s, sim_chance(s, 2) ? 5 : 1000);
+    if (from < 0)
+        from = sim_below(s, (uint32_t)facts.high_watermark);
+    int64_t limit = from + 1 + sim_below(s, 40);
+    if (limit > facts.high_watermark)
+        limit = facts.high_watermark;
+    sim_read(s, l, from, limit, 1 + sim_below(s, 16384));
+}
+
+static void
+log_work(struct sim *s, struct sim_log *l)
+{
+    uint32_t what = sim_below(s, 100);
+    if (what < 82 || l->state != SIM_THERE)
+        sim_append(s, l);
+    else if (what < 92)
+        read_some(s, l);
+    else if (what < 95)
+        sim_find_time(s, l);
+    else if (what < 97)
+        reconfigure(s, l);
+    else if (what == 97 && sim_chance(s, 3)) {
+        store_delete(sim_store(s, l), sim_plog(s, l));
+        l->state = SIM_DELETED;
+        sim_say(s, "log %d deleted", l->partition);
+    }
+}
+
+static void
+checkpoint(struct sim *s)
+{
+    struct store *store = s->stores[sim_below(s, s->cores)];
+    if (store->ckpt.phase == CKPT_IDLE && !store->ending)
+        store_ckpt_begin(store, false);
+}
+
+static void
+work(struct sim *s)
+{
+    for (uint32_t n = 0; n < s->rounds && !sim_over(s); n++) {
+        s->step++;
+        for (uint32_t k = sim_below(s, 6); k > 0 && !sim_over(s); k--)
+            log_work(s, &s->logs[sim_below(s, s->log_count)]);
+        sim_turns(s, 1 + sim_below(s, 3));
+        if (sim_over(s))
+            return;
+        if (sim_chance(s, 40))
+            s->now_ns += (uint64_t)sim_below(s, 3000) * CLOCK_NS_PER_MS;
+        if (sim_chance(s, 30))
+            checkpoint(s);
+    }
+}
+
+/* Until nothing is left to do, marks are written too: whatever was acknowledged can be proven. */
+static void
+idle(struct sim *s)
+{
+    uint32_t quiet = 0; /* turns; a mark in flight does not show */
+    for (uint32_t n = 0; n < LIFE_IDLE_TURNS && quiet < LIFE_QUIET_TURNS && !sim_over(s); n++) {
+        quiet++;
+        for (uint32_t i = 0; i < s->cores; i++) {
+            const struct journal *j = s->stores[i]->journal;
+            if (journal_durable_lsn(j) < journal_last_lsn(j) || journal_deadline(j) != CLOCK_NEVER)
+                quiet = 0;
+        }
+        sim_turns(s, 1);
+        if (n % 8 == 7)
+            s->now_ns += 6 * CLOCK_NS_PER_MS;
+    }
+}
+
+/* ---- lives -------------------------------------------------------------------------------------
+ */
+
+static void
+born(struct sim *s, uint64_t seed)
+{
+    s->seed = seed;
+    s->rng = seed * UINT64_C(0x9e3779b97f4a7c15) + 88172645463325252u;
+    sim_random(s);
+    s->disk = disk_mem_new(sim_random(s));
+    s->cores_max = 1 + sim_below(s, SIM_CORES_MAX);
+    s->cores = 1 + sim_below(s, s->cores_max);
+    s->flight = 1 + sim_below(s, 8);
+    s->read_buffers = 1 + sim_below(s, 6);
+    s->journal_bytes = (64u << 10) << sim_below(s, 3);
+    s->cache_bytes = (64u << 10) << sim_below(s, 3);
+    struct journal_config jc;
+    store_journal_config(s->journal_bytes, s->cache_bytes, s->flight, "", &jc);
+    s->batch_bytes_max = jc.record_bytes_max - 256;
+    if (s->batch_bytes_max > SIM_BATCH_BYTES_MAX - 1024)
+        s->batch_bytes_max = SIM_BATCH_BYTES_MAX - 1024;
+    s->rounds = 1 + sim_below(s, sim_chance(s, 8) ? 400 : 80);
+    s->now_ns = CLOCK_NS_PER_S;
+    s->now_ms = 1000000;
+    s->next_value = seed;
+    s->log_count = 1 + sim_below(s, SIM_LOGS_MAX);
+    for (uint32_t i = 0; i < s->log_count; i++)
+        s->logs[i] = (struct sim_log){.topic = i / 2,
+                                      .partition = (int32_t)i,
+                                      .batches = s->logs[i].batches,
+                                      .room = s->logs[i].room,
+                                      .config = {.segment_bytes = 8192u << sim_below(s, 4),
+                                                 .index_interval_bytes = 4096,
+                                                 .log_append_time = sim_chance(s, 6)}};
+    disk_mem_trace(s->disk, s->verbose && getenv("SIM_TRACE"));
+    if (sim_chance(s, 3))
+        disk_mem_slow(s->disk, sim_below(s, 200), 1 + sim_below(s, 30));
+    disk_mem_garbage(s->disk, sim_chance(s, 4));
+    sim_fault_choose(s);
+}
+
+static void
+gone(struct sim *s)
+{
+    sim_kill(s);
+    disk_mem_free(s->disk);
+    s->disk = NULL;
+}
+
+/* One stretch of work and its end; false: the life is over. */
+static bool
+stretch(struct sim *s)
+{
+    bool rest = s->faults == SIM_FAULT_REST;
+    disk_mem_cut_after(s->disk,
+                       rest || sim_chance(s, 4) ? UINT64_MAX : 1 + sim_below(s, s->rounds * 10));
+    sim_fault_arm(s);
+    work(s);
+    uint32_t end = rest ? 2 : sim_below(s, 4);
+    if (end >= 2 && !sim_over(s))
+        idle(s);
+    if (end == 0 && !sim_over(s))
+        stop(s);
+    bool power = end != 1 || disk_mem_is_cut(s->disk);
+    sim_say(s, "end: %s", end == 0 ? "stop" : power ? "power" : "kill");
+    disk_mem_cut_after(s->disk, power ? 0 : UINT64_MAX);
+    sim_kill(s);
+    s->crashes++;
+    bool spoiled = rest && sim_fault_at_rest(s);
+    if (rest || !sim_chance(s, 4))
+        sim_fault_clear(s);
+    if (!recover(s, power))
+        return false;
+    sim_fault_clear(s);
+    sim_check_all(s);
+    return !spoiled && !s->rotten;
+}
+
+void
+sim_life(struct sim *s, uint64_t seed)
+{
+    struct sim_log *logs = s->logs;
+    uint8_t *batch = s->batch, *bytes = s->bytes;
+    struct sim_log kept[SIM_LOGS_MAX];
+    memcpy(kept, logs, sizeof kept);
+    bool verbose = s->verbose;
+    *s = (struct sim){.batch = batch, .bytes = bytes, .verbose = verbose};
+    for (uint32_t i = 0; i < SIM_LOGS_MAX; i++) {
+        s->logs[i].batches = kept[i].batches;
+        s->logs[i].room = kept[i].room;
+    }
+    born(s, seed);
+    int rc = sim_start(s);
+    if (rc != ERR_OK && !s->excused)
+        sim_fail(s, "first start: %s", err_name(rc));
+    uint32_t stretches = rc == ERR_OK ? 1 + sim_below(s, LIFE_STRETCHES) : 0;
+    for (uint32_t n = 0; n < stretches && stretch(s); n++)
+        ;
+    gone(s);
+}
