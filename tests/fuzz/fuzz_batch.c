@@ -4,8 +4,11 @@
  * times bounded), u8 mode and two more bytes, then bytes: mode 0  a batch as it came mode 1  a
  * batch whose length and crc are put right first mode 2  records, which are packed in the codec
  * that the third byte chooses, behind a record that ends as many bytes before the window's end as
- * the fourth says.  Packed and not packed they must be judged the same. */
+ * the fourth says.  Packed and not packed they must be judged the same, and what is accepted can be
+ * put under every codec and be built again from its records. */
 #include "core/base/err.h"
+#include "core/wire/batch_build.h"
+#include "core/wire/batch_recode.h"
 #include "core/wire/batch_records.h"
 #include "core/wire/kerr.h"
 #include "tests/unit/core/wire/make_batch.h"
@@ -16,6 +19,7 @@ enum { HEAD_BYTES = 4, MODES = 3, INPUT_MAX = 1 << 16 };
 
 static struct make_batch maker;
 static uint8_t filler[BATCH_WINDOW_BYTES];
+static uint8_t recoded[MAKE_ROOM], rebuilt[MAKE_ROOM], scratch[MAKE_ROOM];
 
 int LLVMFuzzerTestOneInput(const uint8_t *at, size_t n);
 
@@ -49,6 +53,46 @@ check_found(struct view v, const struct batch_info *b)
     must(batch_find_time(v, INT64_MIN, b->record_count, &offset, &ms) == ERR_NOT_FOUND);
 }
 
+/* Builds the records anew, as they are; true when the batch that came out has them all. */
+static bool
+built_again(struct view v, const struct batch_info *b)
+{
+    struct batch_template form = batch_template_of(b);
+    struct batch_read r;
+    struct batch_build w;
+    struct batch_record record;
+    struct batch_info after;
+    struct view out;
+    form.attributes &= (uint16_t)~BATCH_CODEC_MASK;
+    must(batch_read_open(&r, v, scratch, sizeof scratch) == ERR_OK);
+    must(batch_build_begin(&w, &form, rebuilt, sizeof rebuilt) == ERR_OK);
+    int e = ERR_OK;
+    while (e == ERR_OK && (e = batch_read_next(&r, &record)) == ERR_OK)
+        e = batch_build_add(&w, &record);
+    must(e == ERR_NOT_FOUND);
+    must(batch_build_end(&w, &out) == ERR_OK);
+    must(batch_header(out, &after) == ERR_OK);
+    return after.record_count == b->record_count && batch_crc_ok(out, &after);
+}
+
+/* A batch that passed a walk can be put under every codec, and is judged the same there. */
+static void
+check_recoded(struct view v, const struct batch_info *b, const struct batch_rules *rules)
+{
+    for (int codec = BATCH_NONE; codec < BATCH_CODECS; codec++) {
+        struct view out;
+        struct batch_info after;
+        int e = batch_recode(v, b, (enum batch_codec)codec, 1, recoded, sizeof recoded, &out);
+        if (e == ERR_FULL)
+            continue;
+        must(e == ERR_OK);
+        must(batch_check(out, rules, &after, NULL) == KERR_NONE);
+        must(after.record_count == b->record_count);
+        must(after.found_timestamp_ms == b->found_timestamp_ms);
+        must(codec != BATCH_NONE || built_again(out, &after));
+    }
+}
+
 static int
 judge(struct view v, const struct batch_rules *rules)
 {
@@ -61,6 +105,8 @@ judge(struct view v, const struct batch_rules *rules)
     must(e == ERR_OK || e == ERR_NOT_FOUND || e == ERR_CORRUPT);
     if (kerr == KERR_NONE && (rules->walk_compressed || !(b.attributes & BATCH_CODEC_MASK)))
         check_found(v, &b);
+    if (kerr == KERR_NONE && rules->walk_compressed)
+        check_recoded(v, &b, rules);
     return kerr;
 }
 
