@@ -195,10 +195,19 @@ listen_all(const struct conf *c, struct stream stream)
 
 /* ---- one shard ---- */
 
+/* Smaller ones have too little between the blocks at their ends. */
+static uint32_t
+extent_bytes(const struct conf *c)
+{
+    uint32_t bytes = (uint32_t)conf_number(c, CONF_JOURNAL_EXTENT);
+    return bytes && bytes < STORE_EXTENT_BYTES_LEAST ? STORE_EXTENT_BYTES_LEAST : bytes;
+}
+
 static void
 store_open(struct data_shard *d, struct store **out)
 {
     const struct conf *c = &d->data->conf;
+    const struct clock clock = uring_clock(d->uring);
     struct store_config config = {
         .core = d->number,
         .core_count = d->data->shard_count,
@@ -206,7 +215,9 @@ store_open(struct data_shard *d, struct store **out)
         .cache_bytes = (uint64_t)conf_number(c, CONF_CACHE_BYTES),
         .read_buffers = DATA_READ_BUFFERS,
         .logs_max = (uint32_t)conf_number(c, CONF_PARTITIONS_MAX),
-        .extent_bytes_min = STORE_EXTENT_BYTES,
+        .extent_bytes_min = extent_bytes(c),
+        .sync = (enum journal_sync)conf_number(c, CONF_JOURNAL_SYNC),
+        .clock = &clock,
         .frames_in_flight = DATA_FRAMES_IN_FLIGHT,
     };
     d->disk = uring_disk(d->uring);

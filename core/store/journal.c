@@ -13,6 +13,8 @@
  *   56 u32 zero          60 u32 crc-32c of the whole frame with this field zero
  *   64 records: u32 body bytes, u32 kind, body, zeros to a multiple of 8
  *
+ * A frame is made durable by its write (RWF_DSYNC) or by a sync behind it (journal_probe.c).
+ *
  * Time: the first frame goes out at once; while frames are in flight the open one fills until it
  * is JOURNAL_GOOD_BYTES or JOURNAL_WAIT_NS old.  When nothing happened for JOURNAL_IDLE_NS after
  * an ack that no later frame recorded in durable_upto, a frame without records (a mark) records
@@ -96,6 +98,8 @@ journal_init(struct disk *disk, const struct journal_config *config, uint64_t ge
         disk->ops->arena(disk->self, j->arena, config->arena_bytes);
         rc = journal_files_open(&j->files, disk, &j->config, j->file_numbers);
     }
+    if (rc == ERR_OK)
+        rc = journal_probe(j);
     if (rc != ERR_OK) {
         journal_free(j);
         return rc;
@@ -265,7 +269,7 @@ frame_submit(struct journal *j)
     j->busy[slot] = true;
     j->ops[slot] = (struct disk_op){
         .kind = DISK_WRITE,
-        .flags = DISK_DURABLE,
+        .flags = j->config.sync == JOURNAL_SYNC_DSYNC ? DISK_DURABLE : 0,
         .file = j->files.file[f->ring / j->config.file_bytes % j->config.file_count],
         .at = at,
         .len = (uint32_t)bytes,
@@ -391,11 +395,17 @@ journal_take(struct journal *j, struct disk_op *op)
     }
     if (op < j->ops || op >= j->ops + JOURNAL_FLIGHT_MAX)
         return false;
-    j->busy[op - j->ops] = false;
-    if (op->result != (int64_t)op->len) {
+    if (op->result != (op->kind == DISK_WRITE ? (int64_t)op->len : 0)) {
         fail(j, op->result < 0 ? (int)op->result : ERR_IO, "a write");
+        j->busy[op - j->ops] = false;
         return true;
     }
+    if (op->kind == DISK_WRITE && j->config.sync == JOURNAL_SYNC_FDATASYNC && j->error == ERR_OK) {
+        op->kind = DISK_SYNC;
+        j->disk->ops->submit(j->disk->self, op);
+        return true;
+    }
+    j->busy[op - j->ops] = false;
     ((struct frame *)op->user)->done = true;
     if (j->error != ERR_OK)
         return true;

@@ -14,10 +14,18 @@
 #define SLUICE_STORE_JOURNAL_H
 
 #include "core/base/bytes.h"
+#include "core/base/clock.h"
 #include "core/base/must.h"
 #include "core/store/disk.h"
 
 struct journal;
+
+/* How a frame gets to stable storage. */
+enum journal_sync {
+    JOURNAL_SYNC_AUTO,  /* the faster of the two, as journal_init finds out; needs a clock */
+    JOURNAL_SYNC_DSYNC, /* the write itself is durable (RWF_DSYNC: FUA where the device has it) */
+    JOURNAL_SYNC_FDATASYNC, /* fdatasync behind the write */
+};
 
 struct journal_config {
     const char *dir;      /* of its files, under the data directory; borrowed for ever */
@@ -26,6 +34,8 @@ struct journal_config {
     uint64_t arena_bytes; /* memory for frames; also the most that can be read back from memory */
     uint32_t record_bytes_max; /* at most arena_bytes / 4 and file_bytes / 2 */
     uint32_t frames_in_flight; /* K: 1 to JOURNAL_FLIGHT_MAX */
+    enum journal_sync sync;
+    const struct clock *clock; /* for journal_init only; NULL: AUTO is DSYNC */
 };
 
 enum { JOURNAL_FLIGHT_MAX = 8 };

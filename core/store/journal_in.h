@@ -152,6 +152,9 @@ bool journal_arena_reach(struct journal *j, uint64_t limit);
 /* Arena bytes that an append leaves alone, so that extents which fail can be journaled. */
 uint64_t journal_arena_kept(const struct journal *j);
 
+/* journal_probe.c: decides config.sync; blocks.  The ring is not in use yet. */
+must_check int journal_probe(struct journal *j);
+
 /* journal.c, for journal_extent.c */
 void journal_frame_seal(struct journal *j);
 bool journal_frame_ring(struct journal *j, uint64_t bytes, uint64_t *ring);

@@ -398,6 +398,8 @@ store_init(const struct store_config *config, struct disk *disk, const struct st
         list_init(lists[i]);
     store_journal_config(config->journal_bytes, config->cache_bytes, config->frames_in_flight,
                          s->dir, &s->journal_config);
+    s->journal_config.sync = config->sync;
+    s->journal_config.clock = config->clock;
     int rc = memory_take(s);
     if (rc == ERR_OK)
         rc = logs_adopt(s, boot);

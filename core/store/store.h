@@ -19,6 +19,7 @@
 #include "core/base/bytes.h"
 #include "core/base/must.h"
 #include "core/store/disk.h"
+#include "core/store/journal.h"
 #include "core/store/plog.h"
 #include "core/wire/batch.h"
 
@@ -32,10 +33,12 @@ struct store_config {
     uint32_t read_buffers;     /* buffers for cold reads, STORE_READ_BYTES each */
     uint32_t logs_max;         /* partitions of this core */
     uint32_t extent_bytes_min; /* batches from here on go straight to their segment; 0: none */
+    enum journal_sync sync;    /* how frames are made durable; AUTO needs a clock */
+    const struct clock *clock; /* for store_init only; may be NULL */
     uint32_t frames_in_flight; /* K: journal writes submitted and not done, 1 to 8 */
 };
 
-enum { STORE_READ_BYTES = 256 << 10, STORE_SPANS_MAX = 64, STORE_EXTENT_BYTES = 64 << 10 };
+enum { STORE_READ_BYTES = 256 << 10, STORE_SPANS_MAX = 64, STORE_EXTENT_BYTES_LEAST = 8 << 10 };
 
 /* ---- boot (main thread, before any loop runs) --------------------------------------------------
  */

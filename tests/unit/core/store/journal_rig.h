@@ -65,4 +65,15 @@ put_record(struct rig *r, uint32_t bytes, struct journal_slot *slot)
     return rc;
 }
 
+static inline int
+check_each(void *user, uint64_t lsn, uint32_t kind, struct view body)
+{
+    uint64_t *next = user;
+    assert_int_equal(lsn, ++*next);
+    assert_int_equal(kind, 7);
+    for (uint32_t i = 0; i < body.len; i++)
+        assert_int_equal(body.at[i], lsn & 0xff);
+    return ERR_OK;
+}
+
 #endif

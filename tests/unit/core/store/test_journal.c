@@ -1,16 +1,5 @@
 #include "tests/unit/core/store/journal_rig.h"
 
-static int
-check_each(void *user, uint64_t lsn, uint32_t kind, struct view body)
-{
-    uint64_t *next = user;
-    assert_int_equal(lsn, ++*next);
-    assert_int_equal(kind, 7);
-    for (uint32_t i = 0; i < body.len; i++)
-        assert_int_equal(body.at[i], lsn & 0xff);
-    return ERR_OK;
-}
-
 static void
 records_come_back_in_order_after_a_restart(void **state)
 {
