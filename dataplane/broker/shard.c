@@ -282,6 +282,7 @@ tick(struct shard *s)
     counters_set(&s->counters, COUNTER_JOURNAL_FRAMES, st.frames);
     counters_set(&s->counters, COUNTER_JOURNAL_BYTES, st.frame_bytes);
     counters_set(&s->counters, COUNTER_WRITEBACK_BYTES, st.writeback_bytes);
+    counters_set(&s->counters, COUNTER_EXTENT_BYTES, st.extent_bytes);
     counters_set(&s->counters, COUNTER_CHECKPOINTS, st.checkpoints);
     counters_set(&s->counters, COUNTER_SEGMENTS_DROPPED, st.segments_dropped);
     counters_set(&s->counters, COUNTER_READS_CACHE, st.cache_reads);

@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+"""run.py BUILD [--rounds N] [--seconds S] [--oracle]: what we get out of the disk, beside fio.
+
+Each round, on the same file system, one after the other: fio writes a new file (blocks of BLOCK,
+O_DIRECT, depth 16; and once more with each write durable), the broker takes bulk produce (batches
+of BLOCK, acks=all) for S seconds, fio reads, a consumer reads what was produced from the beginning
+after a restart (nothing of it is in the broker's memory), and one-record appends over 1, 64, 256
+and 1,000 partitions run beside an fdatasync for each append and file (fsync-files).  --oracle adds
+Apache Kafka's appends, from its page cache.
+
+Bytes written per byte produced are from the broker's counters, and from the statistics of the
+block device, which also counts what others write.  The producer runs on the CPUs of the broker.
+Prints one line of JSON, medians of the rounds.  Needs fio.  The folder is BUILD/bench/disk, or
+BENCH_DIR, and is removed."""
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "e2e"))
+sys.path.insert(0, str(ROOT / "bench" / "compare"))
+from broker import Broker  # noqa: E402
+from run import Kafka, cpu_s  # noqa: E402
+
+RECORDS, RECORD_BYTES = 256, 1024
+BLOCK, FIO_DEPTH, FIO_BYTES = 256 << 10, 16, 2 << 30
+PARTITIONS = (1, 64, 256, 1000)
+LIMIT_S = 180
+
+
+def output(*words):
+    return subprocess.run([str(w) for w in words], check=True, stdout=subprocess.PIPE, text=True,
+                          timeout=LIMIT_S).stdout
+
+
+def fio(home, way, *words):
+    """MB/s of a file of its own, which stays for a read."""
+    out = json.loads(output("fio", "--name=x", f"--filename={home}/fio", f"--rw={way}",
+                            f"--bs={BLOCK}", f"--size={FIO_BYTES}", "--direct=1",
+                            "--ioengine=io_uring", f"--iodepth={FIO_DEPTH}",
+                            "--output-format=json", *words))
+    return out["jobs"][0][way]["bw_bytes"] / 1e6
+
+
+def device_written(home):
+    """Bytes that the device under a folder has been told to write."""
+    dev = os.stat(home).st_dev
+    path = pathlib.Path(f"/sys/dev/block/{os.major(dev)}:{os.minor(dev)}/stat")
+    return int(path.read_text().split()[6]) * 512
+
+
+def counters(broker):
+    text = output(os.environ["SLUICE"], "stat", "--data", broker.data)
+    return {line.split()[0]: int(line.split()[2]) for line in text.splitlines()
+            if len(line.split()) >= 3 and line.split()[2].isdigit()}
+
+
+def load(build, broker, *words):
+    return json.loads(output(build / "bench" / "load" / "sluice-raw", *words,
+                             "--bootstrap", broker.bootstrap))
+
+
+def written_per_byte(before, after):
+    diff = {k: after[k] - before[k] for k in after if k in before}
+    # What neither went through the journal nor came by write-back was an extent.
+    total = diff["journal_bytes"] + diff["writeback_bytes"] + diff.get("extent_bytes", 0)
+    return total / diff["produce_bytes"]
+
+
+def bulk(build, home, seconds, row):
+    broker = Broker("num.partitions=4", data=home / "data")
+    try:
+        first, device = counters(broker), device_written(home)
+        row["produce_mb_s"] = load(build, broker, "bulk", "--records", RECORDS, "--record-bytes",
+                                   RECORD_BYTES, "--partitions", 4, "--connections", 4,
+                                   "--depth", 4, "--acks", -1, "--warmup", 1,
+                                   "--seconds", seconds)["mb_per_s"] * 1.0
+        last = counters(broker)
+        row["large_written_per_byte"] = written_per_byte(first, last)
+        produced = last["produce_bytes"] - first["produce_bytes"]
+        row["large_device_written_per_byte"] = (device_written(home) - device) / produced
+        if broker.stop() != 0:
+            raise SystemExit("no clean stop: " + broker.log_tail())
+        broker.start()
+        row["consume_mb_s"] = load(build, broker, "fetch", "--topic", "raw-bulk", "--partitions", 4,
+                                   "--warmup", 0, "--seconds", LIMIT_S // 3)["mb_per_s"]
+    finally:
+        broker.abandon()
+        shutil.rmtree(home / "data", ignore_errors=True)
+
+
+def appends(build, server, pids, name, seconds, row):
+    for count in PARTITIONS:
+        before = cpu_s(pids())
+        out = load(build, server, "single", "--topic", f"one-{count}", "--partitions", count,
+                   "--acks", -1, "--warmup", 1, "--seconds", seconds)
+        row[f"{name}_appends_s_{count}"] = out["requests_per_s"]
+        row[f"{name}_cpu_us_{count}"] = (cpu_s(pids()) - before) * 1e6 / max(1, out["requests"])
+
+
+def small(build, home, seconds, row):
+    broker = Broker("num.partitions=4", data=home / "data")
+    try:
+        first = counters(broker)
+        appends(build, broker, lambda: [broker.process.pid, *broker.children().values()], "durable",
+                seconds, row)
+        row["small_written_per_byte"] = written_per_byte(first, counters(broker))
+    finally:
+        broker.abandon()
+        shutil.rmtree(home / "data", ignore_errors=True)
+    for count in PARTITIONS:
+        row[f"fsync_files_s_{count}"] = json.loads(output(
+            build / "bench" / "disk" / "fsync-files", home, count, seconds))["appends_per_s"]
+
+
+def oracle(build, home, seconds, row):
+    server = Kafka(home)
+    try:
+        server.start()
+        appends(build, server, server.pids, "kafka", seconds, row)
+    finally:
+        server.end()
+
+
+def measure(build, home, wants):
+    row = {"fio_write_mb_s": fio(home, "write")}
+    (home / "fio").unlink()
+    row["fio_durable_write_mb_s"] = fio(home, "write", "--sync=dsync")
+    bulk(build, home, wants.seconds, row)
+    row["fio_read_mb_s"] = fio(home, "read")
+    (home / "fio").unlink()
+    small(build, home, wants.seconds, row)
+    if wants.oracle:
+        oracle(build, home, wants.seconds, row)
+    row["produce_of_fio"] = row["produce_mb_s"] / row["fio_write_mb_s"]
+    row["produce_of_fio_durable"] = row["produce_mb_s"] / row["fio_durable_write_mb_s"]
+    row["consume_of_fio"] = row["consume_mb_s"] / row["fio_read_mb_s"]
+    return row
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("build", type=pathlib.Path)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--oracle", action="store_true")
+    wants = parser.parse_args()
+    build = wants.build.resolve()
+    os.environ.setdefault("SLUICE", str(build / "sluice"))
+    home = pathlib.Path(os.environ.get("BENCH_DIR", build / "bench")) / "disk-run"
+    home.mkdir(parents=True, exist_ok=True)
+    try:
+        rows = [measure(build, home, wants) for _ in range(wants.rounds)]
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    print(json.dumps({k: round(statistics.median(r[k] for r in rows), 3) for k in rows[0]}))
+
+
+if __name__ == "__main__":
+    main()
