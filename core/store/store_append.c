@@ -116,7 +116,8 @@ store_tail_clean(struct store *s)
     while (s->tail.clean < s->tail.next && store_entry(s, s->tail.clean)->written)
         s->tail.clean++;
     const struct tail_entry *e = store_entry(s, s->tail.clean);
-    journal_keep(s->journal, e ? e->place - STORE_BATCH_PREFIX : journal_place_limit(s->journal));
+    uint64_t place = e ? e->place : journal_place_limit(s->journal);
+    journal_keep(s->journal, e && place > STORE_BATCH_PREFIX ? place - STORE_BATCH_PREFIX : place);
 }
 
 uint64_t

@@ -126,7 +126,8 @@ store_ready_next(struct store *s, struct job *j)
 bool
 store_extent_wanted(struct store *s, struct plog *p, struct segment *seg, uint32_t bytes)
 {
-    if (bytes < s->config.extent_bytes_min || s->config.extent_bytes_min == 0)
+    if (bytes < s->config.extent_bytes_min || s->config.extent_bytes_min == 0 ||
+        s->jobs_used == STORE_JOBS_MAX)
         return false;
     uint64_t end = plog_round_block((uint64_t)seg->bytes + bytes);
     bool ready = seg->file >= 0 && seg->named && seg->allocated >= end;
@@ -161,7 +162,9 @@ store_extent_take(struct store *s, uint32_t pos, uint32_t len, struct journal_ex
     *x = (struct journal_extent){.bytes = len, .phase = pos % STORE_BLOCK};
     int rc =
         journal_extent_append(s->journal, STORE_REC_EXTENT, STORE_EXTENT_PREFIX + head + tail, x);
-    return rc == ERR_LIMIT && s->extents ? ERR_AGAIN : rc;
+    if (rc != ERR_LIMIT && rc != ERR_AGAIN)
+        return rc;
+    return s->extents ? ERR_AGAIN : ERR_LIMIT; /* nothing to wait for: through the journal */
 }
 
 void
@@ -182,7 +185,7 @@ store_extent_go(struct store *s, struct plog *p, struct segment *seg, uint64_t e
     memcpy(body + STORE_EXTENT_PREFIX, x->at, head);
     memcpy(body + STORE_EXTENT_PREFIX + head, x->at + e->len - tail, tail);
     struct job *j = store_job(s, JOB_EXTENT, p, seg);
-    must(j); /* store_job_room leaves them */
+    must(j); /* store_extent_wanted saw one */
     j->holds_file = true;
     seg->busy++;
     j->extent = x->number;

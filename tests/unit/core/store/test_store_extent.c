@@ -1,3 +1,4 @@
+#include "core/store/journal_in.h"
 #include "tests/unit/core/store/store_fixture.h"
 
 #include <stdlib.h>
@@ -189,6 +190,40 @@ a_failing_disk_takes_the_partition_offline_and_nothing_acknowledged_is_lost(void
 }
 
 static void
+without_a_free_job_a_large_batch_takes_the_journal(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct plog *p = start(&f, 22);
+    uint32_t used = f.store[0]->jobs_used;
+    f.store[0]->jobs_used = STORE_JOBS_MAX;
+    assert_int_equal(append_large(&f, p, 2), 0);
+    f.store[0]->jobs_used = used;
+    assert_int_equal(append_large(&f, p, 3), 1);
+    assert_int_equal(fixture_settle(&f), ERR_OK);
+    check_read(&f, p, 3);
+    fixture_end(&f);
+}
+
+static void
+without_a_spare_file_in_the_ring_a_large_batch_takes_the_journal(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct plog *p = start(&f, 23);
+    struct journal *j = f.store[0]->journal;
+    f.store[0]->frozen = 1;       /* a log is offline: no checkpoint frees the ring */
+    while (j->file_newest == 0) { /* into the second and last file */
+        fixture_append(&f, p, 1, 5000, 9, 9);
+        assert_int_equal(fixture_settle(&f), ERR_OK);
+    }
+    assert_int_equal(j->file_newest + 1 - j->file_oldest, j->config.file_count);
+    assert_int_equal(append_large(&f, p, 2), 0);
+    f.store[0]->frozen = 0;
+    fixture_end(&f);
+}
+
+static void
 a_log_deleted_while_an_extent_is_in_flight_goes_away(void **state)
 {
     (void)state;
@@ -221,6 +256,8 @@ main(void)
         cmocka_unit_test(a_batch_whose_write_fails_goes_through_the_journal),
         cmocka_unit_test(
             a_failing_disk_takes_the_partition_offline_and_nothing_acknowledged_is_lost),
+        cmocka_unit_test(without_a_free_job_a_large_batch_takes_the_journal),
+        cmocka_unit_test(without_a_spare_file_in_the_ring_a_large_batch_takes_the_journal),
         cmocka_unit_test(a_log_deleted_while_an_extent_is_in_flight_goes_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
