@@ -1,16 +1,17 @@
 /* journal_probe.c: which of two ways to make a frame durable is the faster one here.
  *
- * 64 single blocks are written each way, in turn, so that whatever else the disk does hits both, to
- * a file of the ring, which is written with zeros and not in use yet; the median counts.  Devices
- * and file systems differ; where the two cost about the same the durable write is taken, since a
- * sync goes through a kernel thread and costs more CPU. */
+ * Up to 64 single blocks are written each way, in turn, so that whatever else the disk does hits
+ * both, to a file of the ring, which is written with zeros and not in use yet; the median counts.
+ * Devices and file systems differ; where the two cost about the same the durable write is taken,
+ * since a sync goes through a kernel thread and costs more CPU. */
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/store/journal_in.h"
 
 #include <stdlib.h>
 
-enum { PROBE_WRITES = 64 };
+enum { PROBE_WRITES = 64, PROBE_WRITES_LEAST = 8 };
+#define PROBE_NS (200 * CLOCK_NS_PER_MS) /* a slow disk is asked less often */
 
 static int
 time_order(const void *a, const void *b)
@@ -50,17 +51,23 @@ journal_probe(struct journal *j)
     j->config.sync = JOURNAL_SYNC_DSYNC;
     if (!j->config.clock)
         return ERR_OK;
-    uint64_t ns[2][PROBE_WRITES];
-    for (uint32_t i = 0; i < PROBE_WRITES; i++)
+    uint64_t ns[2][PROBE_WRITES], total = 0;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < PROBE_WRITES; i++) {
+        if (i >= PROBE_WRITES_LEAST && total > PROBE_NS)
+            break;
+        count++;
         for (uint32_t way = 0; way < 2; way++) {
             int64_t got = probe_one(j, 2 * i + way, way == 0);
             if (got < 0)
                 return (int)got;
             ns[way][i] = (uint64_t)got;
+            total += (uint64_t)got;
         }
-    qsort(ns[0], PROBE_WRITES, sizeof ns[0][0], time_order);
-    qsort(ns[1], PROBE_WRITES, sizeof ns[1][0], time_order);
-    uint64_t dsync = ns[0][PROBE_WRITES / 2], fdatasync = ns[1][PROBE_WRITES / 2];
+    }
+    qsort(ns[0], count, sizeof ns[0][0], time_order);
+    qsort(ns[1], count, sizeof ns[1][0], time_order);
+    uint64_t dsync = ns[0][count / 2], fdatasync = ns[1][count / 2];
     if (3 * fdatasync < 2 * dsync)
         j->config.sync = JOURNAL_SYNC_FDATASYNC;
     log_info("journal", "frames are made durable by %s dir=%s dsync_us=%llu fdatasync_us=%llu",

@@ -72,6 +72,23 @@ without_a_clock_the_write_is_durable_by_itself(void **state)
 }
 
 static void
+a_slow_disk_is_asked_less_often(void **state)
+{
+    (void)state;
+    static const struct clock_ops ops = {.now_ns = slow_now};
+    struct slow slow = {.write_ns = 20 * CLOCK_NS_PER_MS, .sync_ns = 20 * CLOCK_NS_PER_MS};
+    struct clock clock = {&ops, &slow};
+    struct journal_config config = small;
+    config.clock = &clock;
+    struct rig r = {.disk = disk_mem_new(1), .now_ns = CLOCK_NS_PER_S};
+    slow.disk = r.disk;
+    uint64_t before = disk_mem_count(r.disk, DISK_SYNC);
+    assert_int_equal(journal_init(disk_mem_port(r.disk, 0), &config, 1, &r.j), ERR_OK);
+    assert_true(disk_mem_count(r.disk, DISK_SYNC) - before < 16);
+    rig_end(&r);
+}
+
+static void
 a_forced_way_is_kept(void **state)
 {
     (void)state;
@@ -88,6 +105,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_faster_way_is_chosen),
         cmocka_unit_test(without_a_clock_the_write_is_durable_by_itself),
+        cmocka_unit_test(a_slow_disk_is_asked_less_often),
         cmocka_unit_test(a_forced_way_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
