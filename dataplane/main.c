@@ -8,6 +8,7 @@
  * recovery decides what is true. */
 #include "core/base/err.h"
 #include "core/base/log.h"
+#include "core/store/clean_map.h"
 #include "core/wire/batch.h"
 #include "dataplane/broker/shard.h"
 #include "drivers/os/os.h"
@@ -20,6 +21,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -288,9 +290,18 @@ cleaner_main(void *arg)
         .bytes_per_second = (uint64_t)conf_number(&d->conf, CONF_CLEANER_RATE),
         .stop = &d->stop,
     };
-    struct store_worker worker = {.disk = &disk, .pace = &pace};
+    struct clean_map map;
+    uint8_t secret[CLEAN_MAP_SECRET_BYTES];
+    os_random(secret, sizeof secret);
+    uint64_t bytes = (uint64_t)conf_number(&d->conf, CONF_CLEANER_MEMORY);
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    die_if(memory == MAP_FAILED ? ERR_LIMIT : ERR_OK, "memory for log.cleaner.dedupe.buffer.size");
+    die_if(clean_map_init(&map, memory, bytes, secret), "log.cleaner.dedupe.buffer.size");
+    struct store_worker worker = {.disk = &disk, .pace = &pace, .map = &map};
     cleaner_run(d->cleaner, &worker);
     batch_thread_end();
+    (void)munmap(memory, bytes);
     return NULL;
 }
 

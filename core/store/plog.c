@@ -2,10 +2,11 @@
  *
  * Checkpoint form (big endian): u64 id, 16 bytes topic id, i32 partition, u8 flags (1 deleted),
  * 16 bytes directory id,
- * configuration (plog_config.c), i64 start, i64 end,
+ * configuration (plog_config.c), i64 start, i64 end, i64 first offset that compaction has still to
+ * see,
  * u32 epochs {i32 epoch, i64 start}, u32 segments {i64 base, u32 bytes, u32 synced, i64 max time,
- * i64 first time, i64 broker's time of the last append}, producers (producer.c), aborted
- * transactions (stable.c). */
+ * i64 first time, i64 broker's time of the last append, u8 flags (1 gaps between offsets)},
+ * producers (producer.c), aborted transactions (stable.c). */
 #include "core/base/err.h"
 #include "core/store/plog_in.h"
 
@@ -13,10 +14,11 @@
 #include <stdlib.h>
 
 enum {
-    PLOG_FIXED_BYTES = 8 + 16 + 4 + 1 + 16 + PLOG_CONFIG_BYTES + 8 + 8 + 4 + 4,
+    PLOG_FIXED_BYTES = 8 + 16 + 4 + 1 + 16 + PLOG_CONFIG_BYTES + 8 + 8 + 8 + 4 + 4,
     PLOG_EPOCH_BYTES = 12,
-    PLOG_SEGMENT_BYTES = 40,
-    PLOG_FLAG_DELETED = 1
+    PLOG_SEGMENT_BYTES = 41,
+    PLOG_FLAG_DELETED = 1,
+    PLOG_FLAG_GAPS = 1
 };
 
 bool
@@ -85,8 +87,8 @@ plog_last(const struct plog *p)
     return p->segment_count ? p->segments[p->segment_count - 1] : NULL;
 }
 
-static uint32_t
-segment_index(const struct plog *p, int64_t offset)
+uint32_t
+plog_segment_index(const struct plog *p, int64_t offset)
 {
     uint32_t low = 0, high = p->segment_count;
     while (high - low > 1) {
@@ -104,7 +106,7 @@ plog_segment_of(const struct plog *p, int64_t offset)
 {
     if (p->segment_count == 0 || offset < p->segments[0]->base)
         return NULL;
-    return p->segments[segment_index(p, offset)];
+    return p->segments[plog_segment_index(p, offset)];
 }
 
 struct segment *
@@ -117,8 +119,26 @@ plog_segment_at(const struct plog *p, int64_t base)
 int64_t
 plog_segment_limit(const struct plog *p, const struct segment *seg)
 {
-    uint32_t i = segment_index(p, seg->base);
+    uint32_t i = plog_segment_index(p, seg->base);
     return i + 1 < p->segment_count ? p->segments[i + 1]->base : p->end;
+}
+
+struct segment *
+plog_segment_new(struct plog *p, int64_t base)
+{
+    struct segment *seg = calloc(1, sizeof *seg);
+    if (!seg)
+        return NULL;
+    seg->log = p;
+    seg->serial = ++p->next_segment_serial;
+    seg->base = base;
+    seg->file = -1;
+    seg->max_ts = seg->first_ts = seg->appended_ms = INT64_MIN;
+    list_init(&seg->open_node);
+    list_init(&seg->sync_node);
+    list_init(&seg->drop_node);
+    list_init(&seg->retired_node);
+    return seg;
 }
 
 struct segment *
@@ -133,19 +153,35 @@ plog_roll(struct plog *p, int64_t base)
         p->segments = more;
         p->segment_room = room;
     }
-    struct segment *seg = calloc(1, sizeof *seg);
-    if (!seg)
-        return NULL;
-    seg->log = p;
-    seg->serial = ++p->next_segment_serial;
-    seg->base = base;
-    seg->file = -1;
-    seg->max_ts = seg->first_ts = seg->appended_ms = INT64_MIN;
-    list_init(&seg->open_node);
-    list_init(&seg->sync_node);
-    list_init(&seg->drop_node);
-    p->segments[p->segment_count++] = seg;
+    struct segment *seg = plog_segment_new(p, base);
+    if (seg)
+        p->segments[p->segment_count++] = seg;
     return seg;
+}
+
+void
+plog_replace(struct plog *p, uint32_t first, uint32_t count, struct segment *seg,
+             struct segment **old)
+{
+    must(count > 0 && first + count <= p->segment_count);
+    for (uint32_t i = 0; i < count; i++) {
+        old[i] = p->segments[first + i];
+        p->bytes -= old[i]->bytes;
+    }
+    p->segments[first] = seg;
+    p->bytes += seg->bytes;
+    uint32_t rest = p->segment_count - first - count;
+    memmove(p->segments + first + 1, p->segments + first + count, rest * sizeof(struct segment *));
+    p->segment_count -= count - 1;
+}
+
+void
+plog_cleaned(struct plog *p, int64_t to)
+{
+    if (to <= p->clean_to)
+        return;
+    p->clean_to = to;
+    stable_trim(&p->stable, to);
 }
 
 bool
@@ -161,8 +197,11 @@ plog_roll_wanted(const struct plog *p, const struct batch_info *info, int64_t ti
         return true;
     if (p->end - seg->base > INT32_MAX - (int64_t)info->last_offset_delta)
         return true;
-    return p->config.segment_ms > 0 && seg->first_ts >= 0 && time_ms > seg->first_ts &&
-           time_ms - seg->first_ts > p->config.segment_ms;
+    int64_t most_ms = p->config.segment_ms, lag_ms = p->config.max_compaction_lag_ms;
+    if (p->config.cleanup_compact && lag_ms > 0 && lag_ms < most_ms)
+        most_ms = lag_ms; /* else the active segment would never be compacted in time */
+    return most_ms > 0 && seg->first_ts >= 0 && time_ms > seg->first_ts &&
+           time_ms - seg->first_ts > most_ms;
 }
 
 static int
@@ -262,6 +301,7 @@ plog_save(const struct plog *p, struct put *w)
     plog_config_write(&p->config, w);
     put_u64(w, (uint64_t)p->start);
     put_u64(w, (uint64_t)p->end);
+    put_u64(w, (uint64_t)p->clean_to);
     put_u32(w, p->epoch_count);
     for (uint32_t i = 0; i < p->epoch_count; i++) {
         put_u32(w, (uint32_t)p->epochs[i].epoch);
@@ -276,6 +316,7 @@ plog_save(const struct plog *p, struct put *w)
         put_u64(w, (uint64_t)seg->max_ts);
         put_u64(w, (uint64_t)seg->first_ts);
         put_u64(w, (uint64_t)seg->appended_ms);
+        put_u8(w, seg->gaps ? PLOG_FLAG_GAPS : 0);
     }
     producer_save(&p->producers, w);
     stable_save(&p->stable, w);
@@ -299,6 +340,7 @@ load_segments(struct plog *p, struct cur *c)
         seg->max_ts = cur_i64(c);
         seg->first_ts = cur_i64(c);
         seg->appended_ms = cur_i64(c);
+        seg->gaps = cur_u8(c) & PLOG_FLAG_GAPS;
         seg->indexed_from = seg->bytes;
         seg->created = seg->named = seg->synced > 0;
         p->bytes += seg->bytes;
@@ -324,6 +366,7 @@ plog_load(struct plog *p, struct cur *c)
     plog_config_read(&p->config, c);
     p->start = p->start_next = cur_i64(c);
     p->end = p->hw = cur_i64(c);
+    p->clean_to = cur_i64(c);
     uint32_t epochs = cur_u32(c);
     int rc = c->bad ? ERR_CORRUPT : ERR_OK;
     for (uint32_t i = 0; i < epochs && rc == ERR_OK; i++) {

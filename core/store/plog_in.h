@@ -52,14 +52,17 @@ struct segment {
     bool index_busy, sealed;     /* sealed: cut to length and synced */
     bool created, naming, named; /* file made; its directory is being, has been, synced */
     struct index idx;
+    bool gaps;       /* compaction took batches out: offsets need not follow each other */
     int index_error; /* why the index cannot be rebuilt */
     int32_t file;    /* -1: not open */
     uint32_t busy;   /* jobs that use the file */
     struct list open_node, sync_node;
     /* When it has left its log (store_retain.c): */
     struct list drop_node;
-    uint64_t drop_ns; /* the file goes then */
-    bool renamed;     /* to PLOG_DELETED */
+    uint64_t drop_ns;         /* the file goes then */
+    bool renamed;             /* to PLOG_DELETED */
+    struct list retired_node; /* replaced; read on by those who know it (store_swap.c) */
+    uint64_t retired_ns;      /* until then */
 };
 
 #define PLOG_DELETED ".log.deleted" /* Kafka's name of a segment file that goes soon */
@@ -97,6 +100,9 @@ struct plog {
     uint8_t dirs_unsynced; /* 1: its own directory; 2: those above too */
     uint32_t jobs;
     struct store_task *task; /* under way, NULL: none */
+    int64_t clean_to;        /* compaction got so far: the first dirty offset */
+    bool clean_failed;       /* not tried again before the next start */
+    uint32_t retired;        /* segments that were replaced and are still read */
     uint64_t delete_lsn;
     int64_t start_next;    /* start once the record at start_lsn is durable; start: none waits */
     uint64_t start_lsn;    /* of the last START record, 0 none */
@@ -129,6 +135,17 @@ struct segment *plog_segment_at(const struct plog *p, int64_t base);
 int64_t plog_segment_limit(const struct plog *p, const struct segment *seg);
 /* Appends an empty segment; NULL without memory. */
 struct segment *plog_roll(struct plog *p, int64_t base);
+/* Puts one segment (plog_segment_new) in the place of `count`, which are the caller's then: their
+ * pointers go to old[]. */
+void plog_replace(struct plog *p, uint32_t first, uint32_t count, struct segment *seg,
+                  struct segment **old);
+/* All below `to` is compacted: no data of transactions that were aborted before are left, so they
+ * are forgotten. */
+void plog_cleaned(struct plog *p, int64_t to);
+/* An empty segment that is not in the log; NULL without memory. */
+struct segment *plog_segment_new(struct plog *p, int64_t base);
+/* Where a segment stands in its log. */
+uint32_t plog_segment_index(const struct plog *p, int64_t offset);
 /* Must a batch go to a new segment? */
 bool plog_roll_wanted(const struct plog *p, const struct batch_info *info, int64_t time_ms);
 

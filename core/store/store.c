@@ -356,6 +356,7 @@ store_forget(struct store *s)
         plog_free(&s->logs[i]);
     }
     store_retain_free(s);
+    store_swap_forget(s);
     journal_free(s->journal);
     const struct store_config *c = &s->config;
     unmap(s->logs, c->logs_max * sizeof *s->logs);
@@ -391,9 +392,10 @@ store_init(const struct store_config *config, struct disk *disk, const struct st
     s->next_id = boot->next_id;
     s->next_serial = 1;
     snprintf(s->dir, sizeof s->dir, "core-%u", config->core);
-    struct list *lists[] = {&s->changed, &s->dirty,      &s->unsynced,  &s->dirs_unsynced,
-                            &s->dying,   &s->open_files, &s->ckpt.sync, &s->ckpt.dirs,
-                            &s->tasks,   &s->trimmed,    &s->dropping,  &s->dropped};
+    struct list *lists[] = {&s->changed,     &s->dirty,      &s->unsynced,  &s->dirs_unsynced,
+                            &s->dying,       &s->open_files, &s->ckpt.sync, &s->ckpt.dirs,
+                            &s->tasks,       &s->trimmed,    &s->dropping,  &s->dropped,
+                            &s->swap.retired};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         list_init(lists[i]);
     store_journal_config(config->journal_bytes, config->cache_bytes, config->frames_in_flight,
@@ -493,9 +495,9 @@ files_cut(struct store *s)
 static bool
 all_quiet(const struct store *s)
 {
-    return s->jobs_used == 0 && s->tail.clean == s->tail.next && s->ckpt.phase == CKPT_IDLE &&
-           list_empty(&s->dying) && store_retain_quiet(s) &&
-           journal_durable_lsn(s->journal) == journal_last_lsn(s->journal);
+    return s->jobs_used == 0 && !s->swap.run && list_empty(&s->swap.retired) &&
+           s->tail.clean == s->tail.next && s->ckpt.phase == CKPT_IDLE && list_empty(&s->dying) &&
+           store_retain_quiet(s) && journal_durable_lsn(s->journal) == journal_last_lsn(s->journal);
 }
 
 /* No room to write back all: the journal and the last checkpoint hold the rest. */
@@ -580,6 +582,7 @@ store_step(struct store *s, uint64_t now_ns, uint64_t *deadline_ns)
     store_tail_evict(s);
     uint64_t room = store_room_step(s);
     store_retain_step(s);
+    uint64_t swap = store_swap_step(s);
     store_writeback_step(s);
     store_ckpt_step(s);
     if (!list_empty(&s->dying) && !s->ending)
@@ -593,6 +596,8 @@ store_step(struct store *s, uint64_t now_ns, uint64_t *deadline_ns)
     uint64_t drop = store_retain_deadline(s);
     if (drop < *deadline_ns)
         *deadline_ns = drop;
+    if (swap < *deadline_ns)
+        *deadline_ns = swap;
     if (s->ckpt.phase == CKPT_SAVE)
         *deadline_ns = now_ns; /* more to do at once */
     return ERR_OK;

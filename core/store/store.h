@@ -170,10 +170,10 @@ struct plog *store_take_changed(struct store *s);
  * as long as its segment exists, whatever memory holds it. */
 struct store_range {
     struct plog *log;
-    uint64_t log_serial;                /* detects that the log was deleted */
-    int64_t segment_base;               /* base offset that names the segment file */
-    uint64_t segment_serial;            /* detects that compaction replaced it */
-    uint32_t at, len;                   /* bytes in the segment */
+    uint64_t log_serial;     /* detects that the log was deleted */
+    int64_t segment_base;    /* base offset that names the segment file */
+    uint64_t segment_serial; /* detects that compaction replaced it: it is read on for a while */
+    uint32_t at, len;        /* bytes in the segment */
     int64_t offset_first, offset_limit; /* of the batches */
 };
 
@@ -237,10 +237,17 @@ bool store_retain(struct store *s, int64_t now_ms);
  * per call, in turn: call it every second or so. */
 void store_expire_producers(struct store *s, int64_t now_ms, int64_t keep_ms);
 
+/* Looks for the log that needs compaction most, at some logs per call; true: the round is over, and
+ * when a log was due there is a task for it (task.h).  Nothing is begun while one is under way. */
+bool store_clean(struct store *s, int64_t now_ms);
+
 struct store_stats {
     uint64_t frames, frame_bytes, batch_bytes, syncs, writeback_bytes, checkpoints, cold_reads,
         segments_dropped, cache_reads, extents, extent_bytes, journal_used_bytes,
         journal_wait_turns;
+    /* Compaction: */
+    uint64_t clean_rounds, clean_bytes_read, clean_bytes_written, clean_records,
+        clean_records_dropped, clean_keyless;
 };
 void store_stats(const struct store *s, struct store_stats *out);
 

@@ -127,6 +127,19 @@ store_tail_dirty_bytes(const struct store *s)
     return e ? journal_place_limit(s->journal) - e->place : 0;
 }
 
+void
+store_tail_forget(struct store *s, struct plog *p, int64_t limit)
+{
+    struct tail_entry *e;
+    while ((e = store_entry(s, p->tail_first)) && e->base < limit) {
+        must(e->written);
+        e->slot = UINT32_MAX;
+        p->tail_first = e->next;
+        if (!e->next)
+            p->tail_last = 0;
+    }
+}
+
 /* Nothing of this log will be written back any more; with `gone` its entries are nobody's. */
 void
 store_tail_abandon(struct store *s, struct plog *p, bool gone)

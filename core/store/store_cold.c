@@ -81,13 +81,13 @@ store_take_read(struct store *s, uint64_t *waiter)
  */
 
 struct read_buffer *
-store_buffer_find(struct store *s, const struct plog *p, int64_t segment_base, uint32_t pos)
+store_buffer_find(struct store *s, const struct plog *p, const struct segment *seg, uint32_t pos)
 {
     struct read_buffer *best = NULL;
     for (uint32_t i = 0; i < s->config.read_buffers; i++) {
         struct read_buffer *b = &s->buffers[i];
         if (b->state == READ_FREE || b->log != p || b->serial != p->serial ||
-            b->segment_base != segment_base || pos < b->pos || pos - b->pos >= b->len)
+            b->segment_serial != seg->serial || pos < b->pos || pos - b->pos >= b->len)
             continue;
         if (!best || b->pos + b->len > best->pos + best->len)
             best = b; /* the one that reaches farthest */
@@ -137,7 +137,7 @@ store_buffer_read(struct store *s, struct plog *p, struct segment *seg, uint32_t
                                  .log = p,
                                  .serial = p->serial,
                                  .used = ++s->tick,
-                                 .segment_base = seg->base,
+                                 .segment_serial = seg->serial,
                                  .pos = at,
                                  .len = len};
     j->buffer = pick;
@@ -151,8 +151,9 @@ static bool
 batch_good(const struct segment *seg, uint32_t pos, int64_t base, struct view bytes,
            struct batch_info *info, bool *whole)
 {
-    if (batch_header(bytes, info) != ERR_OK || info->base_offset != base ||
-        info->last_offset_delta < 0 || info->bytes > seg->bytes - pos)
+    if (batch_header(bytes, info) != ERR_OK || info->base_offset < base ||
+        (info->base_offset > base && !seg->gaps) || info->last_offset_delta < 0 ||
+        info->bytes > seg->bytes - pos)
         return false;
     *whole = info->bytes <= bytes.len;
     return !*whole || batch_crc_ok(view_of(bytes.at, info->bytes), info);
@@ -184,7 +185,7 @@ buffer_check(struct read_buffer *b, const struct segment *seg)
         }
         if (!whole)
             return;
-        base += info.last_offset_delta + 1;
+        base = info.base_offset + info.last_offset_delta + 1;
         pos += info.bytes;
         b->whole_to = pos;
     }

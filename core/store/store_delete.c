@@ -30,7 +30,7 @@ store_delete_step(struct store *s)
     for (struct list *n = s->dying.next; n != &s->dying;) {
         struct plog *p = list_item(n, struct plog, dying_node);
         n = n->next;
-        if (!record_durable(s, p) || p->jobs || p->task || !store_job_room(s))
+        if (!record_durable(s, p) || p->jobs || p->task || p->retired || !store_job_room(s))
             continue;
         struct job *j = store_job(s, JOB_DELETE, p, NULL);
         if (!j)

@@ -9,6 +9,8 @@
  *   store_ckpt.c       core checkpoints
  *   store_delete.c     files of deleted logs
  *   store_retain.c     log starts that move up; segments and files that go
+ *   store_clean.c      which log is compacted next
+ *   store_swap.c       cleaned segments take the place of others
  *   store_dirs.c       data directories; store_room.c: room on them
  *   store_txn.c        verification of transactions, markers
  *   store_read.c       locate, hold; store_cold.c: read buffers, index rebuild; store_time.c
@@ -17,6 +19,7 @@
 #define SLUICE_STORE_STORE_IN_H
 
 #include "core/base/clock.h"
+#include "core/store/clean_run.h"
 #include "core/store/journal.h"
 #include "core/store/plog_in.h"
 #include "core/store/store.h"
@@ -29,9 +32,11 @@ enum store_record {
     STORE_REC_DELETE = 3, /* u64 log */
     STORE_REC_EXTENT = 4, /* a large batch written straight to its segment: store_extent.c */
     STORE_REC_START = 5,  /* u64 log, i64 start: the log start moves up */
-    STORE_REC_SWAP = 6,   /* reserved: cleaned segments take the place of others */
-    STORE_REC_MOVE = 7,   /* reserved: a log is in another directory now */
-    STORE_REC_AGAIN = 8,  /* as BATCH: an extent whose write failed */
+    STORE_REC_SWAP = 6,  /* u64 log, i64 first, i64 limit, u64 tag, i64 clean to, u32 bytes, i64 max
+                            time, i64 first time: one cleaned segment takes the place of all in
+                            [first, limit) */
+    STORE_REC_MOVE = 7,  /* reserved: a log is in another directory now */
+    STORE_REC_AGAIN = 8, /* as BATCH: an extent whose write failed */
 };
 
 enum {
@@ -39,6 +44,7 @@ enum {
     STORE_CREATE_BYTES = 44 + PLOG_CONFIG_BYTES,
     STORE_EXTENT_PREFIX = 96,
     STORE_START_BYTES = 16,
+    STORE_SWAP_BYTES = 60,
     STORE_BLOCK = 4096,
     STORE_FILE_BYTES = 64 << 20, /* of one journal file, when the ring is large enough */
     STORE_JOBS_MAX = 80,
@@ -55,6 +61,7 @@ enum {
     STORE_AHEAD = 3,         /* reads begun behind the one that is needed */
     STORE_TRIMS_MAX = 1024,  /* START records not durable yet */
     STORE_RETAIN_LOGS = 256, /* looked at per call of store_retain */
+    STORE_RETIRED_MAX = 256, /* replaced segments that are kept for readers */
     STORE_LARGE_MAX = 8,     /* whole large batches read for store_find_time */
     STORE_DONE_MAX = 32,     /* completions taken per poll */
 };
@@ -88,6 +95,7 @@ enum job_kind {
     JOB_LARGE,
     JOB_DELETE,
     JOB_DROP,
+    JOB_SWAP,
     JOB_CLOSE,
     JOB_CKPT,
     JOB_READY,
@@ -123,12 +131,12 @@ struct read_buffer {
     uint8_t *mem;
     enum read_state state;
     struct plog *log;
-    uint64_t serial, used; /* used: a tick, for the least recently used */
-    int64_t segment_base;
-    uint32_t pos, len; /* bytes of the segment */
-    uint32_t good_to;  /* batches up to this position were verified, or cannot be */
-    uint32_t whole_to; /* the last batch boundary known in it; pos when none */
-    int error;         /* what a look at good_to gives; ERR_OK when all is good */
+    uint64_t serial, used;   /* used: a tick, for the least recently used */
+    uint64_t segment_serial; /* with the log's serial it names the segment */
+    uint32_t pos, len;       /* bytes of the segment */
+    uint32_t good_to;        /* batches up to this position were verified, or cannot be */
+    uint32_t whole_to;       /* the last batch boundary known in it; pos when none */
+    int error;               /* what a look at good_to gives; ERR_OK when all is good */
     uint32_t pins;
 };
 
@@ -161,6 +169,28 @@ struct trim {
     uint64_t lsn, serial; /* serial: of the log */
     int64_t start;
     uint32_t slot;
+};
+
+/* The look for the log that needs compaction most (store_clean.c). */
+struct clean {
+    uint32_t slot;      /* the next log to look at */
+    bool found;         /* one of those seen is due: */
+    uint32_t best_slot; /* the one with the greatest dirty part */
+    uint64_t best_serial, best_ratio;
+    bool busy; /* a task of it is under way */
+};
+
+/* A result that is being put in place, one group after the other (store_swap.c). */
+struct swap {
+    struct clean_run *run;
+    struct plog *log;
+    bool unwanted;  /* remove the new files */
+    bool under_way; /* a record may be durable whose names are not: no checkpoint begins */
+    bool job;
+    struct segment *old[CLEAN_GROUP_MAX], *seg; /* pinned by `busy` */
+    uint32_t count;
+    struct list retired; /* segments, in the order of retired_ns */
+    uint32_t retired_count;
 };
 
 /* The data directories, by their number in the port. */
@@ -216,6 +246,8 @@ struct store {
     struct store_dirs dirs;
     struct room rooms[DISK_DIRS_MAX];
     uint64_t room_hits; /* results ERR_NO_SPACE */
+    struct clean clean;
+    struct swap swap;
     struct job jobs[STORE_JOBS_MAX];
     uint32_t jobs_used;
     struct list tasks; /* struct store_task: to be taken */
@@ -230,8 +262,7 @@ struct store {
     uint32_t ready_first, ready_count, ready_room;
     struct large {
         struct plog *log;
-        uint64_t serial, used;
-        int64_t segment_base;
+        uint64_t serial, used, segment_serial;
         uint32_t pos, len;
         uint8_t *mem;
         enum read_state state;
@@ -257,6 +288,8 @@ uint32_t store_entry_dirty(const struct tail_entry *e); /* bytes that write-back
 void store_tail_durable(struct store *s);
 void store_tail_evict(struct store *s);
 void store_tail_clean(struct store *s);
+/* Entries below an offset, all written, are not found any more. */
+void store_tail_forget(struct store *s, struct plog *p, int64_t limit);
 void store_tail_abandon(struct store *s, struct plog *p, bool gone);
 uint64_t store_tail_dirty_bytes(const struct store *s);
 int store_create_record(struct store *s, const struct plog *p);
@@ -300,6 +333,7 @@ void store_read_next(struct store *s, struct job *j);
 void store_index_next(struct store *s, struct job *j);
 void store_large_next(struct store *s, struct job *j);
 void store_delete_next(struct store *s, struct job *j);
+void store_swap_next(struct store *s, struct job *j);
 void store_ckpt_next(struct store *s, struct job *j);
 void store_ready_next(struct store *s, struct job *j);
 void store_extent_next(struct store *s, struct job *j);
@@ -322,6 +356,15 @@ void store_retain_admit(struct store *s, struct plog *p); /* a log with segments
 void store_retain_gather(struct store *s,
                          struct plog *p); /* a dead log takes back what it dropped */
 void store_retain_free(struct store *s);
+/* store_swap.c */
+void store_swap_begin(struct store *s, struct clean_run *r, struct plog *p, bool unwanted);
+uint64_t store_swap_step(struct store *s); /* part of a turn; when it wants the next one */
+/* A segment that was replaced and can still be read; NULL: not any more. */
+struct segment *store_swap_retired(const struct store *s, const struct plog *p, uint64_t serial);
+void store_swap_forget(struct store *s); /* frees them at the end */
+
+/* store_clean.c */
+void store_clean_over(struct store *s); /* a result is in place */
 
 /* store_room.c.  A look asks the disk. */
 void store_room_look(struct store *s);
@@ -353,8 +396,8 @@ void store_ckpt_header_write(const struct ckpt_header *h, uint8_t *at, struct vi
 must_check int store_ckpt_header_read(const uint8_t *at, uint64_t bytes, struct ckpt_header *h);
 
 /* store_cold.c */
-struct read_buffer *store_buffer_find(struct store *s, const struct plog *p, int64_t segment_base,
-                                      uint32_t pos);
+struct read_buffer *store_buffer_find(struct store *s, const struct plog *p,
+                                      const struct segment *seg, uint32_t pos);
 uint32_t store_buffers_busy(const struct store *s); /* reads under way */
 int store_buffer_read(struct store *s, struct plog *p, struct segment *seg, uint32_t pos,
                       struct read_buffer **out); /* ERR_AGAIN: none free */
@@ -401,6 +444,13 @@ struct replay_log {
     bool touched;
 };
 
+/* A SWAP record that is still to come. */
+struct replay_swap {
+    uint32_t core;
+    uint64_t lsn, log;
+    int64_t first, limit;
+};
+
 struct replay {
     struct disk *disk;
     struct store_dirs dirs;
@@ -413,11 +463,14 @@ struct replay {
     bool dry; /* nothing is written; extents are noted */
     struct replay_extent *extents;
     uint32_t extent_count, extent_room;
+    uint32_t core;             /* being replayed */
+    struct replay_swap *swaps; /* of all cores */
+    uint32_t swap_count, swap_room, swap_at;
 };
 
 /* Adds the log at c (plog_save form) to the present core. */
 must_check int store_replay_load(struct replay *r, struct cur *c);
-void store_replay_core(struct replay *r); /* the next core begins */
+void store_replay_core(struct replay *r, uint32_t core); /* its records come now */
 must_check int store_replay_record(void *replay, uint64_t lsn, uint32_t kind, struct view body);
 /* After a dry replay of a core: looks for the extents that were noted.  *lsn_cut: the first record
  * that never counted, since its extent is torn; UINT64_MAX: none.  ERR_CORRUPT: one at or below
@@ -427,6 +480,9 @@ must_check int store_replay_extents_check(struct replay *r, struct disk *disk, u
 /* store_replay_extent.c: records of these kinds. */
 must_check int store_replay_extent(struct replay *r, uint64_t lsn, struct view body);
 must_check int store_replay_again(struct replay *r, uint64_t lsn, struct view body);
+/* Extents of segments in [first, limit) are of no use any more. */
+void store_replay_extents_forget(struct replay *r, const struct replay_log *l, int64_t first,
+                                 int64_t limit);
 /* store_replay.c, for it: */
 struct replay_place {
     uint64_t id;
@@ -448,5 +504,14 @@ int store_replay_misplaced(const struct replay_log *l, int64_t base, uint32_t po
 /* Writes, cuts and syncs what was touched; ERR_CORRUPT when a log is not whole. */
 must_check int store_replay_finish(struct replay *r);
 void store_replay_free(struct replay *r);
+
+/* store_replay_swap.c.  Takes over the SWAP records that a dry replay of the same core saw, as far
+ * as they count. */
+must_check int store_replay_swaps_take(struct replay *r, const struct replay *dry,
+                                       uint64_t lsn_cut);
+/* Will a swap behind `lsn` replace that segment?  Asked in the order of the records, for each that
+ * tells of bytes of a segment: its file may be another one already. */
+bool store_replay_doomed(struct replay *r, uint64_t log, int64_t segment_base, uint64_t lsn);
+must_check int store_replay_swap(struct replay *r, uint64_t lsn, struct view body);
 
 #endif

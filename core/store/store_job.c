@@ -223,6 +223,9 @@ next(struct store *s, struct job *j)
     case JOB_DROP:
         store_drop_next(s, j);
         return;
+    case JOB_SWAP:
+        store_swap_next(s, j);
+        return;
     case JOB_CKPT:
         store_ckpt_next(s, j);
         return;

@@ -2,7 +2,8 @@
  *
  * A segment leaves its log by a durable record (store_retain.c), its file some time later: under
  * its own name or already under PLOG_DELETED.  What lies wholly below the first segment of a log is
- * such a file.  Nothing else is touched. */
+ * such a file.  So is what a round of compaction wrote that did not come into its place
+ * (clean_run.h).  Nothing else is touched. */
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/store/store_in.h"
@@ -44,6 +45,9 @@ is_leftover(const struct leftover *l, const char *name)
     if (l->all)
         return true;
     int64_t offset = name_offset(name, &suffix);
+    size_t n = strlen(name), end = sizeof CLEAN_SUFFIX_END - 1;
+    if (offset >= 0 && n > end && strcmp(name + n - end, CLEAN_SUFFIX_END) == 0)
+        return true;
     if (offset < 0 || l->log->segment_count == 0 || offset >= l->log->segments[0]->base)
         return false;
     return strcmp(suffix, ".log") == 0 || strcmp(suffix, ".idx") == 0 ||
@@ -87,8 +91,8 @@ clean(struct disk *disk, const struct plog *p, bool all)
         if (got < 0 && got != ERR_NOT_FOUND)
             rc = (int)got;
         else if (!all)
-            log_info("store", "removed a file below the log start path=%s start=%lld", path,
-                     (long long)p->start);
+            log_info("store", "removed a file that is not of its log any more path=%s start=%lld",
+                     path, (long long)p->start);
     }
     free(l.names);
     return rc;

@@ -112,9 +112,9 @@ header_cold(struct store *s, struct plog *p, struct segment *seg, uint32_t pos,
 {
     if (pos >= seg->written) /* of a log offline: in the journal only */
         return ERR_IO;
-    struct read_buffer *b = store_buffer_find(s, p, seg->base, pos);
+    struct read_buffer *b = store_buffer_find(s, p, seg, pos);
     if (b && b->state == READ_READY && store_buffer_error(b, pos) != ERR_OK)
-        return b->error;
+        return b->error == ERR_NOT_FOUND ? ERR_IO : b->error; /* the file is gone */
     if (b && b->state == READ_BUSY)
         return ERR_AGAIN;
     if (!b || b->pos + b->len - pos < BATCH_HEADER_BYTES) {
@@ -128,7 +128,8 @@ header_cold(struct store *s, struct plog *p, struct segment *seg, uint32_t pos,
     return ERR_OK;
 }
 
-/* Walks batch headers on from a boundary to the batch that holds `offset`. */
+/* Walks batch headers on from a boundary to the batch that holds `offset`, or to the first behind
+ * it where compaction left none; ERR_NOT_FOUND: no such one in this segment. */
 static int
 find_cold(struct store *s, struct plog *p, struct segment *seg, int64_t offset,
           struct store_range *out)
@@ -145,15 +146,15 @@ find_cold(struct store *s, struct plog *p, struct segment *seg, int64_t offset,
         int rc = header_cold(s, p, seg, pos, &info);
         if (rc != ERR_OK)
             return rc;
-        if (info.base_offset < base || info.base_offset > offset)
+        if (info.base_offset < base || (info.base_offset > offset && !seg->gaps))
             return ERR_CORRUPT;
         base = info.base_offset;
         if (offset <= base + info.last_offset_delta)
-            break;
+            break; /* in it, or in a gap before it */
         base += info.last_offset_delta + 1;
         pos += info.bytes;
         if (pos >= seg->bytes)
-            return ERR_CORRUPT;
+            return seg->gaps ? ERR_NOT_FOUND : ERR_CORRUPT;
     }
     out->at = pos;
     out->offset_first = out->offset_limit = base;
@@ -196,6 +197,27 @@ extend_cold(struct store *s, struct plog *p, struct segment *seg, const struct w
     return ERR_OK;
 }
 
+static int
+locate_in(struct store *s, struct plog *p, struct segment *seg, int64_t offset,
+          const struct want *want, struct store_range *out)
+{
+    out->segment_base = seg->base;
+    out->segment_serial = seg->serial;
+    uint64_t seq = store_tail_by_offset(s, p, seg, offset);
+    if (seq) {
+        locate_cached(s, p, seg, seq, want, out);
+        return ERR_OK;
+    }
+    if (seg->index_error != ERR_OK)
+        return seg->index_error;
+    int rc = find_cold(s, p, seg, offset, out);
+    if (rc == ERR_OK)
+        rc = extend_cold(s, p, seg, want, out);
+    if (rc == ERR_AGAIN)
+        store_index_begin(s, p, seg);
+    return rc;
+}
+
 int
 store_locate(struct store *s, struct plog *p, int64_t offset, int64_t offset_limit,
              uint32_t bytes_max, bool at_least_one, struct store_range *out)
@@ -206,22 +228,12 @@ store_locate(struct store *s, struct plog *p, int64_t offset, int64_t offset_lim
         return ERR_NOT_FOUND;
     struct want want = {offset_limit < p->hw ? offset_limit : p->hw, bytes_max, at_least_one};
     struct segment *seg = offset < want.limit ? plog_segment_of(p, offset) : NULL;
-    if (!seg)
-        return ERR_OK;
-    out->segment_base = seg->base;
-    out->segment_serial = seg->serial;
-    uint64_t seq = store_tail_by_offset(s, p, seg, offset);
-    if (seq) {
-        locate_cached(s, p, seg, seq, &want, out);
-        return ERR_OK;
+    int rc = seg ? locate_in(s, p, seg, offset, &want, out) : ERR_OK;
+    while (rc == ERR_NOT_FOUND && seg) { /* in the gap at the end of a cleaned segment */
+        offset = plog_segment_limit(p, seg);
+        seg = offset < want.limit ? plog_segment_of(p, offset) : NULL;
+        rc = seg ? locate_in(s, p, seg, offset, &want, out) : ERR_OK;
     }
-    if (seg->index_error != ERR_OK)
-        return seg->index_error;
-    int rc = find_cold(s, p, seg, offset, out);
-    if (rc == ERR_OK)
-        rc = extend_cold(s, p, seg, &want, out);
-    if (rc == ERR_AGAIN)
-        store_index_begin(s, p, seg);
     return rc;
 }
 
@@ -277,7 +289,7 @@ read_ahead(struct store *s, const struct store_range *range, struct segment *seg
     for (int n = 0; n < STORE_AHEAD && b->pos + b->len < limit; n++) {
         uint32_t pos =
             b->state == READ_READY && b->whole_to > range->at ? b->whole_to : b->pos + b->len;
-        b = store_buffer_find(s, range->log, seg->base, pos);
+        b = store_buffer_find(s, range->log, seg, pos);
         if (!b && (store_buffers_busy(s) >= s->config.read_buffers / 2 ||
                    store_buffer_read(s, range->log, seg, cold_start(seg, pos), &b) != ERR_OK))
             return;
@@ -291,7 +303,7 @@ hold_cold(struct store *s, const struct store_range *range, struct segment *seg,
     struct plog *p = range->log;
     if (range->at >= seg->written) /* of a log offline: in the journal only */
         return ERR_IO;
-    struct read_buffer *b = store_buffer_find(s, p, seg->base, range->at);
+    struct read_buffer *b = store_buffer_find(s, p, seg, range->at);
     bool there = b && b->state != READ_BUSY;
     if (!b && store_buffer_read(s, p, seg, cold_start(seg, range->at), &b) != ERR_OK)
         b = NULL;
@@ -331,12 +343,15 @@ store_hold(struct store *s, const struct store_range *range, uint64_t waiter,
     if (!p->used || p->dead || p->serial != range->log_serial)
         return ERR_NOT_FOUND;
     struct segment *seg = plog_segment_at(p, range->segment_base);
+    bool retired = !seg || seg->serial != range->segment_serial;
+    if (retired)
+        seg = store_swap_retired(s, p, range->segment_serial);
     if (!seg)
         return ERR_NOT_FOUND;
     if (range->len == 0)
         return ERR_OK;
     must(range->at < seg->bytes && range->len <= seg->bytes - range->at);
-    uint64_t seq = store_tail_by_pos(s, p, seg, range->at);
+    uint64_t seq = retired ? 0 : store_tail_by_pos(s, p, seg, range->at);
     if (!seq)
         return hold_cold(s, range, seg, waiter, out);
     hold_cached(s, range, plog_segment_limit(p, seg), seq, out);

@@ -185,7 +185,7 @@ static int
 core_walk(struct recover *v, uint32_t core, struct replay *r, struct journal_end *end)
 {
     struct file_bytes *f = &v->cores[core];
-    store_replay_core(r);
+    store_replay_core(r, core);
     int rc = logs_load(r, f->mem ? f : &v->boot, core, v->boot.header.core_count);
     if (rc != ERR_OK || (f->mem && f->header.flags & CKPT_FLAG_CLEAN))
         return rc;
@@ -210,6 +210,8 @@ core_check(struct recover *v, uint32_t core)
     int rc = core_walk(v, core, &r, &end);
     if (rc == ERR_OK)
         rc = store_replay_extents_check(&r, v->disk, end.lsn_acked, &v->cuts[core]);
+    if (rc == ERR_OK)
+        rc = store_replay_swaps_take(&v->replay, &r, v->cuts[core]);
     store_replay_free(&r);
     return rc;
 }

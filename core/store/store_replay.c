@@ -79,8 +79,9 @@ log_add(struct replay *r, struct replay_log *l)
 }
 
 void
-store_replay_core(struct replay *r)
+store_replay_core(struct replay *r, uint32_t core)
 {
+    r->core = core;
     r->core_first = r->count;
     free(r->ids);
     r->ids = NULL;
@@ -98,6 +99,7 @@ store_replay_free(struct replay *r)
     free(r->logs);
     free(r->ids);
     free(r->extents);
+    free(r->swaps);
     *r = (struct replay){.disk = r->disk, .dirs = r->dirs};
 }
 
@@ -347,18 +349,27 @@ store_replay_place(struct replay *r, const struct replay_place *at, struct view 
                   "back and start again");
         return ERR_IO;
     }
+    bool doomed = store_replay_doomed(r, at->id, at->base, at->lsn);
+    if (info->base_offset < l->log.end) {
+        const struct segment *now = plog_segment_of(&l->log, info->base_offset);
+        if (doomed || (now && now->gaps)) /* compaction has replaced its segment */
+            return ERR_OK;
+    }
     struct segment *seg = plog_segment_at(&l->log, at->base);
     if (!seg && at->base == l->log.end && at->pos == 0)
         seg = plog_roll(&l->log, at->base);
     if (!seg && at->base < l->log.start && info->base_offset < l->log.start)
         return ERR_OK; /* its segment has left the log */
-    if (!seg || at->pos > seg->written)
+    if (!seg || (at->pos > seg->written && !doomed))
         return store_replay_misplaced(l, at->base, at->pos, at->lsn);
     int rc = replay_facts(&l->log, seg, at->pos, batch, info);
     if (rc == ERR_CORRUPT)
         return store_replay_misplaced(l, at->base, at->pos, at->lsn);
     r->records++;
-    *out = seg;
+    if (doomed)
+        seg->written = seg->bytes;
+    else
+        *out = seg;
     return rc;
 }
 
@@ -419,6 +430,8 @@ store_replay_record(void *replay, uint64_t lsn, uint32_t kind, struct view body)
     }
     case STORE_REC_START:
         return replay_start(r, lsn, body);
+    case STORE_REC_SWAP:
+        return store_replay_swap(r, lsn, body);
     default:
         log_error("store", "journal record of an unknown kind=%u lsn=%llu", kind,
                   (unsigned long long)lsn);
@@ -489,10 +502,12 @@ segment_finish(struct finish *f, const struct plog *p, struct segment *seg)
     int64_t size =
         got < 0 ? got : store_run(f->disk, (struct disk_op){.kind = DISK_SIZE, .file = file});
     int64_t rc = size < 0 && size != ERR_NOT_FOUND ? size : ERR_OK;
-    if (rc == ERR_OK && (size < (int64_t)seg->bytes || seg->written != seg->bytes)) {
-        log_error("store",
-                  "damaged: a segment is shorter than its log path=%s bytes=%u file=%lld known=%u",
-                  path, seg->bytes, (long long)size, seg->written);
+    bool other = seg->gaps && size != (int64_t)seg->bytes; /* compaction cuts its files itself */
+    if (rc == ERR_OK && (size < (int64_t)seg->bytes || seg->written != seg->bytes || other)) {
+        log_error(
+            "store",
+            "damaged: a segment has not the length of its log path=%s bytes=%u file=%lld known=%u",
+            path, seg->bytes, (long long)size, seg->written);
         rc = ERR_CORRUPT;
     }
     if (rc == ERR_OK && size > (int64_t)seg->bytes)

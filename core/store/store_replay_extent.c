@@ -120,8 +120,8 @@ store_replay_again(struct replay *r, uint64_t lsn, struct view body)
         return ERR_CORRUPT;
     struct replay_log *l = store_replay_log(r, id);
     struct segment *seg = l && !l->log.dead ? plog_segment_at(&l->log, base) : NULL;
-    if (!seg)
-        return ERR_OK; /* deleted, or gone from the log */
+    if (!seg || seg->gaps || store_replay_doomed(r, id, base, lsn))
+        return ERR_OK; /* deleted, or gone from the log, or replaced by compaction */
     if (pos > seg->written || len > seg->written - pos)
         return store_replay_misplaced(l, base, pos, lsn);
     for (uint32_t i = r->extent_count; i-- > 0;) {
@@ -131,6 +131,17 @@ store_replay_again(struct replay *r, uint64_t lsn, struct view body)
         break;
     }
     return r->dry ? ERR_OK : store_replay_write(r, l, seg, pos, batch);
+}
+
+void
+store_replay_extents_forget(struct replay *r, const struct replay_log *l, int64_t first,
+                            int64_t limit)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < r->extent_count; i++)
+        if (r->extents[i].log != l || r->extents[i].base < first || r->extents[i].base >= limit)
+            r->extents[kept++] = r->extents[i];
+    r->extent_count = kept;
 }
 
 /* ---- looking at the interiors ------------------------------------------------------------------

@@ -46,7 +46,7 @@ static bool
 large_is(const struct large *g, const struct seek *k)
 {
     return g->state != READ_FREE && g->log == k->p && g->serial == k->p->serial &&
-           g->segment_base == k->seg->base && g->pos == k->pos;
+           g->segment_serial == k->seg->serial && g->pos == k->pos;
 }
 
 /* Lends a batch that is larger than a read buffer, from memory of its own. */
@@ -79,7 +79,7 @@ large_view(struct seek *k, uint32_t bytes, struct view *out)
                            .serial = k->p->serial,
                            .used = ++s->tick,
                            .state = READ_BUSY,
-                           .segment_base = k->seg->base,
+                           .segment_serial = k->seg->serial,
                            .pos = k->pos,
                            .len = bytes};
     pick->mem = aligned_alloc(STORE_BLOCK, room);
@@ -110,7 +110,7 @@ batch_view(struct seek *k, uint32_t bytes, struct view *out)
     uint32_t want = bytes ? bytes : BATCH_HEADER_BYTES;
     if (want > STORE_READ_BYTES - STORE_BLOCK)
         return large_view(k, want, out);
-    struct read_buffer *b = store_buffer_find(s, k->p, k->seg->base, k->pos);
+    struct read_buffer *b = store_buffer_find(s, k->p, k->seg, k->pos);
     if (b && b->state == READ_READY && store_buffer_error(b, k->pos) != ERR_OK)
         return b->error;
     if (b && b->state == READ_READY && b->pos + b->len - k->pos >= want) {

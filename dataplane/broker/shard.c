@@ -22,6 +22,12 @@
 
 _Static_assert(SHARD_ANSWER_BYTES % SHARD_ANSWER_BLOCK_MAX == 0, "buddy_init rounds down");
 
+static uint64_t
+least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* ---- one turn ---- */
 
 static void
@@ -265,8 +271,11 @@ take_disk(struct shard *s)
     int err = store_step(s->store, s->now_ns, &s->store_ns);
     if (err)
         return err;
-    if (s->config.cleaner)
-        s->work += cleaner_look(s->config.cleaner, s->config.shard, s->store);
+    uint32_t tasks =
+        s->config.cleaner ? cleaner_look(s->config.cleaner, s->config.shard, s->store) : 0;
+    s->work += tasks;
+    if (tasks && s->clean_on) /* one may have ended: there may be more to do */
+        s->clean_ns = least(s->clean_ns, s->now_ns + SHARD_TICK_MS * CLOCK_NS_PER_MS);
     take_durable(s);
     take_changes(s);
     take_reads(s);
@@ -287,6 +296,12 @@ tick(struct shard *s)
     counters_set(&s->counters, COUNTER_SEGMENTS_DROPPED, st.segments_dropped);
     counters_set(&s->counters, COUNTER_READS_CACHE, st.cache_reads);
     counters_set(&s->counters, COUNTER_READS_DISK, st.cold_reads);
+    counters_set(&s->counters, COUNTER_COMPACTIONS, st.clean_rounds);
+    counters_set(&s->counters, COUNTER_COMPACTION_READ, st.clean_bytes_read);
+    counters_set(&s->counters, COUNTER_COMPACTION_WRITTEN, st.clean_bytes_written);
+    counters_set(&s->counters, COUNTER_COMPACTION_RECORDS, st.clean_records);
+    counters_set(&s->counters, COUNTER_COMPACTION_DROPPED, st.clean_records_dropped);
+    counters_set(&s->counters, COUNTER_COMPACTION_KEYLESS, st.clean_keyless);
     if (s->config.shard == 0)
         atomic_store_explicit(&s->region->header->peers[REGION_DATA].heartbeat_ns, s->now_ns,
                               memory_order_relaxed);
@@ -343,14 +358,10 @@ take_timers(struct shard *s)
     }
     if (s->retain_ns <= s->now_ns)
         retain(s);
+    if (s->clean_ns <= s->now_ns)
+        s->clean_ns = store_clean(s->store, s->now_ms) ? s->now_ns + s->clean_every_ns : s->now_ns;
     if (s->tick_ns <= s->now_ns)
         tick(s);
-}
-
-static uint64_t
-least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
 }
 
 /* Until when the loop may sleep; 0: there is more to do at once. */
@@ -364,7 +375,8 @@ turn_deadline(struct shard *s)
     if (!list_empty(&s->conns_dirty) || inner_waiting)
         return 0;
     uint64_t at = least(least(s->expire_ns, s->fetch_ns), least(s->forward_next_ns, s->store_ns));
-    at = least(least(least(at, s->route_retry_ns), s->lease_ns), s->retain_ns);
+    at = least(least(at, s->route_retry_ns), least(s->lease_ns, s->clean_ns));
+    at = least(at, s->retain_ns);
     if (s->config.shard == 0)
         at = least(at, s->tick_ns);
     if (!list_empty(&s->conns_stalled) || !list_empty(&s->appends) || !list_empty(&s->trims))
@@ -504,6 +516,9 @@ configure(struct shard *s)
     s->idle_ns = ns_of_ms(conf_number(c, CONF_IDLE_MS));
     s->stall_ns = ns_of_ms(conf_number(c, CONF_REQUEST_TIMEOUT_MS));
     s->forward_ns = ns_of_ms(conf_number(c, CONF_FORWARD_TIMEOUT_MS));
+    s->clean_on = s->config.cleaner && conf_bool(c, CONF_CLEANER_ENABLE);
+    s->clean_every_ns = ns_of_ms(conf_number(c, CONF_CLEANER_BACKOFF));
+    s->clean_ns = s->clean_on ? 0 : CLOCK_NEVER;
     s->node_id = (int32_t)conf_number(c, CONF_NODE_ID);
     s->spin = conf_number(c, CONF_IDLE) == 1; /* sleep|spin */
     uint32_t total = (uint32_t)conf_number(c, CONF_MAX_CONNECTIONS);

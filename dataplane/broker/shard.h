@@ -118,6 +118,8 @@ struct shard {
     void *txn_user;
     int64_t producer_ms;                 /* unused so long: forgotten */
     uint64_t retain_ns, retain_every_ns; /* next store_retain; pause between two rounds */
+    bool clean_on;                       /* logs of this shard are compacted */
+    uint64_t clean_ns, clean_every_ns;   /* next look for one; pause between two */
     uint64_t tick_ns;                    /* next heartbeat and copy of the store's counters */
     uint64_t durable_lsn;                /* as seen in the last turn */
     void *memory_at, *arena_at, *scratch_at;

@@ -61,12 +61,24 @@ values_are_stored_in_normal_form(void **state)
 static void
 what_does_not_work_yet_takes_only_its_default(void **state)
 {
-    assert_int_equal(check("cleanup.policy", "compact"), KERR_INVALID_CONFIG);
-    assert_non_null(strstr(error.text, "compaction is not available yet"));
-    assert_int_equal(check("cleanup.policy", "compact,delete"), KERR_INVALID_CONFIG);
+    assert_int_equal(check("local.retention.ms", "5"), KERR_INVALID_CONFIG);
+    assert_non_null(strstr(error.text, "tiered storage is not available yet"));
     assert_int_equal(check("remote.storage.enable", "true"), KERR_INVALID_CONFIG);
     assert_int_equal(check("remote.storage.enable", "false"), KERR_NONE);
-    assert_int_equal(check("min.cleanable.dirty.ratio", "0.5"), KERR_NONE);
+}
+
+static void
+compaction_takes_its_keys(void **state)
+{
+    assert_int_equal(check("cleanup.policy", "compact"), KERR_NONE);
+    assert_int_equal(check("cleanup.policy", "compact,delete"), KERR_NONE);
+    assert_int_equal(check("cleanup.policy", "shrink"), KERR_INVALID_CONFIG);
+    assert_int_equal(check("min.cleanable.dirty.ratio", "0.01"), KERR_NONE);
+    assert_int_equal(check("min.cleanable.dirty.ratio", "1.01"), KERR_INVALID_CONFIG);
+    assert_int_equal(check("min.compaction.lag.ms", "1000"), KERR_NONE);
+    assert_int_equal(check("max.compaction.lag.ms", "1000"), KERR_NONE);
+    assert_int_equal(check("max.compaction.lag.ms", "0"), KERR_INVALID_CONFIG);
+    assert_int_equal(check("delete.retention.ms", "0"), KERR_NONE);
 }
 
 static void
@@ -130,7 +142,9 @@ append_and_subtract_work_on_lists_only(void **state)
     assert_int_equal(alter(f, 2, "cleanup.policy", "delete"), KERR_NONE);
     assert_int_equal(alter(f, 2, "cleanup.policy", "delete"), KERR_NONE);
     assert_string_equal(value_of(f, META_CONFIG_CLEANUP_POLICY), "delete");
-    assert_int_equal(alter(f, 2, "cleanup.policy", "compact"), KERR_INVALID_CONFIG);
+    assert_int_equal(alter(f, 2, "cleanup.policy", "compact"), KERR_NONE);
+    assert_string_equal(value_of(f, META_CONFIG_CLEANUP_POLICY), "delete,compact");
+    assert_int_equal(alter(f, 2, "cleanup.policy", "shrink"), KERR_INVALID_CONFIG);
     fixture_free(f);
 }
 
@@ -206,6 +220,7 @@ main(void)
         cmocka_unit_test(bad_values_are_refused_with_kafkas_words),
         cmocka_unit_test(values_are_stored_in_normal_form),
         cmocka_unit_test(what_does_not_work_yet_takes_only_its_default),
+        cmocka_unit_test(compaction_takes_its_keys),
         cmocka_unit_test(every_default_is_a_valid_value_of_its_key),
         cmocka_unit_test(a_value_that_is_too_long_is_refused),
         cmocka_unit_test(set_and_delete_change_one_key),

@@ -1,0 +1,165 @@
+/* store_replay_swap.c: what recovery does about compaction (store_swap.c).
+ *
+ * A durable SWAP record is finished: the new file gets its name, the old ones go.  The files of the
+ * segments it names may be gone, or be others, before the replay comes to the records that fill
+ * them: those records count (offsets, producers, epochs), but their bytes are not written.  So the
+ * first replay, which only looks (replay.dry), notes the swaps.
+ *
+ * Repeating is harmless: names are those of one round of compaction (its tag). */
+#include "core/base/err.h"
+#include "core/base/log.h"
+#include "core/store/store_in.h"
+
+#include <stdlib.h>
+
+struct swap_record {
+    uint64_t log, tag;
+    int64_t first, limit, clean_to, max_ts, first_ts;
+    uint32_t bytes;
+};
+
+static int
+record_read(struct view body, struct swap_record *out)
+{
+    struct cur c = cur_of(body);
+    out->log = cur_u64(&c);
+    out->first = cur_i64(&c);
+    out->limit = cur_i64(&c);
+    out->tag = cur_u64(&c);
+    out->clean_to = cur_i64(&c);
+    out->bytes = cur_u32(&c);
+    out->max_ts = cur_i64(&c);
+    out->first_ts = cur_i64(&c);
+    return c.bad || cur_left(&c) || out->first >= out->limit ? ERR_CORRUPT : ERR_OK;
+}
+
+static int
+swap_note(struct replay *r, const struct replay_swap *x)
+{
+    if (r->swap_count == r->swap_room) {
+        uint32_t room = r->swap_room ? r->swap_room * 2 : 64;
+        void *more = realloc(r->swaps, room * sizeof *r->swaps);
+        if (!more)
+            return ERR_LIMIT;
+        r->swaps = more;
+        r->swap_room = room;
+    }
+    r->swaps[r->swap_count++] = *x;
+    return ERR_OK;
+}
+
+int
+store_replay_swaps_take(struct replay *r, const struct replay *dry, uint64_t lsn_cut)
+{
+    int rc = ERR_OK;
+    for (uint32_t i = 0; i < dry->swap_count && rc == ERR_OK; i++)
+        if (dry->swaps[i].lsn < lsn_cut)
+            rc = swap_note(r, &dry->swaps[i]);
+    return rc;
+}
+
+bool
+store_replay_doomed(struct replay *r, uint64_t log, int64_t segment_base, uint64_t lsn)
+{
+    if (r->dry) /* nothing is written, and the swaps are yet to be seen */
+        return false;
+    /* Both are in the order of core and lsn: what lies behind us is of no interest any more. */
+    while (r->swap_at < r->swap_count &&
+           (r->swaps[r->swap_at].core < r->core ||
+            (r->swaps[r->swap_at].core == r->core && r->swaps[r->swap_at].lsn < lsn)))
+        r->swap_at++;
+    for (uint32_t i = r->swap_at; i < r->swap_count && r->swaps[i].core == r->core; i++)
+        if (r->swaps[i].log == log && r->swaps[i].first <= segment_base &&
+            segment_base < r->swaps[i].limit)
+            return true;
+    return false;
+}
+
+static int
+file_unlink(struct replay *r, const struct plog *p, int64_t base, const char *suffix)
+{
+    char path[PLOG_PATH_BYTES];
+    plog_path_segment(p, base, suffix, path);
+    int64_t got =
+        store_run(r->disk, (struct disk_op){.kind = DISK_UNLINK, .dir = p->dir, .path = path});
+    return got < 0 && got != ERR_NOT_FOUND ? (int)got : ERR_OK;
+}
+
+/* Names the new file, unless that was done, and removes the old ones. */
+static int
+files_swap(struct replay *r, const struct plog *p, uint32_t at, uint32_t count,
+           const struct swap_record *x)
+{
+    char from[PLOG_PATH_BYTES], to[PLOG_PATH_BYTES], suffix[CLEAN_SUFFIX_BYTES];
+    clean_run_suffix(x->tag, suffix);
+    plog_path_segment(p, x->first, suffix, from);
+    plog_path_segment(p, x->first, ".log", to);
+    int rc = file_unlink(r, p, x->first, ".idx");
+    for (uint32_t i = 1; i < count && rc == ERR_OK; i++) {
+        rc = file_unlink(r, p, p->segments[at + i]->base, ".idx");
+        if (rc == ERR_OK)
+            rc = file_unlink(r, p, p->segments[at + i]->base, ".log");
+    }
+    int64_t got = rc;
+    if (rc == ERR_OK)
+        got = store_run(
+            r->disk,
+            (struct disk_op){.kind = DISK_RENAME, .dir = p->dir, .path = from, .path_to = to});
+    return got < 0 && got != ERR_NOT_FOUND ? (int)got : ERR_OK;
+}
+
+int
+store_replay_swap(struct replay *r, uint64_t lsn, struct view body)
+{
+    struct swap_record x;
+    struct segment *old[CLEAN_GROUP_MAX];
+    int rc = record_read(body, &x);
+    struct replay_log *l = rc == ERR_OK ? store_replay_log(r, x.log) : NULL;
+    if (!l || l->log.dead)
+        return rc;
+    if (r->dry) {
+        store_replay_extents_forget(r, l, x.first, x.limit);
+        rc = swap_note(
+            r, &(struct replay_swap){
+                   .core = r->core, .lsn = lsn, .log = x.log, .first = x.first, .limit = x.limit});
+        if (rc != ERR_OK)
+            return rc;
+    }
+    struct plog *p = &l->log;
+    if (p->dir == PLOG_DIR_NONE) {
+        log_error("store", "a data directory is missing, and the journal has a compaction of it to "
+                           "finish: bring it back and start again");
+        return ERR_IO;
+    }
+    plog_cleaned(p, x.clean_to);
+    uint32_t at = p->segment_count ? plog_segment_index(p, x.first) : 0, count = 0;
+    if (at >= p->segment_count || p->segments[at]->base != x.first)
+        return ERR_OK; /* it has left the log since, below its start */
+    while (at + count < p->segment_count && p->segments[at + count]->base < x.limit)
+        count++;
+    if (count > CLEAN_GROUP_MAX || at + count == p->segment_count)
+        return ERR_CORRUPT;
+    struct segment *seg = plog_segment_new(p, x.first);
+    if (!seg)
+        return ERR_LIMIT;
+    rc = files_swap(r, p, at, count, &x);
+    if (rc != ERR_OK) {
+        free(seg);
+        return rc;
+    }
+    seg->bytes = seg->written = seg->synced = seg->indexed_from = x.bytes;
+    seg->max_ts = x.max_ts;
+    seg->first_ts = x.first_ts;
+    seg->created = seg->named = seg->gaps = true;
+    plog_replace(p, at, count, seg, old);
+    seg->appended_ms = old[count - 1]->appended_ms;
+    for (uint32_t i = 0; i < count; i++) {
+        must(l->pending_len == 0 || l->pending_seg != old[i]);
+        index_free(&old[i]->idx);
+        free(old[i]);
+    }
+    l->touched = true;
+    if (l->finish_from > at)
+        l->finish_from = at;
+    return ERR_OK;
+}

@@ -1,0 +1,161 @@
+#include "tests/unit/core/store/clean_store.h"
+
+static struct clean_world w;
+
+static void
+begin(uint64_t seed, uint32_t batches)
+{
+    srandom((unsigned)seed);
+    assert_int_equal(clean_world_start(&w), ERR_OK);
+    clean_world_append(&w, batches);
+    assert_int_equal(fixture_checkpoint(&w.f), ERR_OK);
+}
+
+static bool
+due(int64_t now_ms)
+{
+    struct store *s = w.f.store[0];
+    while (!store_clean(s, now_ms))
+        ;
+    bool found = !list_empty(&s->tasks);
+    store_task_drop(s);
+    store_clean_over(s);
+    return found;
+}
+
+static void
+only_logs_with_the_policy_are_compacted(void **state)
+{
+    (void)state;
+    clean_world_init(&w, 1);
+    w.f.config.cleanup_compact = false;
+    begin(1, 100);
+    assert_false(due(5000));
+    w.log->config.cleanup_compact = true;
+    assert_true(due(5000));
+    fixture_end(&w.f);
+}
+
+static void
+the_dirty_part_must_be_more_than_the_ratio(void **state)
+{
+    (void)state;
+    clean_world_init(&w, 2);
+    w.f.config.min_dirty_millionths = 500000;
+    w.f.config.max_compaction_lag_ms = INT64_MAX;
+    begin(2, 200);
+    assert_true(due(5000));
+    uint64_t all = 0, dirty = 0;
+    uint32_t last = w.log->segment_count - 1;
+    for (uint32_t i = 0; i < last; i++)
+        all += w.log->segments[i]->bytes;
+    for (uint32_t i = 0; i < last; i++) {
+        w.log->clean_to = w.log->segments[i]->base;
+        dirty = 0;
+        for (uint32_t k = i; k < last; k++)
+            dirty += w.log->segments[k]->bytes;
+        assert_int_equal(due(5000), dirty * 2 > all);
+    }
+    w.log->clean_to = w.log->segments[last]->base;
+    w.log->config.min_dirty_millionths = 0;
+    assert_false(due(5000)); /* nothing is dirty */
+    fixture_end(&w.f);
+}
+
+static void
+an_old_dirty_batch_makes_it_due(void **state)
+{
+    (void)state;
+    clean_world_init(&w, 3);
+    w.f.config.min_dirty_millionths = 1000000;
+    w.f.config.max_compaction_lag_ms = 7000;
+    begin(3, 100);
+    int64_t first = w.log->segments[0]->first_ts;
+    assert_false(due(first + 7000));
+    assert_true(due(first + 7001));
+    fixture_end(&w.f);
+}
+
+static void
+young_segments_and_all_behind_them_wait(void **state)
+{
+    (void)state;
+    clean_world_init(&w, 4);
+    w.f.config.min_compaction_lag_ms = 100;
+    begin(4, 200);
+    int64_t young = w.log->segments[1]->max_ts, limit = w.log->segments[1]->base;
+    assert_false(due(w.log->segments[0]->max_ts + 99));
+    assert_true(clean_world_clean(&w, young + 99));
+    assert_int_equal(w.log->clean_to, limit);
+    clean_world_check(&w, 20000);
+    fixture_end(&w.f);
+}
+
+static void
+segments_without_a_durable_name_wait(void **state)
+{
+    (void)state;
+    clean_world_init(&w, 5);
+    begin(5, 200);
+    w.log->segments[0]->named = false;
+    assert_false(due(5000));
+    w.log->segments[0]->named = true;
+    w.log->segments[1]->named = false;
+    assert_true(clean_world_clean(&w, 5000));
+    assert_int_equal(w.log->clean_to, w.log->segments[1]->base);
+    fixture_end(&w.f);
+}
+
+static void
+how_far_it_got_outlives_a_restart(void **state)
+{
+    (void)state;
+    clean_world_init(&w, 6);
+    begin(6, 200);
+    assert_true(clean_world_clean(&w, 5000));
+    int64_t to = w.log->clean_to;
+    assert_true(to > 0);
+    assert_int_equal(fixture_stop(&w.f), ERR_OK);
+    assert_int_equal(clean_world_start(&w), ERR_OK);
+    assert_int_equal(w.log->clean_to, to);
+    assert_true(w.log->segments[0]->gaps);
+    assert_false(due(5000));
+    fixture_kill(&w.f);
+    disk_mem_reopen(w.f.disk);
+    assert_int_equal(clean_world_start(&w), ERR_OK);
+    assert_int_equal(w.log->clean_to, to);
+    clean_world_check(&w, 20000);
+    fixture_end(&w.f);
+}
+
+static void
+tombstones_go_after_delete_retention(void **state)
+{
+    (void)state;
+    clean_world_init(&w, 7);
+    begin(7, 200);
+    assert_true(clean_world_clean(&w, 10000));
+    uint32_t first = clean_world_check(&w, 20000);
+    w.log->clean_to = 0; /* all again */
+    assert_true(clean_world_clean(&w, 10999));
+    assert_int_equal(clean_world_check(&w, 20000), first);
+    w.log->clean_to = 0;
+    assert_true(clean_world_clean(&w, 11000));
+    assert_true(clean_world_check(&w, 20000) < first);
+    fixture_end(&w.f);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_logs_with_the_policy_are_compacted),
+        cmocka_unit_test(the_dirty_part_must_be_more_than_the_ratio),
+        cmocka_unit_test(an_old_dirty_batch_makes_it_due),
+        cmocka_unit_test(young_segments_and_all_behind_them_wait),
+        cmocka_unit_test(segments_without_a_durable_name_wait),
+        cmocka_unit_test(how_far_it_got_outlives_a_restart),
+        cmocka_unit_test(tombstones_go_after_delete_retention),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,264 @@
+#include "tests/unit/core/store/clean_store.h"
+
+static struct clean_world w;
+
+static void
+begin(uint64_t seed, uint32_t batches)
+{
+    srandom((unsigned)seed);
+    clean_world_init(&w, seed);
+    assert_int_equal(clean_world_start(&w), ERR_OK);
+    clean_world_append(&w, batches);
+    assert_int_equal(fixture_checkpoint(&w.f), ERR_OK);
+}
+
+static void
+a_cleaned_log_has_the_last_record_of_each_key_and_is_read_without_gaps(void **state)
+{
+    (void)state;
+    static const uint32_t sizes[] = {1, 3000, 20000, 200000};
+    begin(1, 300);
+    uint32_t before = clean_world_check(&w, 20000), segments = w.log->segment_count;
+    assert_true(segments > 4);
+    assert_true(clean_world_clean(&w, 5000));
+    clean_world_append(&w, 60);
+    assert_int_equal(fixture_checkpoint(&w.f), ERR_OK);
+    assert_true(clean_world_clean(&w, 5000)); /* small neighbours become one */
+    assert_true(w.log->segment_count < segments);
+    for (int i = 0; i < 4; i++)
+        assert_true(clean_world_check(&w, sizes[i]) < before / 2);
+    for (int64_t offset = 0; offset < w.end; offset++) {
+        struct store_range range;
+        static uint8_t bytes[64 << 10];
+        struct batch_info info;
+        int64_t got = fixture_read(&w.f, w.log, offset, 1, bytes, &range);
+        assert_int_equal(batch_header(view_of(bytes, (uint32_t)got), &info), ERR_OK);
+        assert_true(info.base_offset + info.last_offset_delta >= offset);
+    }
+    clean_world_append(&w, 100);
+    clean_world_check(&w, 20000);
+    fixture_end(&w.f);
+}
+
+static void
+times_are_found_in_a_cleaned_log(void **state)
+{
+    (void)state;
+    begin(2, 200);
+    assert_true(clean_world_clean(&w, 5000));
+    int64_t offset, time_ms;
+    for (int64_t want = 0; want < w.end; want += 7) {
+        int rc;
+        while ((rc = store_find_time(w.f.store[0], w.log, want, 1, &offset, &time_ms)) ==
+               ERR_AGAIN) {
+            uint64_t waiter;
+            fixture_turns(&w.f, 1);
+            while (store_take_read(w.f.store[0], &waiter))
+                ;
+        }
+        assert_int_equal(rc, ERR_OK);
+        assert_true(time_ms >= want);
+        assert_int_equal(w.records[offset].time_ms, time_ms);
+    }
+    fixture_end(&w.f);
+}
+
+/* Wherever the power goes, the log is whole afterwards: the old files or the new ones. */
+static void
+the_power_may_go_at_every_operation(void **state)
+{
+    (void)state;
+    uint32_t cuts = 0;
+    bool ended = false;
+    for (uint64_t k = 0; !ended; k += 1) {
+        begin(100 + k % 5, 120);
+        clean_world_append(&w, 30); /* behind the checkpoint */
+        disk_mem_cut_after(w.f.disk, k);
+        ended = clean_world_clean(&w, 5000);
+        cuts += !ended;
+        if (ended)
+            disk_mem_cut_after(w.f.disk, 0);
+        fixture_turns(&w.f, 3);
+        fixture_kill(&w.f);
+        disk_mem_restart(w.f.disk);
+        disk_mem_cut_after(w.f.disk, UINT64_MAX);
+        assert_int_equal(clean_world_start(&w), ERR_OK);
+        clean_world_check(&w, 20000);
+        assert_int_equal(clean_world_names(&w).cleaned, 0);
+        clean_world_append(&w, 20);
+        assert_int_equal(fixture_checkpoint(&w.f), ERR_OK);
+        while (clean_world_clean(&w, 5000))
+            ;
+        clean_world_check(&w, 3000);
+        assert_int_equal(fixture_stop(&w.f), ERR_OK);
+        assert_int_equal(clean_world_start(&w), ERR_OK);
+        clean_world_check(&w, 200000);
+        fixture_end(&w.f);
+    }
+    print_message("%u cuts\n", cuts);
+    assert_true(cuts > 25);
+}
+
+/* Journal records of segments that were replaced come before the swap in every replay. */
+static void
+a_crash_after_several_swaps_without_a_checkpoint_loses_nothing(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        begin(seed, 100);
+        w.f.store[0]->ckpt.began_ns = UINT64_MAX / 2; /* no checkpoint by time */
+        for (int round = 0; round < 3; round++) {
+            clean_world_append(&w, 30);
+            w.f.store[0]->flushing = true; /* written and sealed, and no more */
+            fixture_turns(&w.f, 200);
+            w.f.store[0]->flushing = false;
+            for (uint32_t i = 0; i < w.log->segment_count; i++)
+                w.log->segments[i]->named |= w.log->segments[i]->sealed;
+            clean_world_clean(&w, 5000);
+        }
+        fixture_kill(&w.f);
+        disk_mem_reopen(w.f.disk);
+        assert_int_equal(clean_world_start(&w), ERR_OK);
+        clean_world_check(&w, 20000);
+        fixture_end(&w.f);
+    }
+}
+
+static void
+who_reads_a_replaced_segment_reads_on(void **state)
+{
+    (void)state;
+    begin(3, 200);
+    struct store *s = w.f.store[0];
+    assert_int_equal(fixture_stop(&w.f), ERR_OK); /* nothing is in the cache */
+    assert_int_equal(clean_world_start(&w), ERR_OK);
+    s = w.f.store[0];
+    static uint8_t before[64 << 10], after[64 << 10];
+    struct store_range range;
+    int64_t got = fixture_read(&w.f, w.log, 0, 6000, before, &range);
+    assert_true(clean_world_clean(&w, 5000));
+    assert_int_not_equal(range.segment_serial, w.log->segments[0]->serial);
+    uint32_t fill = 0;
+    struct store_range left = range;
+    while (left.len) {
+        struct store_hold hold;
+        uint64_t waiter;
+        int rc = store_hold(s, &left, 5, &hold);
+        if (rc == ERR_AGAIN) {
+            fixture_turns(&w.f, 1);
+            while (store_take_read(s, &waiter))
+                ;
+            continue;
+        }
+        assert_int_equal(rc, ERR_OK);
+        for (uint32_t i = 0; i < hold.span_count; i++) {
+            memcpy(after + fill, hold.spans[i].at, hold.spans[i].len);
+            fill += hold.spans[i].len;
+        }
+        left.at += hold.bytes;
+        left.len -= hold.bytes;
+        store_release(s, &hold);
+    }
+    assert_int_equal(fill, got);
+    assert_memory_equal(before, after, fill);
+    /* After file.delete.delay.ms it is over. */
+    w.f.now_ns += 61 * CLOCK_NS_PER_S;
+    fixture_turns(&w.f, 100);
+    assert_int_equal(w.log->retired, 0);
+    struct store_hold hold;
+    assert_int_equal(store_hold(s, &range, 5, &hold), ERR_NOT_FOUND);
+    fixture_end(&w.f);
+}
+
+static void
+a_log_deleted_meanwhile_does_not_take_the_result(void **state)
+{
+    (void)state;
+    begin(4, 200);
+    struct store *s = w.f.store[0];
+    struct store_task *t = clean_world_run(&w, 5000);
+    assert_non_null(t);
+    assert_int_equal(t->result, ERR_OK);
+    store_delete(s, w.log);
+    store_task_done(s, t);
+    assert_int_equal(fixture_turns(&w.f, 1000), ERR_OK);
+    assert_int_equal(s->log_count, 0);
+    fixture_end(&w.f);
+}
+
+static void
+a_log_trimmed_meanwhile_loses_its_front_afterwards(void **state)
+{
+    (void)state;
+    begin(4, 200);
+    struct store *s = w.f.store[0];
+    struct store_task *t = clean_world_run(&w, 5000);
+    int64_t third = w.log->segments[2]->base;
+    struct store_trimmed trimmed;
+    assert_int_equal(store_trim(s, w.log, third + 1, &trimmed), KERR_NONE);
+    assert_int_equal(fixture_settle(&w.f), ERR_OK);
+    assert_int_equal(fixture_turns(&w.f, 50), ERR_OK);
+    clean_world_check(&w, 20000);
+    store_task_done(s, t);
+    assert_int_equal(fixture_turns(&w.f, 1000), ERR_OK);
+    assert_null(w.log->task);
+    assert_int_equal(w.log->segments[0]->base, third);
+    assert_int_equal(clean_world_names(&w).cleaned, 0);
+    clean_world_check(&w, 20000);
+    fixture_end(&w.f);
+}
+
+/* The loop changes its mind: a clean stop while a result waits. */
+static void
+a_result_that_is_not_wanted_leaves_no_file(void **state)
+{
+    (void)state;
+    begin(5, 200);
+    struct store_task *t = clean_world_run(&w, 5000);
+    assert_true(clean_world_names(&w).cleaned > 0);
+    atomic_store(&t->cancel, true);
+    store_task_done(w.f.store[0], t);
+    assert_int_equal(fixture_turns(&w.f, 1000), ERR_OK);
+    assert_null(w.log->task);
+    assert_int_equal(clean_world_names(&w).cleaned, 0);
+    clean_world_check(&w, 20000);
+    fixture_end(&w.f);
+}
+
+static void
+an_error_after_the_record_takes_the_log_offline_and_the_next_start_mends_it(void **state)
+{
+    (void)state;
+    begin(6, 200);
+    struct store_task *t = clean_world_run(&w, 5000);
+    disk_mem_fail(w.f.disk, CLEAN_SUFFIX_END, DISK_RENAME, ERR_IO);
+    store_task_done(w.f.store[0], t);
+    assert_int_equal(fixture_turns(&w.f, 1000), ERR_OK);
+    assert_null(w.log->task);
+    assert_int_equal(w.log->state, PLOG_OFFLINE);
+    disk_mem_fail(w.f.disk, NULL, DISK_RENAME, ERR_OK);
+    fixture_kill(&w.f);
+    disk_mem_restart(w.f.disk);
+    assert_int_equal(clean_world_start(&w), ERR_OK);
+    clean_world_check(&w, 20000);
+    assert_int_equal(clean_world_names(&w).cleaned, 0);
+    fixture_end(&w.f);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_cleaned_log_has_the_last_record_of_each_key_and_is_read_without_gaps),
+        cmocka_unit_test(times_are_found_in_a_cleaned_log),
+        cmocka_unit_test(the_power_may_go_at_every_operation),
+        cmocka_unit_test(a_crash_after_several_swaps_without_a_checkpoint_loses_nothing),
+        cmocka_unit_test(who_reads_a_replaced_segment_reads_on),
+        cmocka_unit_test(a_log_deleted_meanwhile_does_not_take_the_result),
+        cmocka_unit_test(a_log_trimmed_meanwhile_loses_its_front_afterwards),
+        cmocka_unit_test(a_result_that_is_not_wanted_leaves_no_file),
+        cmocka_unit_test(
+            an_error_after_the_record_takes_the_log_offline_and_the_next_start_mends_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
