@@ -124,6 +124,81 @@ a_crash_after_several_swaps_without_a_checkpoint_loses_nothing(void **state)
     }
 }
 
+/* Batches large enough to be written straight to their segment, one record each. */
+static void
+append_large(uint32_t batches)
+{
+    enum { LARGE = 90000 };
+    static uint8_t bytes[LARGE + 1000], value[LARGE];
+    static const uint8_t no_headers[1] = {0};
+    for (uint32_t n = 0; n < batches; n++) {
+        struct batch_build b;
+        struct view batch;
+        struct batch_info info;
+        struct store_appended out;
+        char key[24];
+        struct clean_record *r = &w.records[w.end];
+        *r = (struct clean_record){.key = (int)random() % 4, .time_ms = w.end};
+        int k = snprintf(key, sizeof key, "key-%d", r->key);
+        memset(value, (int)w.end, sizeof value);
+        struct batch_template form = {
+            .base_timestamp_ms = w.end, .producer_id = -1, .last_offset_delta = -1};
+        struct batch_record one = {.timestamp_ms = w.end,
+                                   .key = view_of(key, (uint32_t)k),
+                                   .value = view_of(value, LARGE - (uint32_t)n % 7 * 1000),
+                                   .headers = view_of(no_headers, 1)};
+        assert_int_equal(batch_build_begin(&b, &form, bytes, sizeof bytes), ERR_OK);
+        assert_int_equal(batch_build_add(&b, &one), ERR_OK);
+        assert_int_equal(batch_build_end(&b, &batch), ERR_OK);
+        assert_int_equal(batch_header(batch, &info), ERR_OK);
+        info.found_timestamp_ms = info.max_timestamp_ms;
+        int rc;
+        while ((rc = store_append(w.f.store[0], w.log, &info, batch, 1, w.end, &out)) == ERR_AGAIN)
+            assert_int_equal(fixture_turns(&w.f, 1), ERR_OK);
+        assert_int_equal(rc, KERR_NONE);
+        w.end++;
+        assert_int_equal(fixture_settle(&w.f), ERR_OK);
+        assert_int_equal(fixture_turns(&w.f, 5), ERR_OK);
+    }
+}
+
+/* Extents of replaced segments are behind no checkpoint: recovery must not look for their bytes. */
+static void
+a_crash_after_large_batches_were_compacted_loses_nothing(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 12; seed++) {
+        srandom((unsigned)seed);
+        clean_world_init(&w, seed);
+        w.f.cache_bytes = 8 << 20;
+        w.f.journal_bytes = 16 << 20;
+        w.f.config.segment_bytes = 1500 << 10;
+        w.f.extent_bytes = 64 << 10;
+        assert_int_equal(clean_world_start(&w), ERR_OK);
+        append_large(20);
+        assert_int_equal(fixture_checkpoint(&w.f), ERR_OK);
+        w.f.store[0]->ckpt.began_ns = UINT64_MAX / 2; /* no checkpoint by time */
+        append_large(40);
+        w.f.store[0]->flushing = true;
+        fixture_turns(&w.f, 300);
+        w.f.store[0]->flushing = false;
+        struct store_stats st;
+        store_stats(w.f.store[0], &st);
+        assert_true(st.extents > 5);
+        for (uint32_t i = 0; i < w.log->segment_count; i++)
+            w.log->segments[i]->named |= w.log->segments[i]->sealed;
+        assert_true(clean_world_clean(&w, 5000));
+        fixture_kill(&w.f);
+        if (seed % 2)
+            disk_mem_restart(w.f.disk);
+        else
+            disk_mem_reopen(w.f.disk);
+        assert_int_equal(clean_world_start(&w), ERR_OK);
+        clean_world_check(&w, 20000);
+        fixture_end(&w.f);
+    }
+}
+
 static void
 who_reads_a_replaced_segment_reads_on(void **state)
 {
@@ -253,6 +328,7 @@ main(void)
         cmocka_unit_test(times_are_found_in_a_cleaned_log),
         cmocka_unit_test(the_power_may_go_at_every_operation),
         cmocka_unit_test(a_crash_after_several_swaps_without_a_checkpoint_loses_nothing),
+        cmocka_unit_test(a_crash_after_large_batches_were_compacted_loses_nothing),
         cmocka_unit_test(who_reads_a_replaced_segment_reads_on),
         cmocka_unit_test(a_log_deleted_meanwhile_does_not_take_the_result),
         cmocka_unit_test(a_log_trimmed_meanwhile_loses_its_front_afterwards),
