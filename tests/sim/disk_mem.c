@@ -374,15 +374,19 @@ disk_mem_is_cut(const struct disk_mem *d)
 }
 
 void
-disk_mem_drop(struct disk_mem *d)
+disk_mem_drop(struct disk_mem *d, uint32_t index)
 {
-    d->queue_count = 0;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < d->queue_count; i++)
+        if (d->queue[i].by != &d->ports[index])
+            d->queue[kept++] = d->queue[i];
+    d->queue_count = kept;
 }
 
 void
 disk_mem_reopen(struct disk_mem *d)
 {
-    disk_mem_drop(d);
+    d->queue_count = 0;
     d->left = UINT64_MAX;
     d->open_limit = 0;
 }

@@ -34,8 +34,8 @@ bool disk_mem_is_cut(const struct disk_mem *d);
 void disk_mem_restart(struct disk_mem *d);
 /* As disk_mem_restart, but like a process that died with the machine still up: all is there. */
 void disk_mem_reopen(struct disk_mem *d);
-/* Operations in flight never end: what they point to has gone with its process. */
-void disk_mem_drop(struct disk_mem *d);
+/* Operations in flight of one instance never end: what they point to has gone with its loop. */
+void disk_mem_drop(struct disk_mem *d, uint32_t index);
 /* With `on`, a sector that a cut caught may also hold any bytes where its versions differ. */
 void disk_mem_garbage(struct disk_mem *d, bool on);
 /* How many yes or no decisions the next restart takes, and taking them from the bits of `choice`

@@ -47,6 +47,8 @@ struct sim_log {
     struct sim_batch *batches;
     uint32_t count, room, acked; /* acked: a prefix */
     int64_t seen;                /* consumers saw all below */
+    int64_t start, start_asked;  /* of the log: somebody was told; the highest asked for */
+    uint64_t start_lsn;          /* of the latter; 0: durable */
     bool damaged;                /* the device spoiled bytes of it: an error is an answer */
     bool offline;                /* may be */
     uint32_t core;               /* that wrote lsns */
@@ -116,6 +118,8 @@ void sim_append(struct sim *s, struct sim_log *l);
 /* Reads [from, limit) and compares; false when it ended early, for a reason that is excused. */
 bool sim_read(struct sim *s, struct sim_log *l, int64_t from, int64_t limit, uint32_t piece);
 void sim_find_time(struct sim *s, struct sim_log *l);
+/* DeleteRecords. */
+void sim_trim(struct sim *s, struct sim_log *l);
 /* Notes what is durable now. */
 void sim_note_acks(struct sim *s);
 

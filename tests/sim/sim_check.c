@@ -139,6 +139,11 @@ check_log(struct sim *s, struct sim_log *l, struct survival *v)
         survival_note(v, l, kept);
     l->state = SIM_THERE; /* deleted, but not durably */
     l->change_lsn = 0;
+    if (p->start < l->start || p->start > l->start_asked)
+        sim_fail(s, "log %d: starts at %lld, told %lld, asked for %lld", l->partition,
+                 (long long)p->start, (long long)l->start, (long long)l->start_asked);
+    l->start = l->start_asked = p->start;
+    l->start_lsn = 0;
     l->count = l->acked = kept;
     for (uint32_t i = 0; i < kept; i++) {
         l->batches[i].lsn = 0;
@@ -166,6 +171,23 @@ segment_of_path(struct sim *s, const char *path)
     return NULL;
 }
 
+/* True for a segment file that begins below the start of its log: it may have left it. */
+static bool
+below_start(struct sim *s, const char *path)
+{
+    for (uint32_t i = 0; i < s->log_count; i++) {
+        const struct plog *p = sim_plog(s, &s->logs[i]);
+        char dir[PLOG_PATH_BYTES];
+        if (!p)
+            continue;
+        plog_path_dir(p, dir);
+        size_t len = strlen(dir);
+        if (strncmp(dir, path, len) == 0 && path[len] == '/')
+            return strtoll(path + len + 1, NULL, 10) < p->start;
+    }
+    return false;
+}
+
 static void
 check_file(void *user, const char *path, uint64_t size)
 {
@@ -174,8 +196,8 @@ check_file(void *user, const char *path, uint64_t size)
     if (strncmp(path, "log/", 4) != 0 || len < 4 || strcmp(path + len - 4, ".log") != 0)
         return;
     const struct segment *seg = segment_of_path(s, path);
-    if (!seg && s->excused)
-        return; /* a name whose removal could not be synced */
+    if (!seg && (s->faults == SIM_FAULT_ERROR || below_start(s, path)))
+        return; /* a name whose removal was not synced: the next recovery removes it again */
     if (!seg)
         sim_fail(s, "nobody knows the file %s (%llu bytes)", path, (unsigned long long)size);
     if (seg->bytes > size) /* longer it may be: it is cut without a sync */
@@ -210,9 +232,10 @@ sim_check_all(struct sim *s)
         if (l->state != SIM_THERE || l->offline)
             continue;
         if (!l->damaged)
-            sim_read(s, l, 0, sim_end(l), 8192);
+            sim_read(s, l, l->start, sim_end(l), 8192);
         for (uint32_t k = 0; l->damaged && k < l->count; k++) /* the rest of it is still served */
-            sim_read(s, l, l->batches[k].base, l->batches[k].base + 1, 1);
+            if (l->batches[k].base >= l->start)
+                sim_read(s, l, l->batches[k].base, l->batches[k].base + 1, 1);
         if (l->count && !l->damaged && !sim_over(s))
             sim_find_time(s, l);
     }

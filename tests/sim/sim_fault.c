@@ -47,11 +47,11 @@ arm_error(struct sim *s)
         {"journal", DISK_WRITE}, {"journal", DISK_SYNC},  {"journal", DISK_READ},
         {"ckpt", DISK_WRITE},    {"ckpt", DISK_SYNC},     {"ckpt", DISK_READ},
         {"boot", DISK_WRITE},    {"boot", DISK_SYNC},     {"", DISK_SYNC_DIR},
-        {"log/", DISK_TRUNCATE}, {"log/", DISK_SYNC},     {"log/", DISK_SYNC},
+        {"log/", DISK_TRUNCATE},
     };
-    uint32_t i = sim_below(s, sizeof places / sizeof *places);
+    uint32_t i = sim_chance(s, 3) ? 1 : sim_below(s, sizeof places / sizeof *places);
     struct disk_fault f = {.kind = places[i].kind,
-                           .skip = sim_below(s, 40),
+                           .skip = sim_below(s, sim_chance(s, 2) ? 6 : 40),
                            .count = 1 + sim_below(s, 3),
                            .error = ERR_IO};
     snprintf(f.part, sizeof f.part, "%s", places[i].part);

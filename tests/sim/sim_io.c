@@ -33,6 +33,19 @@ sim_over(const struct sim *s)
     return s->dead || disk_mem_is_cut(s->disk);
 }
 
+/* What ListOffsets would tell somebody now. */
+static void
+start_see(struct sim *s, struct sim_log *l)
+{
+    const struct plog *p = l->state == SIM_THERE ? sim_plog(s, l) : NULL;
+    if (!p)
+        return;
+    if (p->start < l->start || p->start > l->start_asked)
+        sim_fail(s, "log %d: starts at %lld, told %lld, asked for %lld", l->partition,
+                 (long long)p->start, (long long)l->start, (long long)l->start_asked);
+    l->start = p->start;
+}
+
 void
 sim_note_acks(struct sim *s)
 {
@@ -47,6 +60,11 @@ sim_note_acks(struct sim *s)
             l->change_lsn = 0;
         if (l->config_lsn <= durable)
             l->config_lsn = 0;
+        if (l->start_lsn && l->start_lsn <= durable) {
+            l->start_lsn = 0;
+            l->start = l->start_asked;
+        }
+        start_see(s, l);
     }
 }
 
@@ -217,7 +235,7 @@ read_excused(const struct sim *s, const struct sim_log *l, int rc, int64_t offse
 {
     struct disk_hit hit;
     disk_mem_hit(s->disk, &hit);
-    if (sim_over(s) || s->excused || l->damaged || hit.count)
+    if (sim_over(s) || s->excused || l->damaged || (s->faults == SIM_FAULT_REST && hit.count))
         return true;
     sim_fail(s, "log %d: read at %lld: %s", l->partition, (long long)offset, err_name(rc));
 }
@@ -303,6 +321,10 @@ sim_read(struct sim *s, struct sim_log *l, int64_t from, int64_t limit, uint32_t
             sim_fail(s, "log %d: nothing at %lld", l->partition, (long long)offset);
         if (rc == ERR_OK)
             rc = range_bytes(s, store, &range);
+        if (rc == ERR_NOT_FOUND && p->start > offset) {
+            offset = p->start; /* moved up meanwhile */
+            continue;
+        }
         if (rc != ERR_OK)
             return !read_excused(s, l, rc, offset);
         range_compare(s, l, &range, offset);
@@ -321,12 +343,13 @@ sim_read(struct sim *s, struct sim_log *l, int64_t from, int64_t limit, uint32_t
 static int64_t
 time_brute(const struct sim_log *l, int64_t time_ms, bool largest, int64_t *found_ms)
 {
+    /* Records below the start do not count. */
     int64_t best = -1, most = INT64_MIN;
     for (uint32_t i = 0; i < l->count; i++) {
         const struct sim_batch *b = &l->batches[i];
         for (int32_t k = 0; k < b->records; k++) {
             int64_t t = b->stamped ? b->first_ms : b->first_ms + k;
-            if (largest ? t <= most : t < time_ms)
+            if ((largest ? t <= most : t < time_ms) || b->base + k < l->start)
                 continue;
             best = b->base + k;
             most = *found_ms = t;
@@ -346,7 +369,8 @@ sim_find_time(struct sim *s, struct sim_log *l)
     plog_facts(p, &facts);
     if (l->count == 0 || facts.high_watermark != sim_end(l))
         return;
-    bool largest = sim_chance(s, 6);
+    bool largest = sim_chance(s, 6) && l->start_asked == 0;
+    int64_t start = l->start;
     int64_t time_ms = l->batches[sim_below(s, l->count)].first_ms + sim_below(s, 9) - 4;
     int64_t want_ms = -1, want = time_brute(l, time_ms, largest, &want_ms), offset, found_ms;
     int rc;
@@ -359,10 +383,38 @@ sim_find_time(struct sim *s, struct sim_log *l)
         if (n > IO_TURNS_MAX)
             sim_fail(s, "a search by time never ends");
     }
-    if (rc != ERR_OK && read_excused(s, l, rc, -1))
+    if (l->start != start || (rc != ERR_OK && read_excused(s, l, rc, -1)))
         return;
     if (offset != want || found_ms != want_ms)
         sim_fail(s, "log %d: time %lld%s gives %lld at %lld, not %lld at %lld", l->partition,
                  (long long)time_ms, largest ? " (largest)" : "", (long long)offset,
                  (long long)found_ms, (long long)want, (long long)want_ms);
+}
+
+void
+sim_trim(struct sim *s, struct sim_log *l)
+{
+    struct plog *p = sim_plog(s, l);
+    struct plog_facts facts;
+    plog_facts(p, &facts);
+    int64_t offset = sim_below(s, (uint32_t)facts.high_watermark + 3);
+    if (sim_chance(s, 6))
+        offset = -1;
+    int64_t to = offset == -1 ? facts.high_watermark : offset;
+    struct store_trimmed out;
+    int rc = store_trim(sim_store(s, l), p, offset, &out);
+    if (rc == ERR_AGAIN || (rc == KERR_KAFKA_STORAGE_ERROR && s->excused))
+        return;
+    int want = to > facts.high_watermark ? KERR_OFFSET_OUT_OF_RANGE : KERR_NONE;
+    if (rc != want)
+        sim_fail(s, "log %d: trim to %lld gives %d, not %d", l->partition, (long long)offset, rc,
+                 want);
+    if (rc != KERR_NONE || to <= l->start_asked)
+        return;
+    if (out.log_start_offset != to || out.lsn == 0)
+        sim_fail(s, "log %d: trim to %lld answers %lld", l->partition, (long long)to,
+                 (long long)out.log_start_offset);
+    l->start_asked = to;
+    l->start_lsn = out.lsn;
+    sim_say(s, "log %d trimmed to %lld", l->partition, (long long)to);
 }

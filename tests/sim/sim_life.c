@@ -43,8 +43,9 @@ sim_kill(struct sim *s)
     for (uint32_t i = 0; i < SIM_CORES_MAX; i++)
         if (s->stores[i])
             store_abandon(s->stores[i]);
+    for (uint32_t i = 0; i < SIM_CORES_MAX; i++)
+        disk_mem_drop(s->disk, i);
     memset(s->stores, 0, sizeof s->stores);
-    disk_mem_drop(s->disk);
 }
 
 /* A clean stop; what it kept is acknowledged. */
@@ -55,10 +56,10 @@ stop(struct sim *s)
     for (uint32_t i = 0; i < s->cores; i++) {
         int rc = store_close(s->stores[i]);
         s->stores[i] = NULL;
+        disk_mem_drop(s->disk, i);
         if (first == ERR_OK)
             first = rc;
     }
-    disk_mem_drop(s->disk);
     sim_say(s, "stopped: %s", err_name(first));
     if (first != ERR_OK) {
         if (!disk_mem_is_cut(s->disk) && !s->excused)
@@ -70,7 +71,8 @@ stop(struct sim *s)
         for (uint32_t k = l->acked; k < l->count; k++)
             l->batches[k].acked = true;
         l->acked = l->count;
-        l->change_lsn = l->config_lsn = 0;
+        l->change_lsn = l->config_lsn = l->start_lsn = 0;
+        l->start = l->start_asked;
     }
     if (!s->excused && !disk_mem_is_cut(s->disk) && disk_mem_open_files(s->disk))
         sim_fail(s, "%u files are open after a stop: %s", disk_mem_open_files(s->disk),
@@ -150,6 +152,8 @@ read_some(struct sim *s, struct sim_log *l)
     int64_t from = facts.high_watermark - 1 - sim_below(s, sim_chance(s, 2) ? 5 : 1000);
     if (from < 0)
         from = sim_below(s, (uint32_t)facts.high_watermark);
+    if (from < facts.log_start_offset)
+        from = facts.log_start_offset;
     int64_t limit = from + 1 + sim_below(s, 40);
     if (limit > facts.high_watermark)
         limit = facts.high_watermark;
@@ -168,6 +172,8 @@ log_work(struct sim *s, struct sim_log *l)
         sim_find_time(s, l);
     else if (what < 97)
         reconfigure(s, l);
+    else if (what == 98)
+        sim_trim(s, l);
     else if (what == 97 && sim_chance(s, 3)) {
         store_delete(sim_store(s, l), sim_plog(s, l));
         l->state = SIM_DELETED;
@@ -231,7 +237,7 @@ born(struct sim *s, uint64_t seed)
     s->cores_max = 1 + sim_below(s, SIM_CORES_MAX);
     s->cores = 1 + sim_below(s, s->cores_max);
     s->flight = 1 + sim_below(s, 8);
-    s->read_buffers = 1 + sim_below(s, 6);
+    s->read_buffers = 2 + sim_below(s, 5);
     s->journal_bytes = (64u << 10) << sim_below(s, 3);
     s->cache_bytes = (64u << 10) << sim_below(s, 3);
     struct journal_config jc;
@@ -292,6 +298,7 @@ stretch(struct sim *s)
     if (!recover(s, power))
         return false;
     sim_fault_clear(s);
+    s->excused = false; /* the device is well: what is wrong now is ours */
     sim_check_all(s);
     return !spoiled && !s->rotten;
 }

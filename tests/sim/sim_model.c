@@ -109,7 +109,8 @@ sim_forget(struct sim_log *l)
 {
     l->state = SIM_NONE;
     l->count = l->acked = 0;
-    l->seen = 0;
+    l->seen = l->start = l->start_asked = 0;
+    l->start_lsn = 0;
     l->change_lsn = l->config_lsn = 0;
     l->damaged = l->offline = false;
 }
