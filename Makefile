@@ -5,6 +5,7 @@
 #   make check    lint and unit tests, under a minute: before every push
 #   make asan     unit and client tests with AddressSanitizer and UndefinedBehaviorSanitizer
 #   make sim      SEEDS=n lives of a store on a disk with faults (SEED=s: that one, told in detail)
+#   make mutants  known bugs put back one at a time: the lives must find each (SEEDS at most)
 #   make fuzz     every fuzz target for T seconds (T=60), from the committed corpus
 #   make compat-oracle   the client scripts against Apache Kafka: they must test Kafka, not us
 #   make bench    side-by-side figures with Apache Kafka (ROUNDS=3; BENCH=--ours-only)
@@ -21,7 +22,7 @@ CHILDREN := dataplane/sluice-data control/sluice-control
 SANITIZE := -Db_sanitize=address,undefined -Db_lundef=false -Dbuildtype=debugoptimized
 
 .NOTPARALLEL:
-.PHONY: all run test check asan sim fuzz lint fmt bench compat-oracle clean deps
+.PHONY: all run test check asan sim mutants fuzz lint fmt bench compat-oracle clean deps
 .PHONY: product programs clang-build
 
 all: deps product
@@ -81,6 +82,11 @@ sim: $(BUILD)/build.ninja
 	ninja -C $(BUILD) tests/sim/store_sim
 	$(BUILD)/tests/sim/store_sim $(if $(SEED),--seed $(SEED),--file tests/sim/seeds.txt --seeds $(SEEDS))
 
+mutants:
+	@test -e build-mutants/build.ninja || meson setup build-mutants -Dmutants=true
+	ninja -C build-mutants tests/sim/store_sim
+	build-mutants/tests/sim/store_sim --mutants $(SEEDS)
+
 fuzz:
 	@deploy/deps.sh build fuzz
 	python3 tests/run.py $(BUILD) fuzz:$(T)
@@ -99,4 +105,4 @@ bench:
 	python3 bench/compare/run.py $(BUILD) --rounds $(ROUNDS) $(BENCH)
 
 clean:
-	rm -rf build build-clang build-asan build-fuzz
+	rm -rf build build-clang build-asan build-fuzz build-mutants

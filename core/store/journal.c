@@ -31,6 +31,7 @@
 #include "core/base/crc32c.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
+#include "core/base/mutant.h"
 #include "core/store/journal_in.h"
 
 #include <stdio.h>
@@ -313,6 +314,8 @@ static void
 mark_write(struct journal *j)
 {
     j->ack_ns = j->now_ns; /* without room: try again after another pause */
+    if (mutant(MUTANT_FRAME_REWRITTEN))
+        j->ring_next -= JOURNAL_BLOCK;
     if (!frame_begin(j, JOURNAL_BLOCK))
         return;
     journal_frame_of(j, j->open)->mark = true;

@@ -14,6 +14,7 @@
  * this generation and a later seq is taken for damage: recovery refuses, and loses nothing. */
 #include "core/base/err.h"
 #include "core/base/log.h"
+#include "core/base/mutant.h"
 #include "core/store/journal_in.h"
 
 #include <stdlib.h>
@@ -143,7 +144,8 @@ frame_at(struct walk *w, uint32_t slot, uint64_t at, struct frame_header *h, int
     if (!p)
         return NULL;
     journal_frame_read(p, h);
-    if (h->magic != JOURNAL_FRAME_MAGIC || h->generation != w->generation ||
+    if (h->magic != JOURNAL_FRAME_MAGIC ||
+        (h->generation != w->generation && !mutant(MUTANT_OLD_GENERATION)) ||
         h->header_bytes != FRAME_HEADER_BYTES)
         return NULL;
     uint64_t bytes = frame_bytes(h);
@@ -225,6 +227,8 @@ frame_follows(const struct walk *w, const struct frame_header *h)
 static int
 damage_check(struct walk *w, uint32_t slot, uint64_t at)
 {
+    if (mutant(MUTANT_TRUNCATE_AT_BAD))
+        return ERR_OK;
     uint32_t bad_file = w->files[slot].index;
     uint64_t bad_at = at;
     for (int pass = 0; pass < 2 && slot != UINT32_MAX;
@@ -239,9 +243,10 @@ damage_check(struct walk *w, uint32_t slot, uint64_t at)
                 at += JOURNAL_BLOCK;
                 continue;
             }
-            if (h.durable_upto > w->durable_max)
+            if (h.durable_upto > w->durable_max && !mutant(MUTANT_MARK_IGNORED))
                 w->durable_max = h.durable_upto;
-            if (h.durable_upto >= w->seq_next || h.seq >= w->seq_next + h.window) {
+            if ((h.durable_upto >= w->seq_next && !mutant(MUTANT_MARK_IGNORED)) ||
+                h.seq >= w->seq_next + h.window) {
                 log_error(
                     "journal",
                     "damaged: acknowledged frame is unreadable dir=%s generation=%llu seq=%llu "
@@ -303,7 +308,7 @@ walk_frames(struct walk *w, uint32_t slot)
             slot = next;
             at = JOURNAL_BLOCK;
         }
-        if (h.durable_upto > w->durable_max)
+        if (h.durable_upto > w->durable_max && !mutant(MUTANT_MARK_IGNORED))
             w->durable_max = h.durable_upto;
         w->prev_crc = h.crc;
         w->prev_known = true;

@@ -8,6 +8,7 @@
  * i64 first time, i64 broker's time of the last append, u8 flags (1 gaps between offsets)},
  * producers (producer.c), aborted transactions (stable.c). */
 #include "core/base/err.h"
+#include "core/base/mutant.h"
 #include "core/store/plog_in.h"
 
 #include <stdio.h>
@@ -312,7 +313,8 @@ plog_save(const struct plog *p, struct put *w)
         const struct segment *seg = p->segments[i];
         put_u64(w, (uint64_t)seg->base);
         put_u32(w, seg->bytes);
-        put_u32(w, seg->named ? seg->synced : 0); /* a file without a durable name holds nothing */
+        /* A file without a durable name holds nothing. */
+        put_u32(w, seg->named || mutant(MUTANT_NAME_NOT_SYNCED) ? seg->synced : 0);
         put_u64(w, (uint64_t)seg->max_ts);
         put_u64(w, (uint64_t)seg->first_ts);
         put_u64(w, (uint64_t)seg->appended_ms);

@@ -6,6 +6,7 @@
 #include "core/store/store.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
+#include "core/base/mutant.h"
 #include "core/store/store_in.h"
 
 #include <stdio.h>
@@ -546,6 +547,8 @@ store_close(struct store *s)
 uint64_t
 store_durable_lsn(const struct store *s)
 {
+    if (mutant(MUTANT_ACK_BEFORE_DURABLE))
+        return journal_last_lsn(s->journal);
     return journal_durable_lsn(s->journal);
 }
 

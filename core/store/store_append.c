@@ -5,6 +5,7 @@
  */
 #include "core/base/err.h"
 #include "core/base/log.h"
+#include "core/base/mutant.h"
 #include "core/store/store_in.h"
 #include "core/wire/kerr.h"
 
@@ -95,6 +96,8 @@ void
 store_tail_durable(struct store *s)
 {
     uint64_t place = journal_place_durable(s->journal);
+    if (mutant(MUTANT_SEEN_BEFORE_DURABLE))
+        place = journal_place_limit(s->journal);
     while (s->tail.durable < s->tail.next) {
         const struct tail_entry *e = store_entry(s, s->tail.durable);
         if (e->place >= place)

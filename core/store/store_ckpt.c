@@ -28,6 +28,7 @@
 #include "core/base/crc32c.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
+#include "core/base/mutant.h"
 #include "core/store/store_in.h"
 
 #include <stdio.h>
@@ -93,6 +94,10 @@ void
 store_sync_next(struct store *s, struct job *j)
 {
     struct segment *seg = j->seg;
+    if (j->result < 0 && mutant(MUTANT_SYNC_RETRIED)) {
+        store_job_run(s, j, &(struct disk_op){.kind = DISK_SYNC, .file = seg->file});
+        return;
+    }
     if (j->result < 0) {
         if (!j->log->dead)
             store_offline(s, j->log, (int)j->result, "sync");
@@ -101,6 +106,8 @@ store_sync_next(struct store *s, struct job *j)
     } else if (j->step == JOB_OPENED) {
         j->step++;
         j->from = seg->written; /* what this sync covers */
+        if (mutant(MUTANT_CKPT_BEFORE_SYNC))
+            seg->synced = j->from;
         s->stats.syncs++;
         store_job_run(s, j, &(struct disk_op){.kind = DISK_SYNC, .file = seg->file});
         return;
@@ -251,6 +258,8 @@ ckpt_write(struct store *s)
     if (!j)
         return;
     k->phase = CKPT_WRITE;
+    if (mutant(MUTANT_RELEASE_BEFORE_CKPT) && !s->frozen)
+        journal_release(s->journal, k->lsn);
     k->failed = false;
     k->lsn_header = s->frozen && s->ckpt.lsn_pin < k->lsn ? s->ckpt.lsn_pin : k->lsn;
     struct ckpt_header h = {.generation = s->generation,
@@ -412,7 +421,7 @@ store_ckpt_step(struct store *s)
     }
     if (k->phase == CKPT_IDLE && ckpt_due(s))
         store_ckpt_begin(s, false);
-    if (k->phase == CKPT_FLUSH && s->tail.clean >= k->goal) {
+    if (k->phase == CKPT_FLUSH && (s->tail.clean >= k->goal || mutant(MUTANT_CKPT_BEFORE_FLUSH))) {
         k->phase = CKPT_SYNC;
         list_move(&s->unsynced, &k->sync);
         list_move(&s->dirs_unsynced, &k->dirs);
@@ -428,6 +437,7 @@ store_ckpt_step(struct store *s)
         k->phase = CKPT_DURABLE;
         k->lsn_saved = journal_last_lsn(s->journal);
     }
-    if (k->phase == CKPT_DURABLE && journal_durable_lsn(s->journal) >= k->lsn_saved)
+    if (k->phase == CKPT_DURABLE &&
+        (journal_durable_lsn(s->journal) >= k->lsn_saved || mutant(MUTANT_PRODUCER_AHEAD)))
         ckpt_write(s);
 }

@@ -4,6 +4,7 @@
  * (store_tail entries go only when their batch is written), is found by the sparse index and read
  * through read buffers (store_cold.c). */
 #include "core/base/err.h"
+#include "core/base/mutant.h"
 #include "core/store/store_in.h"
 
 /* ---- the tail map ------------------------------------------------------------------------------
@@ -308,9 +309,10 @@ hold_cold(struct store *s, const struct store_range *range, struct segment *seg,
     if (!b && store_buffer_read(s, p, seg, cold_start(seg, range->at), &b) != ERR_OK)
         b = NULL;
     if (b) {
-        b->pins++; /* reading ahead must not take this one */
+        uint32_t pins = mutant(MUTANT_LENT_BUFFER_TAKEN) ? 0 : 1;
+        b->pins += pins; /* reading ahead must not take this one */
         read_ahead(s, range, seg, b);
-        b->pins--;
+        b->pins -= pins;
     }
     if (!there) {
         store_wait(s, waiter, b);

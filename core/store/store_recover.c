@@ -12,6 +12,7 @@
  * once: until then a crash leaves G as it was, after it nothing of G counts. */
 #include "core/base/err.h"
 #include "core/base/log.h"
+#include "core/base/mutant.h"
 #include "core/store/store_in.h"
 
 #include <stdio.h>
@@ -392,7 +393,7 @@ boot_write(struct disk *disk, const struct store_boot *boot)
     if (got >= 0)
         got = store_run(
             disk, (struct disk_op){.kind = DISK_RENAME, .path = boot_tmp, .path_to = boot_path});
-    if (got >= 0)
+    if (got >= 0 && !mutant(MUTANT_BOOT_NOT_NAMED))
         got = store_run(disk, (struct disk_op){.kind = DISK_SYNC_DIR, .path = "."});
     return got < 0 ? (int)got : ERR_OK;
 }

@@ -14,6 +14,7 @@
  * crash brings back lies below the log start, and recovery removes it (store_leftover.c). */
 #include "core/base/err.h"
 #include "core/base/log.h"
+#include "core/base/mutant.h"
 #include "core/store/store_in.h"
 #include "core/wire/kerr.h"
 
@@ -41,6 +42,8 @@ start_write(struct store *s, struct plog *p, int64_t start)
         (struct trim){.lsn = slot.lsn, .serial = p->serial, .start = start, .slot = p->slot};
     p->start_next = start;
     p->start_lsn = slot.lsn;
+    if (mutant(MUTANT_START_BEFORE_DURABLE))
+        plog_start_set(p, start);
     return ERR_OK;
 }
 

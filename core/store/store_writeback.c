@@ -17,6 +17,7 @@
  * dirty. */
 #include "core/base/err.h"
 #include "core/base/log.h"
+#include "core/base/mutant.h"
 #include "core/store/store_in.h"
 
 enum {
@@ -169,7 +170,8 @@ write_done(struct store *s, struct job *j)
     seg->written = j->from + j->len;
     uint32_t rest = seg->written % STORE_BLOCK;
     if (rest)
-        memcpy(block_of(s, p), j->mem + (front + j->len - rest), rest);
+        memcpy(block_of(s, p), j->mem + (mutant(MUTANT_WRONG_BLOCK) ? 0 : front + j->len - rest),
+               rest);
     p->block_known = true;
     s->stats.writeback_bytes += j->len;
     if (list_empty(&seg->sync_node))

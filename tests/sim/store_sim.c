@@ -1,12 +1,16 @@
 /* store_sim.c: lives of a store, each from its seed, against a model.  See README.md.
  *
  *   store_sim [--seeds N] [--first S] [--procs P] [--file SEEDS]
- *   store_sim --seed S     one life, with what happens in it (SIM_TRACE=1: every disk operation)
+ *   store_sim --mutants N  puts one known bug in after the other (core/base/mutant.def) and lives
+ * until one life fails, at most N: every bug must be found store_sim --mutant NAME [...]   any of
+ * these with that bug store_sim --seed S     one life, with what happens in it (SIM_TRACE=1: every
+ * disk operation)
  *
  * The seeds are shared by P processes; one that dies (a check, an assertion, a signal, a life that
  * never ends) is counted as a failure of the seed it was at, and another goes on behind it. */
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/base/mutant.h"
 #include "tests/sim/sim.h"
 
 #include <inttypes.h>
@@ -31,8 +35,8 @@ struct worker {
 };
 
 struct options {
-    uint64_t first, seeds, one;
-    uint32_t procs;
+    uint64_t first, seeds, one, mutants;
+    uint32_t procs, failures_max;
     const char *file;
     bool verbose;
 };
@@ -116,7 +120,7 @@ run(const struct options *o, struct counts *total)
             continue;
         failures++;
         failure_print(w[i].seed, status);
-        if (failures < FAILURES_MAX && w[i].seed + o->procs < o->first + o->seeds) {
+        if (failures < o->failures_max && w[i].seed + o->procs < o->first + o->seeds) {
             pids[i] = worker_start(o, w, i, w[i].seed + o->procs);
             running++;
         }
@@ -146,7 +150,8 @@ run_file(const struct options *o, struct counts *total)
     uint32_t failures = 0;
     while (fgets(line, sizeof line, f)) {
         char *end;
-        struct options one = {.first = strtoull(line, &end, 10), .seeds = 1, .procs = 1};
+        struct options one = {
+            .first = strtoull(line, &end, 10), .seeds = 1, .procs = 1, .failures_max = 1};
         if (end != line)
             failures += run(&one, total);
     }
@@ -155,9 +160,40 @@ run_file(const struct options *o, struct counts *total)
 }
 
 static bool
+mutant_choose(const char *name)
+{
+    for (int k = MUTANT_NONE + 1; k < MUTANT_KINDS; k++)
+        if (strcmp(mutant_name((enum mutant_kind)k), name) == 0)
+            return mutant_set((enum mutant_kind)k);
+    return false;
+}
+
+/* One process, so that the count is the same each time. */
+static int
+run_mutants(const struct options *o)
+{
+    uint32_t missed = 0;
+    for (int k = MUTANT_NONE + 1; k < MUTANT_KINDS; k++) {
+        enum mutant_kind kind = (enum mutant_kind)k;
+        if (!mutant_set(kind)) {
+            fprintf(stderr, "this build has no mutants: meson setup -Dmutants=true\n");
+            return 2;
+        }
+        struct options one = {.first = 1, .seeds = o->mutants, .procs = 1, .failures_max = 1};
+        struct counts total = {0};
+        bool found = run(&one, &total) > 0;
+        missed += !found;
+        printf("%s %s: %s%" PRIu64 " lives (%s)\n", found ? "ok" : "not ok", mutant_name(kind),
+               found ? "found in " : "NOT found in ", total.lives + found, mutant_text(kind));
+    }
+    mutant_set(MUTANT_NONE);
+    return missed ? 1 : 0;
+}
+
+static bool
 options_read(struct options *o, int argc, char **argv)
 {
-    *o = (struct options){.first = 1, .seeds = 1000, .procs = 2};
+    *o = (struct options){.first = 1, .seeds = 1000, .procs = 2, .failures_max = FAILURES_MAX};
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     if (cpus > 0)
         o->procs = cpus < PROCS_MAX ? (uint32_t)cpus : PROCS_MAX;
@@ -171,6 +207,12 @@ options_read(struct options *o, int argc, char **argv)
             o->one = n;
         else if (strcmp(argv[i], "--procs") == 0)
             o->procs = n && n <= PROCS_MAX ? (uint32_t)n : 1;
+        else if (strcmp(argv[i], "--mutants") == 0)
+            o->mutants = n;
+        else if (strcmp(argv[i], "--mutant") == 0 && !mutant_choose(argv[i + 1]))
+            return false;
+        else if (strcmp(argv[i], "--mutant") == 0)
+            continue;
         else if (strcmp(argv[i], "--file") == 0)
             o->file = argv[i + 1];
         else
@@ -184,8 +226,9 @@ main(int argc, char **argv)
 {
     struct options o;
     if (!options_read(&o, argc, argv)) {
-        fprintf(stderr,
-                "store_sim [--seeds N] [--first S] [--procs P] [--file SEEDS] | --seed S\n");
+        fprintf(stderr, "store_sim [--seeds N] [--first S] [--procs P] [--file SEEDS] [--mutant "
+                        "NAME] | --seed S |"
+                        " --mutants N\n");
         return 2;
     }
     struct counts total = {0};
@@ -195,6 +238,8 @@ main(int argc, char **argv)
         return 0;
     }
     log_level_set(LOG_ERROR + 1);
+    if (o.mutants)
+        return run_mutants(&o);
     double began = seconds();
     uint32_t failures = o.file ? run_file(&o, &total) : 0;
     failures += run(&o, &total);
