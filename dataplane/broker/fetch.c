@@ -22,49 +22,6 @@
 #include "dataplane/broker/offsets.h"
 #include "dataplane/broker/shard.h"
 
-#include <stddef.h>
-#include <sys/mman.h>
-
-enum { SESSION_BOOKS_BYTES = 1 << 20 };
-
-int
-fetch_init(struct shard *s, uint32_t sessions_max, struct fetch_state **out)
-{
-    size_t books = buddy_footprint(FETCH_SESSION_BYTES) + sizeof(struct buddy *);
-    size_t bytes = FETCH_SESSION_BYTES + sizeof(struct fetch_state) + books +
-                   FETCH_WAITS_MAX * sizeof(struct heap_node *) + session_footprint(sessions_max) +
-                   4 * 16;
-    uint8_t *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (at == MAP_FAILED)
-        return ERR_FULL;
-    struct wire_arena rest; /* all zero, aligned pieces */
-    wire_arena_init(&rest, at + FETCH_SESSION_BYTES, bytes - FETCH_SESSION_BYTES);
-    struct fetch_state *f = wire_arena_take(&rest, sizeof *f);
-    f->memory = at;
-    f->memory_bytes = bytes;
-    struct buddy *blocks =
-        buddy_init(wire_arena_take(&rest, books), at, FETCH_SESSION_BYTES, SESSION_BLOCK_MAX);
-    heap_init(&f->waits, wire_arena_take(&rest, FETCH_WAITS_MAX * sizeof(struct heap_node *)),
-              FETCH_WAITS_MAX);
-    uint64_t seed = (uint64_t)s->clock.ops->wall_ms(s->clock.self) ^
-                    s->clock.ops->now_ns(s->clock.self) << 20 ^ s->config.shard;
-    f->sessions = session_init(wire_arena_take(&rest, session_footprint(sessions_max)),
-                               sessions_max, blocks, seed);
-    list_init(&f->retry);
-    list_init(&f->cold);
-    list_init(&f->asks);
-    *out = f;
-    return ERR_OK;
-}
-
-void
-fetch_free(struct fetch_state *f)
-{
-    if (f)
-        munmap(f->memory, f->memory_bytes);
-}
-
 /* ---- waiting ---- */
 
 static void

@@ -1,7 +1,7 @@
 /* fetch_in.h: what the files of fetch share.
  *
  * fetch.c         start, jobs that come back, deadlines: which step is next
- * fetch_open.c    request and session -> struct fetch
+ * fetch_open.c    memory of a shard; request and session -> struct fetch
  * fetch_locate.c  the owner's side: facts and a range of one partition, parked watches
  * fetch_aborted.c aborted transactions of what one who reads committed data is given
  * fetch_answer.c  struct fetch -> response, session brought in line with it */
