@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""gen.py: turns schema/*.api into wire_gen.h (structs, API keys) or wire_gen.c (field tables).
+"""gen.py: turns schema/*.api and schema/record/*.rec into wire_gen.h (structs, keys) or wire_gen.c
+(field tables).
 
 usage: gen.py h|c OUTPUT SCHEMA...
 
@@ -15,6 +16,13 @@ A schema file, two spaces an indent:
       struct Pair                        a struct that several fields use
         Key string
     response 2-7 flexible 5
+
+A .rec file describes what a coordinator keeps in its log; the key of a record begins with the
+number as an int16, its value with the value's version:
+
+    record 2 GroupMetadata               number and name
+    key 0-0 flexible none
+    value 0-4 flexible 4
 
 Types: bool int8 int16 uint16 int32 int64 float64 uuid string bytes records, a struct's name, and
 []type.  Without "= x" the default is 0, false, empty or a struct of defaults.  "ignorable": a value
@@ -72,7 +80,7 @@ class Struct:
 
 class Message:
     def __init__(self, api, kind, versions, flexible):
-        self.api, self.kind, self.versions, self.flexible = api, kind, versions, flexible
+        self.kind, self.versions, self.flexible = kind, versions, flexible
         self.name = api + kind.capitalize()
         self.top = Struct(self.name, versions)
         self.structs = {}
@@ -94,8 +102,11 @@ class Message:
 
 
 class Api:
-    def __init__(self, key, name):
-        self.key, self.name, self.request, self.response = key, name, None, None
+    """A pair of messages: request and response, or key and value of a record."""
+    def __init__(self, what, key, name):
+        self.key, self.name, self.record = key, name, what == 'record'
+        self.kinds = ('key', 'value') if self.record else ('request', 'response')
+        self.request = self.response = None
 
 
 def range_of(text, outer):
@@ -144,9 +155,7 @@ def link(message):
             if f.tag is not None:
                 if f.versions[0] < message.flexible or f.versions[1] != message.versions[1]:
                     raise SchemaError(f'{message.name}.{f.name}: tag in a version without tags')
-                if f.struct and not f.array and f.null:
-                    raise SchemaError(f'{message.name}.{f.name}: nullable tagged struct')
-            if pointer(f) and f.default != 'null':
+            if pointer(f) and f.default != 'null' and f.tag is None:
                 raise SchemaError(f'{message.name}.{f.name}: nullable struct, default not null')
         tags = [f.tag for f in s.fields if f.tag is not None]
         if tags != list(range(len(tags))):
@@ -163,14 +172,14 @@ def parse(path):
         try:
             while outers and outers[-1][0] > indent:
                 outers.pop()
-            if words[0] == 'api' and not api:
-                api = Api(int(words[1]), words[2])
+            if words[0] in ('api', 'record') and not api:
+                api = Api(words[0], int(words[1]), words[2])
                 continue
             if indent == 0:
                 first, last = words[1].split('-')
                 flexible = NONE if words[3] == 'none' else int(words[3])
                 message = Message(api.name, words[0], (int(first), int(last)), flexible)
-                setattr(api, words[0], message)
+                setattr(api, ('request', 'response')[api.kinds.index(words[0])], message)
                 made = message.top
             elif words[0] == 'struct':
                 versions = message.versions
@@ -191,6 +200,8 @@ def parse(path):
             raise SchemaError(f'{path}:{number}: {e}') from e
     link(api.request)
     link(api.response)
+    if api.record:
+        return api
     if api.request.versions != api.response.versions:
         raise SchemaError(f'{path}: request and response differ in versions')
     if api.request.flexible != api.response.flexible:
@@ -248,7 +259,9 @@ def header(apis):
     out = ['/* wire_gen.h: made by gen.py from core/wire/schema; see wire.h. */',
            '#ifndef SLUICE_WIRE_WIRE_GEN_H', '#define SLUICE_WIRE_WIRE_GEN_H', '',
            '#include "core/wire/wire.h"', '', 'enum wire_api_key {']
-    out += [f'    WIRE_API_{snake(a.name).upper()} = {a.key},' for a in apis]
+    out += [f'    WIRE_API_{snake(a.name).upper()} = {a.key},' for a in apis if not a.record]
+    out += ['};', '', '/* The number that begins the key of a record. */', 'enum wire_record_key {']
+    out += [f'    WIRE_RECORD_{snake(a.name).upper()} = {a.key},' for a in apis if a.record]
     out += ['};', '']
     for m in [m for a in apis for m in (a.request, a.response)]:
         first, last = m.versions
@@ -334,6 +347,7 @@ def source(apis):
         name = c_struct(m, m.top)
         out += [f'const struct wire_message {name}_message = {{', f'    {struct_value(m, m.top)},',
                 f'    "{m.name}", {m.versions[0]}, {m.versions[1]}, {m.flexible}}};', '']
+    apis = [a for a in apis if not a.record]
     out += ['const struct wire_api wire_api_rows[] = {']
     for a in apis:
         flexible = 'INT16_MAX' if a.request.flexible == NONE else a.request.flexible
@@ -350,9 +364,9 @@ def source(apis):
 
 def main():
     what, output, paths = sys.argv[1], sys.argv[2], sys.argv[3:]
-    apis = sorted((parse(p) for p in paths), key=lambda a: a.key)
-    if len({a.key for a in apis}) != len(apis):
-        raise SchemaError('an API key twice')
+    apis = sorted((parse(p) for p in paths), key=lambda a: (a.record, a.key))
+    if len({(a.record, a.key) for a in apis}) != len(apis):
+        raise SchemaError('a key twice')
     text = '\n'.join(header(apis) if what == 'h' else source(apis)) + '\n'
     with open(output, 'w', encoding='ascii') as f:
         f.write(text)

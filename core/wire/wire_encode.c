@@ -20,8 +20,8 @@ wire_is_preset(const struct wire_field *f, const void *at)
     bool null = f->flags & WIRE_PRESET_NULL;
     if (f->flags & WIRE_ARRAY)
         return ((const struct wire_array *)at)->count == (null ? -1 : 0);
-    if (f->flags & WIRE_POINTER)
-        return *(void *const *)at == NULL;
+    if (f->flags & WIRE_POINTER) /* the default of a tagged one is a struct, never null */
+        return f->tag < 0 && *(void *const *)at == NULL;
     static const uint8_t zero[16];
     switch ((enum wire_type)f->type) {
     case WIRE_BOOL:

@@ -5,8 +5,9 @@ usage: jar_schema.py CACHE_DIR [KAFKA_VERSION]
 
 Takes kafka-clients (default 4.3.1) from the Maven repository by its coordinates, keeps the jar in
 CACHE_DIR, and compares, for every API of the broker listener, message by message, stable version by
-stable version and field by field in order: name, type, null, tag, default, ignorable.  Exits 0 and
-prints one line when nothing differs, otherwise prints each difference and exits 1.
+stable version and field by field in order: name, type, null, tag, default, ignorable.  Does the
+same for the records of group coordinators, with kafka-group-coordinator.  Exits 0 and prints a line
+for each jar when nothing differs, otherwise prints each difference and exits 1.
 """
 import glob
 import json
@@ -25,22 +26,22 @@ import gen  # noqa: E402
 FOREVER = 32767
 
 
-def jar_path(cache, version):
-    path = os.path.join(cache, f'kafka-clients-{version}.jar')
+def jar_path(cache, name, version):
+    path = os.path.join(cache, f'{name}-{version}.jar')
     if not os.path.exists(path):
         os.makedirs(cache, exist_ok=True)
         subprocess.run(['mvn', '-q', '-B', 'dependency:copy', f'-DoutputDirectory={cache}',
-                        f'-Dartifact=org.apache.kafka:kafka-clients:{version}'],
+                        f'-Dartifact=org.apache.kafka:{name}:{version}'],
                        check=True, cwd=cache)
     return path
 
 
-def definitions(path):
-    """Kafka's requests and responses by name; the files are JSON with // comments."""
+def definitions(path, kinds):
+    """Kafka's messages of two kinds by name; the files are JSON with // comments."""
     found = {}
     with zipfile.ZipFile(path) as jar:
         for name in jar.namelist():
-            if re.fullmatch(r'common/message/\w+(Request|Response)\.json', name):
+            if re.fullmatch(rf'common/message/\w+({kinds})\.json', name):
                 lines = jar.read(name).decode().split('\n')
                 text = '\n'.join(re.sub(r'(^|\s)//.*$', '', line) for line in lines)
                 message = json.loads(text)
@@ -165,15 +166,37 @@ def compare(theirs):
     return c, len(apis)
 
 
+def compare_records(theirs):
+    c = Comparison()
+    paths = glob.glob(os.path.join(WIRE, 'schema', 'record', '*.rec'))
+    records = {r.name: r for r in map(gen.parse, paths)}
+    kept = {name[:-len('Key')]: m for name, m in theirs.items()
+            if m['type'] == 'coordinator-key' and not re.match('Share|Streams', name)}
+    if sorted(records) != sorted(kept):
+        c.differ('records', sorted(set(records) - set(kept)), sorted(set(kept) - set(records)))
+    for name in sorted(set(records) & set(kept)):
+        record, value = records[name], theirs[name + 'Value']
+        if record.key != kept[name]['apiKey']:
+            c.differ(f'{name} key', record.key, kept[name]['apiKey'])
+        c.message(record.request, kept[name], span(kept[name]['validVersions']))
+        c.message(record.response, value, span(value['validVersions']))
+    return c, len(records)
+
+
 def main():
     cache = os.path.abspath(sys.argv[1])
     version = sys.argv[2] if len(sys.argv) > 2 else '4.3.1'
-    c, count = compare(definitions(jar_path(cache, version)))
-    for line in c.differences:
-        print(line)
-    print(f'kafka-clients {version}: {count} APIs, {c.versions} message versions, '
-          f'{c.fields} fields compared, {len(c.differences)} differences')
-    return 1 if c.differences or not c.fields else 0
+    failed = False
+    for jar, kinds, compared, what in (
+            ('kafka-clients', 'Request|Response', compare, 'APIs'),
+            ('kafka-group-coordinator', 'Key|Value', compare_records, 'records')):
+        c, count = compared(definitions(jar_path(cache, jar, version), kinds))
+        for line in c.differences:
+            print(line)
+        print(f'{jar} {version}: {count} {what}, {c.versions} message versions, '
+              f'{c.fields} fields compared, {len(c.differences)} differences')
+        failed = failed or bool(c.differences) or not c.fields
+    return 1 if failed else 0
 
 
 if __name__ == '__main__':

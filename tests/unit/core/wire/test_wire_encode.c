@@ -53,6 +53,29 @@ tagged_fields_are_written_only_when_not_default(void **state)
 }
 
 static void
+a_nullable_tagged_struct_is_written_even_when_null(void **state)
+{
+    /* As Kafka's ConsumerGroupMemberMetadataValue does: absent would mean a struct of defaults. */
+    struct wire_consumer_group_member_metadata_value r, back;
+    struct view v;
+    wire_init(&wire_consumer_group_member_metadata_value_message, &r);
+    assert_int_equal(encode(&wire_consumer_group_member_metadata_value_message, 0, &r, &v), ERR_OK);
+    static const char null_tag[] = "\1\0\1\xff";
+    assert_memory_equal(v.at + v.len - 4, null_tag, 4);
+    struct wire_consumer_group_member_metadata_value_classic_member_metadata classic = {
+        .session_timeout_ms = 7};
+    r.classic_member_metadata = &classic;
+    assert_int_equal(encode(&wire_consumer_group_member_metadata_value_message, 0, &r, &v), ERR_OK);
+    static uint8_t room[4096];
+    struct wire_arena arena;
+    wire_arena_init(&arena, room, sizeof room);
+    assert_int_equal(
+        wire_decode(&wire_consumer_group_member_metadata_value_message, 0, v, &back, &arena),
+        ERR_OK);
+    assert_int_equal(back.classic_member_metadata->session_timeout_ms, 7);
+}
+
+static void
 a_null_that_the_version_forbids_is_invalid(void **state)
 {
     struct wire_heartbeat_request r;
@@ -150,6 +173,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_and_flexible_versions_differ_in_lengths_and_tags),
         cmocka_unit_test(tagged_fields_are_written_only_when_not_default),
+        cmocka_unit_test(a_nullable_tagged_struct_is_written_even_when_null),
         cmocka_unit_test(a_null_that_the_version_forbids_is_invalid),
         cmocka_unit_test(a_value_that_the_version_cannot_carry_is_invalid_unless_ignorable),
         cmocka_unit_test(a_nullable_struct_is_a_byte_and_the_struct),
