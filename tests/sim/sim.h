@@ -145,7 +145,8 @@ bool sim_fault_at_rest(struct sim *s); /* with nobody there; true: something was
 int sim_start(struct sim *s); /* recovery and store_init; a code */
 void sim_kill(struct sim *s);
 void sim_life(struct sim *s, uint64_t seed);
-/* A short life whose last crash is tried with every subset of what was pending. */
+/* A short life with one power cut; every subset of what was pending then is tried, if it is small
+ * enough. */
 void sim_life_small(struct sim *s, uint64_t seed);
 
 #endif

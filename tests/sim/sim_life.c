@@ -3,10 +3,20 @@
 #include "core/base/err.h"
 #include "tests/sim/sim.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-enum { LIFE_STRETCHES = 5, LIFE_RECOVERIES_MAX = 8, LIFE_IDLE_TURNS = 800, LIFE_QUIET_TURNS = 40 };
+enum {
+    LIFE_STRETCHES = 5,
+    LIFE_RECOVERIES_MAX = 8,
+    LIFE_IDLE_TURNS = 800,
+    LIFE_QUIET_TURNS = 40,
+    LIFE_SMALL_BYTES = 800,
+    LIFE_PENDING_MAX = 10
+};
 
 /* ---- starting and stopping ---------------------------------------------------------------------
  */
@@ -303,25 +313,69 @@ stretch(struct sim *s)
     return !spoiled && !s->rotten;
 }
 
+/* A new life in the memory of the last one. */
+static void
+begin(struct sim *s, uint64_t seed)
+{
+    struct sim last = *s;
+    *s = (struct sim){.batch = last.batch, .bytes = last.bytes, .verbose = last.verbose};
+    for (uint32_t i = 0; i < SIM_LOGS_MAX; i++) {
+        s->logs[i].batches = last.logs[i].batches;
+        s->logs[i].room = last.logs[i].room;
+    }
+    born(s, seed);
+}
+
 void
 sim_life(struct sim *s, uint64_t seed)
 {
-    struct sim_log *logs = s->logs;
-    uint8_t *batch = s->batch, *bytes = s->bytes;
-    struct sim_log kept[SIM_LOGS_MAX];
-    memcpy(kept, logs, sizeof kept);
-    bool verbose = s->verbose;
-    *s = (struct sim){.batch = batch, .bytes = bytes, .verbose = verbose};
-    for (uint32_t i = 0; i < SIM_LOGS_MAX; i++) {
-        s->logs[i].batches = kept[i].batches;
-        s->logs[i].room = kept[i].room;
-    }
-    born(s, seed);
+    begin(s, seed);
     int rc = sim_start(s);
     if (rc != ERR_OK && !s->excused)
         sim_fail(s, "first start: %s", err_name(rc));
     uint32_t stretches = rc == ERR_OK ? 1 + sim_below(s, LIFE_STRETCHES) : 0;
     for (uint32_t n = 0; n < stretches && stretch(s); n++)
         ;
+    gone(s);
+}
+
+/* One of the ways in which the power cut may have left the disk, in a process of its own. */
+static void
+one_way(struct sim *s, uint64_t choice, uint32_t pending)
+{
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        disk_mem_choose(s->disk, choice);
+        if (!recover(s, true))
+            sim_fail(s, "recovery refused");
+        sim_check_all(s);
+        _exit(0);
+    }
+    int status;
+    must(pid > 0 && waitpid(pid, &status, 0) == pid);
+    if (status != 0)
+        sim_fail(s, "choice %llu of %u pending", (unsigned long long)choice, pending);
+}
+
+void
+sim_life_small(struct sim *s, uint64_t seed)
+{
+    begin(s, seed);
+    s->faults = SIM_FAULT_NONE;
+    s->rounds = 1 + sim_below(s, 8);
+    s->batch_bytes_max = LIFE_SMALL_BYTES;
+    if (sim_start(s) != ERR_OK)
+        sim_fail(s, "first start");
+    disk_mem_cut_after(s->disk, 1 + sim_below(s, 100));
+    work(s);
+    disk_mem_cut_after(s->disk, 0);
+    sim_kill(s);
+    s->crashes++;
+    uint32_t pending = disk_mem_pending(s->disk);
+    for (uint64_t choice = 0; pending <= LIFE_PENDING_MAX && choice >> pending == 0; choice++)
+        one_way(s, choice, pending);
+    if (pending <= LIFE_PENDING_MAX)
+        s->recoveries += UINT64_C(1) << pending;
     gone(s);
 }

@@ -38,14 +38,17 @@ struct options {
     uint64_t first, seeds, one, mutants;
     uint32_t procs, failures_max;
     const char *file;
-    bool verbose;
+    bool small;
 };
 
 static void
-live(struct sim *s, uint64_t seed, struct counts *c)
+live(struct sim *s, uint64_t seed, bool small, struct counts *c)
 {
     alarm(LIFE_SECONDS);
-    sim_life(s, seed);
+    if (small)
+        sim_life_small(s, seed);
+    else
+        sim_life(s, seed);
     c->lives++;
     c->crashes += s->crashes;
     c->recoveries += s->recoveries;
@@ -75,7 +78,7 @@ worker_start(const struct options *o, struct worker *w, uint32_t index, uint64_t
     struct sim *s = sim_new(false);
     for (uint64_t seed = from; seed < o->first + o->seeds; seed += o->procs) {
         w[index].seed = seed;
-        live(s, seed, &w[index].counts);
+        live(s, seed, o->small, &w[index].counts);
     }
     _exit(0);
 }
@@ -89,12 +92,13 @@ seconds(void)
 }
 
 static void
-failure_print(uint64_t seed, int status)
+failure_print(const struct options *o, uint64_t seed, int status)
 {
     if (WIFSIGNALED(status))
         printf("seed %" PRIu64 ": signal %d%s\n", seed, WTERMSIG(status),
                WTERMSIG(status) == SIGALRM ? " (it never ends)" : "");
-    printf("again: build/tests/sim/store_sim --seed %" PRIu64 "\n", seed);
+    printf("again: build/tests/sim/store_sim%s --seed %" PRIu64 "\n", o->small ? " --small 1" : "",
+           seed);
 }
 
 /* Runs seeds [first, first + seeds); how many failed. */
@@ -119,7 +123,7 @@ run(const struct options *o, struct counts *total)
         if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
             continue;
         failures++;
-        failure_print(w[i].seed, status);
+        failure_print(o, w[i].seed, status);
         if (failures < o->failures_max && w[i].seed + o->procs < o->first + o->seeds) {
             pids[i] = worker_start(o, w, i, w[i].seed + o->procs);
             running++;
@@ -207,6 +211,8 @@ options_read(struct options *o, int argc, char **argv)
             o->one = n;
         else if (strcmp(argv[i], "--procs") == 0)
             o->procs = n && n <= PROCS_MAX ? (uint32_t)n : 1;
+        else if (strcmp(argv[i], "--small") == 0)
+            o->small = n != 0;
         else if (strcmp(argv[i], "--mutants") == 0)
             o->mutants = n;
         else if (strcmp(argv[i], "--mutant") == 0 && !mutant_choose(argv[i + 1]))
@@ -233,7 +239,7 @@ main(int argc, char **argv)
     }
     struct counts total = {0};
     if (o.one) {
-        live(sim_new(true), o.one, &total);
+        live(sim_new(true), o.one, o.small, &total);
         printf("ok seed %" PRIu64 "\n", o.one);
         return 0;
     }
