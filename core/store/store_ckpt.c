@@ -265,7 +265,7 @@ ckpt_write(struct store *s)
     struct ckpt_header h = {.generation = s->generation,
                             .seq = ++k->seq,
                             .lsn = k->lsn_header,
-                            .next_id = s->next_id,
+                            .next_id = k->next_id,
                             .core_count = s->config.core_count,
                             .flags = k->clean && !s->frozen ? CKPT_FLAG_CLEAN : 0,
                             .log_count = k->count};
@@ -429,6 +429,7 @@ store_ckpt_step(struct store *s)
     if (k->phase == CKPT_SYNC && sync_some(s)) {
         k->phase = CKPT_SAVE;
         k->slot = k->count = 0;
+        k->next_id = s->next_id; /* which older logs are not saved now are gone */
         k->len = CKPT_HEADER_BYTES;
         if (!ckpt_room(k, STORE_BLOCK))
             k->phase = CKPT_IDLE;

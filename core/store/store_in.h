@@ -148,6 +148,7 @@ struct read_waiter {
 enum ckpt_phase { CKPT_IDLE, CKPT_FLUSH, CKPT_SYNC, CKPT_SAVE, CKPT_DURABLE, CKPT_WRITE };
 
 struct ckpt {
+    uint64_t next_id; /* when saving began */
     enum ckpt_phase phase;
     uint64_t seq, goal, lsn, lsn_saved, began_ns;
     uint64_t lsn_done;     /* lsn of the last one that was completed */
@@ -457,6 +458,7 @@ struct replay {
     struct replay_log **logs;
     uint32_t count, room;
     uint32_t core_first; /* logs of the core being replayed begin here */
+    uint64_t new_from;   /* a log with a lower id that the checkpoint lacks was gone by then */
     uint32_t *ids;       /* hash of their ids */
     uint32_t ids_room;
     uint64_t pending_total, records, bytes;

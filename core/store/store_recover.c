@@ -186,8 +186,10 @@ static int
 core_walk(struct recover *v, uint32_t core, struct replay *r, struct journal_end *end)
 {
     struct file_bytes *f = &v->cores[core];
+    const struct file_bytes *base = f->mem ? f : &v->boot;
     store_replay_core(r, core);
-    int rc = logs_load(r, f->mem ? f : &v->boot, core, v->boot.header.core_count);
+    r->new_from = base->header.next_id;
+    int rc = logs_load(r, base, core, v->boot.header.core_count);
     if (rc != ERR_OK || (f->mem && f->header.flags & CKPT_FLAG_CLEAN))
         return rc;
     v->clean = false;

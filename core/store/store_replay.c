@@ -293,6 +293,8 @@ replay_create(struct replay *r, struct view body)
         l->log.config = read.config;
         return ERR_OK;
     }
+    if (read.id < r->new_from)
+        return ERR_OK; /* a new configuration; the log was deleted before the checkpoint */
     l = calloc(1, sizeof *l);
     if (!l)
         return ERR_LIMIT;

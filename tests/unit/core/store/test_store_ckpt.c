@@ -204,6 +204,44 @@ deleting_the_log_that_is_offline_frees_the_journal(void **state)
     fixture_end(&f);
 }
 
+/* A log offline pins the journal, so that a replay sees all records of one that is long forgotten.
+ */
+static void
+records_of_a_log_that_the_checkpoint_has_forgotten_are_passed_over(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, 21);
+    f.journal_bytes = 1 << 20;
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    struct plog *p = fixture_log(&f, 1, 0);
+    fixture_append(&f, p, 1, 900, 1, 1);
+    assert_int_equal(fixture_stop(&f), ERR_OK);
+    disk_mem_reopen(f.disk);
+    assert_int_equal(fixture_start(&f), ERR_OK); /* its creation is no record any more */
+    struct plog *other = fixture_log(&f, 2, 0);
+    fixture_append(&f, other, 1, 900, 1, 1);
+    assert_int_equal(fixture_settle(&f), ERR_OK);
+    store_offline(f.store[0], other, ERR_IO, "a test");
+    f.config.segment_bytes *= 2;
+    p = fixture_log(&f, 1, 0); /* a new configuration */
+    fixture_append(&f, p, 1, 900, 2, 2);
+    assert_int_equal(fixture_settle(&f), ERR_OK);
+    store_delete(f.store[0], p);
+    assert_int_equal(fixture_turns(&f, 200), ERR_OK);
+    assert_int_equal(f.store[0]->log_count, 1);
+    assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+    fixture_kill(&f);
+    disk_mem_restart(f.disk);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    uint8_t id[16];
+    fixture_topic(1, id);
+    assert_null(store_find(f.store[0], id, 0));
+    fixture_topic(2, id);
+    assert_int_equal(store_find(f.store[0], id, 0)->hw, 1);
+    fixture_end(&f);
+}
+
 int
 main(void)
 {
@@ -214,6 +252,7 @@ main(void)
         cmocka_unit_test(a_damaged_newest_checkpoint_is_refused_when_the_journal_has_moved_on),
         cmocka_unit_test(checkpoints_go_on_beside_a_log_that_is_offline),
         cmocka_unit_test(the_process_stops_when_the_ring_is_full_of_what_is_only_there),
+        cmocka_unit_test(records_of_a_log_that_the_checkpoint_has_forgotten_are_passed_over),
         cmocka_unit_test(deleting_the_log_that_is_offline_frees_the_journal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
