@@ -3,7 +3,9 @@
  * A segment leaves its log by a durable record (store_retain.c), its file some time later: under
  * its own name or already under PLOG_DELETED.  What lies wholly below the first segment of a log is
  * such a file.  So is what a round of compaction wrote that did not come into its place
- * (clean_run.h).  Nothing else is touched. */
+ * (clean_run.h), and a segment's file that was made ready for a large batch (store_extent.c) when
+ * no record of it was durable yet: it begins at or behind the end of the log, and no segment has
+ * its name.  Nothing else is touched. */
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/store/store_in.h"
@@ -41,13 +43,15 @@ name_offset(const char *name, const char **suffix)
 static bool
 is_leftover(const struct leftover *l, const char *name)
 {
-    const char *suffix;
+    const char *suffix = "";
     if (l->all)
         return true;
     int64_t offset = name_offset(name, &suffix);
     size_t n = strlen(name), end = sizeof CLEAN_SUFFIX_END - 1;
     if (offset >= 0 && n > end && strcmp(name + n - end, CLEAN_SUFFIX_END) == 0)
         return true;
+    if (offset >= l->log->end && !plog_segment_at(l->log, offset))
+        return strcmp(suffix, ".log") == 0;
     if (offset < 0 || l->log->segment_count == 0 || offset >= l->log->segments[0]->base)
         return false;
     return strcmp(suffix, ".log") == 0 || strcmp(suffix, ".idx") == 0 ||
@@ -93,6 +97,12 @@ clean(struct disk *disk, const struct plog *p, bool all)
         else if (!all)
             log_info("store", "removed a file that is not of its log any more path=%s start=%lld",
                      path, (long long)p->start);
+    }
+    /* Back after a power cut it might lie below an end that has moved on. */
+    if (l.count && !all && rc == ERR_OK) {
+        int64_t got =
+            store_run(disk, (struct disk_op){.kind = DISK_SYNC_DIR, .dir = p->dir, .path = l.dir});
+        rc = got < 0 ? (int)got : ERR_OK;
     }
     free(l.names);
     return rc;

@@ -54,6 +54,26 @@ files_make(struct fixture *f, struct plog *p)
 }
 
 static void
+a_file_made_ahead_of_the_end_is_removed_unless_a_segment_has_it(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct plog p;
+    files_make(&f, &p);
+    static const char *const ahead[] = {"00000000000000000020.log", "00000000000000000021.log",
+                                        "00000000000000000020.txt"};
+    for (int i = 0; i < 3; i++)
+        file_make(&f, &p, ahead[i]);
+    assert_non_null(plog_roll(&p, 20));
+    assert_int_equal(store_leftover_clean(disk_mem_port(f.disk, 0), &p), ERR_OK);
+    assert_true(there(&f, &p, ahead[0]));
+    assert_false(there(&f, &p, ahead[1]));
+    assert_true(there(&f, &p, ahead[2]));
+    plog_free(&p);
+    fixture_end(&f);
+}
+
+static void
 only_files_below_the_first_segment_are_removed(void **state)
 {
     (void)state;
@@ -102,6 +122,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_file_made_ahead_of_the_end_is_removed_unless_a_segment_has_it),
         cmocka_unit_test(only_files_below_the_first_segment_are_removed),
         cmocka_unit_test(a_deleted_log_keeps_no_file),
         cmocka_unit_test(a_log_without_a_directory_is_no_error),
