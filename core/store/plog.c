@@ -64,6 +64,7 @@ plog_facts(const struct plog *p, struct plog_facts *out)
         .log_end_offset = p->end,
         .leader_epoch = p->epoch_count ? p->epochs[p->epoch_count - 1].epoch : -1,
         .bytes = p->bytes,
+        .dir = p->dir,
     };
 }
 

@@ -38,6 +38,7 @@ struct plog_facts {
     int64_t log_end_offset;     /* next offset to be given */
     int32_t leader_epoch;       /* of the last batch, -1 when empty */
     uint64_t bytes;             /* of all segments */
+    uint8_t dir;                /* number of its data directory; 255: that is not there */
 };
 void plog_facts(const struct plog *p, struct plog_facts *out);
 

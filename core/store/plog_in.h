@@ -78,6 +78,8 @@ struct plog {
     int32_t partition;
     uint8_t dir_id[16]; /* of its data directory: all zero is the first */
     uint8_t dir;        /* the number of that (disk.h) now, or PLOG_DIR_NONE */
+    bool rescued;       /* offline, and the journal is not needed for it (store_rescue.c) */
+    bool half_swapped;  /* offline within a swap, which a start has to finish from the journal */
     uint32_t slot;
     bool used, dead;
     enum plog_state state;

@@ -169,10 +169,10 @@ store_delete(struct store *s, struct plog *p)
 {
     must(p->used && !p->dead);
     table_remove(s, p);
-    if (p->state == PLOG_OFFLINE)
+    if (p->state == PLOG_OFFLINE && !p->rescued)
         s->frozen--;
     p->dead = true;
-    store_task_cancel(p);
+    store_task_cancel(s, p);
     store_tail_abandon(s, p, true);
     list_remove(&p->changed_node);
     list_remove(&p->dir_node);
@@ -237,6 +237,9 @@ store_offline(struct store *s, struct plog *p, int error, const char *what)
     p->state = PLOG_OFFLINE;
     if (s->frozen++ == 0)
         s->ckpt.lsn_pin = s->ckpt.lsn_released;
+    s->rescue_lsn = 0;
+    s->rescue_failed = false;
+    store_dir_suspect(s, p->dir);
     store_tail_abandon(s, p, false);
     store_log_changed(s, p);
 }
@@ -334,8 +337,10 @@ logs_adopt(struct store *s, const struct store_boot *boot)
             return ERR_LIMIT;
         }
         p->dir = store_dir_find(&s->dirs, p->dir_id);
-        if (p->dir == PLOG_DIR_NONE)
+        if (p->dir == PLOG_DIR_NONE) {
             p->state = PLOG_OFFLINE;
+            p->rescued = true;
+        }
         for (uint32_t k = 0; k < p->segment_count; k++) {
             p->segments[k]->sealed = k + 1 < p->segment_count;
             p->segments[k]->allocated = p->segments[k]->written;
@@ -587,6 +592,7 @@ store_step(struct store *s, uint64_t now_ns, uint64_t *deadline_ns)
     store_retain_step(s);
     uint64_t swap = store_swap_step(s);
     store_writeback_step(s);
+    store_rescue_step(s);
     store_ckpt_step(s);
     if (!list_empty(&s->dying) && !s->ending)
         store_delete_step(s);

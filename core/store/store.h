@@ -241,6 +241,13 @@ void store_expire_producers(struct store *s, int64_t now_ms, int64_t keep_ms);
  * when a log was due there is a task for it (task.h).  Nothing is begun while one is under way. */
 bool store_clean(struct store *s, int64_t now_ms);
 
+struct store_dir_facts {
+    bool online;
+    uint64_t total_bytes, free_bytes; /* UINT64_MAX: unknown */
+};
+/* A data directory by its number.  ERR_NOT_FOUND: there are not so many. */
+must_check int store_dir_facts(const struct store *s, uint32_t dir, struct store_dir_facts *out);
+
 struct store_stats {
     uint64_t frames, frame_bytes, batch_bytes, syncs, writeback_bytes, checkpoints, cold_reads,
         segments_dropped, cache_reads, extents, extent_bytes, journal_used_bytes,

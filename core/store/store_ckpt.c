@@ -19,9 +19,9 @@
  *
  * A log that went offline has records in the journal only.  All of them are behind what was
  * released then (lsn_pin): later checkpoints say that lsn, go on saving the other logs, and release
- * nothing more. Nothing of an offline log is synced again: a second sync would lie.  The ring then
- * fills to its end, and there the process stops: the disk needs a repair, and the next start
- * replays.
+ * nothing more, until these records have been copied elsewhere (store_rescue.c).  Nothing of an
+ * offline log is synced again: a second sync would lie.  When the copy fails the ring fills to its
+ * end, and there the process stops: the disk needs a repair, and the next start replays.
  *
  * A checkpoint that finds the disk full is given up; the next one writes the same file, for the
  * other one is the last that is valid. */
@@ -410,7 +410,7 @@ store_ckpt_step(struct store *s)
     struct ckpt *k = &s->ckpt;
     if (s->ending)
         return;
-    if (s->frozen && ring_ends(s)) {
+    if (s->frozen && !s->rescuing && ring_ends(s)) {
         log_error(
             "store",
             "stopped: the journal is full and holds the only copy of records of partitions "

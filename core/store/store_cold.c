@@ -219,6 +219,8 @@ store_read_next(struct store *s, struct job *j)
     if (b->error == ERR_IO || b->error == ERR_CORRUPT)
         log_error("store", "read failed partition=%d segment=%lld position=%u error=%s",
                   j->log->partition, (long long)j->seg->base, b->good_to, err_name(b->error));
+    if (b->error == ERR_IO)
+        store_dir_suspect(s, j->dir);
     store_wake(s, b);
     if (!j->log->dead)
         store_log_changed(s, j->log);

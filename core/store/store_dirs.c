@@ -6,7 +6,10 @@
  *
  * A new log goes where it has the most room: free bytes, shared with the logs that are there. */
 #include "core/base/err.h"
+#include "core/base/log.h"
 #include "core/store/store_in.h"
+
+#include <stdio.h>
 
 void
 store_dirs_read(struct disk *disk, struct store_dirs *out)
@@ -52,4 +55,98 @@ store_dir_choose(const struct store *s)
         most = share;
     }
     return best;
+}
+
+int
+store_dir_facts(const struct store *s, uint32_t dir, struct store_dir_facts *out)
+{
+    if (dir >= s->dirs.count)
+        return ERR_NOT_FOUND;
+    struct disk_facts facts;
+    s->disk->ops->facts(s->disk->self, (uint8_t)dir, &facts);
+    *out =
+        (struct store_dir_facts){.online = s->dirs.dirs[dir].online,
+                                 .total_bytes = facts.total_bytes ? facts.total_bytes : UINT64_MAX,
+                                 .free_bytes = facts.free_bytes};
+    return ERR_OK;
+}
+
+/* ---- a directory that fails --------------------------------------------------------------------
+ * One file that fails takes its log offline; the directory is offline when a small write to a file
+ * of its own fails too.  Kafka gives up the directory at the first error; a bad sector is no reason
+ * to stop serving the other partitions of a disk. */
+
+enum { PROBE_OPEN, PROBE_WRITE, PROBE_CLOSE };
+
+static _Alignas(STORE_BLOCK) uint8_t probe_block[STORE_BLOCK]; /* zeros, only read */
+
+static void
+dir_fail(struct store *s, uint8_t dir, int error)
+{
+    s->dirs.dirs[dir].online = false;
+    log_error("store", "data directory is offline core=%u directory=%u error=%s", s->config.core,
+              dir, err_name(error));
+    if (dir == 0) {
+        s->error = ERR_IO; /* it has the journals */
+        return;
+    }
+    for (uint32_t i = 0; i < s->log_limit; i++) {
+        struct plog *p = &s->logs[i];
+        if (p->used && !p->dead && p->dir == dir)
+            store_offline(s, p, error, "data directory");
+    }
+}
+
+void
+store_probe_next(struct store *s, struct job *j)
+{
+    if (j->result < 0) {
+        s->dirs.dirs[j->dir].probing = false;
+        if (j->result != ERR_NO_SPACE)
+            dir_fail(s, j->dir, (int)j->result);
+        if (j->step != PROBE_WRITE) {
+            store_job_end(s, j);
+            return;
+        }
+        j->step = PROBE_CLOSE;
+        store_job_run(s, j, &(struct disk_op){.kind = DISK_CLOSE, .file = j->file});
+        return;
+    }
+    switch (j->step) {
+    case PROBE_OPEN:
+        j->file = (int32_t)j->result;
+        j->step = PROBE_WRITE;
+        store_job_run(s, j,
+                      &(struct disk_op){.kind = DISK_WRITE,
+                                        .flags = DISK_DURABLE,
+                                        .file = j->file,
+                                        .at = probe_block,
+                                        .len = sizeof probe_block});
+        return;
+    case PROBE_WRITE:
+        j->step = PROBE_CLOSE;
+        store_job_run(s, j, &(struct disk_op){.kind = DISK_CLOSE, .file = j->file});
+        return;
+    default:
+        s->dirs.dirs[j->dir].probing = false;
+        store_job_end(s, j);
+    }
+}
+
+void
+store_dir_suspect(struct store *s, uint8_t dir)
+{
+    if (dir == PLOG_DIR_NONE || !s->dirs.dirs[dir].online || s->dirs.dirs[dir].probing)
+        return;
+    struct job *j = store_job(s, JOB_PROBE, NULL, NULL);
+    if (!j)
+        return; /* the next error asks again */
+    s->dirs.dirs[dir].probing = true;
+    j->dir = dir;
+    j->step = PROBE_OPEN;
+    snprintf(j->path, sizeof j->path, "probe-%u", s->config.core);
+    store_job_run(s, j,
+                  &(struct disk_op){.kind = DISK_OPEN,
+                                    .path = j->path,
+                                    .flags = DISK_CREATE | DISK_WRITABLE | DISK_DIRECT});
 }

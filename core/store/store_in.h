@@ -11,6 +11,7 @@
  *   store_retain.c     log starts that move up; segments and files that go
  *   store_clean.c      which log is compacted next
  *   store_swap.c       cleaned segments take the place of others
+ *   store_rescue.c     records of logs whose directory does not work
  *   store_dirs.c       data directories; store_room.c: room on them
  *   store_txn.c        verification of transactions, markers
  *   store_read.c       locate, hold; store_cold.c: read buffers, index rebuild; store_time.c
@@ -100,6 +101,7 @@ enum job_kind {
     JOB_CKPT,
     JOB_READY,
     JOB_EXTENT,
+    JOB_PROBE,
     JOB_KINDS,
 };
 
@@ -108,6 +110,7 @@ enum { JOB_OPENED = 100 }; /* the step a job is in when its segment's file is op
 struct job {
     struct disk_op op;
     enum job_kind kind;
+    uint8_t dir; /* data directory */
     bool used, holds_file;
     uint32_t step, at;
     struct plog *log;
@@ -199,7 +202,7 @@ struct store_dirs {
     uint32_t count;
     struct {
         uint8_t id[16];
-        bool online;
+        bool online, probing;
         uint32_t logs; /* of this core */
     } dirs[DISK_DIRS_MAX];
 };
@@ -244,6 +247,9 @@ struct store {
     struct list dropping; /* segments that left: their files get the name PLOG_DELETED */
     struct list dropped;  /* ... and go, in the order of drop_ns */
     bool drop_busy;
+    uint64_t rescue_lsn; /* of a rescue that waits, and one; 0: none */
+    uint32_t rescue_number;
+    bool rescuing, rescue_failed;
     struct store_dirs dirs;
     struct room rooms[DISK_DIRS_MAX];
     uint64_t room_hits; /* results ERR_NO_SPACE */
@@ -322,7 +328,8 @@ void store_file_close(struct store *s, struct segment *seg);
 /* store_task.c: for what makes tasks.  A log has at most one. */
 void store_task_add(struct store *s, struct plog *p, struct store_task *t);
 void store_task_end(struct store *s, struct store_task *t); /* frees it */
-void store_task_cancel(struct plog *p);
+/* Asks for its end; a task that nobody has taken ends at once, with ERR_CLOSED. */
+void store_task_cancel(struct store *s, struct plog *p);
 void store_task_drop(struct store *s); /* ends those that nobody took */
 
 /* one step of each kind of job */
@@ -338,6 +345,7 @@ void store_swap_next(struct store *s, struct job *j);
 void store_ckpt_next(struct store *s, struct job *j);
 void store_ready_next(struct store *s, struct job *j);
 void store_extent_next(struct store *s, struct job *j);
+void store_probe_next(struct store *s, struct job *j);
 void store_drop_next(struct store *s, struct job *j);
 
 /* store_writeback.c, store_ckpt.c, store_delete.c: their part of a turn */
@@ -379,11 +387,15 @@ uint64_t store_room_ahead(const struct store *s, uint8_t dir);
 /* Takes room for a whole segment (preallocate); false when half of what is there is less. */
 must_check bool store_room_whole(struct store *s, uint8_t dir, uint64_t bytes);
 
+void store_rescue_step(struct store *s); /* store_rescue.c: part of a turn */
+
 /* store_dirs.c */
 void store_dirs_read(struct disk *disk, struct store_dirs *out);
 uint8_t store_dir_find(const struct store_dirs *d, const uint8_t id[16]); /* or PLOG_DIR_NONE */
 /* Where a new log goes; PLOG_DIR_NONE: nowhere now. */
 uint8_t store_dir_choose(const struct store *s);
+/* A file of it failed: is it the whole directory? */
+void store_dir_suspect(struct store *s, uint8_t dir);
 
 /* store_ckpt.c: the files.  Content: u32 count, then logs (plog_save). */
 struct ckpt_header {
@@ -452,8 +464,28 @@ struct replay_swap {
     int64_t first, limit;
 };
 
+/* store_rescue.c: a file being written; disk, generation, core and number come from the caller. */
+struct rescue_out {
+    struct disk *disk;
+    uint64_t generation, at, bytes;
+    uint32_t core, number, fill;
+    int32_t file;
+    uint8_t *mem; /* NULL: no file yet */
+};
+
+struct rescue_set {
+    struct rescue_file {
+        char name[64];
+        bool needed;
+    } * files;
+    uint32_t count;
+    bool failed;
+};
+
 struct replay {
     struct disk *disk;
+    struct rescue_out rescue;  /* of logs that are offline */
+    struct rescue_set rescued; /* files of before */
     struct store_dirs dirs;
     struct replay_log **logs;
     uint32_t count, room;
@@ -474,6 +506,9 @@ struct replay {
 must_check int store_replay_load(struct replay *r, struct cur *c);
 void store_replay_core(struct replay *r, uint32_t core); /* its records come now */
 must_check int store_replay_record(void *replay, uint64_t lsn, uint32_t kind, struct view body);
+/* The parts of an EXTENT record that its segment misses. */
+must_check int store_replay_extent_parts(struct replay *r, struct replay_log *l,
+                                         struct segment *seg, struct view body);
 /* After a dry replay of a core: looks for the extents that were noted.  *lsn_cut: the first record
  * that never counted, since its extent is torn; UINT64_MAX: none.  ERR_CORRUPT: one at or below
  * lsn_acked is damaged. */
@@ -515,5 +550,19 @@ must_check int store_replay_swaps_take(struct replay *r, const struct replay *dr
  * tells of bytes of a segment: its file may be another one already. */
 bool store_replay_doomed(struct replay *r, uint64_t log, int64_t segment_base, uint64_t lsn);
 must_check int store_replay_swap(struct replay *r, uint64_t lsn, struct view body);
+
+/* store_rescue.c */
+must_check int store_rescue_add(struct rescue_out *o, const uint8_t topic[16], int32_t partition,
+                                uint32_t kind, struct view bytes);
+/* A journal record that replay sees: kept when its log is offline. */
+must_check int store_rescue_keep(struct replay *r, uint32_t kind, struct view body);
+/* For a dry replay: rescue files have what the segments miss. */
+void store_rescue_assume(struct replay *r);
+/* Makes the file durable when rc is ERR_OK; closes it.  The first error. */
+must_check int store_rescue_end(struct rescue_out *o, int rc);
+must_check int store_rescue_find(struct disk *disk, struct rescue_set *set);
+/* Gives the logs of the present core what their files miss. */
+must_check int store_rescue_replay(struct replay *r);
+void store_rescue_tidy(struct disk *disk, const struct rescue_set *set);
 
 #endif

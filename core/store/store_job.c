@@ -22,7 +22,8 @@ store_job(struct store *s, enum job_kind kind, struct plog *p, struct segment *s
     while (s->jobs[i].used)
         i++;
     struct job *j = &s->jobs[i];
-    *j = (struct job){.kind = kind, .used = true, .log = p, .seg = seg, .file = -1};
+    *j = (struct job){
+        .kind = kind, .dir = p ? p->dir : 0, .used = true, .log = p, .seg = seg, .file = -1};
     s->jobs_used++;
     if (p)
         p->jobs++;
@@ -46,7 +47,7 @@ store_job_run(struct store *s, struct job *j, const struct disk_op *op)
 {
     j->op = *op;
     j->op.user = j;
-    j->op.dir = j->log ? j->log->dir : 0;
+    j->op.dir = j->dir;
     s->disk->ops->submit(s->disk->self, &j->op);
 }
 
@@ -234,6 +235,9 @@ next(struct store *s, struct job *j)
         return;
     case JOB_EXTENT:
         store_extent_next(s, j);
+        return;
+    case JOB_PROBE:
+        store_probe_next(s, j);
         return;
     case JOB_CLOSE:
         store_job_end(s, j);

@@ -6,6 +6,7 @@
  *   core-N/journal-NNNN    what came after, in frames of generation G
  *   log/TOPIC/PARTITION/   segments: OFFSET.log          (these two in each data directory, all
  *   stray/                 logs that nobody knows          others in the first)
+ *   rescue/                records of logs whose directory was not there
  *
  * Everything is read and checked before anything is changed.  Then the journals are replayed into
  * the segments, all is synced, and the rename of the boot checkpoint with G + 1 makes it true at
@@ -190,6 +191,10 @@ core_walk(struct recover *v, uint32_t core, struct replay *r, struct journal_end
     store_replay_core(r, core);
     r->new_from = base->header.next_id;
     int rc = logs_load(r, base, core, v->boot.header.core_count);
+    if (rc == ERR_OK && !r->dry)
+        rc = store_rescue_replay(r);
+    else if (rc == ERR_OK && v->replay.rescued.count)
+        store_rescue_assume(r);
     if (rc != ERR_OK || (f->mem && f->header.flags & CKPT_FLAG_CLEAN))
         return rc;
     v->clean = false;
@@ -427,9 +432,14 @@ dirs_make(struct recover *v)
     for (uint32_t i = 0; i < d->count; i++) {
         if (!d->dirs[i].online)
             continue;
-        int64_t got = store_run(
-            v->disk, (struct disk_op){.kind = DISK_MKDIR, .dir = (uint8_t)i, .path = "log"});
-        if (got >= 0 || got == ERR_EXISTS)
+        struct disk_op op = {.kind = DISK_MKDIR, .dir = (uint8_t)i, .path = "log"};
+        int64_t got = store_run(v->disk, op);
+        if (got == ERR_EXISTS)
+            got = ERR_OK;
+        op = (struct disk_op){.kind = DISK_SYNC_DIR, .dir = (uint8_t)i, .path = "."};
+        if (got >= 0)
+            got = store_run(v->disk, op);
+        if (got >= 0)
             continue;
         if (i == 0)
             return (int)got;
@@ -461,7 +471,12 @@ recover(struct recover *v, uint32_t core_count, uint64_t journal_bytes, struct s
     rc = dirs_make(v);
     if (rc != ERR_OK)
         return rc;
-    v->clean = there;
+    rc = store_rescue_find(v->disk, &v->replay.rescued);
+    if (rc != ERR_OK)
+        return rc;
+    v->replay.rescue =
+        (struct rescue_out){.disk = v->disk, .generation = v->boot.header.generation};
+    v->clean = there && v->replay.rescued.count == 0;
     v->cores = calloc(v->boot.header.core_count + 1, sizeof *v->cores);
     v->cuts = calloc(v->boot.header.core_count + 1, sizeof *v->cuts);
     rc = v->cores && v->cuts ? cores_replay(v) : ERR_LIMIT;
@@ -473,7 +488,11 @@ recover(struct recover *v, uint32_t core_count, uint64_t journal_bytes, struct s
             rc = store_leftover_clean(v->disk, &v->replay.logs[i]->log);
     if (rc == ERR_OK)
         rc = boot_build(v, core_count, journal_bytes, boot);
-    return rc == ERR_OK ? boot_write(v->disk, boot) : rc;
+    if (rc == ERR_OK)
+        rc = boot_write(v->disk, boot);
+    if (rc == ERR_OK)
+        store_rescue_tidy(v->disk, &v->replay.rescued);
+    return rc;
 }
 
 int

@@ -100,6 +100,8 @@ store_replay_free(struct replay *r)
     free(r->ids);
     free(r->extents);
     free(r->swaps);
+    free(r->rescue.mem);
+    free(r->rescued.files);
     *r = (struct replay){.disk = r->disk, .dirs = r->dirs};
 }
 
@@ -344,13 +346,8 @@ store_replay_place(struct replay *r, const struct replay_place *at, struct view 
     *out = NULL;
     struct replay_log *l = *log = store_replay_log(r, at->id);
     if (!l || l->log.dead)
-        return ERR_OK; /* deleted before the checkpoint, or behind it */
-    if (l->log.dir == PLOG_DIR_NONE) {
-        log_error("store",
-                  "a data directory is missing, and the journal has records for it: bring it "
-                  "back and start again");
-        return ERR_IO;
-    }
+        return ERR_OK;                          /* deleted before the checkpoint, or behind it */
+    bool offline = l->log.dir == PLOG_DIR_NONE; /* its file is not looked at */
     bool doomed = store_replay_doomed(r, at->id, at->base, at->lsn);
     if (info->base_offset < l->log.end) {
         const struct segment *now = plog_segment_of(&l->log, info->base_offset);
@@ -362,7 +359,7 @@ store_replay_place(struct replay *r, const struct replay_place *at, struct view 
         seg = plog_roll(&l->log, at->base);
     if (!seg && at->base < l->log.start && info->base_offset < l->log.start)
         return ERR_OK; /* its segment has left the log */
-    if (!seg || (at->pos > seg->written && !doomed))
+    if (!seg || (at->pos > seg->written && !doomed && !offline))
         return store_replay_misplaced(l, at->base, at->pos, at->lsn);
     int rc = replay_facts(&l->log, seg, at->pos, batch, info);
     if (rc == ERR_CORRUPT)
@@ -370,7 +367,7 @@ store_replay_place(struct replay *r, const struct replay_place *at, struct view 
     r->records++;
     if (doomed)
         seg->written = seg->bytes;
-    else
+    else if (!offline)
         *out = seg;
     return rc;
 }
@@ -417,6 +414,9 @@ int
 store_replay_record(void *replay, uint64_t lsn, uint32_t kind, struct view body)
 {
     struct replay *r = replay;
+    int kept = store_rescue_keep(r, kind, body);
+    if (kept != ERR_OK)
+        return kept;
     switch (kind) {
     case STORE_REC_BATCH:
         return replay_batch(r, lsn, body);
@@ -607,5 +607,6 @@ store_replay_finish(struct replay *r)
     if (rc == ERR_OK)
         rc = directories_finish(&f, r);
     int flushed = finish_flush(&f); /* closes files, also after an error */
+    rc = store_rescue_end(&r->rescue, rc);
     return rc != ERR_OK ? rc : flushed;
 }

@@ -78,6 +78,19 @@ part_add(struct replay *r, struct replay_log *l, struct segment *seg, uint32_t a
     return store_replay_add(r, l, seg, view_of(part.at + skip, part.len - skip));
 }
 
+/* What its record holds; the interior is in the file. */
+static int
+parts_add(struct replay *r, struct replay_log *l, struct segment *seg,
+          const struct extent_record *x)
+{
+    int rc = part_add(r, l, seg, x->pos, x->head);
+    if (rc == ERR_OK && seg->written >= x->first && seg->written < x->limit) {
+        rc = store_replay_flush(r, l);
+        seg->written = x->limit;
+    }
+    return rc == ERR_OK ? part_add(r, l, seg, x->limit, x->tail) : rc;
+}
+
 int
 store_replay_extent(struct replay *r, uint64_t lsn, struct view body)
 {
@@ -99,13 +112,17 @@ store_replay_extent(struct replay *r, uint64_t lsn, struct view body)
                                                     .first = x.first,
                                                     .bytes = x.limit - x.first,
                                                     .crc = x.crc});
-    if (rc == ERR_OK)
-        rc = part_add(r, l, seg, x.pos, x.head);
-    if (rc == ERR_OK && seg->written >= x.first && seg->written < x.limit) {
-        rc = store_replay_flush(r, l);
-        seg->written = x.limit;
-    }
-    return rc == ERR_OK ? part_add(r, l, seg, x.limit, x.tail) : rc;
+    return rc == ERR_OK ? parts_add(r, l, seg, &x) : rc;
+}
+
+int
+store_replay_extent_parts(struct replay *r, struct replay_log *l, struct segment *seg,
+                          struct view body)
+{
+    struct extent_record x;
+    struct batch_info info;
+    int rc = record_read(body, &x, &info);
+    return rc == ERR_OK ? parts_add(r, l, seg, &x) : rc;
 }
 
 int
@@ -120,8 +137,8 @@ store_replay_again(struct replay *r, uint64_t lsn, struct view body)
         return ERR_CORRUPT;
     struct replay_log *l = store_replay_log(r, id);
     struct segment *seg = l && !l->log.dead ? plog_segment_at(&l->log, base) : NULL;
-    if (!seg || seg->gaps || store_replay_doomed(r, id, base, lsn))
-        return ERR_OK; /* deleted, or gone from the log, or replaced by compaction */
+    if (!seg || seg->gaps || l->log.dir == PLOG_DIR_NONE || store_replay_doomed(r, id, base, lsn))
+        return ERR_OK; /* deleted, gone from the log, offline, or replaced by compaction */
     if (pos > seg->written || len > seg->written - pos)
         return store_replay_misplaced(l, base, pos, lsn);
     for (uint32_t i = r->extent_count; i-- > 0;) {

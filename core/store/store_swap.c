@@ -226,6 +226,7 @@ group_failed(struct store *s, int error)
     w->seg = NULL;
     w->under_way = false;
     w->unwanted = true;
+    w->log->half_swapped = true; /* the journal must keep the record */
     w->run->group++;
     if (!w->log->dead)
         store_offline(s, w->log, error, "swap of cleaned segments");

@@ -56,10 +56,17 @@ store_task_end(struct store *s, struct store_task *t)
 }
 
 void
-store_task_cancel(struct plog *p)
+store_task_cancel(struct store *s, struct plog *p)
 {
-    if (p->task)
-        atomic_store_explicit(&p->task->cancel, true, memory_order_relaxed);
+    struct store_task *t = p->task;
+    if (!t)
+        return;
+    atomic_store_explicit(&t->cancel, true, memory_order_relaxed);
+    if (list_empty(&t->node))
+        return;
+    list_remove(&t->node);
+    t->result = ERR_CLOSED;
+    t->ops->done(s, t, NULL);
 }
 
 void

@@ -68,6 +68,18 @@ sim_note_acks(struct sim *s)
     }
 }
 
+/* As the thread beside the loops does, but at once. */
+static void
+run_tasks(struct sim *s, struct store *store)
+{
+    struct store_worker w = {.disk = disk_mem_port(s->disk, DISK_MEM_PORTS - 1)};
+    struct store_task *t;
+    while (!disk_mem_is_cut(s->disk) && (t = store_task_take(store))) {
+        store_task_run(&w, t);
+        store_task_done(store, t);
+    }
+}
+
 void
 sim_turns(struct sim *s, uint32_t count)
 {
@@ -76,6 +88,7 @@ sim_turns(struct sim *s, uint32_t count)
         for (uint32_t i = 0; i < s->cores; i++) {
             uint64_t deadline, waiter;
             int rc = store_step(s->stores[i], s->now_ns, &deadline);
+            run_tasks(s, s->stores[i]);
             while (store_take_changed(s->stores[i]))
                 ;
             while (store_take_read(s->stores[i], &waiter))

@@ -115,12 +115,45 @@ without_its_directory_a_log_is_offline_and_comes_back(void **state)
     fixture_end(&f);
 }
 
+static void
+one_bad_file_takes_its_log_offline_and_a_dead_disk_all_of_its_logs(void **state)
+{
+    (void)state;
+    for (int dead = 0; dead < 2; dead++) {
+        struct fixture f;
+        begin(&f, two, 2);
+        for (uint32_t i = 0; i < 8; i++)
+            fixture_log(&f, i, 0);
+        uint32_t topic;
+        char part[PLOG_PATH_BYTES];
+        struct plog *p = log_in(&f, 1, &topic);
+        plog_path_dir(p, part);
+        if (dead)
+            disk_mem_fail_dir(f.disk, 1, ERR_IO);
+        else
+            disk_mem_fail(f.disk, part, DISK_WRITE, ERR_IO);
+        fill(&f, p, 1);
+        f.store[0]->flushing = true;
+        assert_int_equal(fixture_turns(&f, 200), ERR_OK);
+        f.store[0]->flushing = false;
+        for (uint32_t i = 0; i < 8; i++) {
+            struct plog *q = fixture_log(&f, i, 0);
+            assert_int_equal(q->state == PLOG_OFFLINE, q == p || (dead && q->dir == 1));
+        }
+        assert_int_equal(f.store[0]->dirs.dirs[1].online, !dead);
+        assert_int_equal(fixture_log(&f, 20, 0)->state, PLOG_ONLINE); /* a new one goes elsewhere */
+        assert_true(!dead || fixture_log(&f, 21, 0)->dir == 0);
+        fixture_end(&f);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(new_logs_are_shared_out_by_free_space),
         cmocka_unit_test(a_log_stays_in_its_directory_when_their_order_changes),
+        cmocka_unit_test(one_bad_file_takes_its_log_offline_and_a_dead_disk_all_of_its_logs),
         cmocka_unit_test(without_its_directory_a_log_is_offline_and_comes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,492 @@
+/* store_rescue.c: records of logs whose data directory does not work, so that they do not hold the
+ * journal.
+ *
+ * Files rescue/GENERATION-CORE-NUMBER in the first directory, records one behind the other (big
+ * endian):
+ *    0 u32 magic "SLRS"   4 u32 crc-32c of what follows, with the bytes
+ *    8 16 bytes topic id   24 i32 partition   28 u32 kind   32 u32 bytes
+ *   36 the body of a journal record of that kind: BATCH, EXTENT or AGAIN
+ * A file ends where a record is not whole: what it was to hold is then still in the journal.
+ *
+ * A log goes offline: nothing of it is appended or synced again.  When its last record is durable
+ * in the journal, a task (task.h) reads the ring back from where the last checkpoint lets a replay
+ * begin, and copies every batch of the logs that are offline.  All that such a log misses in its
+ * files lies there, whatever checkpoint comes to count.  When the file is synced the logs do not
+ * pin the journal any more.
+ *
+ * At the start a log whose directory is there takes from these files, before its journal, what its
+ * segments miss.  One whose directory is not: its batches in the journal go to one more file.  A
+ * file goes when no log that is offline is named in it, behind the boot checkpoint.
+ *
+ * I1 A batch of a log that is offline is in its segment file and synced, in the journal behind what
+ * was released, or in a rescue file.  I2 Bytes of a rescue file count only where the log knows
+ * bytes that its file does not have. */
+#include "core/base/crc32c.h"
+#include "core/base/err.h"
+#include "core/base/log.h"
+#include "core/store/store_in.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define RESCUE_MAGIC UINT32_C(0x534c5253)
+#define RESCUE_DIR   "rescue"
+
+enum {
+    RESCUE_HEADER_BYTES = 36,
+    RESCUE_BUFFER_BYTES = 1 << 20,
+    RESCUE_NAME_BYTES = 64,
+    RESCUE_TRIES_MAX = 10000
+};
+
+/* ---- writing -----------------------------------------------------------------------------------
+ */
+
+static int
+buffer_write(struct rescue_out *o)
+{
+    if (o->fill == 0)
+        return ERR_OK;
+    int64_t got = store_run(
+        o->disk,
+        (struct disk_op){
+            .kind = DISK_WRITE, .file = o->file, .at = o->mem, .len = o->fill, .offset = o->at});
+    o->at += o->fill;
+    o->fill = 0;
+    return got < 0 ? (int)got : ERR_OK;
+}
+
+static int
+bytes_put(struct rescue_out *o, const uint8_t *at, uint32_t len)
+{
+    int rc = ERR_OK;
+    while (len && rc == ERR_OK) {
+        uint32_t n = RESCUE_BUFFER_BYTES - o->fill < len ? RESCUE_BUFFER_BYTES - o->fill : len;
+        memcpy(o->mem + o->fill, at, n);
+        o->fill += n;
+        at += n;
+        len -= n;
+        if (o->fill == RESCUE_BUFFER_BYTES)
+            rc = buffer_write(o);
+    }
+    return rc;
+}
+
+/* The file is made with its first record.  A start that did not get through may have left one. */
+static int
+out_open(struct rescue_out *o)
+{
+    if (o->mem)
+        return ERR_OK;
+    char path[RESCUE_NAME_BYTES];
+    int64_t got = store_run(o->disk, (struct disk_op){.kind = DISK_MKDIR, .path = RESCUE_DIR});
+    if (got == ERR_EXISTS)
+        got = ERR_OK;
+    for (uint32_t tries = 0; got >= 0 && tries < RESCUE_TRIES_MAX; tries++) {
+        snprintf(path, sizeof path, RESCUE_DIR "/%020llu-%u-%u", (unsigned long long)o->generation,
+                 o->core, o->number++);
+        got = store_run(o->disk,
+                        (struct disk_op){.kind = DISK_OPEN,
+                                         .path = path,
+                                         .flags = DISK_CREATE | DISK_EXCLUSIVE | DISK_WRITABLE});
+        if (got != ERR_EXISTS)
+            break;
+        got = tries + 1 < RESCUE_TRIES_MAX ? ERR_OK : ERR_EXISTS;
+    }
+    if (got < 0)
+        return (int)got;
+    o->file = (int32_t)got;
+    o->mem = malloc(RESCUE_BUFFER_BYTES);
+    if (!o->mem)
+        store_run(o->disk, (struct disk_op){.kind = DISK_CLOSE, .file = o->file});
+    return o->mem ? ERR_OK : ERR_LIMIT;
+}
+
+int
+store_rescue_add(struct rescue_out *o, const uint8_t topic[16], int32_t partition, uint32_t kind,
+                 struct view bytes)
+{
+    uint8_t head[RESCUE_HEADER_BYTES];
+    set_u32(head, RESCUE_MAGIC);
+    memcpy(head + 8, topic, 16);
+    set_u32(head + 24, (uint32_t)partition);
+    set_u32(head + 28, kind);
+    set_u32(head + 32, bytes.len);
+    set_u32(head + 4, crc32c(crc32c(0, head + 8, sizeof head - 8), bytes.at, bytes.len));
+    int rc = out_open(o);
+    if (rc == ERR_OK)
+        rc = bytes_put(o, head, sizeof head);
+    if (rc == ERR_OK)
+        rc = bytes_put(o, bytes.at, bytes.len);
+    o->bytes += bytes.len;
+    return rc;
+}
+
+int
+store_rescue_end(struct rescue_out *o, int rc)
+{
+    if (!o->mem)
+        return rc;
+    if (rc == ERR_OK)
+        rc = buffer_write(o);
+    int64_t got = rc;
+    if (got >= 0)
+        got = store_run(o->disk, (struct disk_op){.kind = DISK_SYNC, .file = o->file});
+    store_run(o->disk, (struct disk_op){.kind = DISK_CLOSE, .file = o->file});
+    if (got >= 0)
+        got = store_run(o->disk, (struct disk_op){.kind = DISK_SYNC_DIR, .path = RESCUE_DIR});
+    if (got >= 0)
+        got = store_run(o->disk, (struct disk_op){.kind = DISK_SYNC_DIR, .path = "."});
+    free(o->mem);
+    o->mem = NULL;
+    return got < 0 ? (int)got : ERR_OK;
+}
+
+/* ---- at the start ------------------------------------------------------------------------------
+ */
+
+static void
+file_seen(void *user, const char *name)
+{
+    struct rescue_set *set = user;
+    struct rescue_file *more =
+        realloc(set->files, (set->count + 1) * sizeof *more); /* a handful, at the start */
+    if (!more) {
+        set->failed = true;
+        return;
+    }
+    set->files = more;
+    set->files[set->count] = (struct rescue_file){0};
+    snprintf(set->files[set->count++].name, sizeof more->name, "%s", name);
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct rescue_file *)a)->name, ((const struct rescue_file *)b)->name);
+}
+
+int
+store_rescue_find(struct disk *disk, struct rescue_set *set)
+{
+    int rc = disk->ops->list(disk->self, 0, RESCUE_DIR, file_seen, set);
+    if (rc == ERR_NOT_FOUND)
+        return ERR_OK;
+    if (set->count)
+        qsort(set->files, set->count, sizeof *set->files, by_name);
+    return set->failed ? ERR_LIMIT : rc;
+}
+
+static struct replay_log *
+log_of(const struct replay *r, const uint8_t *topic, int32_t partition, struct replay_log *last)
+{
+    if (last && store_same_log(&last->log, topic, partition))
+        return last;
+    for (uint32_t i = r->core_first; i < r->count; i++)
+        if (store_same_log(&r->logs[i]->log, topic, partition))
+            return r->logs[i];
+    return NULL;
+}
+
+static bool
+is_kept(uint32_t kind)
+{
+    return kind == STORE_REC_BATCH || kind == STORE_REC_EXTENT || kind == STORE_REC_AGAIN;
+}
+
+/* I2.  All kinds begin alike: log, segment base, position, bytes. */
+static int
+record_take(struct replay *r, struct replay_log *l, uint32_t kind, struct view body)
+{
+    struct cur c = cur_of(body);
+    cur_u64(&c); /* an id of that time */
+    int64_t base = cur_i64(&c);
+    uint32_t pos = cur_u32(&c), len = cur_u32(&c);
+    struct segment *seg = plog_segment_at(&l->log, base);
+    if (c.bad || !is_kept(kind) || !seg || len > seg->bytes || pos > seg->bytes - len ||
+        pos > seg->written || pos + len <= seg->synced)
+        return ERR_OK;
+    r->records++;
+    if (kind == STORE_REC_EXTENT)
+        return store_replay_extent_parts(r, l, seg, body);
+    struct view batch = cur_view(&c, len);
+    if (c.bad)
+        return ERR_CORRUPT;
+    if (kind == STORE_REC_AGAIN && pos + len <= seg->written)
+        return store_replay_write(r, l, seg, pos, batch);
+    if (pos + len <= seg->written)
+        return ERR_OK;
+    uint32_t skip = seg->written - pos;
+    return store_replay_add(r, l, seg, view_of(batch.at + skip, len - skip));
+}
+
+int
+store_rescue_keep(struct replay *r, uint32_t kind, struct view body)
+{
+    if (r->dry || !is_kept(kind) || body.len < STORE_BATCH_PREFIX)
+        return ERR_OK;
+    const struct replay_log *l = store_replay_log(r, get_u64(body.at));
+    if (!l || l->log.dead || l->log.dir != PLOG_DIR_NONE)
+        return ERR_OK;
+    return store_rescue_add(&r->rescue, l->log.topic, l->log.partition, kind, body);
+}
+
+void
+store_rescue_assume(struct replay *r)
+{
+    for (uint32_t i = r->core_first; i < r->count; i++)
+        for (uint32_t k = 0; k < r->logs[i]->log.segment_count; k++) {
+            struct segment *seg = r->logs[i]->log.segments[k];
+            seg->written = seg->bytes;
+        }
+}
+
+/* All records of a file in memory; stops where one is not whole. */
+static int
+file_take(struct replay *r, struct rescue_file *f, const uint8_t *at, uint64_t left)
+{
+    struct replay_log *last = NULL;
+    int rc = ERR_OK;
+    while (rc == ERR_OK && left >= RESCUE_HEADER_BYTES) {
+        uint32_t len = get_u32(at + 32);
+        uint64_t all = RESCUE_HEADER_BYTES + (uint64_t)len;
+        if (get_u32(at) != RESCUE_MAGIC || all > left ||
+            crc32c(0, at + 8, (size_t)(all - 8)) != get_u32(at + 4))
+            break;
+        struct replay_log *l = log_of(r, at + 8, (int32_t)get_u32(at + 24), last);
+        if (l && !l->log.dead && l->log.dir == PLOG_DIR_NONE)
+            f->needed = true;
+        else if (l && !l->log.dead)
+            rc = record_take(r, l, get_u32(at + 28), view_of(at + RESCUE_HEADER_BYTES, len));
+        last = l ? l : last;
+        at += all;
+        left -= all;
+    }
+    if (left && rc == ERR_OK)
+        log_warn("store", "a rescue file ends in a torn record path=" RESCUE_DIR "/%s bytes=%llu",
+                 f->name, (unsigned long long)left);
+    return rc;
+}
+
+static int
+file_replay(struct replay *r, struct rescue_file *f)
+{
+    char path[RESCUE_NAME_BYTES * 2];
+    snprintf(path, sizeof path, RESCUE_DIR "/%s", f->name);
+    int64_t got = store_run(r->disk, (struct disk_op){.kind = DISK_OPEN, .path = path});
+    if (got < 0)
+        return (int)got;
+    int32_t file = (int32_t)got;
+    got = store_run(r->disk, (struct disk_op){.kind = DISK_SIZE, .file = file});
+    uint64_t size = got < 0 ? 0 : (uint64_t)got;
+    uint8_t *mem = got < 0 ? NULL : malloc(size + 1);
+    if (got >= 0 && !mem)
+        got = ERR_LIMIT;
+    for (uint64_t at = 0; got >= 0 && at < size; at += (uint64_t)got) {
+        uint64_t n = size - at < RESCUE_BUFFER_BYTES ? size - at : RESCUE_BUFFER_BYTES;
+        got = store_run(
+            r->disk,
+            (struct disk_op){
+                .kind = DISK_READ, .file = file, .at = mem + at, .len = (uint32_t)n, .offset = at});
+        if (got == 0)
+            got = ERR_IO;
+    }
+    store_run(r->disk, (struct disk_op){.kind = DISK_CLOSE, .file = file});
+    int rc = got < 0 ? (int)got : file_take(r, f, mem, size);
+    free(mem);
+    return rc;
+}
+
+int
+store_rescue_replay(struct replay *r)
+{
+    int rc = ERR_OK;
+    for (uint32_t i = 0; i < r->rescued.count && rc == ERR_OK; i++)
+        rc = file_replay(r, &r->rescued.files[i]);
+    return rc;
+}
+
+void
+store_rescue_tidy(struct disk *disk, const struct rescue_set *set)
+{
+    for (uint32_t i = 0; i < set->count; i++) {
+        char path[RESCUE_NAME_BYTES * 2];
+        snprintf(path, sizeof path, RESCUE_DIR "/%s", set->files[i].name);
+        if (set->files[i].needed)
+            log_warn("store", "records wait for a data directory that is not there path=%s", path);
+        else
+            store_run(disk, (struct disk_op){.kind = DISK_UNLINK, .path = path});
+    }
+}
+
+/* ---- while the store runs ----------------------------------------------------------------------
+ */
+
+struct rescue_log {
+    uint64_t id, serial;
+    uint32_t slot;
+    int32_t partition;
+    uint8_t topic[16];
+};
+
+struct rescue_task {
+    struct store_task task;
+    struct journal_config config;
+    char dir[32];
+    uint64_t generation, lsn_after, lsn_limit, lsn_seen;
+    struct rescue_out out;
+    uint32_t count;
+    struct rescue_log logs[]; /* in the order of id */
+};
+
+static const struct rescue_log *
+rescue_log_of(const struct rescue_task *t, uint64_t id)
+{
+    uint32_t low = 0, high = t->count;
+    while (high > low) {
+        uint32_t mid = low + (high - low) / 2;
+        if (t->logs[mid].id == id)
+            return &t->logs[mid];
+        if (t->logs[mid].id < id)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return NULL;
+}
+
+static int
+rescue_record(void *user, uint64_t lsn, uint32_t kind, struct view body)
+{
+    struct rescue_task *t = user;
+    if (lsn > t->lsn_limit)
+        return ERR_CLOSED; /* enough */
+    t->lsn_seen = lsn;
+    if (!is_kept(kind) || body.len < STORE_BATCH_PREFIX)
+        return ERR_OK;
+    const struct rescue_log *l = rescue_log_of(t, get_u64(body.at));
+    if (!l)
+        return ERR_OK;
+    return store_rescue_add(&t->out, l->topic, l->partition, kind, body);
+}
+
+static int
+rescue_run(struct store_worker *w, struct store_task *task)
+{
+    struct rescue_task *t = (struct rescue_task *)(void *)task;
+    struct journal_end last;
+    t->out.disk = w->disk;
+    int rc =
+        journal_recover(w->disk, &t->config, t->generation, t->lsn_after, rescue_record, t, &last);
+    /* The loop goes on writing: what looks damaged behind the limit is not our business. */
+    if ((rc == ERR_CLOSED || rc == ERR_CORRUPT) && t->lsn_seen >= t->lsn_limit)
+        rc = ERR_OK;
+    if (rc == ERR_OK && t->lsn_seen < t->lsn_limit)
+        rc = ERR_CORRUPT;
+    return store_rescue_end(&t->out, rc);
+}
+
+static void
+rescue_done(struct store *s, struct store_task *task, struct plog *unused)
+{
+    (void)unused; /* the task is about many logs */
+    struct rescue_task *t = (struct rescue_task *)(void *)task;
+    s->rescuing = false;
+    s->rescue_failed = task->result != ERR_OK && task->result != ERR_CLOSED;
+    for (uint32_t i = 0; i < t->count && task->result == ERR_OK; i++) {
+        struct plog *p = &s->logs[t->logs[i].slot];
+        if (!p->used || p->dead || p->serial != t->logs[i].serial || p->rescued)
+            continue;
+        p->rescued = true;
+        s->frozen--;
+    }
+    if (task->result == ERR_OK)
+        log_info("store",
+                 "records of offline partitions are safe outside of the journal core=%u "
+                 "partitions=%u bytes=%llu",
+                 s->config.core, t->count, (unsigned long long)t->out.bytes);
+    else if (s->rescue_failed)
+        log_error("store", "records of offline partitions stay in the journal core=%u error=%s",
+                  s->config.core, err_name(task->result));
+    store_task_end(s, task);
+}
+
+static void
+rescue_free(struct store_task *task)
+{
+    free(task);
+}
+
+static const struct store_task_ops rescue_ops = {rescue_run, rescue_done, rescue_free};
+
+static int
+by_id(const void *a, const void *b)
+{
+    uint64_t x = ((const struct rescue_log *)a)->id, y = ((const struct rescue_log *)b)->id;
+    return x < y ? -1 : x > y;
+}
+
+/* Not within a swap of its segments: the journal keeps what finishes that. */
+static bool
+wants_rescue(const struct store *s, const struct plog *p)
+{
+    bool swap = p->half_swapped || (s->swap.under_way && s->swap.log == p);
+    return p->used && !p->dead && p->state == PLOG_OFFLINE && !p->rescued && !swap;
+}
+
+/* The log whose task it is; NULL: not now. */
+static struct plog *
+rescue_host(struct store *s)
+{
+    bool any = s->swap.under_way;
+    for (uint32_t i = 0; i < s->log_limit; i++) {
+        if (!wants_rescue(s, &s->logs[i]))
+            continue;
+        if (!s->logs[i].task)
+            return &s->logs[i];
+        any = true;
+        store_task_cancel(s, &s->logs[i]);
+    }
+    s->rescue_failed = !any; /* nothing to do before another one goes offline */
+    return NULL;
+}
+
+void
+store_rescue_step(struct store *s)
+{
+    if (!s->frozen || s->rescuing || s->rescue_failed || s->ending || s->flushing)
+        return;
+    if (s->rescue_lsn == 0) { /* what was appended to them must be in the journal first */
+        s->rescue_lsn = journal_last_lsn(s->journal) + 1;
+        return;
+    }
+    if (journal_durable_lsn(s->journal) + 1 < s->rescue_lsn)
+        return;
+    struct plog *host = rescue_host(s);
+    struct rescue_task *t = host ? calloc(1, sizeof *t + s->frozen * sizeof *t->logs) : NULL;
+    if (!t)
+        return;
+    t->task.ops = &rescue_ops;
+    t->config = s->journal_config;
+    memcpy(t->dir, s->dir, sizeof t->dir);
+    t->config.dir = t->dir;
+    t->generation = s->generation;
+    t->lsn_after = s->ckpt.lsn_released;
+    t->lsn_limit = s->rescue_lsn - 1;
+    t->lsn_seen = t->lsn_after;
+    t->out = (struct rescue_out){
+        .generation = s->generation, .core = s->config.core, .number = ++s->rescue_number};
+    for (uint32_t i = 0; i < s->log_limit && t->count < s->frozen; i++) {
+        const struct plog *p = &s->logs[i];
+        if (!wants_rescue(s, p))
+            continue;
+        struct rescue_log *l = &t->logs[t->count++];
+        *l = (struct rescue_log){
+            .id = p->id, .serial = p->serial, .slot = p->slot, .partition = p->partition};
+        memcpy(l->topic, p->topic, sizeof l->topic);
+    }
+    qsort(t->logs, t->count, sizeof *t->logs, by_id);
+    s->rescue_lsn = 0;
+    s->rescuing = true;
+    store_task_add(s, host, &t->task);
+}
