@@ -25,6 +25,7 @@ enum job_kind {
     JOB_HOLD,      /* map the front of a range; back when it is in memory */
     JOB_TIME,      /* ListOffsets for one partition */
     JOB_TRIM,      /* DeleteRecords for one partition; back when durable */
+    JOB_LOGDIR,    /* DescribeLogDirs for one partition */
     JOB_EPOCH,     /* OffsetForLeaderEpoch for one partition */
     JOB_MARKER,    /* end a transaction in one partition; back when that is durable */
     JOB_PRODUCERS, /* what one log knows of its producers */
@@ -39,7 +40,8 @@ struct job_ask {
     int32_t leader_epoch; /* JOB_EPOCH: the one that leads as the client sees it, -1 not told */
     int32_t epoch;        /* JOB_EPOCH: the one to be found */
     int32_t found_epoch;
-    int64_t found; /* log start; end of found_epoch */
+    int64_t found; /* log start; end of found_epoch; JOB_LOGDIR: bytes */
+    uint8_t dir;   /* JOB_LOGDIR: the data directory */
 };
 
 struct job {

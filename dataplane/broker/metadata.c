@@ -142,6 +142,17 @@ struct build {
     struct wire_i32_array here; /* the one replica of everything */
 };
 
+/* Its shard cannot serve it: the log, or its whole data directory, failed. */
+static bool
+is_offline(const struct build *b, const struct route_part *p)
+{
+    struct table_have_fact have;
+    return p->slot != UINT32_MAX &&
+           table_have_read(&region_have(b->s->region)[p->slot], &have) == ERR_OK &&
+           have.state == TABLE_FAILED &&
+           memcmp(have.topic_id, p->topic_id, sizeof p->topic_id) == 0;
+}
+
 /* False: the arena is full. */
 static bool
 add_live(struct build *b, const struct route_topic *t)
@@ -160,13 +171,15 @@ add_live(struct build *b, const struct route_topic *t)
     for (uint32_t i = 0; i < count; i++) {
         const struct route_part *p = route_part(t, (int32_t)i);
         struct wire_metadata_response_partition *to = &out->partitions.items[i];
-        bool led = p && p->leader_id >= 0;
+        bool offline = p && is_offline(b, p), led = p && p->leader_id >= 0 && !offline;
         to->error_code = led ? KERR_NONE : KERR_LEADER_NOT_AVAILABLE;
         to->partition_index = (int32_t)i;
         to->leader_id = led ? p->leader_id : -1;
         to->leader_epoch = p ? p->leader_epoch : -1;
         to->replica_nodes = b->here;
         to->isr_nodes = b->here;
+        if (offline)
+            to->offline_replicas = b->here;
     }
     b->a->topics.count++;
     return true;

@@ -11,6 +11,7 @@
 #include "dataplane/broker/epochs.h"
 #include "dataplane/broker/fetch.h"
 #include "dataplane/broker/forward.h"
+#include "dataplane/broker/logdirs.h"
 #include "dataplane/broker/markers.h"
 #include "dataplane/broker/metadata.h"
 #include "dataplane/broker/offsets.h"
@@ -39,6 +40,7 @@ static const struct req_handler handlers[] = {
     {WIRE_API_OFFSET_FOR_LEADER_EPOCH, epochs_start, asks_abandon},
     {WIRE_API_WRITE_TXN_MARKERS, markers_start, scatter_abandon},
     {WIRE_API_DESCRIBE_CONFIGS, forward_start, forward_abandon},
+    {WIRE_API_DESCRIBE_LOG_DIRS, logdirs_start, asks_abandon},
     {WIRE_API_CREATE_PARTITIONS, forward_start, forward_abandon},
     {WIRE_API_INCREMENTAL_ALTER_CONFIGS, forward_start, forward_abandon},
     {WIRE_API_DESCRIBE_CLUSTER, forward_start, forward_abandon},

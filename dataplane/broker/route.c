@@ -315,8 +315,10 @@ part_open(struct route *r, struct store *store, struct route_part *p)
                   p->partition, err_name(err));
         route_report(r, p, TABLE_FAILED);
     } else {
+        struct plog_facts facts;
+        plog_facts(p->log, &facts);
         plog_user_set(p->log, p);
-        route_report(r, p, TABLE_OPEN);
+        route_report(r, p, facts.state == PLOG_ONLINE ? TABLE_OPEN : TABLE_FAILED);
     }
     route_mark_changed(r, p);
     return ERR_OK;

@@ -11,6 +11,7 @@
 #include "dataplane/broker/asks.h"
 #include "dataplane/broker/epochs.h"
 #include "dataplane/broker/forward.h"
+#include "dataplane/broker/logdirs.h"
 #include "dataplane/broker/offsets.h"
 #include "dataplane/broker/produce.h"
 #include "dataplane/broker/producers.h"
@@ -67,6 +68,9 @@ job_carry_out(struct shard *s, struct job *j)
     case JOB_EPOCH:
         epochs_find(s, j);
         return;
+    case JOB_LOGDIR:
+        logdirs_find(s, j);
+        return;
     case JOB_PRODUCERS:
         producers_list(s, j);
         return;
@@ -95,6 +99,7 @@ job_home(struct shard *s, struct job *j)
         return;
     case JOB_TRIM:
     case JOB_EPOCH:
+    case JOB_LOGDIR:
         asks_back(s, j);
         return;
     case JOB_MARKER:

@@ -24,6 +24,7 @@ struct plog {
     uint8_t id[16];
     int32_t partition;
     bool used, changed;
+    uint8_t dir;
     void *user;
     struct plog_config config;
     enum plog_state state;
@@ -63,8 +64,9 @@ struct store {
     int hold_error;
     uint32_t span_bytes; /* of one span of a hold, 0: all in one */
     int step_error;
-    uint32_t holds;             /* not released */
-    uint64_t pin_next, pin_sum; /* every hold has a pin of its own; sum of those not released */
+    uint32_t dirs, dirs_offline; /* data directories; a bit for each that does not work */
+    uint32_t holds;              /* not released */
+    uint64_t pin_next, pin_sum;  /* every hold has a pin of its own; sum of those not released */
     uint64_t waiters[FAKE_STORE_WAITERS];
     uint32_t waiter_count;
     /* Not 0: nothing is in memory, and so many logs can be, the one that was read first goes first.
@@ -139,6 +141,16 @@ store_create(struct store *s, const uint8_t topic_id[16], int32_t partition,
     return ERR_OK;
 }
 
+int
+store_dir_facts(const struct store *s, uint32_t dir, struct store_dir_facts *out)
+{
+    if (dir >= s->dirs)
+        return ERR_NOT_FOUND;
+    *out = (struct store_dir_facts){
+        .online = !(s->dirs_offline >> dir & 1), .total_bytes = 1000, .free_bytes = 900};
+    return ERR_OK;
+}
+
 void
 store_delete(struct store *s, struct plog *p)
 {
@@ -178,7 +190,8 @@ plog_facts(const struct plog *p, struct plog_facts *out)
         .last_stable_offset = p->txn_open && p->txn_first < p->durable ? p->txn_first : p->durable,
         .log_end_offset = p->end,
         .leader_epoch = -1,
-        .bytes = p->len};
+        .bytes = p->len,
+        .dir = p->dir};
 }
 
 struct plog_epoch_end

@@ -86,6 +86,33 @@ all_topics_come_in_every_version(void **state)
     harness_free(h);
 }
 
+/* Source: Kafka: a partition whose only replica is on a failed disk has no leader. */
+static void
+a_partition_that_failed_has_no_leader_and_an_offline_replica(void **state)
+{
+    struct harness *h = harness_new(2, NULL);
+    harness_topic(h, 0, "0", 2);
+    struct client c = client_new(h, 1, 0);
+    struct table_have_fact have;
+    const struct route_part *part = route_part(route_by_row(h->shards[0].route, 0), 0);
+    struct table_have *row = &region_have(&h->region)[part->slot];
+    assert_int_equal(table_have_read(row, &have), ERR_OK);
+    have.state = TABLE_FAILED;
+    table_have_write(row, &have);
+    struct wire_metadata_response m;
+    send_meta(&c, &(struct meta_ask){.version = 12, .all = true});
+    assert_true(take_meta(&c, 12, &m));
+    for (int32_t i = 0; i < 2; i++) {
+        const struct wire_metadata_response_partition *p = &m.topics.items[0].partitions.items[i];
+        bool failed = p->partition_index == 0;
+        assert_int_equal(p->error_code, failed ? KERR_LEADER_NOT_AVAILABLE : KERR_NONE);
+        assert_int_equal(p->leader_id, failed ? -1 : 1);
+        assert_int_equal(p->offline_replicas.count, failed);
+        assert_int_equal(p->replica_nodes.count, 1);
+    }
+    harness_free(h);
+}
+
 static void
 no_topics_are_none_from_version_one_on(void **state)
 {
@@ -208,6 +235,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_topics_come_in_every_version),
+        cmocka_unit_test(a_partition_that_failed_has_no_leader_and_an_offline_replica),
         cmocka_unit_test(no_topics_are_none_from_version_one_on),
         cmocka_unit_test(named_topics_come_once_and_unknown_ones_as_errors),
         cmocka_unit_test(ids_are_found_and_unknown_ones_said),
