@@ -455,6 +455,9 @@ struct replay_log {
     struct segment *pending_seg;
     uint32_t finish_from; /* segments from this one on are cut and synced at the end */
     bool touched;
+    bool keeps_files;  /* what its files hold is not all in the journal */
+    bool ghost;        /* it is deleted later, and another log has its files by now */
+    uint64_t dead_lsn; /* of the record that deleted it */
 };
 
 /* A SWAP record that is still to come. */
@@ -494,7 +497,9 @@ struct replay {
     uint32_t *ids;       /* hash of their ids */
     uint32_t ids_room;
     uint64_t pending_total, records, bytes;
-    bool dry; /* nothing is written; extents are noted */
+    bool dry;                  /* nothing is written; extents are noted */
+    const struct replay *seen; /* what the dry replay of this core ended with; NULL: none */
+    uint64_t seen_cut;         /* records from here on did not count */
     struct replay_extent *extents;
     uint32_t extent_count, extent_room;
     uint32_t core;             /* being replayed */

@@ -166,7 +166,8 @@ static const struct disk_ops null_ops = {
 struct recover {
     struct disk *disk;
     struct file_bytes boot, *cores;
-    uint64_t *cuts; /* of each core: the first record that does not count */
+    uint64_t *cuts;      /* of each core: the first record that does not count */
+    struct replay *seen; /* of each core: what the dry replay ended with */
     struct replay replay;
     bool clean;
 };
@@ -211,16 +212,16 @@ core_walk(struct recover *v, uint32_t core, struct replay *r, struct journal_end
 static int
 core_check(struct recover *v, uint32_t core)
 {
-    struct disk none = {&null_ops, NULL};
-    struct replay r = {.disk = &none, .dirs = v->replay.dirs, .dry = true};
+    static struct disk none = {&null_ops, NULL};
+    struct replay *r = &v->seen[core];
+    *r = (struct replay){.disk = &none, .dirs = v->replay.dirs, .dry = true};
     struct journal_end end = {0};
     v->cuts[core] = UINT64_MAX;
-    int rc = core_walk(v, core, &r, &end);
+    int rc = core_walk(v, core, r, &end);
     if (rc == ERR_OK)
-        rc = store_replay_extents_check(&r, v->disk, end.lsn_acked, &v->cuts[core]);
+        rc = store_replay_extents_check(r, v->disk, end.lsn_acked, &v->cuts[core]);
     if (rc == ERR_OK)
-        rc = store_replay_swaps_take(&v->replay, &r, v->cuts[core]);
-    store_replay_free(&r);
+        rc = store_replay_swaps_take(&v->replay, r, v->cuts[core]);
     return rc;
 }
 
@@ -234,8 +235,11 @@ cores_replay(struct recover *v)
     for (uint32_t core = 0; core < count && rc == ERR_OK; core++)
         rc = core_check(v, core);
     struct journal_end end;
-    for (uint32_t core = 0; core < count && rc == ERR_OK; core++)
+    for (uint32_t core = 0; core < count && rc == ERR_OK; core++) {
+        v->replay.seen = &v->seen[core];
+        v->replay.seen_cut = v->cuts[core];
         rc = core_walk(v, core, &v->replay, &end);
+    }
     if (rc == ERR_OK && !v->clean)
         rc = store_replay_finish(&v->replay);
     return rc;
@@ -479,7 +483,8 @@ recover(struct recover *v, uint32_t core_count, uint64_t journal_bytes, struct s
     v->clean = there && v->replay.rescued.count == 0;
     v->cores = calloc(v->boot.header.core_count + 1, sizeof *v->cores);
     v->cuts = calloc(v->boot.header.core_count + 1, sizeof *v->cuts);
-    rc = v->cores && v->cuts ? cores_replay(v) : ERR_LIMIT;
+    v->seen = calloc(v->boot.header.core_count + 1, sizeof *v->seen);
+    rc = v->cores && v->cuts && v->seen ? cores_replay(v) : ERR_LIMIT;
     for (uint32_t i = 0; i < v->replay.dirs.count && rc == ERR_OK && !v->clean; i++)
         if (v->replay.dirs.dirs[i].online)
             rc = strays(v, (uint8_t)i);
@@ -509,6 +514,9 @@ store_recover(struct disk *disk, uint32_t core_count, uint64_t journal_bytes,
     int rc = recover(&v, core_count, journal_bytes, boot);
     for (uint32_t i = 0; v.cores && i < v.boot.header.core_count; i++)
         free(v.cores[i].mem);
+    for (uint32_t i = 0; v.seen && i < v.boot.header.core_count; i++)
+        store_replay_free(&v.seen[i]);
+    free(v.seen);
     free(v.cores);
     free(v.cuts);
     free(v.boot.mem);

@@ -151,7 +151,25 @@ store_replay_write(struct replay *r, struct replay_log *l, struct segment *seg, 
                    struct view bytes)
 {
     int rc = store_replay_flush(r, l);
-    return rc == ERR_OK ? file_write(r, l, seg, at, bytes) : rc;
+    return rc == ERR_OK && !l->ghost ? file_write(r, l, seg, at, bytes) : rc;
+}
+
+/* A log that was created anew has files under the same names.  With extents in them, or bytes that
+ * a checkpoint counts, they are not made again from the journal: no file of the log before is
+ * touched then.  Those cannot have come back, for the names of the new ones are durable. */
+static bool
+is_ghost(const struct replay *r, const struct replay_log *l)
+{
+    const struct replay_log *was = r->seen ? store_replay_log(r->seen, l->log.id) : NULL;
+    if (!was || !was->log.dead || was->dead_lsn >= r->seen_cut)
+        return false;
+    for (uint32_t i = 0; i < r->seen->count; i++) {
+        const struct replay_log *x = r->seen->logs[i];
+        if (x != was && x->keeps_files && (!x->log.dead || x->dead_lsn >= r->seen_cut) &&
+            x->log.dir == l->log.dir && store_same_log(&x->log, l->log.topic, l->log.partition))
+            return true;
+    }
+    return false;
 }
 
 /* Writes the gathered bytes of a log behind what its file has. */
@@ -195,7 +213,7 @@ int
 store_replay_add(struct replay *r, struct replay_log *l, struct segment *seg, struct view bytes)
 {
     int rc = ERR_OK;
-    if (r->dry) {
+    if (r->dry || l->ghost) {
         seg->written += bytes.len;
         return ERR_OK;
     }
@@ -226,12 +244,15 @@ store_replay_add(struct replay *r, struct replay_log *l, struct segment *seg, st
 
 /* Removes what a deleted log has on disk; what is not there is no error. */
 static int
-log_remove(struct replay *r, struct replay_log *l)
+log_remove(struct replay *r, struct replay_log *l, uint64_t lsn)
 {
     struct plog *p = &l->log;
     r->pending_total -= l->pending_len;
     l->pending_len = 0;
     p->dead = true;
+    l->dead_lsn = lsn;
+    if (l->ghost)
+        return ERR_OK;
     if (p->dir == PLOG_DIR_NONE)
         return ERR_OK; /* a stray when it comes back */
     char path[PLOG_PATH_BYTES];
@@ -280,7 +301,10 @@ store_replay_load(struct replay *r, struct cur *c)
     for (uint32_t i = count; i-- > 0;)
         if (l->log.segments[i]->synced < l->log.segments[i]->bytes)
             l->finish_from = i;
-    return l->log.dead ? log_remove(r, l) : ERR_OK;
+    for (uint32_t i = 0; i < count; i++)
+        l->keeps_files = l->keeps_files || l->log.segments[i]->synced > 0;
+    l->ghost = is_ghost(r, l);
+    return l->log.dead ? log_remove(r, l, 0) : ERR_OK;
 }
 
 static int
@@ -303,6 +327,7 @@ replay_create(struct replay *r, struct view body)
     plog_init(&l->log);
     store_create_read(body, &l->log);
     l->log.dir = store_dir_find(&r->dirs, l->log.dir_id);
+    l->ghost = is_ghost(r, l);
     int rc = log_add(r, l);
     if (rc != ERR_OK)
         free(l);
@@ -428,7 +453,7 @@ store_replay_record(void *replay, uint64_t lsn, uint32_t kind, struct view body)
         return replay_create(r, body);
     case STORE_REC_DELETE: {
         struct replay_log *l = body.len == 8 ? store_replay_log(r, get_u64(body.at)) : NULL;
-        return l && !l->log.dead ? log_remove(r, l) : ERR_OK;
+        return l && !l->log.dead ? log_remove(r, l, lsn) : ERR_OK;
     }
     case STORE_REC_START:
         return replay_start(r, lsn, body);

@@ -104,6 +104,7 @@ store_replay_extent(struct replay *r, uint64_t lsn, struct view body)
     int rc = store_replay_place(r, &place, x.header, &info, &l, &seg);
     if (rc != ERR_OK || !seg)
         return rc;
+    l->keeps_files = true;
     if (r->dry && seg->synced < x.limit)
         rc = extent_note(r, &(struct replay_extent){.log = l,
                                                     .base = x.base,

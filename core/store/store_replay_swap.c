@@ -142,7 +142,7 @@ store_replay_swap(struct replay *r, uint64_t lsn, struct view body)
     struct segment *seg = plog_segment_new(p, x.first);
     if (!seg)
         return ERR_LIMIT;
-    rc = files_swap(r, p, at, count, &x);
+    rc = l->ghost ? ERR_OK : files_swap(r, p, at, count, &x);
     if (rc != ERR_OK) {
         free(seg);
         return rc;

@@ -190,6 +190,30 @@ a_failing_disk_takes_the_partition_offline_and_nothing_acknowledged_is_lost(void
 }
 
 static void
+a_log_created_again_keeps_its_extents(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 60; seed < 80; seed++) {
+        struct fixture f;
+        struct plog *p = start(&f, seed);
+        append_large(&f, p, 2);
+        store_delete(f.store[0], p);
+        p = fixture_log(&f, 1, 0); /* waits until the old files are gone */
+        fixture_append(&f, p, 1, LARGE, 1, 1);
+        assert_int_equal(fixture_turns(&f, 200), ERR_OK);
+        assert_int_equal(append_large(&f, p, 2), 1);
+        assert_int_equal(append_large(&f, p, 3), 1);
+        assert_int_equal(fixture_settle(&f), ERR_OK);
+        power_cut(&f);
+        assert_int_equal(fixture_start(&f), ERR_OK);
+        p = fixture_log(&f, 1, 0);
+        assert_int_equal(p->hw, 3);
+        check_read(&f, p, 3);
+        fixture_end(&f);
+    }
+}
+
+static void
 without_a_free_job_a_large_batch_takes_the_journal(void **state)
 {
     (void)state;
@@ -256,6 +280,7 @@ main(void)
         cmocka_unit_test(a_batch_whose_write_fails_goes_through_the_journal),
         cmocka_unit_test(
             a_failing_disk_takes_the_partition_offline_and_nothing_acknowledged_is_lost),
+        cmocka_unit_test(a_log_created_again_keeps_its_extents),
         cmocka_unit_test(without_a_free_job_a_large_batch_takes_the_journal),
         cmocka_unit_test(without_a_spare_file_in_the_ring_a_large_batch_takes_the_journal),
         cmocka_unit_test(a_log_deleted_while_an_extent_is_in_flight_goes_away),
