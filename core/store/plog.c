@@ -37,11 +37,18 @@ plog_init(struct plog *p)
 }
 
 void
+plog_segment_free(struct segment *seg)
+{
+    index_free(&seg->idx);
+    sums_free(&seg->sums);
+    free(seg);
+}
+
+void
 plog_free(struct plog *p)
 {
     for (uint32_t i = 0; i < p->segment_count; i++) {
-        index_free(&p->segments[i]->idx);
-        free(p->segments[i]);
+        plog_segment_free(p->segments[i]);
     }
     free(p->segments);
     free(p->epochs);

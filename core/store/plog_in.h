@@ -8,6 +8,7 @@
 #include "core/store/plog.h"
 #include "core/store/producer.h"
 #include "core/store/stable.h"
+#include "core/store/sums.h"
 #include "core/wire/batch.h"
 
 enum {
@@ -53,6 +54,13 @@ struct segment {
     bool created, naming, named; /* file made; its directory is being, has been, synced */
     struct index idx;
     bool gaps;       /* compaction took batches out: offsets need not follow each other */
+    struct sums sums; /* of the bytes in the file; what they do not cover is not known */
+    /* Entries that Kafka's offset and time index would have, for segment.index.bytes; of what was
+     * appended by this process. */
+    uint32_t offset_entries, time_entries, since_entry;
+    int64_t entry_ts;
+    bool sidecar_busy; /* the file beside it is being written */
+    bool sidecar;    /* the file beside it is written, or is being written */
     int index_error; /* why the index cannot be rebuilt */
     int32_t file;    /* -1: not open */
     uint32_t busy;   /* jobs that use the file */
@@ -108,6 +116,7 @@ struct plog {
     uint64_t delete_lsn;
     int64_t start_next;    /* start once the record at start_lsn is durable; start: none waits */
     uint64_t start_lsn;    /* of the last START record, 0 none */
+    uint64_t jitter_seed;  /* for segment.jitter.ms */
     struct list trim_node; /* segments below start wait to leave */
     uint32_t hash_next;
     struct list changed_node, dirty_node, dir_node, dying_node;
@@ -150,6 +159,8 @@ struct segment *plog_segment_new(struct plog *p, int64_t base);
 uint32_t plog_segment_index(const struct plog *p, int64_t offset);
 /* Must a batch go to a new segment? */
 bool plog_roll_wanted(const struct plog *p, const struct batch_info *info, int64_t time_ms);
+
+void plog_segment_free(struct segment *seg);
 
 /* Notes a batch behind the last one of a segment; ERR_LIMIT without memory for its epoch. */
 int plog_note(struct plog *p, struct segment *seg, int64_t base, const struct batch_info *info,

@@ -105,9 +105,10 @@ plog_retained(struct plog *p, int64_t now_ms, bool *roll)
     for (uint32_t k = first; k < p->segment_count; k++)
         bytes += p->segments[k]->bytes;
     bool by_size = true;
+    int64_t most = plog_last_stable(p); /* an open transaction keeps its records */
     for (; i < p->segment_count; i++) {
         struct segment *seg = p->segments[i];
-        if (seg->bytes == 0 || plog_segment_limit(p, seg) > p->hw)
+        if (seg->bytes == 0 || plog_segment_limit(p, seg) > most)
             break;
         /* As in Kafka, size goes first, and age goes on where it stopped. */
         by_size = by_size && c->retention_bytes >= 0 && bytes >= limit + seg->bytes;

@@ -35,6 +35,7 @@ struct store_config {
     uint32_t extent_bytes_min; /* batches from here on go straight to their segment; 0: none */
     enum journal_sync sync;    /* how frames are made durable; AUTO needs a clock */
     const struct clock *clock; /* for store_init only; may be NULL */
+    uint64_t jitter_seed;      /* any number, other for each start: segment.jitter.ms */
     uint32_t frames_in_flight; /* K: journal writes submitted and not done, 1 to 8 */
 };
 
@@ -250,7 +251,8 @@ must_check int store_dir_facts(const struct store *s, uint32_t dir, struct store
 
 struct store_stats {
     uint64_t frames, frame_bytes, batch_bytes, syncs, writeback_bytes, checkpoints, cold_reads,
-        segments_dropped, cache_reads, extents, extent_bytes, journal_used_bytes,
+        segments_dropped, sidecars, sidecars_bad, damaged, cache_reads, extents, extent_bytes,
+        journal_used_bytes,
         journal_wait_turns;
     /* Compaction: */
     uint64_t clean_rounds, clean_bytes_read, clean_bytes_written, clean_records,

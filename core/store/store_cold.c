@@ -1,9 +1,10 @@
-/* store_cold.c: reading segment files: read buffers, who waits for them, and rebuilding an index.
+/* store_cold.c: reading segment files: read buffers, and who waits for them.
  *
- * A read buffer holds STORE_READ_BYTES of one file, from a 4 KiB boundary on, and stays as a small
- * cache until the least recently used one is needed again.  When its bytes arrive, every batch that
- * lies in it whole, from the first index entry on, is checked: offset chain, length, crc.  Damaged
- * bytes are never lent: a hold at or behind the damage gives ERR_CORRUPT. */
+ * A read buffer holds STORE_READ_BYTES of one file, from a SUMS_PIECE boundary on, and stays as a
+ * small cache until the least recently used one is needed again.  When its bytes arrive, every
+ * batch that lies in it whole, from the first index entry on, is checked: offset chain, length,
+ * crc.  Parts of batches, at both ends, are checked by the sums of their pieces, which are known
+ * whenever the index is.  Damaged bytes are never lent: a hold there gives ERR_CORRUPT. */
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/base/mutant.h"
@@ -108,7 +109,7 @@ store_buffers_busy(const struct store *s)
 int
 store_buffer_error(struct read_buffer *b, uint32_t pos)
 {
-    if (b->error == ERR_OK || pos < b->good_to)
+    if (b->error == ERR_OK || (pos >= b->good_from && pos < b->good_to))
         return ERR_OK;
     if (b->pins == 0)
         b->state = READ_FREE;
@@ -130,7 +131,7 @@ store_buffer_read(struct store *s, struct plog *p, struct segment *seg, uint32_t
     struct job *j = pick && store_job_room(s) ? store_job(s, JOB_READ, p, seg) : NULL;
     if (!j)
         return ERR_AGAIN;
-    uint32_t at = pos / STORE_BLOCK * STORE_BLOCK;
+    uint32_t at = pos / SUMS_PIECE * SUMS_PIECE;
     uint32_t len = seg->written - at < STORE_READ_BYTES ? seg->written - at : STORE_READ_BYTES;
     must(seg->written > pos);
     *pick = (struct read_buffer){.mem = pick->mem,
@@ -140,7 +141,9 @@ store_buffer_read(struct store *s, struct plog *p, struct segment *seg, uint32_t
                                  .used = ++s->tick,
                                  .segment_serial = seg->serial,
                                  .pos = at,
-                                 .len = len};
+                                 .len = len,
+                                 .run = seg->sums.run,
+                                 .summed = sums_covered(&seg->sums) == seg->written};
     j->buffer = pick;
     *out = pick;
     store_job_open(s, j);
@@ -163,34 +166,80 @@ batch_good(const struct segment *seg, uint32_t pos, int64_t base, struct view by
 }
 
 static void
-buffer_check(struct read_buffer *b, const struct segment *seg)
+batch_bad(struct store *s, struct read_buffer *b, const struct segment *seg, uint32_t pos)
 {
-    b->good_to = b->pos + b->len;
-    b->whole_to = b->pos;
+    char path[PLOG_PATH_BYTES];
+    plog_path_segment(b->log, seg->base, ".log", path);
+    log_error("store", "damaged: a segment is not what was written path=%s position=%u", path, pos);
+    b->error = ERR_CORRUPT;
+    s->stats.damaged++;
+}
+
+/* Checks the batches that lie whole in the buffer, from the first index entry on; gives where that
+ * begins.  What follows good_to is bad, or is part of a batch: whole_to. */
+static uint32_t
+batches_check(struct store *s, struct read_buffer *b, const struct segment *seg)
+{
     int64_t i = b->pos ? index_by_pos(&seg->idx, b->pos - 1) + 1 : 0;
-    if (i >= seg->idx.count)
-        return;
+    uint32_t limit = b->pos + b->len;
+    if (i >= seg->idx.count || index_get(&seg->idx, (uint32_t)i)->pos >= limit)
+        return limit;
     const struct index_entry *x = index_get(&seg->idx, (uint32_t)i);
-    uint32_t pos = x->pos, limit = b->pos + b->len;
+    uint32_t pos = x->pos;
     int64_t base = seg->base + (int64_t)x->rel;
     bool whole = true;
     while (whole && pos < limit && limit - pos >= BATCH_HEADER_BYTES) {
         struct batch_info info;
         if (!batch_good(seg, pos, base, view_of(b->mem + (pos - b->pos), limit - pos), &info,
                         &whole)) {
-            b->error = ERR_CORRUPT;
+            batch_bad(s, b, seg, pos);
             b->good_to = pos;
-            log_error(
-                "store",
-                "damaged batch in a segment partition=%d segment=%lld position=%u offset=%lld",
-                b->log->partition, (long long)seg->base, pos, (long long)base);
-            return;
+            break;
         }
         if (!whole)
-            return;
+            break;
         base = info.base_offset + info.last_offset_delta + 1;
         pos += info.bytes;
         b->whole_to = pos;
+    }
+    return x->pos;
+}
+
+/* What is outside of [first, last), where batches were checked, is not good in [from, to). */
+static void
+stretch_bad(struct read_buffer *b, uint32_t from, uint32_t to, uint32_t first, uint32_t last)
+{
+    if (from < first && b->good_from < to)
+        b->good_from = to < first ? to : first;
+    if (to > last) {
+        uint32_t good = from > last ? from : last;
+        b->good_to = b->good_to < good ? b->good_to : good;
+    }
+}
+
+/* Parts of batches, in front of `first` and behind whole_to, are checked by pieces. */
+static void
+buffer_check(struct store *s, struct read_buffer *b, const struct segment *seg)
+{
+    uint32_t limit = b->pos + b->len;
+    b->good_from = b->whole_to = b->pos;
+    b->good_to = limit;
+    uint32_t first = batches_check(s, b, seg);
+    uint32_t last = b->whole_to > first ? b->whole_to : first;
+    for (uint32_t pos = b->pos; b->summed && pos < limit; pos += SUMS_PIECE) {
+        uint32_t n = limit - pos < SUMS_PIECE ? limit - pos : SUMS_PIECE;
+        bool by_batches = pos >= first && pos + n <= last;
+        if (by_batches || sums_check(&seg->sums, pos, b->mem + (pos - b->pos), n, b->run))
+            continue;
+        batch_bad(s, b, seg, pos);
+        stretch_bad(b, pos, pos + n, first, last);
+    }
+    for (uint32_t i = 0; i < seg->sums.bad_count; i++) {
+        uint32_t from = seg->sums.bad[i].from, to = seg->sums.bad[i].to;
+        if (b->summed && from < limit && to > b->pos && (from < first || to > last)) {
+            b->error = ERR_CORRUPT; /* said when it was found */
+            stretch_bad(b, from, to, first, last);
+        }
     }
 }
 
@@ -209,13 +258,13 @@ store_read_next(struct store *s, struct job *j)
         return;
     }
     b->state = READ_READY;
-    b->good_to = b->pos;
+    b->good_from = b->good_to = b->pos;
     if (j->result < 0)
         b->error = (int)j->result;
     else if (j->result < (int64_t)b->len)
         b->error = ERR_CORRUPT; /* the file is shorter than what was written to it */
     else
-        buffer_check(b, j->seg);
+        buffer_check(s, b, j->seg);
     if (b->error == ERR_IO || b->error == ERR_CORRUPT)
         log_error("store", "read failed partition=%d segment=%lld position=%u error=%s",
                   j->log->partition, (long long)j->seg->base, b->good_to, err_name(b->error));
@@ -233,98 +282,4 @@ store_cold_forget(struct store *s, const struct plog *p)
     for (uint32_t i = 0; i < s->config.read_buffers; i++)
         if (s->buffers[i].log == p && s->buffers[i].state == READ_READY && s->buffers[i].pins == 0)
             s->buffers[i].state = READ_FREE;
-}
-
-/* ---- index -------------------------------------------------------------------------------------
- */
-
-void
-store_index_begin(struct store *s, struct plog *p, struct segment *seg)
-{
-    if (seg->indexed_from == 0 || seg->index_busy || !store_job_room(s))
-        return;
-    uint8_t *mem = aligned_alloc(STORE_BLOCK, STORE_READ_BYTES);
-    struct job *j = mem ? store_job(s, JOB_INDEX, p, seg) : NULL;
-    if (!j) {
-        free(mem);
-        return;
-    }
-    seg->index_busy = true;
-    j->mem = mem;
-    j->max_ts = INT64_MIN;
-    store_job_open(s, j);
-}
-
-static void
-index_end(struct store *s, struct job *j, int error)
-{
-    struct segment *seg = j->seg;
-    seg->index_busy = false;
-    if (error == ERR_OK) {
-        index_join(&seg->idx, &j->idx);
-        seg->indexed_from = 0;
-    } else {
-        seg->index_error = error;
-        log_error("store", "no index partition=%d segment=%lld position=%u error=%s",
-                  j->log->partition, (long long)seg->base, j->from, err_name(error));
-    }
-    index_free(&j->idx);
-    free(j->mem);
-    store_wake(s, NULL);
-    if (!j->log->dead)
-        store_log_changed(s, j->log);
-    store_job_end(s, j);
-}
-
-/* Walks the headers in the piece that was read; j->from: position of the next batch, j->len: bytes
- * of the piece, which begins at the block of j->from. */
-static int
-index_walk(struct job *j)
-{
-    struct segment *seg = j->seg;
-    uint32_t start = j->from / STORE_BLOCK * STORE_BLOCK, limit = start + j->len;
-    while (j->from < seg->indexed_from && j->from < limit &&
-           limit - j->from >= BATCH_HEADER_BYTES) {
-        struct batch_info info;
-        if (batch_header(view_of(j->mem + (j->from - start), BATCH_HEADER_BYTES), &info) !=
-                ERR_OK ||
-            info.base_offset < seg->base || info.bytes > seg->indexed_from - j->from)
-            return ERR_CORRUPT;
-        uint32_t count = j->idx.count;
-        if (count == 0 || j->from - index_get(&j->idx, count - 1)->pos >= PLOG_INDEX_SEALED / 4)
-            index_add(&j->idx, (struct index_entry){.rel = (uint32_t)(info.base_offset - seg->base),
-                                                    .pos = j->from,
-                                                    .max_ts = j->max_ts});
-        if (info.max_timestamp_ms > j->max_ts)
-            j->max_ts = info.max_timestamp_ms;
-        j->from += info.bytes;
-    }
-    return ERR_OK;
-}
-
-void
-store_index_next(struct store *s, struct job *j)
-{
-    if (j->result < 0) {
-        index_end(s, j, (int)j->result);
-        return;
-    }
-    if (j->step == READ_DATA) {
-        uint32_t before = j->from;
-        j->len = (uint32_t)j->result;
-        int rc = index_walk(j);
-        if (rc == ERR_OK && j->from == before)
-            rc = ERR_CORRUPT; /* the file ends early */
-        if (rc != ERR_OK || j->from >= j->seg->indexed_from || j->log->dead) {
-            index_end(s, j, rc);
-            return;
-        }
-    }
-    j->step = READ_DATA;
-    store_job_run(s, j,
-                  &(struct disk_op){.kind = DISK_READ,
-                                    .file = j->seg->file,
-                                    .at = j->mem,
-                                    .len = STORE_READ_BYTES,
-                                    .offset = j->from / STORE_BLOCK * STORE_BLOCK});
 }

@@ -14,6 +14,7 @@
  *   store_rescue.c     records of logs whose directory does not work
  *   store_dirs.c       data directories; store_room.c: room on them
  *   store_txn.c        verification of transactions, markers
+ *   store_index.c      the index of a segment that is not known; store_sidecar.c: files beside them
  *   store_read.c       locate, hold; store_cold.c: read buffers, index rebuild; store_time.c
  *   store_recover.c    boot; store_replay.c: journal records into segments */
 #ifndef SLUICE_STORE_STORE_IN_H
@@ -97,6 +98,7 @@ enum job_kind {
     JOB_DELETE,
     JOB_DROP,
     JOB_SWAP,
+    JOB_SIDECAR,
     JOB_CLOSE,
     JOB_CKPT,
     JOB_READY,
@@ -123,6 +125,8 @@ struct job {
     int32_t file;
     struct index idx;
     int64_t max_ts;
+    struct walk *walk; /* JOB_INDEX: store_index.c */
+    int error;         /* told at the end */
     char path[PLOG_PATH_BYTES], path_to[PLOG_PATH_BYTES];
     struct list node;
 };
@@ -134,12 +138,14 @@ struct read_buffer {
     uint8_t *mem;
     enum read_state state;
     struct plog *log;
-    uint64_t serial, used;   /* used: a tick, for the least recently used */
+    uint64_t serial, used; /* used: a tick, for the least recently used */
     uint64_t segment_serial; /* with the log's serial it names the segment */
-    uint32_t pos, len;       /* bytes of the segment */
-    uint32_t good_to;        /* batches up to this position were verified, or cannot be */
-    uint32_t whole_to;       /* the last batch boundary known in it; pos when none */
-    int error;               /* what a look at good_to gives; ERR_OK when all is good */
+    uint32_t pos, len;           /* bytes of the segment */
+    uint32_t good_from, good_to; /* bytes between them were verified, or cannot be */
+    uint32_t whole_to;           /* the last batch boundary known in it; pos when none */
+    uint32_t run;                /* crc of its last piece, when that is not whole (sums.h) */
+    bool summed;                 /* the sums of the segment covered it when it was read */
+    int error;                   /* what a look at the rest gives; ERR_OK when all is good */
     uint32_t pins;
 };
 
@@ -324,6 +330,8 @@ void store_job_open(struct store *s, struct job *j); /* then step JOB_OPENED com
 void store_job_end(struct store *s, struct job *j);
 void store_job_done(struct store *s, struct job *j); /* one operation ended */
 void store_file_close(struct store *s, struct segment *seg);
+/* The next checkpoint makes the names in the log's directory durable. */
+void store_dirs_note(struct store *s, struct plog *p);
 
 /* store_task.c: for what makes tasks.  A log has at most one. */
 void store_task_add(struct store *s, struct plog *p, struct store_task *t);
@@ -347,6 +355,7 @@ void store_ready_next(struct store *s, struct job *j);
 void store_extent_next(struct store *s, struct job *j);
 void store_probe_next(struct store *s, struct job *j);
 void store_drop_next(struct store *s, struct job *j);
+void store_sidecar_next(struct store *s, struct job *j);
 
 /* store_writeback.c, store_ckpt.c, store_delete.c: their part of a turn */
 void store_block_drop(struct store *s, struct plog *p);
@@ -419,8 +428,19 @@ int store_buffer_read(struct store *s, struct plog *p, struct segment *seg, uint
 int store_buffer_error(struct read_buffer *b, uint32_t pos);
 void store_wait(struct store *s, uint64_t waiter, struct read_buffer *b);
 void store_wake(struct store *s, const struct read_buffer *b);
-void store_index_begin(struct store *s, struct plog *p, struct segment *seg);
 void store_cold_forget(struct store *s, const struct plog *p);
+
+/* store_index.c: makes the index of a segment known, by its sidecar or by a walk. */
+void store_index_begin(struct store *s, struct plog *p, struct segment *seg);
+void store_index_walk(struct store *s, struct job *j);
+void store_index_end(struct store *s, struct job *j, int error);
+void store_index_free(struct job *j);
+
+/* store_sidecar.c: writes the sidecar of a segment that is sealed and known, if it has none; reads
+ * it for a JOB_INDEX, which then ends or goes on to walk. */
+void store_sidecar_begin(struct store *s, struct plog *p, struct segment *seg);
+void store_sidecar_load(struct store *s, struct job *j);
+void store_sidecar_loaded(struct store *s, struct job *j);
 
 /* store_read.c: the cached batch that holds an offset, or a position, of a segment; 0 none. */
 uint64_t store_tail_by_offset(const struct store *s, const struct plog *p,

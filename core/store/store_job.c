@@ -133,14 +133,20 @@ store_job_open(struct store *s, struct job *j)
     store_job_run(s, j, &(struct disk_op){.kind = DISK_MKDIR, .path = j->path});
 }
 
+void
+store_dirs_note(struct store *s, struct plog *p)
+{
+    if (p->dirs_unsynced == 0)
+        p->dirs_unsynced = 1;
+    if (!p->dead && list_empty(&p->dir_node))
+        list_push_back(&s->dirs_unsynced, &p->dir_node);
+}
+
 static void
 file_created(struct store *s, struct job *j)
 {
     j->seg->created = true;
-    if (j->log->dirs_unsynced == 0)
-        j->log->dirs_unsynced = 1;
-    if (!j->log->dead && list_empty(&j->log->dir_node))
-        list_push_back(&s->dirs_unsynced, &j->log->dir_node);
+    store_dirs_note(s, j->log);
 }
 
 /* True when the file is open, or opening failed (j->result says): the job's own steps go on. */
@@ -220,6 +226,9 @@ next(struct store *s, struct job *j)
         return;
     case JOB_DELETE:
         store_delete_next(s, j);
+        return;
+    case JOB_SIDECAR:
+        store_sidecar_next(s, j);
         return;
     case JOB_DROP:
         store_drop_next(s, j);

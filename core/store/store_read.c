@@ -136,7 +136,7 @@ find_cold(struct store *s, struct plog *p, struct segment *seg, int64_t offset,
           struct store_range *out)
 {
     int64_t i = index_by_rel(&seg->idx, (uint32_t)(offset - seg->base));
-    if (i < 0 && seg->indexed_from)
+    if (seg->indexed_from) /* without the sums of the whole file nothing of it is lent */
         return ERR_AGAIN;
     struct index_entry none = {0};
     const struct index_entry *x = i < 0 ? &none : index_get(&seg->idx, (uint32_t)i);
@@ -304,6 +304,13 @@ hold_cold(struct store *s, const struct store_range *range, struct segment *seg,
     struct plog *p = range->log;
     if (range->at >= seg->written) /* of a log offline: in the journal only */
         return ERR_IO;
+    if (seg->index_error != ERR_OK)
+        return seg->index_error;
+    if (seg->indexed_from) { /* it was found in the cache, and has left it */
+        store_index_begin(s, p, seg);
+        store_wait(s, waiter, NULL);
+        return ERR_AGAIN;
+    }
     struct read_buffer *b = store_buffer_find(s, p, seg, range->at);
     bool there = b && b->state != READ_BUSY;
     if (!b && store_buffer_read(s, p, seg, cold_start(seg, range->at), &b) != ERR_OK)

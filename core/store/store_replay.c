@@ -565,8 +565,7 @@ segments_drop(struct replay *r, struct replay_log *l)
         else if (got != ERR_NOT_FOUND)
             log_warn("store", "a file of a dropped segment stays path=%s error=%s", path,
                      err_name((int)got));
-        index_free(&seg->idx);
-        free(seg);
+        plog_segment_free(seg);
         l->finish_from -= l->finish_from > 0;
     }
     return ERR_OK;

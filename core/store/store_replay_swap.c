@@ -155,8 +155,7 @@ store_replay_swap(struct replay *r, uint64_t lsn, struct view body)
     seg->appended_ms = old[count - 1]->appended_ms;
     for (uint32_t i = 0; i < count; i++) {
         must(l->pending_len == 0 || l->pending_seg != old[i]);
-        index_free(&old[i]->idx);
-        free(old[i]);
+        plog_segment_free(old[i]);
     }
     l->touched = true;
     if (l->finish_from > at)

@@ -142,11 +142,12 @@ segments_leave(struct store *s, struct plog *p)
         struct segment *seg = plog_detach_first(p);
         list_remove(&seg->sync_node);
         index_free(&seg->idx);
+        sums_free(&seg->sums);
         s->stats.segments_dropped++;
         if (seg->created)
             list_push_back(&s->dropping, &seg->drop_node);
         else
-            free(seg);
+            plog_segment_free(seg);
     }
     list_remove(&p->trim_node);
 }
@@ -231,15 +232,12 @@ drop_end(struct store *s, struct job *j, bool gone)
     struct segment *seg = j->seg;
     struct plog *p = j->log;
     s->drop_busy = false;
-    if (!p->dead && p->state == PLOG_ONLINE && list_empty(&p->dir_node)) {
-        if (p->dirs_unsynced == 0)
-            p->dirs_unsynced = 1;
-        list_push_back(&s->dirs_unsynced, &p->dir_node);
-    }
+    if (!p->dead && p->state == PLOG_ONLINE)
+        store_dirs_note(s, p);
     if (!gone)
         dropped_add(s, seg);
     else
-        free(seg);
+        plog_segment_free(seg);
     store_job_end(s, j);
 }
 
@@ -319,12 +317,17 @@ store_retain_gather(struct store *s, struct plog *p)
 void
 store_retain_free(struct store *s)
 {
+    for (uint32_t i = 0; i < STORE_JOBS_MAX; i++)
+        if (s->jobs[i].used && s->jobs[i].kind == JOB_DROP)
+            plog_segment_free(s->jobs[i].seg);
+        else if (s->jobs[i].used &&
+                 (s->jobs[i].kind == JOB_INDEX || s->jobs[i].kind == JOB_SIDECAR))
+            store_index_free(&s->jobs[i]);
     struct list *lists[] = {&s->dropping, &s->dropped};
     for (int i = 0; i < 2; i++)
         for (struct list *n; (n = lists[i]->next) && n != lists[i];) {
             struct segment *seg = list_item(n, struct segment, drop_node);
             list_remove(n);
-            index_free(&seg->idx);
-            free(seg);
+            plog_segment_free(seg);
         }
 }

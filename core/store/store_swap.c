@@ -64,8 +64,7 @@ retired_end(struct store *s, struct segment *seg)
     list_remove(&seg->retired_node);
     s->swap.retired_count--;
     seg->log->retired--;
-    index_free(&seg->idx);
-    free(seg);
+    plog_segment_free(seg);
     return true;
 }
 
@@ -91,8 +90,7 @@ store_swap_forget(struct store *s)
     for (struct list *n; (n = list_first(&s->swap.retired));) {
         struct segment *seg = list_item(n, struct segment, retired_node);
         list_remove(n);
-        index_free(&seg->idx);
-        free(seg);
+        plog_segment_free(seg);
     }
     free(s->swap.seg);
 }
@@ -165,13 +163,25 @@ record_append(struct store *s, const struct segment *seg)
     return true;
 }
 
+/* A sidecar of an old segment that is being written could get its name after ours are gone. */
+static bool
+sidecar_written(const struct store *s)
+{
+    const struct plog *p = s->swap.log;
+    uint32_t at = plog_segment_index(p, source_of(s, 0)->base);
+    for (uint32_t i = 0; i < group_of(s)->count; i++)
+        if (p->segments[at + i]->sidecar_busy)
+            return true;
+    return false;
+}
+
 /* Appends the record, once no checkpoint is being made (I1). */
 static void
 group_begin(struct store *s)
 {
     struct plog *p = s->swap.log;
     struct clean_group *g = &s->swap.run->groups[s->swap.run->group];
-    if (s->ckpt.phase != CKPT_IDLE || s->ending)
+    if (s->ckpt.phase != CKPT_IDLE || s->ending || sidecar_written(s))
         return;
     struct segment *seg = s->swap.seg;
     if (!seg)
@@ -221,8 +231,7 @@ group_failed(struct store *s, int error)
     struct swap *w = &s->swap;
     for (uint32_t i = 0; i < w->count; i++)
         w->old[i]->busy--;
-    index_free(&w->seg->idx);
-    free(w->seg);
+    plog_segment_free(w->seg);
     w->seg = NULL;
     w->under_way = false;
     w->unwanted = true;

@@ -34,10 +34,15 @@ store_large_next(struct store *s, struct job *j)
                                         .offset = start});
         return;
     }
+    struct view batch = view_of(g->mem + (g->pos - start), g->len);
+    struct batch_info info;
     g->state = READ_READY;
     g->error = j->result < 0                                    ? (int)j->result
                : j->result < (int64_t)(g->pos - start + g->len) ? ERR_CORRUPT
-                                                                : ERR_OK;
+               : batch_header(batch, &info) != ERR_OK || info.bytes != g->len ||
+                       !batch_crc_ok(batch, &info)
+                   ? ERR_CORRUPT
+                   : ERR_OK;
     store_wake(s, NULL);
     store_job_end(s, j);
 }
@@ -108,7 +113,7 @@ batch_view(struct seek *k, uint32_t bytes, struct view *out)
     if (k->pos >= k->seg->written) /* of a log offline: in the journal only */
         return ERR_IO;
     uint32_t want = bytes ? bytes : BATCH_HEADER_BYTES;
-    if (want > STORE_READ_BYTES - STORE_BLOCK)
+    if (want > STORE_READ_BYTES - SUMS_PIECE)
         return large_view(k, want, out);
     struct read_buffer *b = store_buffer_find(s, k->p, k->seg, k->pos);
     if (b && b->state == READ_READY && store_buffer_error(b, k->pos) != ERR_OK)

@@ -174,6 +174,8 @@ write_done(struct store *s, struct job *j)
                rest);
     p->block_known = true;
     s->stats.writeback_bytes += j->len;
+    if (seg->sums.bytes == j->from)
+        sums_add(&seg->sums, j->mem + front, j->len);
     if (list_empty(&seg->sync_node))
         list_push_back(&s->unsynced, &seg->sync_node);
     advance(s, p, seg);
@@ -381,5 +383,6 @@ store_seal_next(struct store *s, struct job *j)
         seg->allocated = seg->bytes;
         index_thin(&seg->idx, PLOG_INDEX_SEALED);
         store_job_end(s, j);
+        store_sidecar_begin(s, seg->log, seg);
     }
 }

@@ -67,6 +67,8 @@ locate_error(int err)
         return KERR_OFFSET_OUT_OF_RANGE;
     case ERR_IO:
         return KERR_KAFKA_STORAGE_ERROR;
+    case ERR_CORRUPT:
+        return KERR_CORRUPT_MESSAGE;
     default:
         return KERR_UNKNOWN_SERVER_ERROR;
     }

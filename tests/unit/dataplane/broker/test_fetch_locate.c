@@ -91,7 +91,7 @@ failures_of_the_store_are_kafka_errors(void **state)
         int16_t error;
     } cases[] = {{ERR_NOT_FOUND, KERR_OFFSET_OUT_OF_RANGE},
                  {ERR_IO, KERR_KAFKA_STORAGE_ERROR},
-                 {ERR_CORRUPT, KERR_UNKNOWN_SERVER_ERROR}};
+                 {ERR_CORRUPT, KERR_CORRUPT_MESSAGE}};
     struct harness *h = two_partitions();
     fixture_append(h, 0, 0, 100);
     fixture_append(h, 0, 1, 100);

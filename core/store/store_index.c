@@ -1,0 +1,198 @@
+/* store_index.c: the index of a segment that was not written by this process, or not all of it.
+ *
+ * A sealed segment has a sidecar, which is read (store_sidecar.c).  Without one, or with a damaged
+ * one, and for the segment that was active at the last stop, the file is walked once from its first
+ * byte: headers give the index; the crc of each batch is checked; and the checksums of the pieces
+ * (sums.h) come with it, so that from then on every byte that is read can be checked.
+ *
+ * I1 w->sums covers [0, w->pos).  I2 [w->begin, w->end) is the batch that w->pos is in, or behind.
+ * The walk ends at seg->written, which may grow meanwhile; write-back goes on from there. */
+#include "core/base/crc32c.h"
+#include "core/base/err.h"
+#include "core/base/log.h"
+#include "core/store/store_in.h"
+
+#include <stdlib.h>
+
+enum { WALK_DATA = JOB_OPENED + 1 };
+
+struct walk {
+    struct sums sums;
+    uint32_t pos, begin, end, crc, want;
+};
+
+void
+store_index_begin(struct store *s, struct plog *p, struct segment *seg)
+{
+    if (seg->indexed_from == 0 || seg->index_busy || !store_job_room(s))
+        return;
+    struct job *j = store_job(s, JOB_INDEX, p, seg);
+    if (!j)
+        return;
+    seg->index_busy = true;
+    j->max_ts = INT64_MIN;
+    if (seg->sealed && !seg->sidecar)
+        store_sidecar_load(s, j);
+    else
+        store_index_walk(s, j);
+}
+
+void
+store_index_free(struct job *j)
+{
+    index_free(&j->idx);
+    if (j->walk)
+        sums_free(&j->walk->sums);
+    free(j->walk);
+    free(j->mem);
+}
+
+void
+store_index_end(struct store *s, struct job *j, int error)
+{
+    struct segment *seg = j->seg;
+    struct plog *p = j->log;
+    seg->index_busy = false;
+    if (error == ERR_OK) {
+        index_join(&seg->idx, &j->idx);
+        seg->indexed_from = 0;
+    } else {
+        seg->index_error = error;
+        log_error("store", "no index partition=%d segment=%lld position=%u error=%s", p->partition,
+                  (long long)seg->base, j->from, err_name(error));
+    }
+    store_index_free(j);
+    store_wake(s, NULL);
+    if (!p->dead)
+        store_log_changed(s, p);
+    store_job_end(s, j);
+    store_sidecar_begin(s, p, seg); /* does nothing when it has one */
+}
+
+void
+store_index_walk(struct store *s, struct job *j)
+{
+    j->walk = calloc(1, sizeof *j->walk);
+    j->mem = aligned_alloc(STORE_BLOCK, STORE_READ_BYTES);
+    if (!j->walk || !j->mem) {
+        /* Not for ever: a later read tries again. */
+        j->seg->index_busy = false;
+        store_index_free(j);
+        store_job_end(s, j);
+        return;
+    }
+    store_job_open(s, j);
+}
+
+/* Begins the batch at w->pos, whose header is there. */
+static int
+batch_begin(struct job *j, const uint8_t *at)
+{
+    const struct segment *seg = j->seg;
+    struct walk *w = j->walk;
+    struct batch_info info;
+    if (batch_header(view_of(at, BATCH_HEADER_BYTES), &info) != ERR_OK ||
+        info.base_offset < seg->base || info.bytes > seg->bytes - w->pos)
+        return ERR_CORRUPT;
+    uint32_t count = j->idx.count;
+    if (w->pos < seg->indexed_from &&
+        (count == 0 || w->pos - index_get(&j->idx, count - 1)->pos >= PLOG_INDEX_SEALED / 4))
+        index_add(&j->idx, (struct index_entry){.rel = (uint32_t)(info.base_offset - seg->base),
+                                                .pos = w->pos,
+                                                .max_ts = j->max_ts});
+    if (info.max_timestamp_ms > j->max_ts)
+        j->max_ts = info.max_timestamp_ms;
+    w->begin = w->pos;
+    w->end = w->pos + info.bytes;
+    w->want = info.crc;
+    w->crc = crc32c(0, at + BATCH_AT_ATTRIBUTES, BATCH_HEADER_BYTES - BATCH_AT_ATTRIBUTES);
+    return ERR_OK;
+}
+
+/* The batch stays where it is, and is never lent. */
+static void
+batch_bad(struct store *s, const struct job *j)
+{
+    struct walk *w = j->walk;
+    char path[PLOG_PATH_BYTES];
+    plog_path_segment(j->log, j->seg->base, ".log", path);
+    log_error("store", "damaged batch in a segment path=%s position=%u bytes=%u", path, w->begin,
+              w->end - w->begin);
+    s->stats.damaged++;
+    sums_note_bad(&w->sums, w->begin, w->end);
+}
+
+/* Goes on through the piece in memory, bytes [start, limit) of the segment. */
+static int
+walk_piece(struct store *s, struct job *j, uint32_t start, uint32_t limit)
+{
+    struct walk *w = j->walk;
+    while (w->pos < limit) {
+        const uint8_t *at = j->mem + (w->pos - start);
+        uint32_t n = BATCH_HEADER_BYTES;
+        if (w->pos == w->end) {
+            if (limit - w->pos < BATCH_HEADER_BYTES)
+                return ERR_OK;
+            if (batch_begin(j, at) != ERR_OK)
+                return ERR_CORRUPT;
+        } else {
+            n = (limit < w->end ? limit : w->end) - w->pos;
+            w->crc = crc32c(w->crc, at, n);
+        }
+        sums_add(&w->sums, at, n);
+        w->pos += n;
+        if (w->pos == w->end && w->crc != w->want)
+            batch_bad(s, j);
+    }
+    return ERR_OK;
+}
+
+static void
+walk_end(struct store *s, struct job *j)
+{
+    struct segment *seg = j->seg;
+    sums_free(&seg->sums);
+    seg->sums = j->walk->sums;
+    j->walk->sums = (struct sums){0};
+    store_index_end(s, j, ERR_OK);
+}
+
+void
+store_index_next(struct store *s, struct job *j)
+{
+    struct walk *w = j->walk;
+    if (j->step < JOB_OPENED && !w) {
+        store_sidecar_loaded(s, j);
+        return;
+    }
+    if (j->result < 0) {
+        store_index_end(s, j, (int)j->result);
+        return;
+    }
+    uint32_t start = w->pos / STORE_BLOCK * STORE_BLOCK;
+    if (j->step == WALK_DATA) {
+        uint32_t before = w->pos, written = j->seg->written;
+        uint32_t limit =
+            start + (uint32_t)j->result < written ? start + (uint32_t)j->result : written;
+        int rc = walk_piece(s, j, start, limit);
+        j->from = w->pos;
+        if (rc == ERR_OK && w->pos == before)
+            rc = ERR_CORRUPT; /* the file ends early */
+        if (rc != ERR_OK || j->log->dead) {
+            store_index_end(s, j, rc);
+            return;
+        }
+        if (w->pos == written) {
+            walk_end(s, j);
+            return;
+        }
+        start = w->pos / STORE_BLOCK * STORE_BLOCK;
+    }
+    j->step = WALK_DATA;
+    store_job_run(s, j,
+                  &(struct disk_op){.kind = DISK_READ,
+                                    .file = j->seg->file,
+                                    .at = j->mem,
+                                    .len = STORE_READ_BYTES,
+                                    .offset = start});
+}

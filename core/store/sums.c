@@ -1,0 +1,106 @@
+/* sums.c: see sums.h. */
+#include "core/store/sums.h"
+
+#include "core/base/crc32c.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void
+sums_free(struct sums *x)
+{
+    free(x->at);
+    *x = (struct sums){0};
+}
+
+static void
+lose(struct sums *x)
+{
+    sums_free(x);
+    x->lost = true;
+}
+
+/* Room for that many whole pieces. */
+static bool
+grow(struct sums *x, uint32_t count)
+{
+    uint32_t room = x->room ? x->room : 16;
+    while (room < count)
+        room *= 2;
+    if (room == x->room)
+        return true;
+    uint32_t *more = realloc(x->at, room * sizeof *more);
+    if (!more)
+        return false;
+    x->at = more;
+    x->room = room;
+    return true;
+}
+
+void
+sums_add(struct sums *x, const uint8_t *at, uint32_t len)
+{
+    if (x->lost)
+        return;
+    if (!grow(x, (uint32_t)(((uint64_t)x->bytes + len) / SUMS_PIECE))) {
+        lose(x);
+        return;
+    }
+    while (len) {
+        uint32_t n = SUMS_PIECE - x->bytes % SUMS_PIECE;
+        n = n < len ? n : len;
+        x->run = crc32c(x->run, at, n);
+        x->bytes += n;
+        at += n;
+        len -= n;
+        if (x->bytes % SUMS_PIECE == 0) {
+            x->at[x->bytes / SUMS_PIECE - 1] = x->run;
+            x->run = 0;
+        }
+    }
+}
+
+uint32_t
+sums_count(const struct sums *x)
+{
+    return x->bytes / SUMS_PIECE + (x->bytes % SUMS_PIECE != 0);
+}
+
+uint32_t
+sums_get(const struct sums *x, uint32_t i)
+{
+    must(i < sums_count(x));
+    return i < x->bytes / SUMS_PIECE ? x->at[i] : x->run;
+}
+
+bool
+sums_load(struct sums *x, uint32_t bytes, const uint32_t *crcs)
+{
+    sums_free(x);
+    uint32_t whole = bytes / SUMS_PIECE;
+    if (!grow(x, whole))
+        return false;
+    memcpy(x->at, crcs, whole * sizeof *crcs);
+    x->bytes = bytes;
+    x->run = bytes % SUMS_PIECE ? crcs[whole] : 0;
+    return true;
+}
+
+void
+sums_note_bad(struct sums *x, uint32_t from, uint32_t to)
+{
+    if (x->bad_count == SUMS_BAD_MAX) {
+        x->bad[SUMS_BAD_MAX - 1].to = to;
+        return;
+    }
+    x->bad[x->bad_count].from = from;
+    x->bad[x->bad_count++].to = to;
+}
+
+bool
+sums_check(const struct sums *x, uint32_t pos, const uint8_t *at, uint32_t len, uint32_t run)
+{
+    must(pos % SUMS_PIECE == 0 && len <= SUMS_PIECE);
+    must(pos + len <= sums_covered(x));
+    return crc32c(0, at, len) == (len == SUMS_PIECE ? sums_get(x, pos / SUMS_PIECE) : run);
+}

@@ -1,0 +1,48 @@
+/* sums.h: crc-32c of a segment in pieces of SUMS_PIECE bytes, so that any part of it can be checked
+ * without its batches: pure memory.
+ *
+ * I1 The pieces cover bytes [0, bytes); the last one may be partial, its crc so far is `run`. */
+#ifndef SLUICE_STORE_SUMS_H
+#define SLUICE_STORE_SUMS_H
+
+#include "core/base/must.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { SUMS_PIECE = 64 << 10, SUMS_BAD_MAX = 8 };
+
+struct sums {
+    uint32_t *at; /* of whole pieces */
+    uint32_t room, bytes, run;
+    /* Stretches that were bad already when they were added; the last one takes in what follows. */
+    struct {
+        uint32_t from, to;
+    } bad[SUMS_BAD_MAX];
+    uint32_t bad_count;
+    bool lost; /* no memory: covers nothing any more */
+};
+
+void sums_free(struct sums *x);
+/* Continues with the bytes that follow.  Without memory it is lost, which costs only the check. */
+void sums_add(struct sums *x, const uint8_t *at, uint32_t len);
+/* Whole pieces, and the partial one behind them. */
+uint32_t sums_count(const struct sums *x);
+uint32_t sums_get(const struct sums *x, uint32_t i);
+/* Makes it cover `bytes`, by crcs that sums_count() and sums_get() gave; false without memory. */
+must_check bool sums_load(struct sums *x, uint32_t bytes, const uint32_t *crcs);
+
+/* Notes that bytes [from, to), behind those noted before, are bad although their sums are right. */
+void sums_note_bad(struct sums *x, uint32_t from, uint32_t to);
+
+/* Checks `len` bytes from `pos` on, a piece or less: true when they are what was added.  A piece
+ * that is not whole must have ended there at some time: `run` is its crc then. */
+bool sums_check(const struct sums *x, uint32_t pos, const uint8_t *at, uint32_t len, uint32_t run);
+/* Bytes that can be checked. */
+static inline uint32_t
+sums_covered(const struct sums *x)
+{
+    return x->lost ? 0 : x->bytes;
+}
+
+#endif

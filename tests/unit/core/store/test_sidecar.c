@@ -1,0 +1,130 @@
+#include "core/store/sidecar.h"
+#include "tests/unit/core/store/store_fixture.h"
+
+#include <stdlib.h>
+
+static struct segment *
+segment_make(struct plog *p)
+{
+    static uint8_t zeros[1 << 10];
+    plog_init(p);
+    struct segment *seg = plog_roll(p, 100);
+    assert_non_null(seg);
+    struct batch_info info = {.bytes = 300 << 10, .last_offset_delta = 999};
+    assert_int_equal(plog_note(p, seg, 100, &info, 7, 5000), ERR_OK);
+    for (uint32_t i = 0; i < 5; i++)
+        index_add(&seg->idx, (struct index_entry){i * 50, i * 60000, i ? i * 10 : INT64_MIN, 0});
+    for (uint32_t i = 0; i < 300; i++)
+        sums_add(&seg->sums, zeros, sizeof zeros);
+    return seg;
+}
+
+static void
+what_was_written_is_read_back(void **state)
+{
+    (void)state;
+    struct plog p;
+    struct segment *seg = segment_make(&p);
+    struct index idx;
+    struct sums sums;
+    uint32_t bytes = sidecar_bytes(&p, seg);
+    uint8_t *at = malloc(bytes);
+    assert_non_null(at);
+    assert_int_equal(bytes % SIDECAR_BLOCK, 0);
+    sidecar_write(&p, seg, at, bytes);
+    assert_int_equal(sidecar_read(at, bytes, 100, 300 << 10, &idx, &sums), ERR_OK);
+    assert_int_equal(idx.count, 5);
+    for (uint32_t i = 0; i < 5; i++) {
+        assert_int_equal(index_get(&idx, i)->rel, i * 50);
+        assert_int_equal(index_get(&idx, i)->pos, i * 60000);
+        assert_true(index_get(&idx, i)->max_ts == (i ? i * 10 : INT64_MIN));
+    }
+    assert_int_equal(sums_covered(&sums), 300 << 10);
+    for (uint32_t i = 0; i < sums_count(&sums); i++)
+        assert_int_equal(sums_get(&sums, i), sums_get(&seg->sums, i));
+    index_free(&idx);
+    sums_free(&sums);
+    free(at);
+    plog_free(&p);
+}
+
+static void
+a_sidecar_of_another_segment_is_refused(void **state)
+{
+    (void)state;
+    struct plog p;
+    struct segment *seg = segment_make(&p);
+    struct index idx;
+    struct sums sums;
+    uint32_t bytes = sidecar_bytes(&p, seg);
+    uint8_t *at = malloc(bytes);
+    assert_non_null(at);
+    sidecar_write(&p, seg, at, bytes);
+    assert_int_equal(sidecar_read(at, bytes, 101, 300 << 10, &idx, &sums), ERR_CORRUPT);
+    assert_int_equal(sidecar_read(at, bytes, 100, 299 << 10, &idx, &sums), ERR_CORRUPT);
+    free(at);
+    plog_free(&p);
+}
+
+/* Zeros between the sections and the footer carry nothing; every other byte counts. */
+static void
+any_changed_byte_that_says_something_is_found(void **state)
+{
+    (void)state;
+    struct plog p;
+    struct segment *seg = segment_make(&p);
+    struct index idx;
+    struct sums sums;
+    uint32_t bytes = sidecar_bytes(&p, seg), found = 0;
+    uint8_t *at = malloc(bytes);
+    assert_non_null(at);
+    sidecar_write(&p, seg, at, bytes);
+    for (uint32_t i = 0; i < bytes; i++) {
+        bool zero = at[i] == 0;
+        at[i] ^= 0x55;
+        int rc = sidecar_read(at, bytes, 100, 300 << 10, &idx, &sums);
+        assert_true(rc == ERR_CORRUPT || (rc == ERR_OK && zero));
+        found += rc == ERR_CORRUPT;
+        if (rc == ERR_OK) {
+            index_free(&idx);
+            sums_free(&sums);
+        }
+        at[i] ^= 0x55;
+    }
+    assert_true(found > 5 * 16 + 5 * 4 + 12 + 48);
+    free(at);
+    plog_free(&p);
+}
+
+static void
+cut_and_random_bytes_are_refused(void **state)
+{
+    (void)state;
+    struct plog p;
+    struct segment *seg = segment_make(&p);
+    struct index idx;
+    struct sums sums;
+    uint32_t bytes = sidecar_bytes(&p, seg);
+    uint8_t *at = malloc(bytes);
+    assert_non_null(at);
+    sidecar_write(&p, seg, at, bytes);
+    for (uint32_t cut = 0; cut < bytes; cut += 7)
+        assert_int_equal(sidecar_read(at, cut, 100, 300 << 10, &idx, &sums), ERR_CORRUPT);
+    for (uint32_t i = 0; i < bytes; i++)
+        at[i] = (uint8_t)(i * 197);
+    assert_int_equal(sidecar_read(at, bytes, 100, 300 << 10, &idx, &sums), ERR_CORRUPT);
+    free(at);
+    plog_free(&p);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_written_is_read_back),
+        cmocka_unit_test(a_sidecar_of_another_segment_is_refused),
+        cmocka_unit_test(any_changed_byte_that_says_something_is_found),
+        cmocka_unit_test(cut_and_random_bytes_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,103 @@
+#include "tests/unit/core/store/store_fixture.h"
+
+static uint8_t bytes[FIXTURE_BATCH_MAX];
+
+/* Batches of so many bytes in the active segment, after a restart: nothing is cached or known. */
+static struct plog *
+cold_log(struct fixture *f, uint64_t seed, int batches, uint32_t value_bytes)
+{
+    fixture_init(f, seed);
+    f->config.segment_bytes = 16 << 20;
+    f->journal_bytes = f->cache_bytes = 4 << 20;
+    assert_int_equal(fixture_start(f), ERR_OK);
+    struct plog *p = fixture_log(f, 1, 0);
+    for (int i = 0; i < batches; i++)
+        fixture_append(f, p, 1, value_bytes, (uint64_t)i, i);
+    assert_int_equal(fixture_stop(f), ERR_OK);
+    assert_int_equal(fixture_start(f), ERR_OK);
+    return fixture_log(f, 1, 0);
+}
+
+static uint8_t *
+file_of(struct fixture *f, const struct plog *p)
+{
+    char path[PLOG_PATH_BYTES];
+    uint64_t size;
+    plog_path_segment(p, 0, ".log", path);
+    return disk_mem_bytes(f->disk, path, &size);
+}
+
+static void
+a_walk_knows_the_index_and_the_sums_of_all_that_is_written(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct store_range range;
+    struct plog *p = cold_log(&f, 1, 40, 30000);
+    struct segment *seg = p->segments[0];
+    struct sums all = {0};
+    assert_true(fixture_read(&f, p, 20, 1, bytes, &range) > 0);
+    assert_int_equal(seg->indexed_from, 0);
+    assert_int_equal(sums_covered(&seg->sums), seg->bytes);
+    sums_add(&all, file_of(&f, p), seg->bytes);
+    for (uint32_t i = 0; i < sums_count(&all); i++)
+        assert_int_equal(sums_get(&all, i), sums_get(&seg->sums, i));
+    sums_free(&all);
+    fixture_end(&f);
+}
+
+static void
+sums_go_on_with_what_is_appended_after_a_walk(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct store_range range;
+    struct plog *p = cold_log(&f, 2, 10, 3000);
+    struct segment *seg = p->segments[0];
+    assert_true(fixture_read(&f, p, 0, 1, bytes, &range) > 0);
+    for (int i = 0; i < 30; i++)
+        fixture_append(&f, p, 1, 5000, (uint64_t)i, i);
+    assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+    struct sums all = {0};
+    assert_int_equal(sums_covered(&seg->sums), seg->bytes);
+    sums_add(&all, file_of(&f, p), seg->bytes);
+    for (uint32_t i = 0; i < sums_count(&all); i++)
+        assert_int_equal(sums_get(&all, i), sums_get(&seg->sums, i));
+    sums_free(&all);
+    fixture_end(&f);
+}
+
+/* A batch larger than a read buffer cannot be checked by its own crc. */
+static void
+no_byte_of_a_damaged_large_batch_is_lent(void **state)
+{
+    (void)state;
+    for (int when = 0; when < 2; when++) {
+        struct fixture f;
+        struct store_range range;
+        struct plog *p = cold_log(&f, 3, 3, 400 << 10);
+        uint32_t batch = get_u32(file_of(&f, p) + BATCH_AT_LENGTH) + BATCH_OVERHEAD;
+        if (when) /* the walk has seen it whole */
+            assert_int_equal(fixture_read(&f, p, 1, 1, bytes, &range), batch);
+        file_of(&f, p)[batch + (300 << 10)] ^= 1;
+        for (uint32_t i = 0; i < f.read_buffers; i++)
+            f.store[0]->buffers[i].state = READ_FREE;
+        assert_int_equal(fixture_read(&f, p, 1, 1, bytes, &range), ERR_CORRUPT);
+        assert_int_equal(fixture_read(&f, p, 2, 1, bytes, &range), batch);
+        assert_int_equal(fixture_read(&f, p, 0, 1, bytes, &range), batch);
+        if (!when)
+            assert_true(f.store[0]->stats.damaged > 0);
+        fixture_end(&f);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_walk_knows_the_index_and_the_sums_of_all_that_is_written),
+        cmocka_unit_test(sums_go_on_with_what_is_appended_after_a_walk),
+        cmocka_unit_test(no_byte_of_a_damaged_large_batch_is_lent),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,186 @@
+#include "core/store/sidecar.h"
+#include "tests/unit/core/store/store_fixture.h"
+
+static uint8_t bytes[64 << 10];
+
+/* Segments of about 100 KiB; all but the last are sealed. */
+static struct plog *
+sealed_log(struct fixture *f, uint64_t seed)
+{
+    fixture_init(f, seed);
+    f->config.segment_bytes = 100 << 10;
+    assert_int_equal(fixture_start(f), ERR_OK);
+    struct plog *p = fixture_log(f, 1, 0);
+    for (int i = 0; i < 300; i++)
+        fixture_append(f, p, 1, 900, (uint64_t)i, i);
+    assert_int_equal(fixture_checkpoint(f), ERR_OK);
+    assert_int_equal(fixture_turns(f, 50), ERR_OK);
+    return p;
+}
+
+static struct plog *
+again(struct fixture *f)
+{
+    assert_int_equal(fixture_stop(f), ERR_OK);
+    assert_int_equal(fixture_start(f), ERR_OK);
+    return fixture_log(f, 1, 0);
+}
+
+static uint8_t *
+sidecar_of(struct fixture *f, struct plog *p, uint32_t i, uint64_t *size)
+{
+    char path[PLOG_PATH_BYTES];
+    plog_path_segment(p, p->segments[i]->base, ".idx", path);
+    return disk_mem_bytes(f->disk, path, size);
+}
+
+static void
+read_all(struct fixture *f, struct plog *p)
+{
+    struct store_range range;
+    for (int64_t offset = p->start; offset < p->hw; offset = range.offset_limit) {
+        assert_true(fixture_read(f, p, offset, 20000, bytes, &range) > 0);
+        assert_int_equal(get_i64(bytes), offset);
+    }
+}
+
+static void
+a_sealed_segment_has_a_sidecar_and_the_active_one_has_none(void **state)
+{
+    (void)state;
+    struct fixture f;
+    uint64_t size;
+    struct plog *p = sealed_log(&f, 1);
+    assert_true(p->segment_count > 2);
+    for (uint32_t i = 0; i + 1 < p->segment_count; i++)
+        assert_non_null(sidecar_of(&f, p, i, &size));
+    assert_null(sidecar_of(&f, p, p->segment_count - 1, &size));
+    assert_int_equal(f.store[0]->stats.sidecars, p->segment_count - 1);
+    fixture_end(&f);
+}
+
+static void
+a_sidecar_saves_the_walk_through_its_segment(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct store_range range;
+    sealed_log(&f, 2);
+    struct plog *p = again(&f);
+    uint64_t reads = disk_mem_count(f.disk, DISK_READ);
+    assert_true(fixture_read(&f, p, 50, 1, bytes, &range) > 0);
+    assert_true(disk_mem_count(f.disk, DISK_READ) - reads <= 2);
+    assert_int_equal(p->segments[0]->indexed_from, 0);
+    assert_int_equal(sums_covered(&p->segments[0]->sums), p->segments[0]->bytes);
+    read_all(&f, p);
+    fixture_end(&f);
+}
+
+static void
+a_damaged_sidecar_is_written_again(void **state)
+{
+    (void)state;
+    struct fixture f;
+    uint64_t size, sizes;
+    sealed_log(&f, 3);
+    struct plog *p = again(&f);
+    uint8_t copy[SIDECAR_BLOCK];
+    uint8_t *at = sidecar_of(&f, p, 0, &size);
+    assert_int_equal(size, sizeof copy);
+    memcpy(copy, at, size);
+    at[3] ^= 1;
+    read_all(&f, p);
+    assert_int_equal(f.store[0]->stats.sidecars_bad, 1);
+    assert_int_equal(fixture_turns(&f, 50), ERR_OK);
+    at = sidecar_of(&f, p, 0, &sizes);
+    assert_int_equal(get_u32(at + size - 4), get_u32(copy + size - 4));
+    p = again(&f);
+    read_all(&f, p);
+    assert_int_equal(f.store[0]->stats.sidecars_bad, 0);
+    fixture_end(&f);
+}
+
+static void
+a_missing_sidecar_is_written_again(void **state)
+{
+    (void)state;
+    struct fixture f;
+    uint64_t size;
+    char path[PLOG_PATH_BYTES];
+    sealed_log(&f, 4);
+    struct plog *p = again(&f);
+    plog_path_segment(p, 0, ".idx", path);
+    assert_int_equal(
+        store_run(disk_mem_port(f.disk, 0), (struct disk_op){.kind = DISK_UNLINK, .path = path}),
+        0);
+    read_all(&f, p);
+    assert_int_equal(fixture_turns(&f, 50), ERR_OK);
+    assert_non_null(sidecar_of(&f, p, 0, &size));
+    assert_int_equal(f.store[0]->stats.sidecars_bad, 0);
+    fixture_end(&f);
+}
+
+static void
+a_sidecar_that_cannot_be_written_harms_nothing(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, 5);
+    f.config.segment_bytes = 100 << 10;
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    disk_mem_fail(f.disk, ".idx", DISK_WRITE, ERR_IO);
+    struct plog *p = fixture_log(&f, 1, 0);
+    for (int i = 0; i < 300; i++)
+        fixture_append(&f, p, 1, 900, (uint64_t)i, i);
+    assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+    assert_int_equal(fixture_turns(&f, 50), ERR_OK);
+    assert_int_equal(p->state, PLOG_ONLINE);
+    p = again(&f);
+    read_all(&f, p);
+    assert_int_equal(p->state, PLOG_ONLINE);
+    fixture_end(&f);
+}
+
+static void
+a_torn_sidecar_is_never_believed(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 120; seed++) {
+        struct fixture f;
+        fixture_init(&f, seed);
+        f.config.segment_bytes = 20 << 10;
+        assert_int_equal(fixture_start(&f), ERR_OK);
+        struct plog *p = fixture_log(&f, 1, 0);
+        disk_mem_cut_after(f.disk, 20 + seed);
+        for (int i = 0; i < 60 && !disk_mem_is_cut(f.disk); i++) {
+            struct store_appended out;
+            struct batch_info info;
+            uint32_t n = fixture_batch(f.batch, 1, 900, (uint64_t)i, i, &info);
+            int rc = store_append(f.store[0], p, &info, view_of(f.batch, n), 3, i, &out);
+            assert_true(rc == KERR_NONE || rc == ERR_AGAIN);
+            f.now_ns += CLOCK_NS_PER_S / 4;
+            fixture_turns(&f, 4);
+        }
+        disk_mem_cut_after(f.disk, 0);
+        fixture_kill(&f);
+        disk_mem_restart(f.disk);
+        disk_mem_cut_after(f.disk, UINT64_MAX);
+        assert_int_equal(fixture_start(&f), ERR_OK);
+        read_all(&f, fixture_log(&f, 1, 0));
+        fixture_end(&f);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_sealed_segment_has_a_sidecar_and_the_active_one_has_none),
+        cmocka_unit_test(a_sidecar_saves_the_walk_through_its_segment),
+        cmocka_unit_test(a_damaged_sidecar_is_written_again),
+        cmocka_unit_test(a_missing_sidecar_is_written_again),
+        cmocka_unit_test(a_sidecar_that_cannot_be_written_harms_nothing),
+        cmocka_unit_test(a_torn_sidecar_is_never_believed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
