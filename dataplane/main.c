@@ -210,6 +210,8 @@ store_open(struct data_shard *d, struct store **out)
 {
     const struct conf *c = &d->data->conf;
     const struct clock clock = uring_clock(d->uring);
+    uint64_t seed;
+    memcpy(&seed, d->data->region.header->boot_id, sizeof seed);
     struct store_config config = {
         .core = d->number,
         .core_count = d->data->shard_count,
@@ -221,6 +223,7 @@ store_open(struct data_shard *d, struct store **out)
         .sync = (enum journal_sync)conf_number(c, CONF_JOURNAL_SYNC),
         .clock = &clock,
         .frames_in_flight = DATA_FRAMES_IN_FLIGHT,
+        .jitter_seed = seed,
     };
     d->disk = uring_disk(d->uring);
     die_if(store_init(&config, &d->disk, d->data->boot, out), "storage of a shard");

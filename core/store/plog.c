@@ -18,6 +18,8 @@ enum {
     PLOG_FIXED_BYTES = 8 + 16 + 4 + 1 + 16 + PLOG_CONFIG_BYTES + 8 + 8 + 8 + 4 + 4,
     PLOG_EPOCH_BYTES = 12,
     PLOG_SEGMENT_BYTES = 41,
+    PLOG_OFFSET_ENTRY = 8,
+    PLOG_TIME_ENTRY = 12,
     PLOG_FLAG_DELETED = 1,
     PLOG_FLAG_GAPS = 1
 };
@@ -142,7 +144,7 @@ plog_segment_new(struct plog *p, int64_t base)
     seg->serial = ++p->next_segment_serial;
     seg->base = base;
     seg->file = -1;
-    seg->max_ts = seg->first_ts = seg->appended_ms = INT64_MIN;
+    seg->max_ts = seg->first_ts = seg->appended_ms = seg->entry_ts = INT64_MIN;
     list_init(&seg->open_node);
     list_init(&seg->sync_node);
     list_init(&seg->drop_node);
@@ -193,6 +195,26 @@ plog_cleaned(struct plog *p, int64_t to)
     stable_trim(&p->stable, to);
 }
 
+/* What a segment takes off its largest age: the same whenever it is asked for. */
+static int64_t
+jitter_ms(const struct plog *p, const struct segment *seg, int64_t most_ms)
+{
+    int64_t most = p->config.segment_jitter_ms < most_ms ? p->config.segment_jitter_ms : most_ms;
+    uint64_t x = p->jitter_seed + (uint64_t)seg->base * UINT64_C(0x9e3779b97f4a7c15);
+    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+    return most > 0 ? (int64_t)((x ^ x >> 31) % (uint64_t)most) : 0;
+}
+
+/* Source: Kafka OffsetIndex, TimeIndex.isFull. */
+static bool
+indexes_full(const struct plog *p, const struct segment *seg)
+{
+    uint32_t bytes = p->config.segment_index_bytes;
+    return bytes && (seg->offset_entries >= bytes / PLOG_OFFSET_ENTRY ||
+                     seg->time_entries + 1 >= bytes / PLOG_TIME_ENTRY);
+}
+
 bool
 plog_roll_wanted(const struct plog *p, const struct batch_info *info, int64_t time_ms)
 {
@@ -206,11 +228,13 @@ plog_roll_wanted(const struct plog *p, const struct batch_info *info, int64_t ti
         return true;
     if (p->end - seg->base > INT32_MAX - (int64_t)info->last_offset_delta)
         return true;
+    if (indexes_full(p, seg))
+        return true;
     int64_t most_ms = p->config.segment_ms, lag_ms = p->config.max_compaction_lag_ms;
     if (p->config.cleanup_compact && lag_ms > 0 && lag_ms < most_ms)
         most_ms = lag_ms; /* else the active segment would never be compacted in time */
     return most_ms > 0 && seg->first_ts >= 0 && time_ms > seg->first_ts &&
-           time_ms - seg->first_ts > most_ms;
+           time_ms - seg->first_ts > most_ms - jitter_ms(p, seg, most_ms);
 }
 
 static int
@@ -231,6 +255,20 @@ note_epoch(struct plog *p, int32_t epoch, int64_t start)
     return ERR_OK;
 }
 
+/* Source: Kafka LogSegment.append. */
+static void
+note_entries(const struct plog *p, struct segment *seg, uint32_t bytes)
+{
+    if (seg->since_entry > p->config.index_interval_bytes) {
+        seg->offset_entries++;
+        if (seg->max_ts > seg->entry_ts)
+            seg->time_entries++;
+        seg->entry_ts = seg->max_ts;
+        seg->since_entry = 0;
+    }
+    seg->since_entry += bytes;
+}
+
 int
 plog_note(struct plog *p, struct segment *seg, int64_t base, const struct batch_info *info,
           int32_t leader_epoch, int64_t max_ts)
@@ -240,6 +278,7 @@ plog_note(struct plog *p, struct segment *seg, int64_t base, const struct batch_
         seg->first_ts = max_ts;
     if (max_ts > seg->max_ts)
         seg->max_ts = max_ts;
+    note_entries(p, seg, info->bytes);
     seg->bytes += info->bytes;
     p->bytes += info->bytes;
     p->end = base + info->last_offset_delta + 1;

@@ -53,17 +53,17 @@ struct segment {
     bool index_busy, sealed;     /* sealed: cut to length and synced */
     bool created, naming, named; /* file made; its directory is being, has been, synced */
     struct index idx;
-    bool gaps;       /* compaction took batches out: offsets need not follow each other */
+    bool gaps;        /* compaction took batches out: offsets need not follow each other */
     struct sums sums; /* of the bytes in the file; what they do not cover is not known */
     /* Entries that Kafka's offset and time index would have, for segment.index.bytes; of what was
      * appended by this process. */
     uint32_t offset_entries, time_entries, since_entry;
     int64_t entry_ts;
     bool sidecar_busy; /* the file beside it is being written */
-    bool sidecar;    /* the file beside it is written, or is being written */
-    int index_error; /* why the index cannot be rebuilt */
-    int32_t file;    /* -1: not open */
-    uint32_t busy;   /* jobs that use the file */
+    bool sidecar;      /* the file beside it is written, or is being written */
+    int index_error;   /* why the index cannot be rebuilt */
+    int32_t file;      /* -1: not open */
+    uint32_t busy;     /* jobs that use the file */
     struct list open_node, sync_node;
     /* When it has left its log (store_retain.c): */
     struct list drop_node;

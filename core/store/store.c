@@ -95,6 +95,7 @@ log_admit(struct store *s, struct plog *p, uint32_t slot)
 {
     p->slot = slot;
     p->serial = s->next_serial++;
+    p->jitter_seed = s->config.jitter_seed ^ p->id << 32;
     p->ready = true;
     s->log_count++;
     if (p->dir != PLOG_DIR_NONE)

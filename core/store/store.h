@@ -252,8 +252,7 @@ must_check int store_dir_facts(const struct store *s, uint32_t dir, struct store
 struct store_stats {
     uint64_t frames, frame_bytes, batch_bytes, syncs, writeback_bytes, checkpoints, cold_reads,
         segments_dropped, sidecars, sidecars_bad, damaged, cache_reads, extents, extent_bytes,
-        journal_used_bytes,
-        journal_wait_turns;
+        journal_used_bytes, journal_wait_turns;
     /* Compaction: */
     uint64_t clean_rounds, clean_bytes_read, clean_bytes_written, clean_records,
         clean_records_dropped, clean_keyless;

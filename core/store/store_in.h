@@ -138,8 +138,8 @@ struct read_buffer {
     uint8_t *mem;
     enum read_state state;
     struct plog *log;
-    uint64_t serial, used; /* used: a tick, for the least recently used */
-    uint64_t segment_serial; /* with the log's serial it names the segment */
+    uint64_t serial, used;       /* used: a tick, for the least recently used */
+    uint64_t segment_serial;     /* with the log's serial it names the segment */
     uint32_t pos, len;           /* bytes of the segment */
     uint32_t good_from, good_to; /* bytes between them were verified, or cannot be */
     uint32_t whole_to;           /* the last batch boundary known in it; pos when none */

@@ -143,6 +143,64 @@ facts_tell_the_epoch_of_the_last_batch(void **state)
     plog_free(&p);
 }
 
+static void
+segments_roll_earlier_by_some_part_of_the_jitter(void **state)
+{
+    (void)state;
+    struct batch_info info = {.bytes = 10};
+    int64_t least = INT64_MAX, most = 0;
+    for (uint64_t seed = 0; seed < 64; seed++) {
+        struct plog p;
+        plog_init(&p);
+        p.config = (struct plog_config){
+            .segment_bytes = 1000, .segment_ms = 1000, .segment_jitter_ms = 400};
+        p.jitter_seed = seed;
+        struct segment *seg = plog_roll(&p, 0);
+        assert_int_equal(plog_note(&p, seg, 0, &info, 0, 5000), ERR_OK);
+        int64_t at = 5000;
+        while (!plog_roll_wanted(&p, &info, at))
+            at++;
+        assert_true(at > 5600 && at <= 6001);
+        least = at < least ? at : least;
+        most = at > most ? at : most;
+        p.config.segment_jitter_ms = 0;
+        assert_false(plog_roll_wanted(&p, &info, 6000));
+        assert_true(plog_roll_wanted(&p, &info, 6001));
+        plog_free(&p);
+    }
+    assert_true(most - least > 200);
+}
+
+/* Kafka: an entry each time that more than the interval has been appended since the last one. */
+static void
+a_full_index_rolls_the_segment(void **state)
+{
+    (void)state;
+    struct batch_info info = {.bytes = 60};
+    static const struct {
+        uint32_t index_bytes;
+        bool times_grow;
+        int batches;
+    } cases[] = {{40, false, 11}, {48, true, 7}, {4, false, 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct plog p;
+        plog_init(&p);
+        p.config = (struct plog_config){.segment_bytes = 100000,
+                                        .index_interval_bytes = 100,
+                                        .segment_index_bytes = cases[i].index_bytes};
+        struct segment *seg = plog_roll(&p, 0);
+        int n = 0;
+        do {
+            assert_int_equal(plog_note(&p, seg, n, &info, 0, cases[i].times_grow ? 5000 + n : 5000),
+                             ERR_OK);
+            n++;
+            assert_true(n < 100);
+        } while (!plog_roll_wanted(&p, &info, 5000));
+        assert_int_equal(n, cases[i].batches);
+        plog_free(&p);
+    }
+}
+
 int
 main(void)
 {
@@ -153,6 +211,8 @@ main(void)
         cmocka_unit_test(a_saved_log_loads_as_it_was),
         cmocka_unit_test(paths_use_the_topic_id_as_kafka_prints_it),
         cmocka_unit_test(facts_tell_the_epoch_of_the_last_batch),
+        cmocka_unit_test(segments_roll_earlier_by_some_part_of_the_jitter),
+        cmocka_unit_test(a_full_index_rolls_the_segment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
