@@ -95,7 +95,11 @@ advance(struct store *s, struct plog *p, struct segment *seg)
     int64_t limit = plog_segment_limit(p, seg);
     for (struct tail_entry *e; (e = durable_entry(s, p->dirty_first)) && e->base < limit;) {
         if (in_file(e, seg->written)) {
-            seg->written = store_extent_limit(e->pos, e->len);
+            uint32_t to = store_extent_limit(e->pos, e->len);
+            if (seg->sums.bytes == seg->written)
+                sums_add(&seg->sums, journal_at(s->journal, e->place) + (seg->written - e->pos),
+                         to - seg->written);
+            seg->written = to;
             if (list_empty(&seg->sync_node))
                 list_push_back(&s->unsynced, &seg->sync_node);
         }

@@ -67,6 +67,33 @@ sums_go_on_with_what_is_appended_after_a_walk(void **state)
     fixture_end(&f);
 }
 
+static void
+sums_cover_what_goes_straight_to_the_segment(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, 4);
+    f.config.segment_bytes = 16 << 20;
+    f.journal_bytes = f.cache_bytes = 8 << 20;
+    f.extent_bytes = 32 << 10;
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    struct plog *p = fixture_log(&f, 1, 0);
+    fixture_append(&f, p, 1, 700, 1, 1);
+    assert_int_equal(fixture_checkpoint(&f), ERR_OK); /* the file is ready for them */
+    for (int i = 0; i < 60; i++)
+        fixture_append(&f, p, 1, i % 3 ? 50000 : 700, (uint64_t)i, i);
+    assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+    assert_true(f.store[0]->stats.extents > 0);
+    struct segment *seg = p->segments[0];
+    struct sums all = {0};
+    assert_int_equal(sums_covered(&seg->sums), seg->bytes);
+    sums_add(&all, file_of(&f, p), seg->bytes);
+    for (uint32_t i = 0; i < sums_count(&all); i++)
+        assert_int_equal(sums_get(&all, i), sums_get(&seg->sums, i));
+    sums_free(&all);
+    fixture_end(&f);
+}
+
 /* A batch larger than a read buffer cannot be checked by its own crc. */
 static void
 no_byte_of_a_damaged_large_batch_is_lent(void **state)
@@ -97,6 +124,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_walk_knows_the_index_and_the_sums_of_all_that_is_written),
         cmocka_unit_test(sums_go_on_with_what_is_appended_after_a_walk),
+        cmocka_unit_test(sums_cover_what_goes_straight_to_the_segment),
         cmocka_unit_test(no_byte_of_a_damaged_large_batch_is_lent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
