@@ -323,6 +323,15 @@ mark_write(struct journal *j)
     j->stats.marks++;
 }
 
+bool
+journal_busy(const struct journal *j)
+{
+    for (uint32_t i = 0; i < JOURNAL_FLIGHT_MAX; i++)
+        if (j->busy[i])
+            return true;
+    return false;
+}
+
 void
 journal_step(struct journal *j, uint64_t now_ns)
 {

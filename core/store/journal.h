@@ -100,6 +100,9 @@ void journal_extent_end(struct journal *j, uint64_t number);
 must_check int journal_extent_rescue(struct journal *j, uint64_t number, uint32_t kind,
                                      uint32_t body_bytes, struct journal_slot *out);
 
+/* Writes of frames are under way: their memory must stay. */
+bool journal_busy(const struct journal *j);
+
 /* Submits the open frame when a place in flight is free.  Call once a turn, after the appends. */
 void journal_step(struct journal *j, uint64_t now_ns);
 
