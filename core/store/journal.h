@@ -56,6 +56,25 @@ must_check int journal_recover(struct disk *disk, const struct journal_config *c
                                            struct view body),
                                void *user, struct journal_end *end);
 
+/* A part of the journal that was acknowledged and cannot be read. */
+struct journal_gap {
+    uint64_t seq_first, seq_limit; /* frames; first 0: not known, limit 0: to the end */
+    uint64_t lsn_first, lsn_limit; /* records; limit 0: to the end */
+    char path[128];                /* of the file where it begins, "" when that is gone */
+    uint64_t offset;               /* there */
+    struct view raw; /* the bytes where the one missing frame stands, when that much is sure */
+};
+
+/* After journal_recover found damage: reads every frame of `generation` that is whole, wherever it
+ * lies, and calls each() for the records behind lsn_after in order, and gap(user, gap) where
+ * acknowledged frames are missing (gap is lent for the call).  A torn tail is cut, as ever; what
+ * cannot be read counts as damaged.  Changes nothing; blocks. */
+must_check int journal_salvage(struct disk *disk, const struct journal_config *config,
+                               uint64_t generation, uint64_t lsn_after,
+                               int (*each)(void *user, uint64_t lsn, uint32_t kind,
+                                           struct view body),
+                               int (*gap)(void *user, const struct journal_gap *gap), void *user);
+
 /* Starts a new generation at the beginning of the ring (files are created and zero-written when
  * missing or of another geometry; blocks).  The owner has made everything older durable elsewhere,
  * and has durably noted `generation`, which is greater than any before. */

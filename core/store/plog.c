@@ -1,12 +1,12 @@
 /* plog.c: one partition log in memory: segments, leader epochs, producers; and its checkpoint form.
  *
- * Checkpoint form (big endian): u64 id, 16 bytes topic id, i32 partition, u8 flags (1 deleted),
- * 16 bytes directory id,
- * configuration (plog_config.c), i64 start, i64 end, i64 first offset that compaction has still to
- * see,
- * u32 epochs {i32 epoch, i64 start}, u32 segments {i64 base, u32 bytes, u32 synced, i64 max time,
- * i64 first time, i64 broker's time of the last append, u8 flags (1 gaps between offsets)},
- * producers (producer.c), aborted transactions (stable.c). */
+ *
+ * Checkpoint form (big endian): u64 id, 16 bytes topic id, i32 partition, u8 flags (1 deleted,
+ * 2 damaged), with flag 2 {u8 enum plog_damage, i64 good end}, 16 bytes directory id, configuration
+ * (plog_config.c), i64 start, i64 end, i64 first offset that compaction has still to see, u32
+ * epochs {i32 epoch, i64 start}, u32 segments {i64 base, u32 bytes, u32 synced, i64 max time, i64
+ * first time, i64 broker's time of the last append, u8 flags (1 gaps between offsets)}, producers
+ * (producer.c), aborted transactions (stable.c). */
 #include "core/base/err.h"
 #include "core/base/mutant.h"
 #include "core/store/plog_in.h"
@@ -21,6 +21,7 @@ enum {
     PLOG_OFFSET_ENTRY = 8,
     PLOG_TIME_ENTRY = 12,
     PLOG_FLAG_DELETED = 1,
+    PLOG_FLAG_DAMAGED = 2,
     PLOG_FLAG_GAPS = 1
 };
 
@@ -74,6 +75,8 @@ plog_facts(const struct plog *p, struct plog_facts *out)
         .leader_epoch = p->epoch_count ? p->epochs[p->epoch_count - 1].epoch : -1,
         .bytes = p->bytes,
         .dir = p->dir,
+        .damage = p->damage,
+        .good_end = p->good_end,
     };
 }
 
@@ -333,7 +336,8 @@ plog_path_segment(const struct plog *p, int64_t base, const char *suffix,
 uint64_t
 plog_save_bytes(const struct plog *p)
 {
-    return PLOG_FIXED_BYTES + (uint64_t)p->epoch_count * PLOG_EPOCH_BYTES +
+    return PLOG_FIXED_BYTES + (p->damage ? PLOG_DAMAGE_BYTES : 0) +
+           (uint64_t)p->epoch_count * PLOG_EPOCH_BYTES +
            (uint64_t)p->segment_count * PLOG_SEGMENT_BYTES + producer_save_bytes(&p->producers) +
            stable_save_bytes(&p->stable);
 }
@@ -344,7 +348,9 @@ plog_save(const struct plog *p, struct put *w)
     put_u64(w, p->id);
     put_bytes(w, p->topic, sizeof p->topic);
     put_u32(w, (uint32_t)p->partition);
-    put_u8(w, p->dead ? PLOG_FLAG_DELETED : 0);
+    put_u8(w, (uint8_t)((p->dead ? PLOG_FLAG_DELETED : 0) | (p->damage ? PLOG_FLAG_DAMAGED : 0)));
+    if (p->damage)
+        plog_damage_save(p, w);
     put_bytes(w, p->dir_id, sizeof p->dir_id);
     plog_config_write(&p->config, w);
     put_u64(w, (uint64_t)p->start);
@@ -408,7 +414,10 @@ plog_load(struct plog *p, struct cur *c)
     if (topic.len)
         memcpy(p->topic, topic.at, topic.len);
     p->partition = cur_i32(c);
-    p->dead = cur_u8(c) & PLOG_FLAG_DELETED;
+    uint8_t flags = cur_u8(c);
+    p->dead = flags & PLOG_FLAG_DELETED;
+    if (flags & PLOG_FLAG_DAMAGED)
+        plog_damage_load(p, c);
     struct view dir = cur_view(c, sizeof p->dir_id);
     if (dir.len)
         memcpy(p->dir_id, dir.at, dir.len);

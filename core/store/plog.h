@@ -30,6 +30,22 @@ struct plog_config {
 
 enum plog_state { PLOG_ONLINE, PLOG_OFFLINE };
 
+/* Why a log is offline although its disk works: a start found that acknowledged records of it are
+ * missing, or may be.  Such a log serves nothing, is never cleaned, and stays so over restarts
+ * until `sluice log repair` decides.  Values stand in checkpoints. */
+enum plog_damage {
+    PLOG_WHOLE,
+    PLOG_DAMAGE_MISSING,    /* a segment file is not there */
+    PLOG_DAMAGE_SHORT,      /* a segment file ends before what was written to it */
+    PLOG_DAMAGE_UNREADABLE, /* a segment file cannot be read; looked at again by each start */
+    PLOG_DAMAGE_JOURNAL,    /* journal records of it are unreadable: seen by what follows them */
+    PLOG_DAMAGE_UNPROVEN,   /* journal records are unreadable and may have been of it */
+    PLOG_DAMAGE_UNKNOWN,    /* only its directory is known */
+    PLOG_DAMAGE_EXTENT,     /* a large batch is not in its segment file as the journal says */
+    PLOG_DAMAGES
+};
+const char *plog_damage_text(enum plog_damage damage);
+
 struct plog_facts {
     enum plog_state state;
     int64_t log_start_offset;
@@ -39,6 +55,8 @@ struct plog_facts {
     int32_t leader_epoch;       /* of the last batch, -1 when empty */
     uint64_t bytes;             /* of all segments */
     uint8_t dir;                /* number of its data directory; 255: that is not there */
+    enum plog_damage damage;
+    int64_t good_end; /* with damage: records below it are not known to be bad */
 };
 void plog_facts(const struct plog *p, struct plog_facts *out);
 

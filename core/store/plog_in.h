@@ -91,6 +91,8 @@ struct plog {
     uint32_t slot;
     bool used, dead;
     enum plog_state state;
+    enum plog_damage damage; /* I3 with damage the state is PLOG_OFFLINE, and start <= good_end */
+    int64_t good_end;
     struct plog_config config;
     void *user;
     int64_t start, hw, end;
@@ -137,6 +139,19 @@ plog_round_block(uint64_t bytes)
 void plog_config_write(const struct plog_config *config, struct put *w);
 void plog_config_read(struct plog_config *config, struct cur *c);
 bool plog_config_same(const struct plog_config *a, const struct plog_config *b);
+
+/* Takes the log offline for good; the first damage found stays the reason, the lowest end counts.
+ */
+void plog_damage_mark(struct plog *p, enum plog_damage damage, int64_t good_end);
+/* At a new start: a file that could not be read is looked at again. */
+void plog_damage_again(struct plog *p);
+/* Its part of the checkpoint form; damage is not PLOG_WHOLE. */
+enum { PLOG_DAMAGE_BYTES = 9 };
+void plog_damage_save(const struct plog *p, struct put *w);
+void plog_damage_load(struct plog *p, struct cur *c);
+/* The topic id and partition that the names of a directory mean. */
+must_check bool plog_path_read(const char *topic, const char *partition, uint8_t id[16],
+                               int32_t *number);
 
 struct segment *plog_last(const struct plog *p);
 /* The segment that holds an offset, or NULL below the first. */

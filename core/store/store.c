@@ -170,7 +170,7 @@ store_delete(struct store *s, struct plog *p)
 {
     must(p->used && !p->dead);
     table_remove(s, p);
-    if (p->state == PLOG_OFFLINE && !p->rescued)
+    if (p->state == PLOG_OFFLINE && !p->rescued && !p->damage)
         s->frozen--;
     p->dead = true;
     store_task_cancel(s, p);

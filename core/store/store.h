@@ -49,16 +49,19 @@ struct store_boot; /* what recovery found, for all cores */
 /* Recovers the data directory: newest checkpoint, journal frames replayed into segments, torn tails
  * cut, everything flushed, one boot checkpoint with a new generation written.  Copes with a
  * core_count other than last time's.  Blocks.  A fresh directory gives an empty result.
- * ERR_CORRUPT: acknowledged data is damaged (the log line says where); nothing has been changed
- * then. ERR_IO, ERR_NO_SPACE: the disk (a fresh directory needs room for the journals; later ones
- * only for what is replayed).  store_boot_free when all store_init calls are done. */
+ * Damage to acknowledged data: the logs that it touches, or may have touched, come up offline
+ * (plog.h), log lines say which file, where, and which logs; what a file holds stays, and damaged
+ * journals are kept aside.  ERR_CORRUPT: it is not known which logs there are; nothing has been
+ * changed then.  ERR_IO, ERR_NO_SPACE: the disk (a fresh directory needs room for the journals;
+ * later ones only for what is replayed).  store_boot_free when all store_init calls are done. */
 must_check int store_recover(struct disk *disk, uint32_t core_count, uint64_t journal_bytes,
                              struct store_boot **out);
 void store_boot_free(struct store_boot *boot);
 
 struct store_boot_facts {
     uint64_t logs, frames_replayed, bytes_replayed;
-    bool clean; /* the last stop was clean: nothing was replayed */
+    bool clean;       /* the last stop was clean: nothing was replayed */
+    uint64_t offline; /* logs that are damaged: they serve nothing */
 };
 void store_boot_facts(const struct store_boot *boot, struct store_boot_facts *out);
 

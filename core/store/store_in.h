@@ -459,6 +459,8 @@ struct store_boot {
 };
 void store_journal_config(uint64_t journal_bytes, uint64_t cache_bytes, uint32_t flight,
                           const char *dir, struct journal_config *out);
+/* Puts both copies in place, durably; blocks. */
+must_check int store_boot_write(struct disk *disk, const struct store_boot *boot);
 int64_t store_run(struct disk *disk, struct disk_op op); /* blocks */
 
 /* store_leftover.c: removes files of dropped segments that a crash left in the directory of a log.
@@ -478,6 +480,19 @@ struct replay_log {
     bool keeps_files;  /* what its files hold is not all in the journal */
     bool ghost;        /* it is deleted later, and another log has its files by now */
     uint64_t dead_lsn; /* of the record that deleted it */
+    bool doubt; /* journal records are missing, and no later one shows that none was of this log */
+};
+
+struct bad_extent {
+    uint64_t id;  /* of the log */
+    int64_t base; /* of the segment */
+};
+
+struct suspect {
+    struct plog *log;
+    uint64_t serial;    /* of the segment: compaction may have put another in its place */
+    int64_t base, size; /* of the segment; size may be an enum err */
+    uint32_t wanted;
 };
 
 /* A SWAP record that is still to come. */
@@ -525,6 +540,12 @@ struct replay {
     uint32_t core;             /* being replayed */
     struct replay_swap *swaps; /* of all cores */
     uint32_t swap_count, swap_room, swap_at;
+    struct suspect *suspects; /* files of the present core that are not as they should be */
+    uint32_t suspect_count, suspect_room;
+    struct bad_extent *bad; /* found by a dry replay */
+    uint32_t bad_count, bad_room;
+    bool gaps; /* journal records are missing */
+    bool keep; /* the journals hold what no file does: they are kept */
 };
 
 /* Adds the log at c (plog_save form) to the present core. */
@@ -562,10 +583,35 @@ must_check int store_replay_add(struct replay *r, struct replay_log *l, struct s
 must_check int store_replay_flush(struct replay *r, struct replay_log *l);
 must_check int store_replay_write(struct replay *r, struct replay_log *l, struct segment *seg,
                                   uint32_t at, struct view bytes);
-int store_replay_misplaced(const struct replay_log *l, int64_t base, uint32_t pos, uint64_t lsn);
-/* Writes, cuts and syncs what was touched; ERR_CORRUPT when a log is not whole. */
+int store_replay_misplaced(struct replay *r, struct replay_log *l, int64_t base, uint32_t pos,
+                           uint64_t lsn);
+/* Writes, cuts and syncs what was touched.  Logs that are not whole become damaged. */
 must_check int store_replay_finish(struct replay *r);
 void store_replay_free(struct replay *r);
+must_check int store_replay_take(struct replay *r, struct replay_log *l);
+
+/* store_damage.c.  Looks at the segment files of the present core's logs, as far as names and sizes
+ * tell; behind the replay store_damage_confirm judges, for what it found missing may have left the
+ * log. */
+must_check int store_damage_files(struct replay *r);
+void store_damage_confirm(struct replay *r);
+/* An acknowledged batch of a dry replay is not in its file; and the logs of such, after the real
+ * one. */
+must_check int store_damage_extent(struct replay *r, uint64_t id, int64_t base);
+void store_damage_extents(struct replay *r, const struct bad_extent *bad, uint32_t count);
+/* Replays what can be read of a damaged journal. */
+must_check int store_damage_walk(struct disk *disk, struct replay *r,
+                                 const struct journal_config *config, uint64_t generation,
+                                 uint64_t lsn_after);
+/* Records that made a log are missing, but its directory is there: it becomes a damaged log.
+ * ERR_NOT_FOUND: not the name of a log. */
+must_check int store_damage_adopt(struct replay *r, uint8_t dir, const char *topic,
+                                  const char *partition);
+/* Copies the journal of a core to damaged/GENERATION-core-N/, once. */
+must_check int store_damage_keep(struct disk *disk, uint32_t core, uint64_t journal_bytes,
+                                 uint64_t generation);
+/* One line for each damaged log, some at most; how many there are. */
+uint64_t store_damage_report(const struct replay *r);
 
 /* store_replay_swap.c.  Takes over the SWAP records that a dry replay of the same core saw, as far
  * as they count. */

@@ -2,11 +2,13 @@
  *
  *   boot-checkpoint        generation G, core count, journal bytes (in the lsn field), all logs;
  *                          replaced by rename, so it is always whole
+ *   boot-checkpoint.copy   the same once more, replaced after it; either is enough
  *   core-N/ckpt-a, -b      newer states of core N's logs, of generation G
  *   core-N/journal-NNNN    what came after, in frames of generation G
  *   log/TOPIC/PARTITION/   segments: OFFSET.log          (these two in each data directory, all
  *   stray/                 logs that nobody knows          others in the first)
  *   rescue/                records of logs whose directory was not there
+ *   damaged/               journals as they were before a start that found damage (store_damage.c)
  *
  * Everything is read and checked before anything is changed.  Then the journals are replayed into
  * the segments, all is synced, and the rename of the boot checkpoint with G + 1 makes it true at
@@ -21,15 +23,21 @@
 
 enum { RECOVER_CORES_MAX = 1024, RECOVER_CHUNK = 4 << 20, RECOVER_FLIGHT = 4 };
 
-static const char boot_path[] = "boot-checkpoint", boot_tmp[] = "boot-checkpoint.tmp";
+static const char boot_tmp[] = "boot-checkpoint.tmp";
+static const char *const boot_paths[] = {"boot-checkpoint", "boot-checkpoint.copy"};
+enum { BOOT_COPIES = 2 };
 
 struct file_bytes {
     uint8_t *mem;
     uint64_t len;
     struct ckpt_header header;
+    bool damaged; /* the journal behind it */
+    struct bad_extent *bad;
+    uint32_t bad_count;
 };
 
-/* Reads a whole checkpoint file after syncing it.  mem NULL: not there, or not valid (*valid). */
+/* Reads a whole checkpoint file after syncing it.  mem NULL: not there, or not valid (a line says
+ * so). */
 static int
 ckpt_read(struct disk *disk, const char *path, struct file_bytes *out, bool *there)
 {
@@ -66,7 +74,11 @@ ckpt_read(struct disk *disk, const char *path, struct file_bytes *out, bool *the
         return ERR_OK;
     }
     free(mem);
-    return got < 0 ? (int)got : ERR_OK;
+    if (got < 0)
+        return (int)got;
+    log_warn("store", "a checkpoint is torn or damaged, and not used path=%s bytes=%llu", path,
+             (unsigned long long)size);
+    return ERR_OK;
 }
 
 /* The newest valid checkpoint of a core in this generation; mem NULL when it made none. */
@@ -185,6 +197,27 @@ core_record(void *user, uint64_t lsn, uint32_t kind, struct view body)
 }
 
 static int
+core_journal(struct recover *v, uint32_t core, struct replay *r, struct journal_end *end)
+{
+    struct file_bytes *f = &v->cores[core];
+    if (f->mem && f->header.flags & CKPT_FLAG_CLEAN)
+        return ERR_OK;
+    v->clean = false;
+    char dir[32];
+    snprintf(dir, sizeof dir, "core-%u", core);
+    struct journal_config config;
+    store_journal_config(v->boot.header.lsn, STORE_FILE_BYTES, 1, dir, &config);
+    uint64_t after = f->mem ? f->header.lsn : 0;
+    if (f->damaged) {
+        end->lsn_acked = UINT64_MAX; /* it is not known better */
+        return store_damage_walk(v->disk, r, &config, v->boot.header.generation, after);
+    }
+    struct core_replay c = {r, v->cuts[core]};
+    return journal_recover(v->disk, &config, v->boot.header.generation, after, core_record, &c,
+                           end);
+}
+
+static int
 core_walk(struct recover *v, uint32_t core, struct replay *r, struct journal_end *end)
 {
     struct file_bytes *f = &v->cores[core];
@@ -196,16 +229,17 @@ core_walk(struct recover *v, uint32_t core, struct replay *r, struct journal_end
         rc = store_rescue_replay(r);
     else if (rc == ERR_OK && v->replay.rescued.count)
         store_rescue_assume(r);
-    if (rc != ERR_OK || (f->mem && f->header.flags & CKPT_FLAG_CLEAN))
+    if (rc == ERR_OK && !r->dry)
+        rc = store_damage_files(r);
+    if (rc == ERR_OK)
+        rc = core_journal(v, core, r, end);
+    if (rc != ERR_OK || r->dry)
         return rc;
-    v->clean = false;
-    char dir[32];
-    snprintf(dir, sizeof dir, "core-%u", core);
-    struct journal_config config;
-    store_journal_config(v->boot.header.lsn, STORE_FILE_BYTES, 1, dir, &config);
-    struct core_replay c = {r, v->cuts[core]};
-    return journal_recover(v->disk, &config, v->boot.header.generation, f->mem ? f->header.lsn : 0,
-                           core_record, &c, end);
+    store_damage_confirm(r);
+    store_damage_extents(r, f->bad, f->bad_count);
+    f->damaged = f->damaged || r->keep;
+    r->keep = false;
+    return ERR_OK;
 }
 
 /* Replays a core into memory only, and finds where its records end. */
@@ -213,15 +247,25 @@ static int
 core_check(struct recover *v, uint32_t core)
 {
     static struct disk none = {&null_ops, NULL};
+    struct file_bytes *f = &v->cores[core];
     struct replay *r = &v->seen[core];
     *r = (struct replay){.disk = &none, .dirs = v->replay.dirs, .dry = true};
     struct journal_end end = {0};
     v->cuts[core] = UINT64_MAX;
     int rc = core_walk(v, core, r, &end);
+    if (rc == ERR_CORRUPT) { /* ERR_IO may pass: nothing is decided on it */
+        f->damaged = true;
+        store_replay_free(r);
+        r->dry = true;
+        rc = core_walk(v, core, r, &end);
+    }
     if (rc == ERR_OK)
         rc = store_replay_extents_check(r, v->disk, end.lsn_acked, &v->cuts[core]);
     if (rc == ERR_OK)
         rc = store_replay_swaps_take(&v->replay, r, v->cuts[core]);
+    f->bad = r->bad;
+    f->bad_count = r->bad_count;
+    r->bad = NULL;
     return rc;
 }
 
@@ -242,6 +286,9 @@ cores_replay(struct recover *v)
     }
     if (rc == ERR_OK && !v->clean)
         rc = store_replay_finish(&v->replay);
+    for (uint32_t core = 0; core < count && rc == ERR_OK; core++)
+        if (v->cores[core].damaged || v->replay.keep)
+            rc = store_damage_keep(v->disk, core, v->boot.header.lsn, v->boot.header.generation);
     return rc;
 }
 
@@ -294,6 +341,15 @@ stray_move(struct recover *v, uint8_t dir, const char *topic, const char *partit
 }
 
 static int
+stray_found(struct recover *v, uint8_t dir, const char *topic, const char *partition)
+{
+    int rc = ERR_NOT_FOUND;
+    if (v->replay.gaps)
+        rc = store_damage_adopt(&v->replay, dir, topic, partition);
+    return rc == ERR_NOT_FOUND ? stray_move(v, dir, topic, partition) : rc;
+}
+
+static int
 strays_in(struct recover *v, uint8_t dir, const char *topic, const struct names *known)
 {
     struct names parts = {0};
@@ -308,7 +364,7 @@ strays_in(struct recover *v, uint8_t dir, const char *topic, const struct names 
         bool fits = n > 0 && n < (int)sizeof key;
         if (!fits || known->count == 0 ||
             !bsearch(key, known->names, known->count, sizeof *known->names, name_order))
-            rc = stray_move(v, dir, topic, parts.names[i]);
+            rc = stray_found(v, dir, topic, parts.names[i]);
     }
     free(parts.names);
     return rc;
@@ -374,12 +430,14 @@ boot_build(struct recover *v, uint32_t core_count, uint64_t journal_bytes, struc
     boot->facts = (struct store_boot_facts){.logs = count,
                                             .frames_replayed = v->replay.records,
                                             .bytes_replayed = v->replay.bytes,
-                                            .clean = v->clean};
+                                            .clean = v->clean,
+                                            .offline = store_damage_report(&v->replay)};
     return ERR_OK;
 }
 
+/* A file takes the place of another at once. */
 static int
-boot_write(struct disk *disk, const struct store_boot *boot)
+boot_replace(struct disk *disk, const struct store_boot *boot, const char *path)
 {
     int64_t got = store_run(disk, (struct disk_op){.kind = DISK_UNLINK, .path = boot_tmp});
     if (got < 0 && got != ERR_NOT_FOUND)
@@ -402,11 +460,65 @@ boot_write(struct disk *disk, const struct store_boot *boot)
         got = store_run(disk, (struct disk_op){.kind = DISK_SYNC, .file = file});
     store_run(disk, (struct disk_op){.kind = DISK_CLOSE, .file = file});
     if (got >= 0)
-        got = store_run(
-            disk, (struct disk_op){.kind = DISK_RENAME, .path = boot_tmp, .path_to = boot_path});
+        got = store_run(disk,
+                        (struct disk_op){.kind = DISK_RENAME, .path = boot_tmp, .path_to = path});
     if (got >= 0 && !mutant(MUTANT_BOOT_NOT_NAMED))
         got = store_run(disk, (struct disk_op){.kind = DISK_SYNC_DIR, .path = "."});
     return got < 0 ? (int)got : ERR_OK;
+}
+
+/* Nothing of the new generation is written before both are there: until then the copy may be of
+ * the old one, which is as true. */
+int
+store_boot_write(struct disk *disk, const struct store_boot *boot)
+{
+    int rc = ERR_OK;
+    for (int i = 0; i < BOOT_COPIES && rc == ERR_OK; i++)
+        rc = boot_replace(disk, boot, boot_paths[i]);
+    return rc;
+}
+
+static void
+name_count(void *user, const char *name)
+{
+    (void)name;
+    ++*(uint32_t *)user;
+}
+
+/* The valid copy of the newer generation.  *there false: a directory that was never used. */
+static int
+boot_read(struct disk *disk, struct file_bytes *out, bool *there)
+{
+    *out = (struct file_bytes){0};
+    *there = false;
+    bool failed = false;
+    for (int i = 0; i < BOOT_COPIES; i++) {
+        struct file_bytes one;
+        bool exists;
+        int rc = ckpt_read(disk, boot_paths[i], &one, &exists);
+        if (rc == ERR_IO)
+            log_warn("store", "a boot checkpoint cannot be read path=%s", boot_paths[i]);
+        else if (rc != ERR_OK)
+            return rc;
+        failed = failed || rc != ERR_OK;
+        *there = *there || exists;
+        bool newer = one.mem && (!out->mem || one.header.generation > out->header.generation);
+        free(newer ? out->mem : one.mem);
+        if (newer)
+            *out = one;
+    }
+    if (failed && !out->mem)
+        return ERR_IO;
+    uint32_t names = 0;
+    if (!*there && disk->ops->list(disk->self, 0, "core-0", name_count, &names) == ERR_OK)
+        *there = true; /* a broker was at work here */
+    if (!*there || out->mem)
+        return ERR_OK;
+    log_error("store",
+              "damaged: neither %s nor %s is there and valid, so it is not known which "
+              "logs there are: run 'sluice log verify'",
+              boot_paths[0], boot_paths[1]);
+    return ERR_CORRUPT;
 }
 
 /* ---- all together ------------------------------------------------------------------------------
@@ -460,14 +572,10 @@ recover(struct recover *v, uint32_t core_count, uint64_t journal_bytes, struct s
 {
     /* Names we are about to see must not vanish with the next power cut. */
     int64_t got = store_run(v->disk, (struct disk_op){.kind = DISK_SYNC_DIR, .path = "."});
-    bool there;
-    int rc = got < 0 ? (int)got : ckpt_read(v->disk, boot_path, &v->boot, &there);
+    bool there = false;
+    int rc = got < 0 ? (int)got : boot_read(v->disk, &v->boot, &there);
     if (rc != ERR_OK)
         return rc;
-    if (there && !v->boot.mem) {
-        log_error("store", "damaged: the boot checkpoint is not valid path=%s", boot_path);
-        return ERR_CORRUPT;
-    }
     if (v->boot.header.core_count > RECOVER_CORES_MAX)
         return ERR_CORRUPT;
     if (!there && !journals_fit(v->disk, core_count, journal_bytes))
@@ -489,15 +597,23 @@ recover(struct recover *v, uint32_t core_count, uint64_t journal_bytes, struct s
         if (v->replay.dirs.dirs[i].online)
             rc = strays(v, (uint8_t)i);
     for (uint32_t i = 0; i < v->replay.count && rc == ERR_OK && !v->clean; i++)
-        if (!v->replay.logs[i]->log.dead && v->replay.logs[i]->log.dir != PLOG_DIR_NONE)
+        if (!v->replay.logs[i]->log.dead && v->replay.logs[i]->log.dir != PLOG_DIR_NONE &&
+            !v->replay.logs[i]->log.damage)
             rc = store_leftover_clean(v->disk, &v->replay.logs[i]->log);
     if (rc == ERR_OK)
         rc = boot_build(v, core_count, journal_bytes, boot);
     if (rc == ERR_OK)
-        rc = boot_write(v->disk, boot);
+        rc = store_boot_write(v->disk, boot);
     if (rc == ERR_OK)
         store_rescue_tidy(v->disk, &v->replay.rescued);
     return rc;
+}
+
+static void
+free_core(struct file_bytes *f)
+{
+    free(f->mem);
+    free(f->bad);
 }
 
 int
@@ -513,7 +629,7 @@ store_recover(struct disk *disk, uint32_t core_count, uint64_t journal_bytes,
     store_dirs_read(disk, &v.replay.dirs);
     int rc = recover(&v, core_count, journal_bytes, boot);
     for (uint32_t i = 0; v.cores && i < v.boot.header.core_count; i++)
-        free(v.cores[i].mem);
+        free_core(&v.cores[i]);
     for (uint32_t i = 0; v.seen && i < v.boot.header.core_count; i++)
         store_replay_free(&v.seen[i]);
     free(v.seen);

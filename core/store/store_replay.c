@@ -78,6 +78,17 @@ log_add(struct replay *r, struct replay_log *l)
     return ERR_OK;
 }
 
+int
+store_replay_take(struct replay *r, struct replay_log *l)
+{
+    int rc = log_add(r, l);
+    if (rc != ERR_OK) {
+        plog_free(&l->log);
+        free(l);
+    }
+    return rc;
+}
+
 void
 store_replay_core(struct replay *r, uint32_t core)
 {
@@ -102,6 +113,8 @@ store_replay_free(struct replay *r)
     free(r->swaps);
     free(r->rescue.mem);
     free(r->rescued.files);
+    free(r->suspects);
+    free(r->bad);
     *r = (struct replay){.disk = r->disk, .dirs = r->dirs};
 }
 
@@ -288,8 +301,10 @@ store_replay_load(struct replay *r, struct cur *c)
     int rc = plog_load(&l->log, c);
     if (rc == ERR_OK)
         rc = log_add(r, l);
-    if (rc == ERR_OK)
+    if (rc == ERR_OK) {
         l->log.dir = store_dir_find(&r->dirs, l->log.dir_id);
+        plog_damage_again(&l->log);
+    }
     if (rc != ERR_OK) {
         plog_free(&l->log);
         free(l);
@@ -334,16 +349,24 @@ replay_create(struct replay *r, struct view body)
     return rc;
 }
 
+/* Records before this one are missing: it and what follows of the log are kept with the journal. */
 int
-store_replay_misplaced(const struct replay_log *l, int64_t base, uint32_t pos, uint64_t lsn)
+store_replay_misplaced(struct replay *r, struct replay_log *l, int64_t base, uint32_t pos,
+                       uint64_t lsn)
 {
     char path[PLOG_PATH_BYTES];
+    const struct segment *seg = plog_segment_at(&l->log, base);
     plog_path_segment(&l->log, base, ".log", path);
-    log_error(
-        "store",
-        "damaged: a journal record does not continue its segment path=%s position=%u lsn=%llu",
-        path, pos, (unsigned long long)lsn);
-    return ERR_CORRUPT;
+    if (!r->dry)
+        log_error("store",
+                  "damaged: a journal record does not continue its segment path=%s position=%u "
+                  "lsn=%llu",
+                  path, pos, (unsigned long long)lsn);
+    plog_damage_mark(&l->log, PLOG_DAMAGE_JOURNAL,
+                     seg && pos < seg->bytes ? seg->base : l->log.end);
+    l->doubt = false;
+    r->keep = true;
+    return ERR_OK;
 }
 
 /* Counts a batch that the checkpoint did not know. */
@@ -373,6 +396,8 @@ store_replay_place(struct replay *r, const struct replay_place *at, struct view 
     if (!l || l->log.dead)
         return ERR_OK;                          /* deleted before the checkpoint, or behind it */
     bool offline = l->log.dir == PLOG_DIR_NONE; /* its file is not looked at */
+    if (l->log.damage == PLOG_DAMAGE_JOURNAL)
+        return ERR_OK; /* the journal is kept */
     bool doomed = store_replay_doomed(r, at->id, at->base, at->lsn);
     if (info->base_offset < l->log.end) {
         const struct segment *now = plog_segment_of(&l->log, info->base_offset);
@@ -385,10 +410,11 @@ store_replay_place(struct replay *r, const struct replay_place *at, struct view 
     if (!seg && at->base < l->log.start && info->base_offset < l->log.start)
         return ERR_OK; /* its segment has left the log */
     if (!seg || (at->pos > seg->written && !doomed && !offline))
-        return store_replay_misplaced(l, at->base, at->pos, at->lsn);
+        return store_replay_misplaced(r, l, at->base, at->pos, at->lsn);
     int rc = replay_facts(&l->log, seg, at->pos, batch, info);
     if (rc == ERR_CORRUPT)
-        return store_replay_misplaced(l, at->base, at->pos, at->lsn);
+        return store_replay_misplaced(r, l, at->base, at->pos, at->lsn);
+    l->doubt = false;
     r->records++;
     if (doomed)
         seg->written = seg->bytes;
@@ -514,16 +540,17 @@ finish_directory(struct finish *f, uint8_t dir, const char *path)
     return finish_add(f, &(struct disk_op){.kind = DISK_SYNC_DIR, .dir = dir, .path = own}, NULL);
 }
 
-/* Cuts a file to its valid length; finish_flush makes it durable. */
+/* Cuts a file to its valid length, unless the log is damaged: what lies behind it may be good.
+ * finish_flush makes it durable. */
 static int
-segment_finish(struct finish *f, const struct plog *p, struct segment *seg)
+segment_finish(struct finish *f, struct plog *p, struct segment *seg)
 {
     char path[PLOG_PATH_BYTES];
     plog_path_segment(p, seg->base, ".log", path);
     int64_t got = store_run(
         f->disk,
         (struct disk_op){.kind = DISK_OPEN, .dir = p->dir, .path = path, .flags = DISK_WRITABLE});
-    if (got == ERR_NOT_FOUND && seg->bytes == 0)
+    if (got == ERR_NOT_FOUND && (seg->bytes == 0 || p->damage))
         return ERR_OK;
     int32_t file = (int32_t)got;
     int64_t size =
@@ -535,12 +562,13 @@ segment_finish(struct finish *f, const struct plog *p, struct segment *seg)
             "store",
             "damaged: a segment has not the length of its log path=%s bytes=%u file=%lld known=%u",
             path, seg->bytes, (long long)size, seg->written);
-        rc = ERR_CORRUPT;
+        plog_damage_mark(p, seg->written != seg->bytes ? PLOG_DAMAGE_JOURNAL : PLOG_DAMAGE_SHORT,
+                         seg->base);
     }
-    if (rc == ERR_OK && size > (int64_t)seg->bytes)
+    if (rc == ERR_OK && size > (int64_t)seg->bytes && !p->damage)
         rc = store_run(f->disk,
                        (struct disk_op){.kind = DISK_TRUNCATE, .file = file, .offset = seg->bytes});
-    if (rc >= 0)
+    if (rc >= 0 && got >= 0)
         return finish_add(f, &(struct disk_op){.kind = DISK_SYNC, .file = file}, seg);
     if (got >= 0)
         store_run(f->disk, (struct disk_op){.kind = DISK_CLOSE, .file = file});
@@ -575,6 +603,10 @@ static int
 log_finish(struct finish *f, struct replay_log *l)
 {
     int rc = ERR_OK;
+    if (l->doubt)
+        plog_damage_mark(&l->log, PLOG_DAMAGE_UNPROVEN, l->log.end);
+    if (l->log.damage == PLOG_DAMAGE_UNREADABLE && !l->touched)
+        return rc;
     for (uint32_t i = l->finish_from; i < l->log.segment_count && rc == ERR_OK; i++)
         rc = segment_finish(f, &l->log, l->log.segments[i]);
     return rc;

@@ -141,7 +141,7 @@ store_replay_again(struct replay *r, uint64_t lsn, struct view body)
     if (!seg || seg->gaps || l->log.dir == PLOG_DIR_NONE || store_replay_doomed(r, id, base, lsn))
         return ERR_OK; /* deleted, gone from the log, offline, or replaced by compaction */
     if (pos > seg->written || len > seg->written - pos)
-        return store_replay_misplaced(l, base, pos, lsn);
+        return store_replay_misplaced(r, l, base, pos, lsn);
     for (uint32_t i = r->extent_count; i-- > 0;) {
         if (r->extents[i].log != l || r->extents[i].base != base || r->extents[i].pos != pos)
             continue;
@@ -219,17 +219,17 @@ store_replay_extents_check(struct replay *r, struct disk *disk, uint64_t lsn_ack
         const struct replay_extent *x = &r->extents[i];
         if (!of_use(x) || interior_good(disk, x, mem, &rc) || rc != ERR_OK)
             continue;
-        if (x->lsn < *lsn_cut)
-            *lsn_cut = x->lsn;
-        if (x->lsn > lsn_acked)
+        if (x->lsn > lsn_acked) {
+            *lsn_cut = x->lsn < *lsn_cut ? x->lsn : *lsn_cut;
             continue;
+        }
         char path[PLOG_PATH_BYTES];
         plog_path_segment(&x->log->log, x->base, ".log", path);
         log_error("store",
                   "damaged: an acknowledged batch is not in its segment path=%s position=%u "
                   "blocks_at=%u bytes=%u lsn=%llu",
                   path, x->pos, x->first, x->bytes, (unsigned long long)x->lsn);
-        rc = ERR_CORRUPT;
+        rc = store_damage_extent(r, x->log->log.id, x->base);
     }
     free(mem);
     return rc;

@@ -87,7 +87,8 @@ check_config(struct sim *s, struct sim_log *l, const struct plog *p)
 static void
 check_gone(struct sim *s, struct sim_log *l)
 {
-    if (l->state == SIM_THERE && (l->acked || l->seen || !l->change_lsn))
+    /* Rotten: the record that made it may be what is lost, and then nothing has its name. */
+    if (l->state == SIM_THERE && (l->acked || l->seen || !l->change_lsn) && !s->rotten)
         sim_fail(s, "log %d is lost, acknowledged batches=%u", l->partition, l->acked);
     sim_forget(l);
 }
@@ -128,9 +129,12 @@ check_log(struct sim *s, struct sim_log *l, struct survival *v)
         sim_fail(s, "log %d was never made", l->partition);
     struct plog_facts facts;
     plog_facts(p, &facts);
-    if (facts.state != PLOG_ONLINE) {
+    bool unreadable = s->faults == SIM_FAULT_ERROR && facts.damage == PLOG_DAMAGE_UNREADABLE;
+    l->offline = l->offline || unreadable; /* its length is known all the same */
+    if (facts.state != PLOG_ONLINE && !unreadable) {
         if (!s->rotten && !l->damaged)
             sim_fail(s, "log %d is offline", l->partition);
+        l->damaged = l->damaged || facts.damage; /* stays so */
         l->offline = true;
         return;
     }
@@ -139,7 +143,8 @@ check_log(struct sim *s, struct sim_log *l, struct survival *v)
         survival_note(v, l, kept);
     l->state = SIM_THERE; /* deleted, but not durably */
     l->change_lsn = 0;
-    if (p->start < l->start || p->start > l->start_asked)
+    /* Rotten: the record of the start may be what is lost. */
+    if ((p->start < l->start && !s->rotten) || p->start > l->start_asked)
         sim_fail(s, "log %d: starts at %lld, told %lld, asked for %lld", l->partition,
                  (long long)p->start, (long long)l->start, (long long)l->start_asked);
     l->start = l->start_asked = p->start;
@@ -196,11 +201,12 @@ check_file(void *user, const char *path, uint64_t size)
     if (strncmp(path, "log/", 4) != 0 || len < 4 || strcmp(path + len - 4, ".log") != 0)
         return;
     const struct segment *seg = segment_of_path(s, path);
-    if (!seg && (s->faults == SIM_FAULT_ERROR || below_start(s, path)))
-        return; /* a name whose removal was not synced: the next recovery removes it again */
+    if (!seg && (s->faults == SIM_FAULT_ERROR || s->rotten || below_start(s, path)))
+        return; /* a name whose removal was not synced: the next recovery removes it again; or of a
+                   log of which nothing else is known */
     if (!seg)
         sim_fail(s, "nobody knows the file %s (%llu bytes)", path, (unsigned long long)size);
-    if (seg->bytes > size) /* longer it may be: it is cut without a sync */
+    if (seg->bytes > size && !seg->log->damage) /* longer it may be: it is cut without a sync */
         sim_fail(s, "file %s has %llu bytes, its segment %u", path, (unsigned long long)size,
                  seg->bytes);
 }

@@ -80,49 +80,6 @@ a_directory_that_nobody_knows_is_moved_away_and_kept(void **state)
     fixture_end(&f);
 }
 
-static void
-damage_in_an_acknowledged_frame_stops_recovery_and_changes_nothing(void **state)
-{
-    (void)state;
-    struct fixture f;
-    uint64_t size;
-    fixture_init(&f, 4);
-    assert_int_equal(fixture_start(&f), ERR_OK);
-    struct plog *p = fixture_log(&f, 1, 0);
-    for (int i = 0; i < 8; i++) {
-        fixture_append(&f, p, 1, 700, (uint64_t)i, i);
-        assert_int_equal(fixture_settle(&f), ERR_OK);
-    }
-    power_cut(&f);
-    uint8_t *file = disk_mem_bytes(f.disk, "core-0/journal-0000", &size);
-    file[4096 * 3 + 200] ^= 2;
-    assert_int_equal(fixture_start(&f), ERR_CORRUPT);
-    file[4096 * 3 + 200] ^= 2;
-    assert_int_equal(fixture_start(&f), ERR_OK);
-    assert_int_equal(fixture_log(&f, 1, 0)->hw, 8);
-    fixture_end(&f);
-}
-
-static void
-a_segment_that_lost_bytes_is_reported(void **state)
-{
-    (void)state;
-    struct fixture f;
-    char path[PLOG_PATH_BYTES];
-    fixture_init(&f, 5);
-    assert_int_equal(fixture_start(&f), ERR_OK);
-    struct plog *p = fixture_log(&f, 1, 0);
-    for (int i = 0; i < 8; i++)
-        fixture_append(&f, p, 1, 700, (uint64_t)i, i);
-    assert_int_equal(fixture_checkpoint(&f), ERR_OK);
-    plog_path_segment(p, 0, ".log", path);
-    power_cut(&f);
-    struct disk *port = disk_mem_port(f.disk, 0);
-    assert_int_equal(store_run(port, (struct disk_op){.kind = DISK_UNLINK, .path = path}), ERR_OK);
-    assert_int_equal(fixture_start(&f), ERR_CORRUPT);
-    fixture_end(&f);
-}
-
 int
 main(void)
 {
@@ -130,8 +87,6 @@ main(void)
         cmocka_unit_test(logs_move_when_the_number_of_cores_changes),
         cmocka_unit_test(recovering_again_and_again_changes_nothing),
         cmocka_unit_test(a_directory_that_nobody_knows_is_moved_away_and_kept),
-        cmocka_unit_test(damage_in_an_acknowledged_frame_stops_recovery_and_changes_nothing),
-        cmocka_unit_test(a_segment_that_lost_bytes_is_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

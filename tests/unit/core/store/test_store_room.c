@@ -132,7 +132,7 @@ a_checkpoint_that_finds_no_room_leaves_the_last_one_valid(void **state)
 {
     (void)state;
     struct fixture f;
-    struct plog *p = begin(&f, 4);
+    struct plog *p = begin(&f, 3);
     assert_int_equal(fixture_checkpoint(&f), ERR_OK);
     uint64_t seq = f.store[0]->ckpt.seq, released = f.store[0]->ckpt.lsn_released;
     fixture_append(&f, p, 1, VALUE, 20, 20);

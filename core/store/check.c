@@ -1,0 +1,269 @@
+/* check.c: the look over a data directory.
+ *
+ * Checkpoints first, for they say which logs there are; then the journal of each core, record by
+ * record; then the segments, as far as the checkpoint says that a file holds them (what came later
+ * is in the journal, and the next start writes it). */
+#include "core/store/check.h"
+#include "core/base/err.h"
+#include "core/store/store_in.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { CHECK_CORES_MAX = 1024, CHECK_FILE_BYTES_MAX = 1 << 30 };
+
+struct file {
+    uint8_t *mem; /* NULL: not there or not valid */
+    struct ckpt_header header;
+};
+
+static void
+tell(struct check *c, struct check_finding f)
+{
+    c->bad += f.bad;
+    c->tell(c->user, &f);
+}
+
+static int
+file_read(struct check *c, const char *path, struct file *out, bool *there)
+{
+    *out = (struct file){0};
+    int64_t got = store_run(c->disk, (struct disk_op){.kind = DISK_OPEN, .path = path});
+    *there = got != ERR_NOT_FOUND;
+    if (got < 0)
+        return got == ERR_NOT_FOUND || got == ERR_IO ? ERR_OK : (int)got;
+    int32_t file = (int32_t)got;
+    int64_t size = store_run(c->disk, (struct disk_op){.kind = DISK_SIZE, .file = file});
+    bool fits = size >= 0 && size <= CHECK_FILE_BYTES_MAX;
+    uint8_t *mem = fits ? aligned_alloc(STORE_BLOCK, plog_round_block((uint64_t)size + 1)) : NULL;
+    if (mem)
+        got = store_run(
+            c->disk,
+            (struct disk_op){.kind = DISK_READ, .file = file, .at = mem, .len = (uint32_t)size});
+    store_run(c->disk, (struct disk_op){.kind = DISK_CLOSE, .file = file});
+    if (mem && got == size && store_ckpt_header_read(mem, (uint64_t)size, &out->header) == ERR_OK)
+        out->mem = mem;
+    else
+        free(mem);
+    return fits && !mem ? ERR_LIMIT : ERR_OK;
+}
+
+/* Reads two copies, tells what is wrong with them, and keeps the better one. */
+static int
+pair_read(struct check *c, const char *const paths[2], uint64_t generation, struct file *best)
+{
+    *best = (struct file){0};
+    for (int i = 0; i < 2; i++) {
+        struct file one;
+        bool there;
+        int rc = file_read(c, paths[i], &one, &there);
+        if (rc != ERR_OK)
+            return rc;
+        if (there && !one.mem)
+            tell(c, (struct check_finding){
+                        .what = "the checkpoint is torn or damaged; the other one is used",
+                        .path = paths[i],
+                        .position = 0,
+                        .offset_first = -1,
+                        .offset_limit = -1});
+        bool ours = one.mem && (generation == 0 || one.header.generation == generation);
+        bool better = ours && (!best->mem || one.header.generation > best->header.generation ||
+                               one.header.seq > best->header.seq);
+        free(better ? best->mem : one.mem);
+        if (better)
+            *best = one;
+    }
+    return ERR_OK;
+}
+
+/* ---- journals ----------------------------------------------------------------------------------
+ */
+
+static int
+record_check(void *user, uint64_t lsn, uint32_t kind, struct view body)
+{
+    struct check *c = user;
+    struct batch_info info;
+    c->journal_records++;
+    if (kind != STORE_REC_BATCH || body.len < STORE_BATCH_PREFIX)
+        return ERR_OK;
+    struct view batch = view_of(body.at + STORE_BATCH_PREFIX, body.len - STORE_BATCH_PREFIX);
+    if (batch_header(batch, &info) == ERR_OK && info.bytes == batch.len &&
+        batch_crc_ok(batch, &info))
+        return ERR_OK;
+    char path[48];
+    snprintf(path, sizeof path, "journal record %llu", (unsigned long long)lsn);
+    tell(c, (struct check_finding){.bad = true,
+                                   .what = "a batch in the journal is not good",
+                                   .path = path,
+                                   .position = -1,
+                                   .offset_first = -1,
+                                   .offset_limit = -1});
+    return ERR_OK;
+}
+
+static int
+gap_check(void *user, const struct journal_gap *gap)
+{
+    struct check *c = user;
+    tell(c, (struct check_finding){
+                .bad = true,
+                .what = "acknowledged records of the journal cannot be read; a start takes the "
+                        "partitions that they may have been of offline",
+                .path = *gap->path ? gap->path : "journal",
+                .position = (int64_t)gap->offset,
+                .offset_first = -1,
+                .offset_limit = -1});
+    return ERR_OK;
+}
+
+static int
+journal_check(struct check *c, uint32_t core, const struct ckpt_header *boot, const struct file *f)
+{
+    if (f->mem && f->header.flags & CKPT_FLAG_CLEAN)
+        return ERR_OK;
+    char dir[32];
+    snprintf(dir, sizeof dir, "core-%u", core);
+    struct journal_config config;
+    store_journal_config(boot->lsn, STORE_FILE_BYTES, 1, dir, &config);
+    uint64_t seen = c->journal_records, after = f->mem ? f->header.lsn : 0;
+    struct journal_end end;
+    int rc = journal_recover(c->disk, &config, boot->generation, after, record_check, c, &end);
+    if (rc != ERR_CORRUPT && rc != ERR_IO)
+        return rc;
+    c->journal_records = seen;
+    return journal_salvage(c->disk, &config, boot->generation, after, record_check, gap_check, c);
+}
+
+/* ---- logs --------------------------------------------------------------------------------------
+ */
+
+static void
+scan_tell(struct check *c, const struct plog *p, const struct check_scan *s, int rc)
+{
+    const char *what = rc == ERR_OK          ? s->what
+                       : rc == ERR_NOT_FOUND ? "the segment file is missing"
+                                             : "the segment file cannot be read";
+    if (!what)
+        return;
+    tell(c, (struct check_finding){.bad = true,
+                                   .what = what,
+                                   .path = s->path,
+                                   .position = (int64_t)s->good_bytes,
+                                   .topic = p->topic,
+                                   .partition = p->partition,
+                                   .offset_first = s->end,
+                                   .offset_limit = p->end});
+}
+
+static void
+log_check(struct check *c, const struct plog *p)
+{
+    char path[PLOG_PATH_BYTES];
+    int64_t end = -1;
+    int32_t epoch = -1;
+    c->logs++;
+    c->offline += p->damage != PLOG_WHOLE;
+    plog_path_dir(p, path);
+    if (p->damage)
+        tell(c, (struct check_finding){.bad = true,
+                                       .what = plog_damage_text(p->damage),
+                                       .path = path,
+                                       .position = -1,
+                                       .topic = p->topic,
+                                       .partition = p->partition,
+                                       .offset_first = p->good_end,
+                                       .offset_limit = p->end});
+    for (uint32_t i = 0; i < p->segment_count; i++) {
+        const struct segment *seg = p->segments[i];
+        if (seg->synced == 0 || plog_segment_limit(p, seg) <= p->start)
+            continue;
+        plog_path_segment(p, seg->base, ".log", path);
+        struct check_scan s = {.dir = p->dir,
+                               .path = path,
+                               .base = end < 0 ? seg->base : end,
+                               .limit = seg->synced,
+                               .holes = p->config.cleanup_compact || seg->gaps,
+                               .partial = seg->synced < seg->bytes,
+                               .epoch = epoch};
+        int rc = check_scan(c->disk, &s);
+        c->segments++;
+        c->batches += s.batches;
+        c->bytes += s.good_bytes;
+        scan_tell(c, p, &s, rc);
+        bool whole = rc == ERR_OK && !s.what && seg->synced == seg->bytes;
+        end = whole && !s.holes ? s.end : -1;
+        epoch = s.epoch;
+    }
+}
+
+static int
+logs_check(struct check *c, const struct file *f, uint32_t core, uint32_t core_count)
+{
+    struct store_dirs dirs;
+    store_dirs_read(c->disk, &dirs);
+    struct cur cur = cur_of(view_of(f->mem + CKPT_HEADER_BYTES, (uint32_t)f->header.bytes));
+    for (uint32_t i = 0; i < f->header.log_count; i++) {
+        struct plog p;
+        int rc = plog_load(&p, &cur);
+        if (rc != ERR_OK)
+            return rc;
+        p.dir = store_dir_find(&dirs, p.dir_id);
+        if (!p.dead && p.dir != PLOG_DIR_NONE &&
+            store_core_of(p.topic, p.partition, core_count) == core)
+            log_check(c, &p);
+        plog_free(&p);
+    }
+    return ERR_OK;
+}
+
+static const char *const boot_paths[] = {"boot-checkpoint", "boot-checkpoint.copy"};
+
+int
+check_shape(struct check *c, uint32_t *core_count, uint64_t *journal_bytes)
+{
+    struct file boot;
+    int rc = pair_read(c, boot_paths, 0, &boot);
+    if (rc == ERR_OK && !boot.mem)
+        rc = ERR_CORRUPT;
+    *core_count = boot.header.core_count;
+    *journal_bytes = boot.header.lsn;
+    free(boot.mem);
+    return rc;
+}
+
+int
+check_verify(struct check *c)
+{
+    struct file boot;
+    int rc = pair_read(c, boot_paths, 0, &boot);
+    if (rc == ERR_OK && !boot.mem)
+        tell(c, (struct check_finding){
+                    .bad = true,
+                    .what = "no boot checkpoint can be read, so it is not known which logs there "
+                            "are; no broker starts on this directory",
+                    .path = boot_paths[0],
+                    .position = 0,
+                    .offset_first = -1,
+                    .offset_limit = -1});
+    if (rc != ERR_OK || !boot.mem)
+        return rc;
+    uint32_t cores = boot.header.core_count;
+    if (cores > CHECK_CORES_MAX)
+        rc = ERR_CORRUPT;
+    for (uint32_t core = 0; core < cores && rc == ERR_OK; core++) {
+        char a[32], b[32];
+        snprintf(a, sizeof a, "core-%u/ckpt-a", core);
+        snprintf(b, sizeof b, "core-%u/ckpt-b", core);
+        const char *const paths[] = {a, b};
+        struct file f;
+        rc = pair_read(c, paths, boot.header.generation, &f);
+        if (rc == ERR_OK)
+            rc = journal_check(c, core, &boot.header, &f);
+        if (rc == ERR_OK)
+            rc = logs_check(c, f.mem ? &f : &boot, core, cores);
+        free(f.mem);
+    }
+    free(boot.mem);
+    return rc;
+}
