@@ -6,6 +6,7 @@
 #include "core/base/must.h"
 #include "core/conf/conf.h"
 #include "core/shm/region.h"
+#include "core/store/disk.h"
 #include "drivers/os/os.h"
 
 #include <stdbool.h>
@@ -18,7 +19,8 @@ enum { CLI_ERROR_BYTES = 1024, CLI_OPTIONS_MAX = 128 };
 #define CLI_RUN_NAME "run"
 
 /* cli_args.c: the command line. */
-enum cli_command { CLI_RUN, CLI_CONFIG, CLI_STAT, CLI_VERSION, CLI_HELP };
+enum cli_command { CLI_RUN, CLI_CONFIG, CLI_STAT, CLI_LOG, CLI_VERSION, CLI_HELP };
+enum cli_log_work { CLI_LOG_NONE, CLI_LOG_VERIFY, CLI_LOG_DUMP, CLI_LOG_REPAIR };
 struct cli_args {
     enum cli_command command;
     const char *options[CLI_OPTIONS_MAX]; /* "key=value" of each -o; borrows argv, as all here */
@@ -26,6 +28,9 @@ struct cli_args {
     const char *data; /* --data, NULL: not given */
     const char *file; /* configuration file, NULL: none */
     bool markdown, json;
+    enum cli_log_work work; /* of CLI_LOG */
+    const char *segment;    /* what dump shows, NULL: not given */
+    bool yes, deep;
 };
 /* ERR_INVALID with `error` (which names the nearest word) when it cannot be understood. */
 must_check int cli_args_read(struct cli_args *out, int argc, char *const *argv,
@@ -57,6 +62,10 @@ struct cli_plan {
 /* Takes conf and programs, fills in the rest.  On failure an enum err and `error`; a data directory
  * may have been created then. */
 must_check int cli_prepare(struct cli_plan *plan, char error[CLI_ERROR_BYTES]);
+/* The default size of each core's journal on a file system of disk_bytes (0: not known): all of
+ * them take a quarter of it at most, but each 64 MiB at least.  By its size and not by what is
+ * free, so that every start comes to the same. */
+uint64_t cli_prepare_journal(uint64_t wanted, uint64_t disk_bytes, int cores);
 
 /* cli_dirs.c: part of it: data, log.dirs, locks, format. */
 must_check int cli_dirs_prepare(struct cli_plan *plan, char error[CLI_ERROR_BYTES]);
@@ -64,6 +73,19 @@ must_check int cli_dirs_prepare(struct cli_plan *plan, char error[CLI_ERROR_BYTE
 /* cli_run.c */
 int cli_run(const struct cli_args *args, char *const *environ_);
 void cli_run_banner(const struct cli_plan *plan, int pid, FILE *out);
+
+/* cli_log.c: a data directory that no broker uses. */
+int cli_log(const struct cli_args *args, char *const *environ_, FILE *out);
+/* cli_log_dump.c */
+int cli_log_dump(struct disk *disk, const struct cli_args *args, FILE *out);
+/* cli_log_names.c: topic names from control's metadata; says on stderr when they cannot be read. */
+struct cli_log_names;
+enum { CLI_LOG_NAME_BYTES = 280 };
+struct cli_log_names *cli_log_names_read(struct disk *disk);
+void cli_log_names_free(struct cli_log_names *n);
+/* "topic-partition", with the topic's id when there is no name. */
+void cli_log_name(const struct cli_log_names *n, const uint8_t *id, int32_t partition,
+                  char out[CLI_LOG_NAME_BYTES]);
 
 /* cli_supervise.c: when to start, restart, signal and give up.  Pure: time is an argument. */
 enum { CLI_DATA, CLI_CONTROL, CLI_CHILDREN };

@@ -5,17 +5,24 @@
 #include <stdarg.h>
 #include <string.h>
 
-enum { RUN = 1 << CLI_RUN, CONFIG = 1 << CLI_CONFIG, STAT = 1 << CLI_STAT };
+enum { RUN = 1 << CLI_RUN, CONFIG = 1 << CLI_CONFIG, STAT = 1 << CLI_STAT, LOG = 1 << CLI_LOG };
 
 static const struct {
     const char *name;
     enum cli_command command;
 } commands[] = {
-    {"run", CLI_RUN},         {"config", CLI_CONFIG}, {"stat", CLI_STAT},
-    {"version", CLI_VERSION}, {"help", CLI_HELP},
+    {"run", CLI_RUN}, {"config", CLI_CONFIG},   {"stat", CLI_STAT},
+    {"log", CLI_LOG}, {"version", CLI_VERSION}, {"help", CLI_HELP},
 };
 
-enum option_kind { OPTION_KEY, OPTION_DATA, OPTION_MARKDOWN, OPTION_FORMAT };
+enum option_kind {
+    OPTION_KEY,
+    OPTION_DATA,
+    OPTION_MARKDOWN,
+    OPTION_FORMAT,
+    OPTION_YES,
+    OPTION_DEEP
+};
 
 /* Options, and the commands that take them. */
 static const struct option {
@@ -24,10 +31,12 @@ static const struct option {
     bool has_value;
     unsigned commands;
 } options[] = {
-    {"-o", OPTION_KEY, true, RUN | CONFIG | STAT},
-    {"--data", OPTION_DATA, true, RUN | CONFIG | STAT},
+    {"-o", OPTION_KEY, true, RUN | CONFIG | STAT | LOG},
+    {"--data", OPTION_DATA, true, RUN | CONFIG | STAT | LOG},
     {"--markdown", OPTION_MARKDOWN, false, CONFIG},
-    {"--format", OPTION_FORMAT, true, STAT},
+    {"--format", OPTION_FORMAT, true, STAT | LOG},
+    {"--yes", OPTION_YES, false, LOG},
+    {"--deep", OPTION_DEEP, false, LOG},
 };
 
 must_printf(2, 3) static int refuse(char error[CLI_ERROR_BYTES], const char *fmt, ...)
@@ -117,6 +126,12 @@ option_take(struct cli_args *out, const struct option *o, const char *value, cha
     case OPTION_MARKDOWN:
         out->markdown = true;
         return ERR_OK;
+    case OPTION_YES:
+        out->yes = true;
+        return ERR_OK;
+    case OPTION_DEEP:
+        out->deep = true;
+        return ERR_OK;
     case OPTION_FORMAT:
         out->json = strcmp(value, "json") == 0;
         if (!out->json && strcmp(value, "text") != 0)
@@ -127,8 +142,25 @@ option_take(struct cli_args *out, const struct option *o, const char *value, cha
 }
 
 static int
+work_take(struct cli_args *out, const char *word, char *error)
+{
+    static const char *const works[] = {
+        [CLI_LOG_VERIFY] = "verify", [CLI_LOG_DUMP] = "dump", [CLI_LOG_REPAIR] = "repair"};
+    for (int i = CLI_LOG_VERIFY; i <= CLI_LOG_REPAIR; i++)
+        if (strcmp(word, works[i]) == 0)
+            out->work = (enum cli_log_work)i;
+    return out->work ? ERR_OK : refuse(error, "'log %.100s': give verify, dump or repair", word);
+}
+
+static int
 file_take(struct cli_args *out, const char *word, char *error)
 {
+    if (out->command == CLI_LOG && out->work == CLI_LOG_NONE)
+        return work_take(out, word, error);
+    if (out->command == CLI_LOG && out->work == CLI_LOG_DUMP && !out->segment) {
+        out->segment = word;
+        return ERR_OK;
+    }
     if (out->command != CLI_RUN && out->command != CLI_CONFIG)
         return refuse(error, "'%.100s' is too much: see 'sluice help'", word);
     if (out->file)
@@ -162,5 +194,7 @@ cli_args_read(struct cli_args *out, int argc, char *const *argv, char error[CLI_
         }
         err = option_take(out, o, value, error);
     }
+    if (!err && out->command == CLI_LOG && out->work == CLI_LOG_NONE)
+        return refuse(error, "log: give verify, dump or repair");
     return err;
 }

@@ -1,13 +1,14 @@
 #include "cli/cli.h"
 
 #include "core/base/err.h"
+#include "core/base/log.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { FRAME_OVERHEAD_BYTES = 4096 };
+enum { FRAME_OVERHEAD_BYTES = 4096, JOURNAL_BYTES_LEAST = 64 << 20, JOURNAL_SHARE = 4 };
 
 must_printf(3, 4) static int refuse(int err, char error[CLI_ERROR_BYTES], const char *fmt, ...)
 {
@@ -113,6 +114,34 @@ sizes_check(const struct cli_plan *p, char *error)
     return ERR_OK;
 }
 
+uint64_t
+cli_prepare_journal(uint64_t wanted, uint64_t disk_bytes, int cores)
+{
+    uint64_t share = disk_bytes / JOURNAL_SHARE / (uint64_t)cores, bytes = wanted;
+    while (disk_bytes && bytes > share && bytes > JOURNAL_BYTES_LEAST)
+        bytes /= 2;
+    return bytes;
+}
+
+/* Only when nobody chose their size. */
+static int
+journal_fit(struct cli_plan *p, char *error)
+{
+    const struct conf_value *set = &p->conf.values[CONF_JOURNAL_BYTES];
+    uint64_t wanted = (uint64_t)set->number;
+    uint64_t bytes = cli_prepare_journal(wanted, p->facts.total_bytes, p->cpu_count);
+    char text[32], why[CONF_ERROR_BYTES];
+    if (set->origin != CONF_DEFAULT || bytes == wanted)
+        return ERR_OK;
+    log_info("run", "journal.bytes=%llu instead of %llu: the file system is small bytes=%llu",
+             (unsigned long long)bytes, (unsigned long long)wanted,
+             (unsigned long long)p->facts.total_bytes);
+    snprintf(text, sizeof text, "%llu", (unsigned long long)bytes);
+    return conf_set(&p->conf, "journal.bytes", text, CONF_OPTION, why)
+               ? refuse(ERR_INVALID, error, "journal.bytes: %s", why)
+               : ERR_OK;
+}
+
 int
 cli_prepare(struct cli_plan *p, char error[CLI_ERROR_BYTES])
 {
@@ -134,5 +163,5 @@ cli_prepare(struct cli_plan *p, char error[CLI_ERROR_BYTES])
         err = listener_check(&listeners[i], error);
     if (!err && os_facts(p->data, &p->facts))
         err = refuse(ERR_IO, error, "the file system of %.300s tells nothing of itself", p->data);
-    return err;
+    return err ? err : journal_fit(p, error);
 }

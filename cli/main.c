@@ -22,6 +22,8 @@ main(int argc, char **argv)
         return cli_config(&args, environ, stdout);
     case CLI_STAT:
         return cli_stat(&args, environ, stdout);
+    case CLI_LOG:
+        return cli_log(&args, environ, stdout);
     case CLI_VERSION:
         printf("sluice %s\n", SLUICE_VERSION);
         return CLI_EXIT_OK;

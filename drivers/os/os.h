@@ -96,6 +96,7 @@ struct os_facts {
     char file_system[32]; /* of the path: "ext4", "xfs", "tmpfs", ...; "type 0x..." when unknown */
     bool direct;          /* it takes O_DIRECT */
     uint64_t free_bytes;  /* of that file system, for us */
+    uint64_t total_bytes; /* of it; 0: it does not tell */
 };
 must_check int os_facts(const char *path, struct os_facts *out);
 /* CLOCK_MONOTONIC. */

@@ -43,6 +43,7 @@ os_facts(const char *path, struct os_facts *out)
         return os_error_of(errno);
     *out = (struct os_facts){.direct = takes_direct(path),
                              .memory_bytes = (uint64_t)info.totalram * info.mem_unit,
+                             .total_bytes = (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize,
                              .free_bytes = (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize};
     snprintf(out->kernel, sizeof out->kernel, "%s", name.release);
     snprintf(out->file_system, sizeof out->file_system, "type 0x%x", (uint32_t)fs.f_type);

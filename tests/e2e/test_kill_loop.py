@@ -5,6 +5,7 @@ record is in the log once, in order, with the bytes sent.
 E2E_SEED repeats the choices (not the timing of the machine), E2E_KILLS their number."""
 import os
 import random
+import subprocess
 import time
 
 from ackers import Acker, verify
@@ -59,6 +60,13 @@ def main():
                 print(f"# killed {killed}; {count} acknowledged, {total} in the log")
                 check(sum(killed.values()) >= 20 and min(killed.values()) > 0, "kills", killed)
                 check(total >= count > 1000, "too few records to prove anything")
+            with case("kill -9 loop: sluice log verify finds nothing after the last kill"):
+                broker.abandon()
+                done = subprocess.run([broker.binary, "log", "verify", "--data", str(broker.data)],
+                                      capture_output=True, text=True, timeout=120)
+                check(done.returncode == 0 and "No damage" in done.stdout, done.stdout, done.stderr)
+                broker.start()
+                check(verify(broker.bootstrap, topic, PARTITIONS, acknowledged) == total, "records")
             with case("kill -9 loop: a clean stop and start finds the same records"):
                 broker.restart()
                 check(verify(broker.bootstrap, topic, PARTITIONS, acknowledged) == total, "records")

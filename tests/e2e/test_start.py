@@ -127,6 +127,42 @@ def full_disk(home):
         subprocess.run(["umount", "-l", str(mount)], check=True)
 
 
+def small_disk(home):
+    """512 MiB and no options: the journals adapt, the disk fills, deleting a topic makes room."""
+    image, mount = home / "image", home / "ext4"
+    mount.mkdir()
+    with open(image, "wb") as f:
+        f.truncate(512 << 20)
+    made = subprocess.run(["mkfs.ext4", "-q", str(image)], capture_output=True, text=True)
+    if made.returncode == 0:
+        made = subprocess.run(["mount", "-o", "loop", str(image), str(mount)], capture_output=True,
+                              text=True)
+    if made.returncode != 0:
+        with case("small disk"):
+            raise Skip(f"no loop mount here: {made.stderr.strip()}")
+        return
+    try:
+        with case("small disk: 512 MiB of ext4 with default keys fills, and recovers"), \
+                Broker("cores=1", data=mount / "data") as broker:
+            check("the file system is small" in broker.log.read_text(), broker.log_tail())
+            value, topic, other = os.urandom(900000), f"small-{stamp()}", f"other-{stamp()}"
+            for name in (topic, other):
+                topic_ready(broker.bootstrap, name, 1)
+            c = Connection(broker.bootstrap, timeout=60)
+            kept, code = fill(c, topic, value)
+            print(f"# {kept} records of 900 kB, then error {code}")
+            equal(code, STORAGE_ERROR, "error")
+            check(kept > 50, "turned away far too early")
+            read_back(c, topic, value, kept)
+            equal(c.produce(other, 0, [value])[0], STORAGE_ERROR, "the other topic")
+            equal(c.delete_topic(topic), NONE, "DeleteTopics")
+            until("produce", 60, lambda: c.produce(other, 0, [value])[0] == NONE)
+            equal(broker.stop(), 0, "exit code")
+            c.close()
+    finally:
+        subprocess.run(["umount", "-l", str(mount)], check=True)
+
+
 def full_disk_cases(mount, broker):
     value, topic, kept = os.urandom(900000), f"full-{stamp()}", 0
 
@@ -218,6 +254,7 @@ def main():
         refusals(home)
         directory_cases(home)
         full_disk(home)
+        small_disk(home)
     finish()
 
 

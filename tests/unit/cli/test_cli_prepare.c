@@ -42,6 +42,17 @@ expect_refused(const char *what)
 }
 
 static void
+journals_take_a_quarter_of_a_small_file_system(void **state)
+{
+    const uint64_t mib = 1 << 20, wanted = 512 * mib;
+    assert_int_equal(cli_prepare_journal(wanted, 0, 4), wanted);
+    assert_int_equal(cli_prepare_journal(wanted, 4096 * mib, 2), wanted);
+    assert_int_equal(cli_prepare_journal(wanted, 4095 * mib, 2), wanted / 2);
+    assert_int_equal(cli_prepare_journal(wanted, 470 * mib, 1), 64 * mib);
+    assert_int_equal(cli_prepare_journal(wanted, 10 * mib, 8), 64 * mib);
+}
+
+static void
 a_plan_has_an_absolute_directory_a_lock_and_a_format(void **state)
 {
     char cwd[256];
@@ -131,6 +142,7 @@ main(int argc, char **argv)
 #define PREPARE_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     fake_child(argc, argv);
     const struct CMUnitTest tests[] = {
+        PREPARE_TEST(journals_take_a_quarter_of_a_small_file_system),
         PREPARE_TEST(a_plan_has_an_absolute_directory_a_lock_and_a_format),
         PREPARE_TEST(cores_become_a_list_that_both_children_read_alike),
         PREPARE_TEST(listeners_that_make_no_sense_are_refused),

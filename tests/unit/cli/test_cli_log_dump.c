@@ -1,0 +1,114 @@
+#include "cli/cli.h"
+#include "core/base/crc32c.h"
+#include "core/base/err.h"
+#include "core/wire/batch.h"
+#include "tests/unit/unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A disk with one file. */
+static uint8_t file[256];
+static uint32_t file_bytes;
+
+static int64_t
+run(void *self, struct disk_op *op)
+{
+    (void)self;
+    switch (op->kind) {
+    case DISK_OPEN:
+        return strcmp(op->path, "log/x/0/00000000000000000000.log") ? ERR_NOT_FOUND : 3;
+    case DISK_SIZE:
+        return file_bytes;
+    case DISK_READ: {
+        uint32_t left = op->offset < file_bytes ? file_bytes - (uint32_t)op->offset : 0;
+        uint32_t n = op->len < left ? op->len : left;
+        memcpy(op->at, file + op->offset, n);
+        return n;
+    }
+    default:
+        return ERR_OK;
+    }
+}
+
+static const struct disk_ops ops = {.run = run};
+static struct disk disk = {.ops = &ops};
+
+/* One batch with one record: no key, value "abc". */
+static void
+batch_write(void)
+{
+    static const uint8_t record[] = {18, 0, 0, 0, 1, 6, 'a', 'b', 'c', 0};
+    memset(file, 0, sizeof file);
+    file_bytes = BATCH_HEADER_BYTES + sizeof record;
+    set_u64(file, 41);
+    set_u32(file + BATCH_AT_LENGTH, file_bytes - BATCH_OVERHEAD);
+    file[BATCH_AT_MAGIC] = 2;
+    memset(file + 43, 0xff, 14); /* no producer */
+    set_u32(file + 57, 1);
+    memcpy(file + BATCH_HEADER_BYTES, record, sizeof record);
+    set_u32(file + BATCH_AT_CRC,
+            crc32c(0, file + BATCH_AT_ATTRIBUTES, file_bytes - BATCH_AT_ATTRIBUTES));
+}
+
+static char *
+dumped(bool deep, bool json, int wanted)
+{
+    struct cli_args args = {
+        .segment = "log/x/0/00000000000000000000.log", .deep = deep, .json = json};
+    char *text;
+    size_t n;
+    FILE *out = open_memstream(&text, &n);
+    assert_non_null(out);
+    assert_int_equal(cli_log_dump(&disk, &args, out), wanted);
+    fclose(out);
+    return text;
+}
+
+static void
+batches_and_records_are_lines(void **state)
+{
+    (void)state;
+    batch_write();
+    char *text = dumped(false, false, CLI_EXIT_OK);
+    assert_non_null(strstr(text, "position 0 offsets 41 to 41 records 1 bytes 71 codec none"));
+    assert_null(strstr(text, "value"));
+    free(text);
+    text = dumped(true, false, CLI_EXIT_OK);
+    assert_non_null(strstr(text, "  offset 41 time 0 key -1 value 3\n"));
+    free(text);
+}
+
+static void
+json_is_one_object_a_line(void **state)
+{
+    (void)state;
+    batch_write();
+    char *text = dumped(true, true, CLI_EXIT_OK);
+    assert_non_null(strstr(text, "\"base_offset\":41"));
+    assert_non_null(strstr(text, "\"value_bytes\":3"));
+    assert_int_equal(text[0], '{');
+    free(text);
+}
+
+static void
+a_bad_batch_ends_it_with_a_failure(void **state)
+{
+    (void)state;
+    batch_write();
+    file[70] ^= 1;
+    char *text = dumped(false, false, CLI_EXIT_FAILED);
+    assert_string_equal(text, "");
+    free(text);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(batches_and_records_are_lines),
+        cmocka_unit_test(json_is_one_object_a_line),
+        cmocka_unit_test(a_bad_batch_ends_it_with_a_failure),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
