@@ -237,6 +237,9 @@ journal_files_open(struct journal_files *f, struct disk *disk, const struct jour
         got = mutant(MUTANT_BOOT_NOT_NAMED)
                   ? ERR_OK
                   : run(f, (struct disk_op){.kind = DISK_SYNC_DIR, .path = "."});
+    /* A process may have died between the header of a file and the sync of its name. */
+    if (got >= 0)
+        got = run(f, (struct disk_op){.kind = DISK_SYNC_DIR, .path = config->dir});
     for (uint32_t i = 0; i < config->file_count && got >= 0; i++)
         got = file_open(f, i);
     if (got < 0)

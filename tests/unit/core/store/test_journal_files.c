@@ -56,6 +56,36 @@ whole_files_are_used_again_and_not_written(void **state)
 }
 
 static void
+a_file_that_is_used_again_has_a_durable_name(void **state)
+{
+    (void)state;
+    for (uint64_t ops = 1; ops < 120; ops++) {
+        struct disk_mem *d = disk_mem_new(ops);
+        struct disk *port = disk_mem_port(d, 0);
+        struct journal_files f;
+        assert_int_equal(journal_files_open(&f, port, &small, numbers), ERR_OK);
+        disk_mem_cut_after(d, ops);
+        make_all(d, &f);
+        disk_mem_reopen(d); /* the process died, the machine did not */
+        journal_files_close(&f);
+        assert_int_equal(journal_files_open(&f, port, &small, numbers), ERR_OK);
+        bool used[3];
+        for (int i = 0; i < 3; i++)
+            used[i] = numbers[i] >= 0;
+        disk_mem_cut_after(d, 0);
+        journal_files_close(&f);
+        disk_mem_restart(d);
+        for (uint32_t i = 0; i < 3; i++) {
+            char path[JOURNAL_PATH_BYTES];
+            uint64_t size;
+            journal_path(&small, i, path);
+            assert_true(!used[i] || disk_mem_bytes(d, path, &size));
+        }
+        disk_mem_free(d);
+    }
+}
+
+static void
 a_file_of_another_geometry_is_made_again(void **state)
 {
     (void)state;
@@ -173,6 +203,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_file_is_there_at_once_and_the_others_later),
         cmocka_unit_test(whole_files_are_used_again_and_not_written),
+        cmocka_unit_test(a_file_that_is_used_again_has_a_durable_name),
         cmocka_unit_test(a_file_of_another_geometry_is_made_again),
         cmocka_unit_test(a_file_half_made_at_a_power_cut_is_made_again),
         cmocka_unit_test(an_error_of_the_disk_is_told),
