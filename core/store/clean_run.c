@@ -111,12 +111,13 @@ reader_fill(struct reader *d, uint64_t want)
         uint8_t *more = aligned_alloc(STORE_BLOCK, room);
         if (!more)
             return ERR_LIMIT;
-        memcpy(more, d->mem + (kept ? skip : 0), kept);
+        if (kept)
+            memcpy(more, d->mem + skip, kept);
         free(d->mem);
         d->mem = more;
         d->room = room;
-    } else {
-        memmove(d->mem, d->mem + (kept ? skip : 0), kept);
+    } else if (kept) {
+        memmove(d->mem, d->mem + skip, kept);
     }
     d->start = keep;
     d->len = kept;

@@ -92,7 +92,8 @@ store_swap_forget(struct store *s)
         list_remove(n);
         plog_segment_free(seg);
     }
-    free(s->swap.seg);
+    if (s->swap.seg)
+        plog_segment_free(s->swap.seg);
 }
 
 /* ---- one group ---------------------------------------------------------------------------------
