@@ -8,6 +8,7 @@ import time
 
 PRODUCE, FETCH, LIST_OFFSETS, METADATA = 0, 1, 2, 3
 API_VERSIONS, CREATE_TOPICS, DELETE_TOPICS = 18, 19, 20
+INCREMENTAL_ALTER_CONFIGS = 44
 NONE, UNKNOWN_TOPIC, NOT_LEADER, UNSUPPORTED_VERSION, TOPIC_EXISTS = 0, 3, 6, 35, 36
 
 _CRC = []
@@ -39,12 +40,13 @@ def string(s):
     return struct.pack(">h", -1) if s is None else struct.pack(">h", len(s)) + s.encode()
 
 
-def batch(values, when_ms=None):
-    """One uncompressed v2 record batch of keyless records."""
+def batch(values, when_ms=None, keys=None):
+    """One uncompressed v2 record batch; without keys when there are none given."""
     when_ms = int(time.time() * 1000) if when_ms is None else when_ms
     records = b""
     for i, value in enumerate(values):
-        body = b"\0" + varint(0) + varint(i) + varint(-1) + varint(len(value)) + value + varint(0)
+        key = varint(-1) if keys is None else varint(len(keys[i])) + keys[i]
+        body = b"\0" + varint(0) + varint(i) + key + varint(len(value)) + value + varint(0)
         records += varint(len(body)) + body
     after_crc = struct.pack(">hiqqqhii", 0, len(values) - 1, when_ms, when_ms, -1, -1, -1,
                             len(values)) + records
@@ -162,12 +164,23 @@ class Connection:
         rows = [c.take("hhh") for _ in range(count)]
         return {key: (least, most) for key, least, most in rows}
 
-    def create_topic(self, name, partitions=1, timeout_ms=15000):
-        body = struct.pack(">i", 1) + string(name) + struct.pack(">ihii", partitions, 1, 0, 0) \
+    def create_topic(self, name, partitions=1, timeout_ms=15000, configs=()):
+        body = struct.pack(">i", 1) + string(name) \
+            + struct.pack(">ihii", partitions, 1, 0, len(configs)) \
+            + b"".join(string(key) + string(str(value)) for key, value in configs) \
             + struct.pack(">ib", timeout_ms, 0)
         c = self.call(CREATE_TOPICS, 4, body)
         c.take("ii")
         c.string()
+        return c.take("h")
+
+    def alter_topic(self, name, configs):
+        """Sets configs of a topic (IncrementalAlterConfigs v0); the error code."""
+        body = struct.pack(">ib", 1, 2) + string(name) + struct.pack(">i", len(configs)) \
+            + b"".join(string(key) + b"\0" + string(str(value))
+                       for key, value in configs.items()) + b"\0"
+        c = self.call(INCREMENTAL_ALTER_CONFIGS, 0, body)
+        c.take("ii")
         return c.take("h")
 
     def delete_topic(self, name):
