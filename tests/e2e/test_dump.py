@@ -4,16 +4,18 @@ of every batch, and counts the records."""
 import os
 import pathlib
 import re
+import struct
 import subprocess
 
 from broker import SMALL, Broker, stamp
 from case import case, check, equal, finish
-from kafka import NONE, Connection, topic_ready
+from kafka import NONE, Connection, string, topic_ready
 
 HERE = pathlib.Path(__file__).parent
 # Without lz4: librdkafka sends that only to brokers that advertise FindCoordinator.
 CODECS = ("gzip", "snappy", "zstd")
 PARTITIONS, BATCHES, TOOL_SECONDS = 2, 300, 120
+DELETE_RECORDS = 21
 BATCH = re.compile(r"^baseOffset: (\d+) lastOffset: (\d+) count: (\d+) .* position: (\d+) "
                    r".* size: (\d+) magic: 2 compresscodec: (\w+) crc: \d+ isvalid: true$")
 RECORD = re.compile(r"^\| offset: (\d+) .* payload: (.*)$")
@@ -41,9 +43,10 @@ def dump(path):
     return done.stdout.splitlines()
 
 
-def dumped(partition_folder):
-    """[(offset, value)] and the codecs of a partition by way of the tool, batches without gaps."""
-    records, codecs, at = [], set(), 0
+def dumped(partition_folder, at=0):
+    """[(offset, value)] and the codecs of a partition by way of the tool, batches without gaps,
+    from the segment that begins with offset `at`."""
+    records, codecs = [], set()
     for path in sorted(partition_folder.glob("*.log")):
         position = 0
         equal(int(path.stem), at, "first offset of the segment")
@@ -69,7 +72,40 @@ def lines(codec):
     return [f"{codec} {i} " + "again and " * 20 for i in range(50)]
 
 
+def delete_records(c, topic, offset):
+    body = struct.pack(">i", 1) + string(topic) + struct.pack(">iiqi", 1, 0, offset, 15000)
+    answer = c.call(DELETE_RECORDS, 0, body)
+    answer.take("ii")
+    answer.string()
+    answer.take("i")
+    equal(answer.take("iqh"), (0, offset, NONE), "DeleteRecords")
+
+
+def what_is_left():
+    """The same after segments have rolled, and some of them have gone."""
+    count, start = 400, 250
+    with Broker(SMALL, "log.segment.bytes=1048576") as broker:
+        topic = f"dump-{stamp()}"
+        topic_ready(broker.bootstrap, topic, 1)
+        c = Connection(broker.bootstrap)
+        wanted = [f"{i} " + "y" * 9000 for i in range(count)]
+        for value in wanted:
+            equal(c.produce(topic, 0, [value.encode()])[0], NONE, "produce")
+        delete_records(c, topic, start)
+        c.close()
+        equal(broker.stop(), 0, "exit code")
+        with case("dump: DumpLogSegments accepts what DeleteRecords has left"):
+            folder, = (broker.data / "log").glob("*/0")
+            first = min(int(p.stem) for p in folder.glob("*.log"))
+            check(0 < first <= start, "first segment:", first)
+            records, _ = dumped(folder, first)
+            equal(records, list(enumerate(wanted))[first:], "records")
+            check(len(list(folder.glob("*.idx"))) == len(list(folder.glob("*.log"))) - 1,
+                  "every segment but the last has its .idx")
+
+
 def main():
+    what_is_left()
     value = "x" * 9000
     with Broker(SMALL, "log.segment.bytes=1048576") as broker:
         topic = f"dump-{stamp()}"
