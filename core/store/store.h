@@ -185,8 +185,9 @@ struct store_range {
  * bytes_max, but at least one when `at_least_one`, never at or beyond offset_limit (high watermark
  * or last stable offset).  len 0: nothing there yet.  ERR_NOT_FOUND: offset outside [log start, log
  * end]: OFFSET_OUT_OF_RANGE.  ERR_AGAIN: index must be read first (a read was started; ask again
- * when store_take_changed hands the log back).  ERR_IO, ERR_CORRUPT: the file. Never crosses a
- * segment. */
+ * when store_take_changed hands the log back).  ERR_IO, ERR_CORRUPT: the file (damage
+ * that a read has found ends a range, and is told until the next start).  Never crosses a segment.
+ */
 must_check int store_locate(struct store *s, struct plog *p, int64_t offset, int64_t offset_limit,
                             uint32_t bytes_max, bool at_least_one, struct store_range *out);
 

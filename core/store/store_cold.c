@@ -109,7 +109,8 @@ store_buffers_busy(const struct store *s)
 int
 store_buffer_error(struct read_buffer *b, uint32_t pos)
 {
-    if (b->error == ERR_OK || (pos >= b->good_from && pos < b->good_to))
+    bool hole = pos >= b->hole_from && pos < b->hole_to;
+    if (b->error == ERR_OK || (pos >= b->good_from && pos < b->good_to && !hole))
         return ERR_OK;
     if (b->pins == 0)
         b->state = READ_FREE;
@@ -165,20 +166,24 @@ batch_good(const struct segment *seg, uint32_t pos, int64_t base, struct view by
     return !*whole || batch_crc_ok(view_of(bytes.at, info->bytes), info);
 }
 
+/* From now on store_locate keeps readers away from it. */
 static void
-batch_bad(struct store *s, struct read_buffer *b, const struct segment *seg, uint32_t pos)
+damaged(struct store *s, struct read_buffer *b, struct segment *seg, uint32_t from, uint32_t to)
 {
+    b->error = ERR_CORRUPT;
+    if (!sums_note_bad(&seg->sums, from, to))
+        return;
     char path[PLOG_PATH_BYTES];
     plog_path_segment(b->log, seg->base, ".log", path);
-    log_error("store", "damaged: a segment is not what was written path=%s position=%u", path, pos);
-    b->error = ERR_CORRUPT;
+    log_error("store", "damaged: a segment is not what was written path=%s position=%u to=%u", path,
+              from, to);
     s->stats.damaged++;
 }
 
 /* Checks the batches that lie whole in the buffer, from the first index entry on; gives where that
  * begins.  What follows good_to is bad, or is part of a batch: whole_to. */
 static uint32_t
-batches_check(struct store *s, struct read_buffer *b, const struct segment *seg)
+batches_check(struct store *s, struct read_buffer *b, struct segment *seg)
 {
     int64_t i = b->pos ? index_by_pos(&seg->idx, b->pos - 1) + 1 : 0;
     uint32_t limit = b->pos + b->len;
@@ -189,12 +194,17 @@ batches_check(struct store *s, struct read_buffer *b, const struct segment *seg)
     int64_t base = seg->base + (int64_t)x->rel;
     bool whole = true;
     while (whole && pos < limit && limit - pos >= BATCH_HEADER_BYTES) {
-        struct batch_info info;
+        struct batch_info info = {0};
         if (!batch_good(seg, pos, base, view_of(b->mem + (pos - b->pos), limit - pos), &info,
                         &whole)) {
-            batch_bad(s, b, seg, pos);
-            b->good_to = pos;
-            break;
+            bool sized = info.bytes >= BATCH_HEADER_BYTES && info.bytes <= limit - pos;
+            damaged(s, b, seg, pos, sized ? pos + info.bytes : limit);
+            if (!sized || !whole || b->hole_to) {
+                b->good_to = pos;
+                break;
+            }
+            b->hole_from = pos; /* what follows is checked by its own headers */
+            b->hole_to = pos + info.bytes;
         }
         if (!whole)
             break;
@@ -219,7 +229,7 @@ stretch_bad(struct read_buffer *b, uint32_t from, uint32_t to, uint32_t first, u
 
 /* Parts of batches, in front of `first` and behind whole_to, are checked by pieces. */
 static void
-buffer_check(struct store *s, struct read_buffer *b, const struct segment *seg)
+buffer_check(struct store *s, struct read_buffer *b, struct segment *seg)
 {
     uint32_t limit = b->pos + b->len;
     b->good_from = b->whole_to = b->pos;
@@ -231,7 +241,11 @@ buffer_check(struct store *s, struct read_buffer *b, const struct segment *seg)
         bool by_batches = pos >= first && pos + n <= last;
         if (by_batches || sums_check(&seg->sums, pos, b->mem + (pos - b->pos), n, b->run))
             continue;
-        batch_bad(s, b, seg, pos);
+        uint32_t from = pos < first ? pos : pos > last ? pos : last;
+        uint32_t to = pos + n > last ? pos + n : first;
+        b->error = ERR_CORRUPT;
+        if (sums_first_bad(&seg->sums, pos, pos + n) == UINT32_MAX) /* else that may be why */
+            damaged(s, b, seg, from, to);
         stretch_bad(b, pos, pos + n, first, last);
     }
     for (uint32_t i = 0; i < seg->sums.bad_count; i++) {

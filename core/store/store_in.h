@@ -144,6 +144,7 @@ struct read_buffer {
     uint32_t good_from, good_to; /* bytes between them were verified, or cannot be */
     uint32_t whole_to;           /* the last batch boundary known in it; pos when none */
     uint32_t run;                /* crc of its last piece, when that is not whole (sums.h) */
+    uint32_t hole_from, hole_to; /* one bad batch, behind which others are good */
     bool summed;                 /* the sums of the segment covered it when it was read */
     int error;                   /* what a look at the rest gives; ERR_OK when all is good */
     uint32_t pins;

@@ -114,7 +114,8 @@ header_cold(struct store *s, struct plog *p, struct segment *seg, uint32_t pos,
     if (pos >= seg->written) /* of a log offline: in the journal only */
         return ERR_IO;
     struct read_buffer *b = store_buffer_find(s, p, seg, pos);
-    if (b && b->state == READ_READY && store_buffer_error(b, pos) != ERR_OK)
+    bool hole = b && b->hole_to && pos == b->hole_from; /* bad, but it leads on to good ones */
+    if (b && b->state == READ_READY && !hole && store_buffer_error(b, pos) != ERR_OK)
         return b->error == ERR_NOT_FOUND ? ERR_IO : b->error; /* the file is gone */
     if (b && b->state == READ_BUSY)
         return ERR_AGAIN;
@@ -198,6 +199,33 @@ extend_cold(struct store *s, struct plog *p, struct segment *seg, const struct w
     return ERR_OK;
 }
 
+/* Ends a range with the last batch in front of damage that is known; ERR_CORRUPT: there is none. */
+static int
+cut_damage(struct store *s, struct plog *p, struct segment *seg, struct store_range *out)
+{
+    uint32_t bad = sums_first_bad(&seg->sums, out->at, out->at + out->len);
+    if (bad == UINT32_MAX)
+        return ERR_OK;
+    int64_t i = index_by_pos(&seg->idx, bad), limit = out->offset_first;
+    uint32_t pos = out->at;
+    if (i >= 0 && index_get(&seg->idx, (uint32_t)i)->pos > pos) {
+        pos = index_get(&seg->idx, (uint32_t)i)->pos;
+        limit = seg->base + (int64_t)index_get(&seg->idx, (uint32_t)i)->rel;
+    }
+    int rc = ERR_OK;
+    while (rc == ERR_OK && pos < bad) {
+        struct batch_info info;
+        rc = header_cold(s, p, seg, pos, &info);
+        if (rc != ERR_OK || info.bytes > bad - pos)
+            break;
+        pos += info.bytes;
+        limit = info.base_offset + info.last_offset_delta + 1;
+    }
+    out->len = pos - out->at;
+    out->offset_limit = limit;
+    return out->len ? ERR_OK : rc == ERR_AGAIN ? ERR_AGAIN : ERR_CORRUPT;
+}
+
 static int
 locate_in(struct store *s, struct plog *p, struct segment *seg, int64_t offset,
           const struct want *want, struct store_range *out)
@@ -214,6 +242,8 @@ locate_in(struct store *s, struct plog *p, struct segment *seg, int64_t offset,
     int rc = find_cold(s, p, seg, offset, out);
     if (rc == ERR_OK)
         rc = extend_cold(s, p, seg, want, out);
+    if (rc == ERR_OK && seg->sums.bad_count)
+        rc = cut_damage(s, p, seg, out);
     if (rc == ERR_AGAIN)
         store_index_begin(s, p, seg);
     return rc;
@@ -331,6 +361,8 @@ hold_cold(struct store *s, const struct store_range *range, struct segment *seg,
     uint32_t limit = b->error == ERR_OK ? b->pos + b->len : b->good_to;
     if (b->whole_to > range->at && b->whole_to < limit)
         limit = b->whole_to; /* the next read then begins with a whole batch */
+    if (range->at < b->hole_from && b->hole_from < limit)
+        limit = b->hole_from;
     uint32_t n = limit - range->at < range->len ? limit - range->at : range->len;
     out->spans[0] = view_of(b->mem + (range->at - b->pos), n);
     out->span_count = 1;

@@ -86,15 +86,31 @@ sums_load(struct sums *x, uint32_t bytes, const uint32_t *crcs)
     return true;
 }
 
-void
+bool
 sums_note_bad(struct sums *x, uint32_t from, uint32_t to)
 {
-    if (x->bad_count == SUMS_BAD_MAX) {
-        x->bad[SUMS_BAD_MAX - 1].to = to;
-        return;
+    for (uint32_t i = 0; i < x->bad_count; i++)
+        if (x->bad[i].from <= from && x->bad[i].to >= to)
+            return false;
+    uint32_t i = SUMS_BAD_MAX - 1;
+    if (x->bad_count < SUMS_BAD_MAX) {
+        i = x->bad_count++;
+        x->bad[i].from = from;
+        x->bad[i].to = to;
     }
-    x->bad[x->bad_count].from = from;
-    x->bad[x->bad_count++].to = to;
+    x->bad[i].from = x->bad[i].from < from ? x->bad[i].from : from;
+    x->bad[i].to = x->bad[i].to > to ? x->bad[i].to : to;
+    return true;
+}
+
+uint32_t
+sums_first_bad(const struct sums *x, uint32_t from, uint32_t to)
+{
+    uint32_t first = UINT32_MAX;
+    for (uint32_t i = 0; i < x->bad_count; i++)
+        if (x->bad[i].from < to && x->bad[i].to > from && x->bad[i].from < first)
+            first = x->bad[i].from;
+    return first;
 }
 
 bool

@@ -15,7 +15,7 @@ enum { SUMS_PIECE = 64 << 10, SUMS_BAD_MAX = 8 };
 struct sums {
     uint32_t *at; /* of whole pieces */
     uint32_t room, bytes, run;
-    /* Stretches that were bad already when they were added; the last one takes in what follows. */
+    /* Stretches that are known to be bad; the last one takes in what finds no place. */
     struct {
         uint32_t from, to;
     } bad[SUMS_BAD_MAX];
@@ -32,8 +32,10 @@ uint32_t sums_get(const struct sums *x, uint32_t i);
 /* Makes it cover `bytes`, by crcs that sums_count() and sums_get() gave; false without memory. */
 must_check bool sums_load(struct sums *x, uint32_t bytes, const uint32_t *crcs);
 
-/* Notes that bytes [from, to), behind those noted before, are bad although their sums are right. */
-void sums_note_bad(struct sums *x, uint32_t from, uint32_t to);
+/* Notes that bytes [from, to) are bad, whatever the sums say; false: that was known. */
+bool sums_note_bad(struct sums *x, uint32_t from, uint32_t to);
+/* The first of these stretches that overlaps [from, to): where it begins; UINT32_MAX: none. */
+uint32_t sums_first_bad(const struct sums *x, uint32_t from, uint32_t to);
 
 /* Checks `len` bytes from `pos` on, a piece or less: true when they are what was added.  A piece
  * that is not whole must have ended there at some time: `run` is its crc then. */

@@ -45,9 +45,36 @@ a_damaged_batch_is_reported_and_never_lent(void **state)
     uint8_t *file = disk_mem_bytes(f.disk, path, &size);
     uint32_t batch = (uint32_t)get_u32(file + BATCH_AT_LENGTH) + BATCH_OVERHEAD;
     file[batch * 10 + 300] ^= 1;
-    int64_t got = fixture_read(&f, p, 0, 30000, bytes, &range);
-    assert_int_equal(got, ERR_CORRUPT);
+    assert_int_equal(fixture_read(&f, p, 0, 30000, bytes, &range), batch * 10);
+    assert_int_equal(fixture_read(&f, p, 10, 30000, bytes, &range), ERR_CORRUPT);
     assert_true(fixture_read(&f, p, 0, batch * 5, bytes, &range) > 0);
+    fixture_end(&f);
+}
+
+static void
+damage_that_was_found_is_told_when_it_is_located_and_the_rest_is_served(void **state)
+{
+    (void)state;
+    static uint8_t bytes[64 << 10];
+    struct fixture f;
+    struct plog *p = cold_log(&f, 7);
+    char path[PLOG_PATH_BYTES];
+    uint64_t size;
+    struct store_range range;
+    plog_path_segment(p, 0, ".log", path);
+    uint8_t *file = disk_mem_bytes(f.disk, path, &size);
+    uint32_t batch = (uint32_t)get_u32(file + BATCH_AT_LENGTH) + BATCH_OVERHEAD;
+    file[batch * 10 + 300] ^= 1;
+    while (store_locate(f.store[0], p, 10, INT64_MAX, 1, true, &range) == ERR_AGAIN)
+        fixture_turns(&f, 1);
+    fixture_read(&f, p, 9, 1, bytes, &range); /* brings the damage into memory */
+    assert_int_equal(fixture_read(&f, p, 0, 30000, bytes, &range), batch * 10);
+    assert_int_equal(range.offset_limit, 10);
+    assert_int_equal(fixture_read(&f, p, 9, 30000, bytes, &range), batch);
+    assert_int_equal(fixture_read(&f, p, 10, 30000, bytes, &range), ERR_CORRUPT);
+    assert_true(fixture_read(&f, p, 11, 3 * batch, bytes, &range) > 0);
+    assert_int_equal(get_i64(bytes), 11);
+    assert_int_equal(f.store[0]->stats.damaged, 1);
     fixture_end(&f);
 }
 
@@ -189,6 +216,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_index_is_rebuilt_when_it_is_needed),
         cmocka_unit_test(a_damaged_batch_is_reported_and_never_lent),
+        cmocka_unit_test(damage_that_was_found_is_told_when_it_is_located_and_the_rest_is_served),
         cmocka_unit_test(a_device_error_reaches_the_reader),
         cmocka_unit_test(a_waiter_comes_back_when_its_read_ended),
         cmocka_unit_test(reading_ahead_ends_where_the_file_ends_and_the_cache_begins),

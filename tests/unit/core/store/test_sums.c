@@ -74,12 +74,16 @@ bad_stretches_are_kept_and_the_last_one_takes_in_the_rest(void **state)
     (void)state;
     struct sums a = {0};
     for (uint32_t i = 0; i < 20; i++)
-        sums_note_bad(&a, i * 100, i * 100 + 10);
+        assert_true(sums_note_bad(&a, i * 100 + 1000, i * 100 + 1010));
+    assert_int_equal(sums_first_bad(&a, 1005, 1300), 1000);
+    assert_int_equal(sums_first_bad(&a, 1010, 1100), UINT32_MAX);
+    assert_true(sums_note_bad(&a, 5, 6));
+    assert_false(sums_note_bad(&a, 1002, 1005));
     assert_int_equal(a.bad_count, SUMS_BAD_MAX);
-    assert_int_equal(a.bad[0].from, 0);
-    assert_int_equal(a.bad[0].to, 10);
-    assert_int_equal(a.bad[SUMS_BAD_MAX - 1].from, (SUMS_BAD_MAX - 1) * 100);
-    assert_int_equal(a.bad[SUMS_BAD_MAX - 1].to, 1910);
+    assert_int_equal(a.bad[SUMS_BAD_MAX - 1].from, 5);
+    assert_int_equal(a.bad[SUMS_BAD_MAX - 1].to, 2910);
+    assert_int_equal(sums_first_bad(&a, 0, 5), UINT32_MAX);
+    assert_int_equal(sums_first_bad(&a, 2910, 5000), UINT32_MAX);
     sums_free(&a);
 }
 
