@@ -1,0 +1,278 @@
+#include "tests/unit/control/group/group_fixture.h"
+
+#include <stdio.h>
+
+static void
+keys_of_unknown_versions_are_skipped_and_broken_ones_are_not(void **state)
+{
+    struct fixture *f = fx_new();
+    struct coord_place place = {.producer_id = -1};
+    assert_int_equal(group_replay(f->s, view_of("\0\x63xyz", 5), view_of("?", 1), &place), ERR_OK);
+    assert_int_equal(group_replay(f->s, view_of("\0", 1), view_of("?", 1), &place), ERR_CORRUPT);
+    assert_int_equal(group_replay(f->s, view_of("\0\1\0\7g", 5), view_of("?", 1), &place),
+                     ERR_CORRUPT);
+    fx_free(f);
+}
+
+static void
+an_api_of_another_protocol_is_answered_unsupported(void **state)
+{
+    struct fixture *f = fx_new();
+    struct wire_consumer_group_heartbeat_request q;
+    wire_init(&wire_consumer_group_heartbeat_request_message, &q);
+    q.group_id = view_of_text("g");
+    const struct wire_consumer_group_heartbeat_response *a =
+        fx_answer(f, fx_send(f, WIRE_API_CONSUMER_GROUP_HEARTBEAT, 1, &q));
+    assert_int_equal(a->error_code, KERR_UNSUPPORTED_VERSION);
+    fx_free(f);
+}
+
+static void
+the_deadline_is_that_of_the_first_timer(void **state)
+{
+    struct fixture *f = fx_new();
+    assert_int_equal(group_deadline_ms(f->s), T0 + f->config.offsets_retention_check_ms);
+    char *id = fx_join_id(f, fx_join(f, "g", NULL));
+    assert_int_equal(group_deadline_ms(f->s), T0 + 10000);
+    fx_join(f, "g", id);
+    assert_int_equal(group_deadline_ms(f->s), T0 + 3000);
+    free(id);
+    fx_free(f);
+}
+
+static void
+a_deleted_topic_takes_its_offsets_along(void **state)
+{
+    struct fixture *f = fx_new();
+    fx_commit(f, "g", 0, 1);
+    fx_commit_as(f, "g", &(struct committing){.topic = "t2", .offset = 2});
+    fx_txn_commit(f, "h", 5, 1, 3);
+    group_topic_deleted(f->s, &f->step, view_of_text("t1"));
+    fx_marker(f, 5, true);
+    assert_int_equal(fx_fetch(f, "g", 0, false), -1);
+    assert_int_equal(fx_group(f, "g")->offsets.count, 1);
+    assert_null(fx_group(f, "h"));
+    fx_free(f);
+}
+
+static void
+the_machine_of_the_runtime_is_this_one(void **state)
+{
+    struct fixture *f = fx_new();
+    void *m = group_machine.create(&f->config, 3);
+    assert_int_equal(((struct group_shard *)m)->partition, 3);
+    group_machine.loaded(m, &f->step);
+    assert_int_equal(group_machine.deadline_ms(m), T0 + f->config.offsets_retention_check_ms);
+    group_machine.tick(m, &f->step);
+    group_machine.free(m);
+    fx_free(f);
+}
+
+/* ---- live state equals the replay of any legally compacted log ----------------------------------
+ */
+
+static uint64_t random_state;
+
+static uint32_t
+draw(uint32_t limit)
+{
+    random_state = random_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)(random_state >> 33) % limit;
+}
+
+static bool
+decided(const struct fixture *f, uint32_t i, bool *committed)
+{
+    int64_t id = f->log[i].place.producer_id;
+    for (uint32_t j = i + 1; j < f->log_count; j++)
+        if (f->log[j].marker && f->log[j].place.producer_id == id) {
+            *committed = f->log[j].marker == 1;
+            return true;
+        }
+    return false;
+}
+
+/* What a cleaner may do to the part before the first record that is not decided: drop aborted
+ * records, records with a later one of the same key in that part, and tombstones. */
+static void
+compact(const struct fixture *f, bool keep[LOGGED])
+{
+    uint32_t limit = f->log_count;
+    bool committed;
+    for (uint32_t i = 0; i < limit; i++)
+        if (!f->log[i].marker && f->log[i].place.producer_id >= 0 && !decided(f, i, &committed))
+            limit = i;
+    limit = limit ? draw(limit + 1) : 0;
+    for (uint32_t i = 0; i < f->log_count; i++) {
+        keep[i] = true;
+        if (i >= limit || f->log[i].marker)
+            continue;
+        bool aborted = f->log[i].place.producer_id >= 0 && decided(f, i, &committed) && !committed;
+        bool newer = false;
+        for (uint32_t j = i + 1; j < limit && !newer; j++) {
+            bool void_later = f->log[j].place.producer_id >= 0 && !f->log[j].marker &&
+                              decided(f, j, &committed) && !committed;
+            newer = !f->log[j].marker && !void_later && view_equal(f->log[i].key, f->log[j].key);
+        }
+        keep[i] = !aborted && !newer && (f->log[i].value.at || draw(2));
+    }
+}
+
+/* Everything that the log decides, as text in the order of names. */
+static void
+print_offsets(FILE *out, const char *what, const struct group_offsets *o)
+{
+    for (char t = '1'; t <= '2'; t++)
+        for (int32_t p = 0; p < PARTITIONS; p++) {
+            char name[] = {'t', t};
+            const struct group_offset *i = group_offsets_get(o, view_of(name, 2), p);
+            if (i)
+                fprintf(out, " %s%c-%d=%lld@%lld", what, t, p, (long long)i->offset,
+                        (long long)i->log_offset);
+        }
+}
+
+static char *
+print(const struct group_shard *s)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    for (char c = 'a'; c <= 'd'; c++) {
+        const struct group *g = group_find(s, view_of(&c, 1));
+        if (!g || (!g->recorded && g->offsets.count == 0 && list_empty(&g->pendings)))
+            continue;
+        fprintf(out, "\n%c recorded=%d", c, g->recorded);
+        print_offsets(out, "", &g->offsets);
+        uint32_t pending = 0;
+        for (struct list *l = g->pendings.next; l != &g->pendings; l = l->next)
+            pending += list_item(l, struct group_pending, of_group)->offsets.count;
+        fprintf(out, " pending=%u", pending);
+        if (g->state != GROUP_STABLE && g->state != GROUP_EMPTY)
+            continue; /* the record is of the generation before */
+        if (g->state == GROUP_EMPTY && !g->recorded)
+            continue;
+        fprintf(out, " %s %d", group_state_name(g->state), g->generation);
+        for (struct list *l = g->members.next; l != &g->members; l = l->next) {
+            const struct group_member *m = list_item(l, struct group_member, link);
+            struct view meta = group_member_metadata(m);
+            fprintf(out, " %.*s%s:%.*s:%.*s", (int)m->by_id.key.len, (const char *)m->by_id.key.at,
+                    m == g->leader ? "*" : "", (int)meta.len, (const char *)meta.at,
+                    (int)m->assignment.len, (const char *)m->assignment.at);
+        }
+    }
+    fclose(out);
+    return text;
+}
+
+/* Members lead the way: whoever is told a generation syncs, whoever is not, joins. */
+static void
+act(struct fixture *f)
+{
+    char name[] = {(char)('a' + draw(4)), 0};
+    struct group *g = fx_group(f, name);
+    int64_t producer = draw(3);
+    struct group_member *m = g && g->leader ? g->leader : NULL;
+    char *id = m ? strndup((const char *)m->by_id.key.at, m->by_id.key.len) : NULL;
+    switch (draw(12)) {
+    case 0:
+    case 1:
+        fx_commit_as(f, name,
+                     &(struct committing){.member = id,
+                                          .generation = g ? g->generation : 0,
+                                          .topic = draw(2) ? "t1" : "t2",
+                                          .partition = (int32_t)draw(PARTITIONS),
+                                          .offset = draw(1000)});
+        break;
+    case 2:
+    case 3:
+        fx_txn_commit(f, name, producer, (int32_t)draw(PARTITIONS), draw(1000));
+        break;
+    case 4:
+        fx_marker(f, producer, draw(2));
+        break;
+    case 5:
+        fx_join_as(f, name, &(struct joining){.version = 3, .instance = draw(3) ? NULL : "i"});
+        break;
+    case 6:
+        if (id)
+            fx_join(f, name, id);
+        break;
+    case 7:
+    case 8:
+        if (id)
+            fx_sync(f, name, id, g->generation, "x");
+        break;
+    case 9:
+        fx_advance(f, draw(20) ? draw(4000) : f->config.offsets_retention_ms);
+        break;
+    case 10:
+        if (draw(4) == 0)
+            fx_delete(f, name);
+        else if (draw(8) == 0)
+            group_topic_deleted(f->s, &f->step, view_of_text("t1"));
+        break;
+    case 11:
+        if (id && draw(2))
+            fx_leave(f, name, id, NULL);
+        break;
+    }
+    free(id);
+}
+
+static void
+check_replay(struct fixture *f, const bool *keep, const char *live, uint64_t seed)
+{
+    struct group_shard *s = group_shard_new(&f->config, 0);
+    for (uint32_t i = 0; i < f->log_count; i++)
+        if (!keep || keep[i])
+            fx_replay(s, &f->log[i]);
+    for (char c = 'a'; c <= 'd'; c++) { /* print skips the same groups on both sides */
+        const struct group *g = fx_group(f, (char[]){c, 0});
+        struct group *other = group_find(s, view_of(&c, 1));
+        if (g && other && (g->state == GROUP_PREPARING || g->state == GROUP_COMPLETING))
+            other->state = g->state;
+    }
+    char *again = print(s);
+    if (strcmp(live, again) != 0)
+        print_error("seed %llu\nlive:%s\nreplayed:%s\n", (unsigned long long)seed, live, again);
+    assert_string_equal(live, again);
+    free(again);
+    group_shard_free(s);
+}
+
+static void
+live_state_equals_the_replay_of_the_log_and_of_its_compactions(void **state)
+{
+    static bool keep[LOGGED];
+    for (uint64_t seed = 1; seed <= 150; seed++) {
+        random_state = seed;
+        struct fixture *f = fx_new();
+        f->config.offsets_retention_ms = 2000000;
+        for (int i = 0; i < 400; i++) {
+            act(f);
+            if (i % 50 != 49)
+                continue;
+            char *live = print(f->s);
+            check_replay(f, NULL, live, seed);
+            compact(f, keep);
+            check_replay(f, keep, live, seed);
+            free(live);
+        }
+        fx_free(f);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(keys_of_unknown_versions_are_skipped_and_broken_ones_are_not),
+        cmocka_unit_test(an_api_of_another_protocol_is_answered_unsupported),
+        cmocka_unit_test(the_deadline_is_that_of_the_first_timer),
+        cmocka_unit_test(a_deleted_topic_takes_its_offsets_along),
+        cmocka_unit_test(the_machine_of_the_runtime_is_this_one),
+        cmocka_unit_test(live_state_equals_the_replay_of_the_log_and_of_its_compactions),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
