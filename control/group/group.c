@@ -129,6 +129,7 @@ group_settle(struct group *g)
 struct group_shard *
 group_shard_new(const struct group_config *config, int32_t partition)
 {
+    must(config->offsets_retention_check_ms > 0 && config->initial_rebalance_delay_ms >= 0);
     struct group_shard *s = calloc(1, sizeof *s);
     if (!s)
         return NULL;

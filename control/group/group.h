@@ -25,6 +25,9 @@ enum {
     GROUP_BYTES_MAX = 64 << 20, /* of protocols in a group; more: GROUP_MAX_SIZE_REACHED */
     GROUP_RECORD_BYTES_MAX =
         256 << 20, /* needed to decode one record; more: the record is corrupt */
+    /* Static members that do not rejoin are waited for at least so long at a time, whatever their
+     * rebalance timeouts: those come from clients. */
+    GROUP_REJOIN_MS_MIN = 1000,
 };
 
 struct group_topic {

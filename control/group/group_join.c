@@ -253,7 +253,9 @@ group_join_end(struct group *g)
     g->in_delay = false;
     expel_absent(g);
     if (!elect(g) && !list_empty(&g->members)) {
-        group_timer_set(s, &g->join_timer, s->step->now_ms + group_rebalance_timeout_ms(g));
+        int32_t wait_ms = group_rebalance_timeout_ms(g);
+        wait_ms = wait_ms > GROUP_REJOIN_MS_MIN ? wait_ms : GROUP_REJOIN_MS_MIN;
+        group_timer_set(s, &g->join_timer, s->step->now_ms + wait_ms);
         return;
     }
     next_generation(g);

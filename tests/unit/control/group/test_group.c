@@ -165,14 +165,30 @@ print(const struct group_shard *s)
     return text;
 }
 
-/* Members lead the way: whoever is told a generation syncs, whoever is not, joins. */
+/* A member at random, the leader more often. */
+static const struct group_member *
+some_member(const struct group *g)
+{
+    if (!g || g->by_id.count == 0)
+        return NULL;
+    uint32_t n = draw(2 * g->by_id.count);
+    if (n >= g->by_id.count)
+        return g->leader;
+    struct list *l = list_first(&g->members);
+    while (n-- > 0)
+        l = l->next;
+    return list_item(l, struct group_member, link);
+}
+
 static void
 act(struct fixture *f)
 {
     char name[] = {(char)('a' + draw(4)), 0};
     struct group *g = fx_group(f, name);
     int64_t producer = draw(3);
-    struct group_member *m = g && g->leader ? g->leader : NULL;
+    static const int32_t timeouts[] = {-1, 1, 5000, 60000};
+    const struct group_member *m = some_member(g);
+    struct joining j = {.rebalance_ms = timeouts[draw(4)], .metadata = draw(2) ? "m" : "n"};
     char *id = m ? strndup((const char *)m->by_id.key.at, m->by_id.key.len) : NULL;
     switch (draw(12)) {
     case 0:
@@ -192,11 +208,14 @@ act(struct fixture *f)
         fx_marker(f, producer, draw(2));
         break;
     case 5:
-        fx_join_as(f, name, &(struct joining){.version = 3, .instance = draw(3) ? NULL : "i"});
+        j.instance = draw(3) ? NULL : "i";
+        j.version = j.instance ? 5 : draw(2) ? 3 : 4;
+        fx_join_as(f, name, &j);
         break;
     case 6:
+        j.member = id;
         if (id)
-            fx_join(f, name, id);
+            fx_join_as(f, name, &j);
         break;
     case 7:
     case 8:

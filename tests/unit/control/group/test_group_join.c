@@ -352,6 +352,26 @@ when_nobody_rejoins_but_static_members_are_there_the_wait_begins_again(void **st
 }
 
 static void
+a_rebalance_timeout_of_nothing_does_not_stop_the_clock(void **state)
+{
+    struct fixture *f = fx_new();
+    struct joining i = {.instance = "i", .session_ms = 1000000, .rebalance_ms = -1};
+    struct joining d = {.version = 3, .session_ms = 6000, .rebalance_ms = 1};
+    uint64_t one = fx_join_as(f, "g", &i), two = fx_join_as(f, "g", &d);
+    fx_advance(f, 3000);
+    char *a = fx_join_id(f, one), *b = fx_join_id(f, two);
+    fx_sync(f, "g", b, 1, NULL);
+    fx_sync(f, "g", a, 1, "x");
+    assert_int_equal(fx_leave(f, "g", b, NULL), 0);
+    group_tick(f->s, &f->step);
+    assert_int_equal(fx_group(f, "g")->state, GROUP_PREPARING);
+    assert_true(group_deadline_ms(f->s) > f->step.now_ms);
+    free(a);
+    free(b);
+    fx_free(f);
+}
+
+static void
 a_member_that_asks_twice_gets_two_answers(void **state)
 {
     struct fixture *f = fx_new();
@@ -386,6 +406,7 @@ main(void)
         cmocka_unit_test(the_former_holder_of_an_instance_id_is_fenced),
         cmocka_unit_test(a_static_member_that_comes_back_while_others_sync_begins_a_rebalance),
         cmocka_unit_test(when_nobody_rejoins_but_static_members_are_there_the_wait_begins_again),
+        cmocka_unit_test(a_rebalance_timeout_of_nothing_does_not_stop_the_clock),
         cmocka_unit_test(a_member_that_asks_twice_gets_two_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
