@@ -91,6 +91,7 @@ commit_topic(struct group_shard *s, const struct coord_request *r, int16_t membe
                                  .commit_ms = s->step->now_ms,
                                  .expire_ms = -1,
                                  .metadata = p->committed_metadata};
+        memcpy(o.topic_id, from->topic_id, sizeof o.topic_id);
         if (q->retention_time_ms >= 0)
             o.expire_ms = s->step->now_ms + q->retention_time_ms;
         struct group_commit c = {q->group_id, t.name, o.partition, -1, -1, &o};

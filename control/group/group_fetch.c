@@ -10,15 +10,24 @@ struct found {
     int16_t error;
 };
 
-/* g NULL: no such group. */
+static bool
+same_topic(const uint8_t a[16], const uint8_t b[16])
+{
+    static const uint8_t none[16];
+    return memcmp(a, none, 16) == 0 || memcmp(b, none, 16) == 0 || memcmp(a, b, 16) == 0;
+}
+
+/* g NULL: no such group.  A topic's id may be zero: of any topic of that name; else an offset of a
+ * former topic of the name is none. */
 static struct found
-find(const struct group *g, struct view topic, int32_t partition, bool stable)
+find(const struct group *g, const struct group_topic *topic, int32_t partition, bool stable)
 {
     struct found f = {.offset = -1, .leader_epoch = -1, .metadata = view_of("", 0)};
-    const struct group_offset *o = g ? group_offsets_get(&g->offsets, topic, partition) : NULL;
-    if (g && stable && group_offset_pending(g, topic, partition)) {
+    const struct group_offset *o =
+        g ? group_offsets_get(&g->offsets, topic->name, partition) : NULL;
+    if (g && stable && group_offset_pending(g, topic->name, partition)) {
         f.error = KERR_UNSTABLE_OFFSET_COMMIT;
-    } else if (o) {
+    } else if (o && same_topic(o->topic_id, topic->id)) {
         f.offset = o->offset;
         f.leader_epoch = o->leader_epoch;
         f.metadata = o->metadata;
@@ -62,7 +71,7 @@ topic_out(struct group_shard *s, const struct coord_request *r, const struct gro
         return false;
     for (int32_t i = 0; i < to->partitions.count; i++) {
         int32_t partition = from->partition_indexes.items[i];
-        struct found f = find(known ? g : NULL, t.name, partition, q->require_stable);
+        struct found f = find(known ? g : NULL, &t, partition, q->require_stable);
         f.error = known ? f.error : KERR_UNKNOWN_TOPIC_ID;
         partition_out(&to->partitions.items[i], partition, f);
     }
@@ -103,7 +112,7 @@ all_out(struct group_shard *s, const struct coord_request *r, const struct group
     for (struct group_node *n = group_map_next(topics, NULL); n; n = group_map_next(topics, n)) {
         const struct group_topic_offsets *t = group_item(n, struct group_topic_offsets, node);
         struct wire_offset_fetch_response_topics *topic = &to->topics.items[to->topics.count];
-        struct group_topic known = {.partition_count = 0};
+        struct group_topic known = {.name = n->key};
         if (r->version >= 10 && !(port->by_name && port->by_name(port->user, n->key, &known)))
             continue;
         topic->name = n->key;
@@ -112,7 +121,7 @@ all_out(struct group_shard *s, const struct coord_request *r, const struct group
             return false;
         for (uint32_t i = 0; i < t->count; i++)
             partition_out(&topic->partitions.items[i], t->items[i].partition,
-                          find(g, n->key, t->items[i].partition, q->require_stable));
+                          find(g, &known, t->items[i].partition, q->require_stable));
         to->topics.count++;
     }
     return true;
@@ -172,9 +181,9 @@ old_asked_out(struct group_shard *s, const struct wire_offset_fetch_request *q,
         if (n > 0 && !to->partitions.items)
             return false;
         for (int32_t j = 0; j < n; j++)
-            old_partition_out(
-                to, from->partition_indexes.items[j],
-                find(g, from->name, from->partition_indexes.items[j], q->require_stable));
+            old_partition_out(to, from->partition_indexes.items[j],
+                              find(g, &(struct group_topic){.name = from->name},
+                                   from->partition_indexes.items[j], q->require_stable));
     }
     return true;
 }
@@ -194,7 +203,8 @@ old_all_out(struct group_shard *s, const struct wire_offset_fetch_request *q, co
             return false;
         for (uint32_t i = 0; i < t->count; i++)
             old_partition_out(to, t->items[i].partition,
-                              find(g, n->key, t->items[i].partition, q->require_stable));
+                              find(g, &(struct group_topic){.name = n->key}, t->items[i].partition,
+                                   q->require_stable));
     }
     return true;
 }

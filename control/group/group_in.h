@@ -19,8 +19,9 @@
 struct group_offset {
     int32_t partition, leader_epoch; /* -1: not known */
     int64_t offset, commit_ms;
-    int64_t expire_ms;  /* -1: by the retention of the broker */
-    int64_t log_offset; /* of its record: the newer of two wins */
+    int64_t expire_ms;    /* -1: by the retention of the broker */
+    int64_t log_offset;   /* of its record: the newer of two wins */
+    uint8_t topic_id[16]; /* zero: not told */
     struct view metadata;
 };
 

@@ -112,6 +112,7 @@ group_offset_replay(struct group_shard *s, struct view key, struct view value,
                              .expire_ms = v.expire_timestamp,
                              .log_offset = place->offset,
                              .metadata = v.metadata};
+    memcpy(o.topic_id, v.topic_id, sizeof o.topic_id);
     struct group_offsets *to = &g->offsets;
     if (place->producer_id >= 0)
         to = &pending_need(txn_need(s, place->producer_id), g)->offsets;

@@ -1,12 +1,12 @@
 /* group_record.c: records of __consumer_offsets, written and read through Kafka's own schemas
  * (core/wire/schema/record).  A key begins with the number of its kind as an int16, a value with
- * its version.  Versions written are Kafka 4.3's: GroupMetadata 3, OffsetCommit 3, or 1 when the
+ * its version.  Versions written are Kafka 4.3's: GroupMetadata 3, OffsetCommit 4, or 1 when the
  * offset has an expiry of its own. */
 #include "control/group/group_in.h"
 
 #include <stdlib.h>
 
-enum { GROUP_VERSION = 3, OFFSET_VERSION = 3, OFFSET_EXPIRY_VERSION = 1, SCRATCH_MIN = 16384 };
+enum { GROUP_VERSION = 3, OFFSET_VERSION = 4, OFFSET_EXPIRY_VERSION = 1, SCRATCH_MIN = 16384 };
 
 /* The prefix and a message, in memory of its own. */
 static struct view
@@ -44,6 +44,7 @@ group_record_offset(struct group_shard *s, const struct group_commit *c)
         v.metadata = o->metadata.at ? o->metadata : view_of("", 0);
         v.commit_timestamp = o->commit_ms;
         v.expire_timestamp = o->expire_ms;
+        memcpy(v.topic_id, o->topic_id, sizeof v.topic_id);
         int16_t version = o->expire_ms >= 0 ? OFFSET_EXPIRY_VERSION : OFFSET_VERSION;
         value = encode(version, &wire_offset_commit_value_message, version, &v);
     }

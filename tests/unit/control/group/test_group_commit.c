@@ -110,6 +110,10 @@ version_10_names_topics_by_id(void **state)
     assert_int_equal(a->topics.items[0].partitions.items[0].error_code, 0);
     assert_int_equal(a->topics.items[1].partitions.items[0].error_code, KERR_UNKNOWN_TOPIC_ID);
     assert_int_equal(fx_fetch(f, "g", 0, false), 9);
+    fx_reload(f);
+    const struct group_offset *o =
+        group_offsets_get(&fx_group(f, "g")->offsets, view_of_text("t1"), 0);
+    assert_int_equal(o->topic_id[15], 1);
     fx_free(f);
 }
 

@@ -74,6 +74,34 @@ an_unknown_topic_id_is_an_error_of_its_partitions(void **state)
     fx_free(f);
 }
 
+static void
+an_offset_of_a_former_topic_of_that_name_is_none(void **state)
+{
+    struct fixture *f = fx_new();
+    struct group *g = group_need(f->s, view_of_text("g"));
+    struct group_offset o = {.offset = 5};
+    memset(o.topic_id, 7, sizeof o.topic_id); /* "t1" has the id of ones now */
+    group_offsets_put(&g->offsets, view_of_text("t1"), &o);
+    struct wire_offset_fetch_request q;
+    wire_init(&wire_offset_fetch_request_message, &q);
+    int32_t partition = 0;
+    struct wire_offset_fetch_request_topics t = {.name = view_of_text(""),
+                                                 .partition_indexes = {&partition, 1}};
+    memset(t.topic_id, 1, sizeof t.topic_id);
+    struct wire_offset_fetch_request_group asked = {
+        .group_id = view_of_text("g"), .member_epoch = -1, .topics = {&t, 1}};
+    q.groups.items = &asked;
+    q.groups.count = 1;
+    const struct wire_offset_fetch_response *a =
+        fx_answer(f, fx_send(f, WIRE_API_OFFSET_FETCH, 10, &q));
+    const struct wire_offset_fetch_response_partitions *p =
+        a->groups.items[0].topics.items[0].partitions.items;
+    assert_int_equal(p->committed_offset, -1);
+    assert_int_equal(p->error_code, 0);
+    assert_int_equal(fx_fetch(f, "g", 0, false), 5); /* asked by name */
+    fx_free(f);
+}
+
 static int16_t
 offset_delete(struct fixture *f, const char *group, const char *topic)
 {
@@ -125,6 +153,7 @@ main(void)
         cmocka_unit_test(offset_epoch_and_metadata_come_back_as_committed),
         cmocka_unit_test(without_topics_all_offsets_of_the_group_come),
         cmocka_unit_test(an_unknown_topic_id_is_an_error_of_its_partitions),
+        cmocka_unit_test(an_offset_of_a_former_topic_of_that_name_is_none),
         cmocka_unit_test(an_offset_is_deleted_also_out_of_a_transaction),
         cmocka_unit_test(offsets_of_subscribed_topics_and_of_strange_groups_stay),
     };

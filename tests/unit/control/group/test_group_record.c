@@ -11,8 +11,8 @@ offset_records_are_kafkas_bytes(void **state)
     static const char expected_key[] = "\0\1\0\1g\0\2t1\0\0\0\2";
     assert_int_equal(key.len, sizeof expected_key - 1);
     assert_memory_equal(key.at, expected_key, key.len);
-    /* version 3, offset, leader epoch, metadata, commit timestamp 1000000 */
-    static const char expected[] = "\0\3\0\0\0\0\0\0\0\5\0\0\0\7\0\1m\0\0\0\0\0\x0f\x42\x40";
+    /* version 4, offset, leader epoch, metadata, commit timestamp 1000000, no tags */
+    static const char expected[] = "\0\4\0\0\0\0\0\0\0\5\0\0\0\7\2m\0\0\0\0\0\x0f\x42\x40\0";
     assert_int_equal(value.len, sizeof expected - 1);
     assert_memory_equal(value.at, expected, value.len);
     assert_int_equal(f->log[0].place.producer_id, -1);
