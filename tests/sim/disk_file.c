@@ -99,8 +99,10 @@ disk_file_durable(struct disk_file *f, uint64_t offset, uint64_t len)
     memcpy(f->safe_stamp + first, f->now_stamp + first, (last - first + 1) * sizeof *f->now_stamp);
     if (f->old_count)
         olds_drop(f, first, last, UINT64_MAX);
-    if (f->safe_size < offset + len)
+    if (f->safe_size < offset + len) {
         f->safe_size = offset + len;
+        f->safe_size_stamp = f->now_stamp[last];
+    }
 }
 
 void
@@ -138,7 +140,10 @@ disk_file_sync(struct disk_file *f, uint64_t stamp, uint64_t size)
         if (f->olds[i].stamp > f->safe_stamp[f->olds[i].sector])
             f->olds[kept++] = f->olds[i];
     f->old_count = kept;
+    if (stamp < f->safe_size_stamp)
+        return; /* a sync that was submitted later has ended before */
     f->safe_size = size;
+    f->safe_size_stamp = stamp;
 }
 
 void

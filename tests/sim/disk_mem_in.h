@@ -32,7 +32,7 @@ struct disk_file {
     uint64_t *now_stamp, *safe_stamp, *stuck;
     struct disk_version *olds;
     uint32_t old_count, old_room;
-    uint64_t size, safe_size, room;
+    uint64_t size, safe_size, safe_size_stamp, room;
     bool used;
 };
 

@@ -156,6 +156,34 @@ work_lost(struct disk_mem *d, int32_t file)
 }
 
 static void
+a_sync_that_ends_late_takes_nothing_back_of_one_submitted_after_it(void **state)
+{
+    (void)state;
+    uint32_t late = 0;
+    for (uint64_t seed = 1; seed <= TRIES; seed++) {
+        struct disk_mem *d = disk_mem_new(seed);
+        struct disk *port = disk_mem_port(d, 0);
+        int32_t file = open_file(d, "f");
+        sync_dir(d, ".");
+        struct disk_op syncs[2] = {{.kind = DISK_SYNC, .file = file},
+                                   {.kind = DISK_SYNC, .file = file}};
+        struct disk_op *done;
+        port->ops->submit(port->self, &syncs[0]);
+        write_page(d, file, 1, 0, 0);
+        port->ops->submit(port->self, &syncs[1]);
+        while (port->ops->poll(port->self, &done, 1) == 0)
+            ;
+        late += done == &syncs[1];
+        while (port->ops->poll(port->self, &done, 1) == 0)
+            ;
+        disk_mem_restart(d);
+        assert_int_equal(byte_at(d, "f", 0), 1);
+        disk_mem_free(d);
+    }
+    assert_in_range(late, TRIES / 10, TRIES - TRIES / 10);
+}
+
+static void
 a_lost_write_says_that_it_was_stored(void **state)
 {
     (void)state;
@@ -289,6 +317,7 @@ main(void)
         cmocka_unit_test(a_synced_write_survives),
         cmocka_unit_test(a_sync_covers_what_was_written_before_it_was_submitted),
         cmocka_unit_test(a_sync_after_one_that_failed_saves_nothing_of_it),
+        cmocka_unit_test(a_sync_that_ends_late_takes_nothing_back_of_one_submitted_after_it),
         cmocka_unit_test(a_lost_write_says_that_it_was_stored),
         cmocka_unit_test(a_stray_write_lands_elsewhere_in_the_file),
         cmocka_unit_test(a_name_without_a_directory_sync_may_go_but_a_synced_one_stays),
