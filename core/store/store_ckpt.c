@@ -230,6 +230,8 @@ save_some(struct store *s)
         const struct plog *p = &s->logs[k->slot];
         if (!p->used)
             continue;
+        if (p->state == PLOG_OFFLINE && !p->dead)
+            k->pinned = true;
         uint64_t bytes = plog_save_bytes(p);
         if (!ckpt_room(k, bytes + STORE_BLOCK)) {
             log_error("store", "no memory for a checkpoint core=%u bytes=%llu", s->config.core,
@@ -258,16 +260,17 @@ ckpt_write(struct store *s)
     if (!j)
         return;
     k->phase = CKPT_WRITE;
-    if (mutant(MUTANT_RELEASE_BEFORE_CKPT) && !s->frozen)
+    bool pinned = s->frozen || k->pinned; /* the latter: deleted since it was saved */
+    if (mutant(MUTANT_RELEASE_BEFORE_CKPT) && !pinned)
         journal_release(s->journal, k->lsn);
     k->failed = false;
-    k->lsn_header = s->frozen && s->ckpt.lsn_pin < k->lsn ? s->ckpt.lsn_pin : k->lsn;
+    k->lsn_header = pinned && k->lsn_pin < k->lsn ? k->lsn_pin : k->lsn;
     struct ckpt_header h = {.generation = s->generation,
                             .seq = ++k->seq,
                             .lsn = k->lsn_header,
                             .next_id = k->next_id,
                             .core_count = s->config.core_count,
-                            .flags = k->clean && !s->frozen ? CKPT_FLAG_CLEAN : 0,
+                            .flags = k->clean && !pinned ? CKPT_FLAG_CLEAN : 0,
                             .log_count = k->count};
     must(k->len - CKPT_HEADER_BYTES <= UINT32_MAX);
     store_ckpt_header_write(
@@ -430,6 +433,7 @@ store_ckpt_step(struct store *s)
         k->phase = CKPT_SAVE;
         k->slot = k->count = 0;
         k->next_id = s->next_id; /* which older logs are not saved now are gone */
+        k->pinned = false;
         k->len = CKPT_HEADER_BYTES;
         if (!ckpt_room(k, STORE_BLOCK))
             k->phase = CKPT_IDLE;

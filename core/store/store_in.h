@@ -167,6 +167,7 @@ struct ckpt {
     uint64_t extent_bytes; /* written as extents when it began */
     uint64_t lsn_pin;      /* with logs offline: where replay begins at the latest */
     bool clean, failed;
+    bool pinned;            /* a log was saved that was offline then */
     uint32_t slot;          /* next log to save */
     uint32_t count;         /* logs saved */
     struct list sync, dirs; /* segments and logs still to be synced */

@@ -213,6 +213,53 @@ deleting_the_log_that_is_offline_frees_the_journal(void **state)
     fixture_end(&f);
 }
 
+static void
+append_only(struct fixture *f, struct plog *p)
+{
+    struct batch_info info;
+    struct store_appended out;
+    fixture_batch(f->batch, 1, 900, 1, 1, &info);
+    assert_int_equal(store_append(f->store[0], p, &info, view_of(f->batch, info.bytes), 3, 1, &out),
+                     KERR_NONE);
+}
+
+/* A log goes offline while a checkpoint is made, with records behind the checkpoint's lsn, is saved
+ * like that, and is deleted before the checkpoint is written. */
+static void
+a_log_deleted_after_it_was_saved_offline_does_not_stop_the_next_start(void **state)
+{
+    (void)state;
+    for (uint64_t cut = 1; cut < 40; cut++) {
+        struct fixture f;
+        uint64_t deadline;
+        fixture_init(&f, 40 + cut);
+        assert_int_equal(fixture_start(&f), ERR_OK);
+        struct plog *bad = fixture_log(&f, 1, 7), *good = fixture_log(&f, 1, 0);
+        struct store *s = f.store[0];
+        for (int i = 0; i < 10; i++)
+            fixture_append(&f, bad, 1, 900, (uint64_t)i, i);
+        assert_int_equal(fixture_settle(&f), ERR_OK);
+        disk_mem_fail(f.disk, "/7/", DISK_SYNC, ERR_IO);
+        store_ckpt_begin(s, false);
+        append_only(&f, bad);
+        while (s->ckpt.phase != CKPT_DURABLE) {
+            append_only(&f, good);
+            f.now_ns += CLOCK_NS_PER_MS;
+            assert_int_equal(store_step(s, f.now_ns, &deadline), ERR_OK);
+        }
+        assert_int_equal(bad->state, PLOG_OFFLINE);
+        store_delete(s, bad);
+        disk_mem_cut_after(f.disk, cut);
+        fixture_turns(&f, 100);
+        disk_mem_cut_after(f.disk, 0);
+        fixture_kill(&f);
+        disk_mem_fail(f.disk, NULL, DISK_SYNC, 0);
+        disk_mem_restart(f.disk);
+        assert_int_equal(fixture_start(&f), ERR_OK);
+        fixture_end(&f);
+    }
+}
+
 /* A log offline pins the journal, so that a replay sees all records of one that is long forgotten.
  */
 static void
@@ -263,6 +310,7 @@ main(void)
         cmocka_unit_test(the_process_stops_when_the_ring_is_full_of_what_is_only_there),
         cmocka_unit_test(records_of_a_log_that_the_checkpoint_has_forgotten_are_passed_over),
         cmocka_unit_test(deleting_the_log_that_is_offline_frees_the_journal),
+        cmocka_unit_test(a_log_deleted_after_it_was_saved_offline_does_not_stop_the_next_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
