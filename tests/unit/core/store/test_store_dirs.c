@@ -147,6 +147,26 @@ one_bad_file_takes_its_log_offline_and_a_dead_disk_all_of_its_logs(void **state)
     }
 }
 
+static void
+deleting_a_log_without_its_directory_leaves_the_journal_free(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, two, 2);
+    uint32_t topic, other;
+    fill(&f, log_in(&f, 1, &topic), 30);
+    fill(&f, log_in(&f, 0, &other), 10);
+    assert_int_equal(fixture_stop(&f), ERR_OK);
+    disk_mem_dirs(f.disk, without, 2);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    store_delete(f.store[0], fixture_log(&f, topic, 0));
+    assert_int_equal(f.store[0]->frozen, 0);
+    assert_int_equal(fixture_stop(&f), ERR_OK);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    assert_int_equal(fixture_log(&f, other, 0)->end, 10);
+    fixture_end(&f);
+}
+
 int
 main(void)
 {
@@ -155,6 +175,7 @@ main(void)
         cmocka_unit_test(a_log_stays_in_its_directory_when_their_order_changes),
         cmocka_unit_test(one_bad_file_takes_its_log_offline_and_a_dead_disk_all_of_its_logs),
         cmocka_unit_test(without_its_directory_a_log_is_offline_and_comes_back),
+        cmocka_unit_test(deleting_a_log_without_its_directory_leaves_the_journal_free),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
