@@ -242,6 +242,8 @@ journal_files_open(struct journal_files *f, struct disk *disk, const struct jour
         got = run(f, (struct disk_op){.kind = DISK_SYNC_DIR, .path = config->dir});
     for (uint32_t i = 0; i < config->file_count && got >= 0; i++)
         got = file_open(f, i);
+    if (got >= 0) /* a file may be whole whose maker died before it was named for good */
+        got = run(f, (struct disk_op){.kind = DISK_SYNC_DIR, .path = config->dir});
     if (got < 0)
         return (int)got;
     return f->file[0] >= 0 ? ERR_OK : first_make(f);

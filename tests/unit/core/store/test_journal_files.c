@@ -139,6 +139,40 @@ a_file_half_made_at_a_power_cut_is_made_again(void **state)
 }
 
 static void
+a_file_that_was_found_whole_outlives_a_power_cut(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed < 200; seed++) {
+        struct disk_mem *d = disk_mem_new(seed);
+        struct disk *port = disk_mem_port(d, 0);
+        struct journal_files f;
+        assert_int_equal(journal_files_open(&f, port, &small, numbers), ERR_OK);
+        journal_files_make(&f, 0);
+        for (uint64_t i = 0; i < seed % 20; i++) { /* then the process dies */
+            struct disk_op *done[8];
+            int error;
+            for (uint32_t n = port->ops->poll(port->self, done, 8); n > 0; n--)
+                assert_true(journal_files_take(&f, done[n - 1], &error));
+        }
+        disk_mem_drop(d, 0);
+        journal_files_close(&f);
+        disk_mem_reopen(d);
+        assert_int_equal(journal_files_open(&f, port, &small, numbers), ERR_OK);
+        bool there[3];
+        for (int i = 0; i < 3; i++)
+            there[i] = f.file[i] >= 0;
+        journal_files_close(&f);
+        disk_mem_cut_after(d, 0);
+        disk_mem_restart(d);
+        assert_int_equal(journal_files_open(&f, port, &small, numbers), ERR_OK);
+        for (int i = 0; i < 3; i++)
+            assert_true(f.file[i] >= 0 || !there[i]);
+        journal_files_close(&f);
+        disk_mem_free(d);
+    }
+}
+
+static void
 an_error_of_the_disk_is_told(void **state)
 {
     (void)state;
@@ -206,6 +240,7 @@ main(void)
         cmocka_unit_test(a_file_that_is_used_again_has_a_durable_name),
         cmocka_unit_test(a_file_of_another_geometry_is_made_again),
         cmocka_unit_test(a_file_half_made_at_a_power_cut_is_made_again),
+        cmocka_unit_test(a_file_that_was_found_whole_outlives_a_power_cut),
         cmocka_unit_test(an_error_of_the_disk_is_told),
         cmocka_unit_test(a_file_for_which_there_is_no_space_is_made_when_there_is),
     };
