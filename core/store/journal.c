@@ -467,6 +467,12 @@ journal_release(struct journal *j, uint64_t lsn)
         j->file_oldest++;
 }
 
+bool
+journal_stop(struct journal *j)
+{
+    return journal_files_stop(&j->files);
+}
+
 uint64_t
 journal_missing(const struct journal *j)
 {

@@ -169,6 +169,10 @@ void journal_stats(const struct journal *j, struct journal_stats *out);
 /* Bytes that the files which are still to be made will take.  A full disk only delays that. */
 uint64_t journal_missing(const struct journal *j);
 
+/* For a stop: no other file is begun, and one that is half made is left.  True: nothing of that is
+ * under way any more; until then ask again after each step. */
+bool journal_stop(struct journal *j);
+
 /* Bytes of the ring that a recovery would read now, and how many there are. */
 void journal_room(const struct journal *j, uint64_t *used, uint64_t *total);
 

@@ -65,7 +65,7 @@ void
 journal_files_make(struct journal_files *f, uint64_t ordinal)
 {
     f->wanted = ordinal;
-    for (uint64_t n = 0; n < f->config->file_count && f->step == MAKE_IDLE; n++) {
+    for (uint64_t n = 0; n < f->config->file_count && f->step == MAKE_IDLE && !f->stopping; n++) {
         uint32_t index = (uint32_t)((ordinal + n) % f->config->file_count);
         if (f->file[index] >= 0)
             continue;
@@ -80,9 +80,32 @@ journal_files_make(struct journal_files *f, uint64_t ordinal)
     }
 }
 
+bool
+journal_files_stop(struct journal_files *f)
+{
+    f->stopping = true;
+    return f->step == MAKE_IDLE;
+}
+
+/* The owner stops: the next start finds half a file and makes it anew. */
+static void
+make_leave(struct journal_files *f, const struct disk_op *done)
+{
+    if (f->step == MAKE_OPEN)
+        f->making = (int32_t)done->result;
+    if (f->flight)
+        return;
+    f->step = MAKE_CLOSE;
+    make_submit(f, 0, &(struct disk_op){.kind = DISK_CLOSE, .file = f->making});
+}
+
 static void
 make_next(struct journal_files *f, const struct disk_op *done)
 {
+    if (f->stopping && f->step <= MAKE_ZERO) {
+        make_leave(f, done);
+        return;
+    }
     switch (f->step) {
     case MAKE_OPEN:
         f->making = (int32_t)done->result;

@@ -80,6 +80,7 @@ struct journal_files {
     char path[JOURNAL_PATH_BYTES];
     uint8_t *zeros;
     bool full; /* the disk is, and the file goes back to nothing */
+    bool stopping;
 };
 
 /* Opens what is whole and makes the first file when it is missing; blocks.  journal_files_close
@@ -89,6 +90,8 @@ must_check int journal_files_open(struct journal_files *f, struct disk *disk,
 void journal_files_close(struct journal_files *f);
 /* Goes on making files, that of ring ordinal `ordinal` first. */
 void journal_files_make(struct journal_files *f, uint64_t ordinal);
+/* Begins no other file, and leaves the one that is being made; true: nothing is under way. */
+bool journal_files_stop(struct journal_files *f);
 uint64_t journal_files_missing(const struct journal_files *f); /* bytes still to be written */
 /* True when the operation was of the making; *error: why that failed.  ERR_NO_SPACE: it begins anew
  * with the next journal_files_make, or a later one. */

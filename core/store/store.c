@@ -541,6 +541,8 @@ store_close(struct store *s)
     }
     if (rc == ERR_NO_SPACE || (rc == ERR_OK && s->room_hits != hits))
         rc = close_full(s);
+    while (rc == ERR_OK && !journal_stop(s->journal))
+        rc = turn_blocking(s);
     if (rc == ERR_OK && s->frozen)
         rc = ERR_IO;                                 /* the next start replays the journal */
     while (rc == ERR_OK && journal_busy(s->journal)) /* a mark that nobody waits for */

@@ -231,6 +231,40 @@ a_file_for_which_there_is_no_space_is_made_when_there_is(void **state)
     }
 }
 
+static void
+a_stop_leaves_the_file_that_is_being_made_and_nothing_open(void **state)
+{
+    (void)state;
+    struct journal_config large = small;
+    large.file_bytes = 2 << 20; /* two writes in flight */
+    for (uint64_t seed = 1; seed < 16; seed++) {
+        struct disk_mem *d = disk_mem_new(seed);
+        struct disk *port = disk_mem_port(d, 0);
+        struct journal_files f;
+        assert_int_equal(journal_files_open(&f, port, &large, numbers), ERR_OK);
+        journal_files_make(&f, 0);
+        for (uint64_t i = 0; i < 1000; i++) {
+            if (i >= seed && journal_files_stop(&f))
+                break;
+            struct disk_op *done[8];
+            uint32_t n = port->ops->poll(port->self, done, 8);
+            for (uint32_t k = 0; k < n; k++) {
+                int error;
+                assert_true(journal_files_take(&f, done[k], &error));
+                assert_int_equal(error, ERR_OK);
+            }
+        }
+        assert_true(journal_files_stop(&f));
+        journal_files_close(&f);
+        assert_int_equal(disk_mem_open_files(d), 0);
+        assert_int_equal(journal_files_open(&f, port, &large, numbers), ERR_OK);
+        make_all(d, &f);
+        assert_true(f.file[1] >= 0 && f.file[2] >= 0);
+        journal_files_close(&f);
+        disk_mem_free(d);
+    }
+}
+
 int
 main(void)
 {
@@ -243,6 +277,7 @@ main(void)
         cmocka_unit_test(a_file_that_was_found_whole_outlives_a_power_cut),
         cmocka_unit_test(an_error_of_the_disk_is_told),
         cmocka_unit_test(a_file_for_which_there_is_no_space_is_made_when_there_is),
+        cmocka_unit_test(a_stop_leaves_the_file_that_is_being_made_and_nothing_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
