@@ -3,6 +3,7 @@
  *   store_sim.c   the program: seeds, processes, what failed
  *   sim_life.c    configuration, workload, crashes, recovery
  *   sim_io.c      turns, appends, reads: what goes in is noted, what comes out is compared
+ *   sim_txn.c     transactions
  *   sim_check.c   after a recovery: everything is compared
  *   sim_fault.c   faults of the device, and what they excuse
  *   sim_batch.c   batches; the rest of the model in sim_model.c
@@ -33,6 +34,9 @@ struct sim_batch {
     int32_t sequence;
     bool acked;   /* somebody was told, or saw it */
     bool stamped; /* all records have time first_ms */
+    bool txn;     /* of a transaction */
+    bool marker;  /* ends one; sequence: the coordinator's epoch */
+    bool commit;
 };
 
 enum sim_log_state { SIM_NONE, SIM_THERE, SIM_DELETED };
@@ -51,6 +55,7 @@ struct sim_log {
     uint64_t start_lsn;          /* of the latter; 0: durable */
     bool damaged;                /* the device spoiled bytes of it: an error is an answer */
     bool offline;                /* may be */
+    bool ended_offline;          /* deleted like that: not made anew before the next start */
     uint32_t core;               /* that wrote lsns */
 };
 
@@ -61,6 +66,8 @@ struct sim {
     struct disk_mem *disk;
     struct store *stores[SIM_CORES_MAX];
     uint32_t cores, cores_max, flight, read_buffers, log_count, batch_bytes_max, rounds;
+    uint32_t extent_bytes_min;
+    bool txns; /* there are transactions */
     uint64_t journal_bytes, cache_bytes, now_ns, cut_ops;
     int64_t now_ms;
     struct sim_log logs[SIM_LOGS_MAX];
@@ -122,6 +129,20 @@ void sim_find_time(struct sim *s, struct sim_log *l);
 void sim_trim(struct sim *s, struct sim_log *l);
 /* Notes what is durable now. */
 void sim_note_acks(struct sim *s);
+
+/* Notes what was appended: `bytes` in s->batch. */
+void sim_appended(struct sim *s, struct sim_log *l, const struct sim_batch *b, uint32_t bytes,
+                  const struct store_appended *out);
+
+/* ---- sim_txn.c ---------------------------------------------------------------------------------
+ */
+
+/* A step of a transaction: a batch, or its end. */
+void sim_txn(struct sim *s, struct sim_log *l);
+/* Last stable offset and aborted transactions, at any time. */
+void sim_stable_check(struct sim *s, const struct sim_log *l);
+/* All of it, after a recovery. */
+void sim_txns_check(struct sim *s, const struct sim_log *l, const struct plog *p);
 
 /* ---- sim_check.c -------------------------------------------------------------------------------
  */

@@ -46,6 +46,7 @@ sim_build(struct sim *s, const struct sim_batch *b, uint32_t value_bytes, struct
     set_u16(out + BATCH_AT_PRODUCER_EPOCH, (uint16_t)(b->producer < 0 ? -1 : b->epoch));
     set_u32(out + BATCH_AT_BASE_SEQUENCE, (uint32_t)(b->producer < 0 ? -1 : b->sequence));
     set_u32(out + BATCH_AT_COUNT, (uint32_t)b->records);
+    set_u16(out + BATCH_AT_ATTRIBUTES, b->txn ? BATCH_TRANSACTIONAL : 0);
     set_u32(out + BATCH_AT_CRC, crc32c(0, out + BATCH_AT_ATTRIBUTES, bytes - BATCH_AT_ATTRIBUTES));
     must(batch_header(view_of(out, bytes), info) == ERR_OK);
     info->found_timestamp_ms = info->max_timestamp_ms;

@@ -120,6 +120,7 @@ check_length(struct sim *s, const struct sim_log *l, const struct plog_facts *fa
 static void
 check_log(struct sim *s, struct sim_log *l, struct survival *v)
 {
+    l->ended_offline = false;
     struct plog *p = sim_plog(s, l);
     if (!p) {
         check_gone(s, l);
@@ -156,6 +157,7 @@ check_log(struct sim *s, struct sim_log *l, struct survival *v)
     }
     check_config(s, l, p);
     check_producers(s, l, p);
+    sim_txns_check(s, l, p);
 }
 
 /* ---- files -------------------------------------------------------------------------------------

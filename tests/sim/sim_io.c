@@ -66,6 +66,8 @@ sim_note_acks(struct sim *s)
             l->start = l->start_asked;
         }
         start_see(s, l);
+        if (s->txns)
+            sim_stable_check(s, l);
     }
 }
 
@@ -117,6 +119,8 @@ sim_open(struct sim *s, struct sim_log *l)
             sim_fail(s, "log %d is not found", l->partition);
         return p;
     }
+    if (l->ended_offline)
+        return NULL; /* records of it may lie in a rescue file, under the same name */
     struct plog *p;
     int rc = store_create(store, id, l->partition, &l->config, &p);
     if (rc == ERR_AGAIN)
@@ -170,8 +174,8 @@ producer_choose(struct sim *s, const struct sim_log *l, struct sim_batch *b)
     }
 }
 
-static void
-append_noted(struct sim *s, struct sim_log *l, const struct sim_batch *b, uint32_t bytes,
+void
+sim_appended(struct sim *s, struct sim_log *l, const struct sim_batch *b, uint32_t bytes,
              const struct store_appended *out)
 {
     if (out->base_offset != sim_end(l))
@@ -233,7 +237,7 @@ sim_append(struct sim *s, struct sim_log *l)
         sim_fail(s, "log %d: append gives %d, not %d (producer %lld epoch %d sequence %d)",
                  l->partition, rc, want, (long long)b.producer, b.epoch, b.sequence);
     if (rc == KERR_NONE)
-        append_noted(s, l, &b, bytes, &out);
+        sim_appended(s, l, &b, bytes, &out);
     else if (rc == KERR_DUPLICATE_SEQUENCE_NUMBER &&
              (out.base_offset != duplicate->base || out.lsn < duplicate->lsn) && !duplicate->acked)
         sim_fail(s, "log %d: a duplicate of %lld is answered with %lld", l->partition,

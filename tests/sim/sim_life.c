@@ -36,6 +36,7 @@ sim_start(struct sim *s)
                                  .cache_bytes = s->cache_bytes,
                                  .read_buffers = s->read_buffers,
                                  .logs_max = 16,
+                                 .extent_bytes_min = s->extent_bytes_min,
                                  .frames_in_flight = s->flight};
         rc = store_init(&c, disk_mem_port(s->disk, i), boot, &s->stores[i]);
         if (rc != ERR_OK)
@@ -174,6 +175,10 @@ static void
 log_work(struct sim *s, struct sim_log *l)
 {
     uint32_t what = sim_below(s, 100);
+    if (s->txns && what % 4 == 0) {
+        sim_txn(s, l);
+        return;
+    }
     if (what < 82 || l->state != SIM_THERE)
         sim_append(s, l);
     else if (what < 92)
@@ -185,7 +190,9 @@ log_work(struct sim *s, struct sim_log *l)
     else if (what == 98)
         sim_trim(s, l);
     else if (what == 97 && sim_chance(s, 3)) {
-        store_delete(sim_store(s, l), sim_plog(s, l));
+        struct plog *p = sim_plog(s, l);
+        l->ended_offline = p->state == PLOG_OFFLINE;
+        store_delete(sim_store(s, l), p);
         l->state = SIM_DELETED;
         sim_say(s, "log %d deleted", l->partition);
     }
@@ -234,6 +241,19 @@ idle(struct sim *s)
     }
 }
 
+/* What a life does beside the plain work: drawn apart, so that it does not change what the seeds of
+ * lives without it do. */
+static void
+features_choose(struct sim *s)
+{
+    uint64_t f = s->seed * UINT64_C(0xd6e8feb86659fd93);
+    f ^= f >> 32;
+    static const uint32_t extents[] = {0, 0, STORE_EXTENT_BYTES_LEAST,
+                                       2 * STORE_EXTENT_BYTES_LEAST};
+    s->extent_bytes_min = extents[f & 3];
+    s->txns = f >> 2 & 1;
+}
+
 /* ---- lives -------------------------------------------------------------------------------------
  */
 
@@ -241,6 +261,7 @@ static void
 born(struct sim *s, uint64_t seed)
 {
     s->seed = seed;
+    features_choose(s);
     s->rng = seed * UINT64_C(0x9e3779b97f4a7c15) + 88172645463325252u;
     sim_random(s);
     s->disk = disk_mem_new(sim_random(s));
