@@ -337,6 +337,14 @@ stray_move(struct recover *v, uint8_t dir, const char *topic, const char *partit
     if (got >= 0 || got == ERR_EXISTS)
         got = store_run(v->disk, (struct disk_op){
                                      .kind = DISK_RENAME, .dir = dir, .path = from, .path_to = to});
+    /* For good: a new log may take the name. */
+    snprintf(from, sizeof from, "log/%s", topic);
+    struct disk_op sync = {.kind = DISK_SYNC_DIR, .dir = dir, .path = "stray"};
+    if (got >= 0)
+        got = store_run(v->disk, sync);
+    sync.path = from;
+    if (got >= 0)
+        got = store_run(v->disk, sync);
     return got < 0 ? (int)got : ERR_OK;
 }
 
