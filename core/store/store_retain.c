@@ -159,7 +159,9 @@ logs_trim(struct store *s)
     for (int i = 0; i < RETAIN_TRIMMED && n != &s->trimmed; i++) {
         struct plog *p = list_item(n, struct plog, trim_node);
         n = n->next;
-        if (p->state == PLOG_ONLINE && !p->task)
+        if (p->state == PLOG_OFFLINE)
+            list_remove(&p->trim_node); /* the next start finds them again */
+        else if (!p->task)
             segments_leave(s, p);
         if (!list_empty(&p->trim_node)) { /* others may be ready */
             list_remove(&p->trim_node);

@@ -335,6 +335,32 @@ starts_and_records_survive_whenever_the_power_goes(void **state)
     }
 }
 
+/* As when its directory failed and its records were rescued: it pins nothing, and is not waited
+ * for. */
+static void
+segments_of_an_offline_log_do_not_hold_up_a_stop(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct store_trimmed t;
+    begin(&f, 12);
+    struct plog *p = filled(&f, 40);
+    write_back(&f);
+    assert_int_equal(store_trim(f.store[0], p, 30, &t), KERR_NONE);
+    store_offline(f.store[0], p, ERR_IO, "a test");
+    assert_int_equal(fixture_settle(&f), ERR_OK);
+    assert_int_equal(p->start, 30);
+    assert_int_equal(fixture_turns(&f, 100), ERR_OK);
+    assert_true(store_retain_quiet(f.store[0])); /* a stop waits for that */
+    assert_int_equal(fixture_stop(&f), ERR_IO);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    p = fixture_log(&f, 1, 0);
+    assert_int_equal(p->start, 30);
+    write_back(&f);
+    assert_true(p->segments[0]->base > 0);
+    fixture_end(&f);
+}
+
 int
 main(void)
 {
@@ -349,6 +375,7 @@ main(void)
         cmocka_unit_test(an_expired_log_is_empty_and_goes_on),
         cmocka_unit_test(retention_by_size_takes_whole_segments),
         cmocka_unit_test(a_deleted_log_takes_its_dropped_files_along),
+        cmocka_unit_test(segments_of_an_offline_log_do_not_hold_up_a_stop),
         cmocka_unit_test(starts_and_records_survive_whenever_the_power_goes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
