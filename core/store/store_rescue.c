@@ -309,14 +309,17 @@ store_rescue_replay(struct replay *r)
 void
 store_rescue_tidy(struct disk *disk, const struct rescue_set *set)
 {
+    bool gone = false;
     for (uint32_t i = 0; i < set->count; i++) {
         char path[RESCUE_NAME_BYTES * 2];
         snprintf(path, sizeof path, RESCUE_DIR "/%s", set->files[i].name);
         if (set->files[i].needed)
             log_warn("store", "records wait for a data directory that is not there path=%s", path);
-        else
-            store_run(disk, (struct disk_op){.kind = DISK_UNLINK, .path = path});
+        else if (store_run(disk, (struct disk_op){.kind = DISK_UNLINK, .path = path}) >= 0)
+            gone = true;
     }
+    if (gone) /* what they say must not come back to logs of a later time */
+        store_run(disk, (struct disk_op){.kind = DISK_SYNC_DIR, .path = RESCUE_DIR});
 }
 
 /* ---- while the store runs ----------------------------------------------------------------------
