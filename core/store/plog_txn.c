@@ -4,6 +4,7 @@
  *
  * I1 A transaction is open in `stable` exactly when a producer has its first offset. */
 #include "core/base/err.h"
+#include "core/base/mutant.h"
 #include "core/store/plog_in.h"
 #include "core/wire/batch_control.h"
 
@@ -67,7 +68,8 @@ plog_durable(struct plog *p, int64_t high_watermark)
 int64_t
 plog_last_stable(const struct plog *p)
 {
-    int64_t unstable = stable_first_unstable(&p->stable);
+    int64_t unstable = mutant(MUTANT_STABLE_BEFORE_DURABLE) ? stable_first_open(&p->stable)
+                                                            : stable_first_unstable(&p->stable);
     if (unstable < p->start)
         unstable = p->start;
     return unstable < p->hw ? unstable : p->hw;

@@ -21,6 +21,7 @@
 #include "core/base/crc32c.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
+#include "core/base/mutant.h"
 #include "core/store/store_in.h"
 
 #include <stdio.h>
@@ -204,6 +205,8 @@ store_extent_go(struct store *s, struct plog *p, struct segment *seg, uint64_t e
                                     .at = x->at + head,
                                     .len = limit - first,
                                     .offset = first});
+    if (mutant(MUTANT_EXTENT_NOT_AWAITED))
+        journal_extent_end(s->journal, x->number);
 }
 
 static void
@@ -254,6 +257,10 @@ extent_failed(struct store *s, struct job *j)
 void
 store_extent_next(struct store *s, struct job *j)
 {
+    if (mutant(MUTANT_EXTENT_NOT_AWAITED)) {
+        extent_end(s, j);
+        return;
+    }
     if (j->result < 0) {
         extent_failed(s, j);
         return;

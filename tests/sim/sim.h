@@ -67,7 +67,8 @@ struct sim {
     struct store *stores[SIM_CORES_MAX];
     uint32_t cores, cores_max, flight, read_buffers, log_count, batch_bytes_max, rounds;
     uint32_t extent_bytes_min;
-    bool txns; /* there are transactions */
+    bool txns;     /* there are transactions */
+    bool sidecars; /* files beside segments are damaged between two lives of the process */
     uint64_t journal_bytes, cache_bytes, now_ns, cut_ops;
     int64_t now_ms;
     struct sim_log logs[SIM_LOGS_MAX];
@@ -159,6 +160,8 @@ void sim_fault_choose(struct sim *s);
 void sim_fault_arm(struct sim *s);     /* before a stretch of work */
 void sim_fault_clear(struct sim *s);   /* before recovery */
 bool sim_fault_at_rest(struct sim *s); /* with nobody there; true: something was damaged */
+/* Damages one file beside a segment, which excuses nothing. */
+void sim_fault_sidecar(struct sim *s);
 
 /* ---- sim_life.c --------------------------------------------------------------------------------
  */

@@ -7,6 +7,7 @@
  *   stray writes)                     what is given is right, and nothing acknowledged is left out
  *                                     in silence.  Only once the journal is idle and marked: before
  *                                     that its last frames cannot be told from torn ones.
+ *   a sidecar is spoiled              nothing is excused: it is made anew from its segment
  * Not promised: the leader epoch in a batch (no checksum covers it in a segment). */
 #include "core/base/err.h"
 #include "tests/sim/sim.h"
@@ -123,10 +124,19 @@ paths_add(void *user, const char *path, uint64_t size)
     p->size[p->count++] = size;
 }
 
+static bool
+is_sidecar(const char *path)
+{
+    size_t len = strlen(path);
+    return len > 4 && strcmp(path + len - 4, ".idx") == 0;
+}
+
 /* Notes that a segment file was spoiled: reads of its log may fail now. */
 static void
 damaged_note(struct sim *s, const char *path)
 {
+    if (is_sidecar(path))
+        return;
     for (uint32_t i = 0; i < s->log_count; i++) {
         struct plog p = {.partition = s->logs[i].partition};
         char dir[PLOG_PATH_BYTES];
@@ -185,4 +195,24 @@ sim_fault_at_rest(struct sim *s)
         return true;
     }
     return false;
+}
+
+void
+sim_fault_sidecar(struct sim *s)
+{
+    static struct paths all;
+    all.count = 0;
+    disk_mem_each(s->disk, paths_add, &all);
+    uint32_t skip = sim_below(s, all.count + 1);
+    for (uint32_t n = 0; n < all.count; n++) {
+        uint32_t i = (n + skip) % all.count;
+        if (!is_sidecar(all.path[i]))
+            continue;
+        uint64_t at = sim_random(s) % all.size[i],
+                 len = 1 + sim_below(s, sim_chance(s, 2) ? 1 : 600);
+        for (uint64_t k = at; k < at + len && k < all.size[i]; k++)
+            disk_mem_rot(s->disk, all.path[i], k, (uint8_t)(1u << sim_below(s, 8)));
+        sim_say(s, "rot %s at %llu", all.path[i], (unsigned long long)at);
+        return;
+    }
 }

@@ -252,6 +252,7 @@ features_choose(struct sim *s)
                                        2 * STORE_EXTENT_BYTES_LEAST};
     s->extent_bytes_min = extents[f & 3];
     s->txns = f >> 2 & 1;
+    s->sidecars = (f >> 3 & 3) == 0;
 }
 
 /* ---- lives -------------------------------------------------------------------------------------
@@ -323,6 +324,8 @@ stretch(struct sim *s)
     disk_mem_cut_after(s->disk, power ? 0 : UINT64_MAX);
     sim_kill(s);
     s->crashes++;
+    if (s->sidecars)
+        sim_fault_sidecar(s);
     bool spoiled = rest && sim_fault_at_rest(s);
     if (rest || !sim_chance(s, 4))
         sim_fault_clear(s);
