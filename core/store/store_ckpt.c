@@ -230,7 +230,7 @@ save_some(struct store *s)
         const struct plog *p = &s->logs[k->slot];
         if (!p->used)
             continue;
-        if (p->state == PLOG_OFFLINE && !p->dead && !p->rescued)
+        if (p->state == PLOG_OFFLINE && !p->dead && !p->rescued && !p->damage)
             k->pinned = true;
         uint64_t bytes = plog_save_bytes(p);
         if (!ckpt_room(k, bytes + STORE_BLOCK)) {
