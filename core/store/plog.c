@@ -28,12 +28,14 @@ enum {
 bool
 plog_init(struct plog *p)
 {
-    *p = (struct plog){.used = true, .state = PLOG_ONLINE, .block = PLOG_BLOCK_NONE};
+    *p = (struct plog){
+        .used = true, .state = PLOG_ONLINE, .block = PLOG_BLOCK_NONE, .move_to = PLOG_DIR_NONE};
     list_init(&p->changed_node);
     list_init(&p->dirty_node);
     list_init(&p->dir_node);
     list_init(&p->dying_node);
     list_init(&p->trim_node);
+    list_init(&p->move_node);
     producer_table_init(&p->producers);
     stable_init(&p->stable);
     return true;

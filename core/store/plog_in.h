@@ -110,6 +110,9 @@ struct plog {
     uint16_t block;       /* of the store, with the last bytes of the file; PLOG_BLOCK_NONE */
     bool writing, block_known, dirs_made, ready;
     uint8_t dirs_unsynced; /* 1: its own directory; 2: those above too */
+    uint8_t move_to;       /* waits to move to that data directory, or PLOG_DIR_NONE */
+    bool draining;         /* the end of a move (store_move.c): no extents, */
+    bool held, shut;       /* no writes to its files, and then no reads */
     uint32_t jobs;
     struct store_task *task; /* under way, NULL: none */
     int64_t clean_to;        /* compaction got so far: the first dirty offset */
@@ -121,7 +124,7 @@ struct plog {
     uint64_t jitter_seed;  /* for segment.jitter.ms */
     struct list trim_node; /* segments below start wait to leave */
     uint32_t hash_next;
-    struct list changed_node, dirty_node, dir_node, dying_node;
+    struct list changed_node, dirty_node, dir_node, dying_node, move_node;
     bool changed;
 };
 

@@ -178,6 +178,7 @@ store_delete(struct store *s, struct plog *p)
     list_remove(&p->changed_node);
     list_remove(&p->dir_node);
     list_remove(&p->trim_node);
+    list_remove(&p->move_node);
     for (uint32_t i = 0; i < p->segment_count; i++)
         list_remove(&p->segments[i]->sync_node);
     store_cold_forget(s, p);
@@ -399,10 +400,10 @@ store_init(const struct store_config *config, struct disk *disk, const struct st
     s->next_id = boot->next_id;
     s->next_serial = 1;
     snprintf(s->dir, sizeof s->dir, "core-%u", config->core);
-    struct list *lists[] = {&s->changed,     &s->dirty,      &s->unsynced,  &s->dirs_unsynced,
-                            &s->dying,       &s->open_files, &s->ckpt.sync, &s->ckpt.dirs,
-                            &s->tasks,       &s->trimmed,    &s->dropping,  &s->dropped,
-                            &s->swap.retired};
+    struct list *lists[] = {&s->changed,      &s->dirty,      &s->unsynced,  &s->dirs_unsynced,
+                            &s->dying,        &s->open_files, &s->ckpt.sync, &s->ckpt.dirs,
+                            &s->tasks,        &s->trimmed,    &s->dropping,  &s->dropped,
+                            &s->swap.retired, &s->move.queue};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         list_init(lists[i]);
     store_journal_config(config->journal_bytes, config->cache_bytes, config->frames_in_flight,
@@ -502,7 +503,7 @@ files_cut(struct store *s)
 static bool
 all_quiet(const struct store *s)
 {
-    return s->jobs_used == 0 && !s->swap.run && list_empty(&s->swap.retired) &&
+    return s->jobs_used == 0 && !s->swap.run && !s->move.run && list_empty(&s->swap.retired) &&
            s->tail.clean == s->tail.next && s->ckpt.phase == CKPT_IDLE && list_empty(&s->dying) &&
            store_retain_quiet(s) && journal_durable_lsn(s->journal) == journal_last_lsn(s->journal);
 }
@@ -529,6 +530,7 @@ store_close(struct store *s)
     uint64_t hits = s->room_hits;
     s->flushing = true;
     must(s->tasks_out == 0);
+    store_move_drop(s);
     store_task_drop(s);
     while (rc == ERR_OK && !s->frozen && s->room_hits == hits && !all_quiet(s))
         rc = turn_blocking(s);
@@ -596,6 +598,7 @@ store_step(struct store *s, uint64_t now_ns, uint64_t *deadline_ns)
     uint64_t room = store_room_step(s);
     store_retain_step(s);
     uint64_t swap = store_swap_step(s);
+    store_move_step(s);
     store_writeback_step(s);
     store_rescue_step(s);
     store_ckpt_step(s);

@@ -246,6 +246,18 @@ void store_expire_producers(struct store *s, int64_t now_ms, int64_t keep_ms);
  * when a log was due there is a task for it (task.h).  Nothing is begun while one is under way. */
 bool store_clean(struct store *s, int64_t now_ms);
 
+/* Moves a log to another data directory, in the background; it is served meanwhile.  The last call
+ * counts: the directory where it is ends a move.  A move that fails leaves the log where it is, and
+ * so does a clean stop.  ERR_NOT_FOUND: there is no such directory; ERR_IO: it, or the log, is
+ * offline.  Source: Kafka ReplicaManager.alterReplicaLogDirs. */
+must_check int store_move(struct store *s, struct plog *p, uint8_t dir);
+struct store_move_facts {
+    uint8_t dir; /* 255: it does not move, and the rest is of no meaning */
+    uint64_t bytes;
+    int64_t offset; /* copied so far */
+};
+void store_move_facts(const struct store *s, const struct plog *p, struct store_move_facts *out);
+
 struct store_dir_facts {
     bool online;
     uint64_t total_bytes, free_bytes; /* UINT64_MAX: unknown */

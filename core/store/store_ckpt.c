@@ -388,7 +388,7 @@ ckpt_due(const struct store *s)
 {
     uint64_t used, total;
     journal_room(s->journal, &used, &total);
-    if (store_room_waits(s, 0) || s->swap.under_way ||
+    if (store_room_waits(s, 0) || s->swap.under_way || s->move.held ||
         journal_durable_lsn(s->journal) <= s->ckpt.lsn_done)
         return false; /* nothing to gain */
     if (s->now_ns - s->ckpt.began_ns > CKPT_EVERY_NS)

@@ -129,7 +129,7 @@ store_buffer_read(struct store *s, struct plog *p, struct segment *seg, uint32_t
         if (!pick || b->state == READ_FREE || (pick->state == READ_READY && b->used < pick->used))
             pick = b;
     }
-    struct job *j = pick && store_job_room(s) ? store_job(s, JOB_READ, p, seg) : NULL;
+    struct job *j = pick && !p->shut && store_job_room(s) ? store_job(s, JOB_READ, p, seg) : NULL;
     if (!j)
         return ERR_AGAIN;
     uint32_t at = pos / SUMS_PIECE * SUMS_PIECE;

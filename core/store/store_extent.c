@@ -46,7 +46,8 @@ ahead(const struct segment *seg)
 static void
 ready_begin(struct store *s, struct plog *p, struct segment *seg)
 {
-    if (seg->readying || s->ending || store_room_waits(s, p->dir) || !store_job_room(s))
+    if (seg->readying || s->ending || p->draining || store_room_waits(s, p->dir) ||
+        !store_job_room(s))
         return;
     struct job *j = store_job(s, JOB_READY, p, seg);
     if (!j)
@@ -128,7 +129,7 @@ bool
 store_extent_wanted(struct store *s, struct plog *p, struct segment *seg, uint32_t bytes)
 {
     if (bytes < s->config.extent_bytes_min || s->config.extent_bytes_min == 0 ||
-        s->jobs_used == STORE_JOBS_MAX)
+        s->jobs_used == STORE_JOBS_MAX || p->draining)
         return false;
     uint64_t end = plog_round_block((uint64_t)seg->bytes + bytes);
     bool ready = seg->file >= 0 && seg->named && seg->allocated >= end;

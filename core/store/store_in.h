@@ -11,6 +11,7 @@
  *   store_retain.c     log starts that move up; segments and files that go
  *   store_clean.c      which log is compacted next
  *   store_swap.c       cleaned segments take the place of others
+ *   store_move.c       a log moves to another data directory
  *   store_rescue.c     records of logs whose directory does not work
  *   store_dirs.c       data directories; store_room.c: room on them
  *   store_txn.c        verification of transactions, markers
@@ -23,6 +24,7 @@
 #include "core/base/clock.h"
 #include "core/store/clean_run.h"
 #include "core/store/journal.h"
+#include "core/store/move_run.h"
 #include "core/store/plog_in.h"
 #include "core/store/store.h"
 #include "core/store/task.h"
@@ -37,7 +39,7 @@ enum store_record {
     STORE_REC_SWAP = 6,  /* u64 log, i64 first, i64 limit, u64 tag, i64 clean to, u32 bytes, i64 max
                             time, i64 first time: one cleaned segment takes the place of all in
                             [first, limit) */
-    STORE_REC_MOVE = 7,  /* reserved: a log is in another directory now */
+    STORE_REC_MOVE = 7,  /* u64 log, directory id: the log is in that one from now on */
     STORE_REC_AGAIN = 8, /* as BATCH: an extent whose write failed */
 };
 
@@ -47,6 +49,7 @@ enum {
     STORE_EXTENT_PREFIX = 96,
     STORE_START_BYTES = 16,
     STORE_SWAP_BYTES = 60,
+    STORE_MOVE_BYTES = 24,
     STORE_BLOCK = 4096,
     STORE_FILE_BYTES = 64 << 20, /* of one journal file, when the ring is large enough */
     STORE_JOBS_MAX = 80,
@@ -104,6 +107,7 @@ enum job_kind {
     JOB_READY,
     JOB_EXTENT,
     JOB_PROBE,
+    JOB_MOVE,
     JOB_KINDS,
 };
 
@@ -205,6 +209,32 @@ struct swap {
     uint32_t retired_count;
 };
 
+/* Why a move of a log waits (store_move.c). */
+enum move_phase {
+    MOVE_COPY,   /* a round of copying is under way outside of the loop */
+    MOVE_DRAIN,  /* extents of the log are to be behind `written` */
+    MOVE_LAST,   /* write-back stands still; the rest is copied here */
+    MOVE_READY,  /* all is copied: the record can be appended */
+    MOVE_RECORD, /* until that is durable */
+    MOVE_SHUT,   /* until no file is in use or open */
+    MOVE_REMOVE, /* files that do not count go */
+};
+
+struct move {
+    struct list queue;    /* logs */
+    struct move_run *run; /* NULL: nothing moves */
+    struct plog *log;
+    enum move_phase phase;
+    bool out;  /* its task is with others, or waits for them */
+    bool held; /* no checkpoint begins */
+    bool unwanted;
+    bool job;
+    uint64_t drain_seq; /* the last tail entry that may be an extent */
+    uint64_t lsn;       /* of the record */
+    int64_t offset;     /* so far the log is copied */
+    uint64_t bytes;     /* copied */
+};
+
 /* The data directories, by their number in the port. */
 struct store_dirs {
     uint32_t count;
@@ -263,6 +293,7 @@ struct store {
     uint64_t room_hits; /* results ERR_NO_SPACE */
     struct clean clean;
     struct swap swap;
+    struct move move;
     struct job jobs[STORE_JOBS_MAX];
     uint32_t jobs_used;
     struct list tasks; /* struct store_task: to be taken */
@@ -356,6 +387,7 @@ void store_ckpt_next(struct store *s, struct job *j);
 void store_ready_next(struct store *s, struct job *j);
 void store_extent_next(struct store *s, struct job *j);
 void store_probe_next(struct store *s, struct job *j);
+void store_move_next(struct store *s, struct job *j);
 void store_drop_next(struct store *s, struct job *j);
 void store_sidecar_next(struct store *s, struct job *j);
 
@@ -382,6 +414,10 @@ uint64_t store_swap_step(struct store *s); /* part of a turn; when it wants the 
 /* A segment that was replaced and can still be read; NULL: not any more. */
 struct segment *store_swap_retired(const struct store *s, const struct plog *p, uint64_t serial);
 void store_swap_forget(struct store *s); /* frees them at the end */
+
+/* store_move.c */
+void store_move_step(struct store *s); /* part of a turn */
+void store_move_drop(struct store *s); /* before store_task_drop: a clean stop gives moves up */
 
 /* store_clean.c */
 void store_clean_over(struct store *s); /* a result is in place */
@@ -504,6 +540,13 @@ struct replay_swap {
     int64_t first, limit;
 };
 
+/* A MOVE record that is still to come. */
+struct replay_move {
+    uint32_t core;
+    uint64_t lsn, log;
+    uint8_t id[16];
+};
+
 /* store_rescue.c: a file being written; disk, generation, core and number come from the caller. */
 struct rescue_out {
     struct disk *disk;
@@ -546,8 +589,10 @@ struct replay {
     uint32_t suspect_count, suspect_room;
     struct bad_extent *bad; /* found by a dry replay */
     uint32_t bad_count, bad_room;
-    bool gaps; /* journal records are missing */
-    bool keep; /* the journals hold what no file does: they are kept */
+    bool gaps;                 /* journal records are missing */
+    bool keep;                 /* the journals hold what no file does: they are kept */
+    struct replay_move *moves; /* of all cores */
+    uint32_t move_count, move_room;
 };
 
 /* Adds the log at c (plog_save form) to the present core. */
@@ -623,6 +668,16 @@ must_check int store_replay_swaps_take(struct replay *r, const struct replay *dr
  * tells of bytes of a segment: its file may be another one already. */
 bool store_replay_doomed(struct replay *r, uint64_t log, int64_t segment_base, uint64_t lsn);
 must_check int store_replay_swap(struct replay *r, uint64_t lsn, struct view body);
+
+/* store_replay_move.c.  Takes over the MOVE records that a dry replay saw, as far as they count. */
+must_check int store_replay_moves_take(struct replay *r, const struct replay *dry,
+                                       uint64_t lsn_cut);
+/* The directory of a log that is being loaded: where its last MOVE record says it is. */
+void store_replay_move_place(struct replay *r, struct plog *p);
+must_check int store_replay_move(struct replay *r, uint64_t lsn, struct view body);
+/* Removes files of a log in a directory where it does not live.  False: no such log is known. */
+must_check bool store_replay_move_copy(const struct replay *r, struct disk *disk, uint8_t dir,
+                                       const char *path, int *rc);
 
 /* store_rescue.c */
 must_check int store_rescue_add(struct rescue_out *o, const uint8_t topic[16], int32_t partition,

@@ -24,7 +24,7 @@ struct walk {
 void
 store_index_begin(struct store *s, struct plog *p, struct segment *seg)
 {
-    if (seg->indexed_from == 0 || seg->index_busy || !store_job_room(s))
+    if (seg->indexed_from == 0 || seg->index_busy || p->shut || !store_job_room(s))
         return;
     struct job *j = store_job(s, JOB_INDEX, p, seg);
     if (!j)

@@ -248,6 +248,9 @@ next(struct store *s, struct job *j)
     case JOB_PROBE:
         store_probe_next(s, j);
         return;
+    case JOB_MOVE:
+        store_move_next(s, j);
+        return;
     case JOB_CLOSE:
         store_job_end(s, j);
         return;

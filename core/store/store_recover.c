@@ -266,6 +266,8 @@ core_check(struct recover *v, uint32_t core)
     f->bad = r->bad;
     f->bad_count = r->bad_count;
     r->bad = NULL;
+    if (rc == ERR_OK)
+        rc = store_replay_moves_take(&v->replay, r, v->cuts[core]);
     return rc;
 }
 
@@ -371,8 +373,12 @@ strays_in(struct recover *v, uint8_t dir, const char *topic, const struct names 
         int n = snprintf(key, sizeof key, "log/%s/%s", topic, parts.names[i]);
         bool fits = n > 0 && n < (int)sizeof key;
         if (!fits || known->count == 0 ||
-            !bsearch(key, known->names, known->count, sizeof *known->names, name_order))
-            rc = stray_found(v, dir, topic, parts.names[i]);
+            !bsearch(key, known->names, known->count, sizeof *known->names, name_order)) {
+            /* With records missing a copy may be all there is. */
+            if (!fits || v->replay.gaps ||
+                !store_replay_move_copy(&v->replay, v->disk, dir, key, &rc))
+                rc = stray_found(v, dir, topic, parts.names[i]);
+        }
     }
     free(parts.names);
     return rc;

@@ -111,6 +111,7 @@ store_replay_free(struct replay *r)
     free(r->ids);
     free(r->extents);
     free(r->swaps);
+    free(r->moves);
     free(r->rescue.mem);
     free(r->rescued.files);
     free(r->suspects);
@@ -302,7 +303,7 @@ store_replay_load(struct replay *r, struct cur *c)
     if (rc == ERR_OK)
         rc = log_add(r, l);
     if (rc == ERR_OK) {
-        l->log.dir = store_dir_find(&r->dirs, l->log.dir_id);
+        store_replay_move_place(r, &l->log);
         plog_damage_again(&l->log);
     }
     if (rc != ERR_OK) {
@@ -341,7 +342,7 @@ replay_create(struct replay *r, struct view body)
         return ERR_LIMIT;
     plog_init(&l->log);
     store_create_read(body, &l->log);
-    l->log.dir = store_dir_find(&r->dirs, l->log.dir_id);
+    store_replay_move_place(r, &l->log);
     l->ghost = is_ghost(r, l);
     int rc = log_add(r, l);
     if (rc != ERR_OK)
@@ -485,6 +486,8 @@ store_replay_record(void *replay, uint64_t lsn, uint32_t kind, struct view body)
         return replay_start(r, lsn, body);
     case STORE_REC_SWAP:
         return store_replay_swap(r, lsn, body);
+    case STORE_REC_MOVE:
+        return store_replay_move(r, lsn, body);
     default:
         log_error("store", "journal record of an unknown kind=%u lsn=%llu", kind,
                   (unsigned long long)lsn);

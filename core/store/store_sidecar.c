@@ -31,10 +31,10 @@ wanted(const struct store *s, const struct plog *p, const struct segment *seg)
 {
     /* A segment that is, or will be, replaced has none: the name is the same for both. */
     bool replaced = plog_segment_at(p, seg->base) != seg || (s->swap.under_way && s->swap.log == p);
-    return !replaced && !p->dead && p->state == PLOG_ONLINE && seg->sealed && !seg->sidecar &&
-           seg->indexed_from == 0 && seg->index_error == ERR_OK && seg->idx.count > 0 &&
-           sums_covered(&seg->sums) == seg->bytes && seg->sums.bad_count == 0 &&
-           !store_room_waits(s, p->dir);
+    return !replaced && !p->dead && !p->held && p->state == PLOG_ONLINE && seg->sealed &&
+           !seg->sidecar && seg->indexed_from == 0 && seg->index_error == ERR_OK &&
+           seg->idx.count > 0 && sums_covered(&seg->sums) == seg->bytes &&
+           seg->sums.bad_count == 0 && !store_room_waits(s, p->dir);
 }
 
 void

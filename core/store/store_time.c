@@ -74,7 +74,8 @@ large_view(struct seek *k, uint32_t bytes, struct view *out)
         if (g->state != READ_BUSY && (!pick || g->used < pick->used))
             pick = g;
     }
-    struct job *j = pick && store_job_room(s) ? store_job(s, JOB_LARGE, k->p, k->seg) : NULL;
+    struct job *j =
+        pick && !k->p->shut && store_job_room(s) ? store_job(s, JOB_LARGE, k->p, k->seg) : NULL;
     store_wait(s, k->waiter, NULL);
     if (!j)
         return ERR_AGAIN;

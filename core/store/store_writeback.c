@@ -280,7 +280,7 @@ store_write_next(struct store *s, struct job *j)
 static bool
 write_begin(struct store *s, struct plog *p)
 {
-    if (p->writing || s->writes == STORE_WRITES_MAX)
+    if (p->writing || p->held || s->writes == STORE_WRITES_MAX)
         return false;
     struct segment *seg = NULL;
     bool more = false;
@@ -327,7 +327,7 @@ store_writeback_step(struct store *s)
         n = n->next;
         if (!write_wanted(s, p, all))
             return;
-        if (store_room_waits(s, p->dir))
+        if (store_room_waits(s, p->dir) || p->held)
             continue;
         if (!p->writing && !write_begin(s, p) && !all)
             return;
@@ -342,7 +342,7 @@ store_writeback_deadline(const struct store *s)
     const struct plog *p = list_item(s->dirty.next, struct plog, dirty_node);
     if (store_room_waits(s, p->dir))
         return s->rooms[p->dir].retry_ns;
-    return p->writing ? CLOCK_NEVER : p->dirty_since_ns + WRITE_AGE_NS;
+    return p->writing || p->held ? CLOCK_NEVER : p->dirty_since_ns + WRITE_AGE_NS;
 }
 
 /* ---- sealing -----------------------------------------------------------------------------------
@@ -351,8 +351,9 @@ store_writeback_deadline(const struct store *s)
 void
 store_seal_begin(struct store *s, struct plog *p, struct segment *seg)
 {
-    struct job *j =
-        seg->sealed || seg->readying || seg->bytes == 0 ? NULL : store_job(s, JOB_SEAL, p, seg);
+    struct job *j = seg->sealed || seg->readying || seg->bytes == 0 || p->held
+                        ? NULL
+                        : store_job(s, JOB_SEAL, p, seg);
     if (j)
         store_job_open(s, j);
 }

@@ -1,0 +1,460 @@
+#include "tests/unit/core/store/store_fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { WORKER_PORT = 7, OFFSETS = 4096 };
+
+static const uint8_t two[] = {0, 1};
+static struct fixture f;
+static struct plog *log_now;
+static uint64_t seeds[OFFSETS]; /* of the value of each offset */
+static uint32_t value_bytes;
+
+static void
+start(void)
+{
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    log_now = fixture_log(&f, 1, 0);
+}
+
+static void
+begin(uint64_t seed, uint32_t extent_bytes)
+{
+    fixture_init(&f, seed);
+    if (extent_bytes) {
+        f.extent_bytes = extent_bytes;
+        f.cache_bytes = 8 << 20;
+        f.journal_bytes = 16 << 20;
+        f.config.segment_bytes = 1 << 20;
+    }
+    value_bytes = extent_bytes ? 90000 : 3000;
+    f.config.cleanup_delete = true;
+    f.config.retention_ms = f.config.retention_bytes = -1;
+    disk_mem_dirs(f.disk, two, 2);
+    start();
+}
+
+static uint8_t
+other(void)
+{
+    return log_now->dir == 0 ? 1 : 0;
+}
+
+static void
+power_cut(void)
+{
+    disk_mem_cut_after(f.disk, 0);
+    fixture_turns(&f, 3);
+    fixture_kill(&f);
+    disk_mem_restart(f.disk);
+    disk_mem_cut_after(f.disk, UINT64_MAX);
+}
+
+/* Appends one-record batches until the power goes. */
+static void
+fill(uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct batch_info info;
+        struct store_appended out;
+        uint64_t seed = (uint64_t)random();
+        uint32_t bytes = fixture_batch(f.batch, 1, value_bytes, seed, log_now->end, &info);
+        int rc;
+        info.found_timestamp_ms = info.max_timestamp_ms;
+        while ((rc = store_append(f.store[0], log_now, &info, view_of(f.batch, bytes), 1, 1000,
+                                  &out)) == ERR_AGAIN)
+            if (disk_mem_is_cut(f.disk) || fixture_turns(&f, 1) != ERR_OK)
+                return;
+        assert_int_equal(rc, KERR_NONE);
+        seeds[out.base_offset] = seed;
+        if (value_bytes > 10000) /* files are made ready for extents */
+            fixture_turns(&f, 3);
+    }
+}
+
+/* Reads the log from its start: every batch is the one that was appended there. */
+static void
+check(void)
+{
+    static uint8_t got[1 << 20];
+    for (int64_t offset = log_now->start; offset < log_now->hw;) {
+        struct store_range range;
+        int64_t n = fixture_read(&f, log_now, offset, 64 << 10, got, &range);
+        assert_true(n > 0);
+        for (uint32_t at = 0; at < n;) {
+            struct batch_info info, want;
+            assert_int_equal(batch_header(view_of(got + at, (uint32_t)n - at), &info), ERR_OK);
+            assert_int_equal(info.base_offset, offset);
+            fixture_batch(f.batch, 1, value_bytes, seeds[offset], offset, &want);
+            assert_int_equal(info.bytes, want.bytes);
+            assert_int_equal(info.crc, want.crc);
+            assert_true(batch_crc_ok(view_of(got + at, info.bytes), &info));
+            at += info.bytes;
+            offset++;
+        }
+    }
+}
+
+struct names {
+    const char *part;
+    uint32_t count[2];
+};
+
+static void
+name_look(void *user, const char *path, uint64_t size)
+{
+    struct names *n = user;
+    (void)size;
+    if (strstr(path, n->part))
+        n->count[strncmp(path, "@1", 2) == 0]++;
+}
+
+/* Files of the log in a directory. */
+static uint32_t
+files_in(uint8_t dir)
+{
+    char path[PLOG_PATH_BYTES];
+    struct names n = {.part = path};
+    plog_path_dir(log_now, path);
+    disk_mem_each(f.disk, name_look, &n);
+    return n.count[dir];
+}
+
+/* One piece of work: a task, or a turn.  False: the power went. */
+static bool
+work(void)
+{
+    struct store_worker w = {.disk = disk_mem_port(f.disk, WORKER_PORT)};
+    struct store_task *t = store_task_take(f.store[0]);
+    if (t) {
+        store_task_run(&w, t);
+        store_task_done(f.store[0], t);
+    }
+    return fixture_turns(&f, 1) == ERR_OK && !disk_mem_is_cut(f.disk);
+}
+
+static bool
+moving(void)
+{
+    return f.store[0]->move.run || !list_empty(&f.store[0]->move.queue);
+}
+
+/* Until the move is over; with an append per piece of work, as many as given.  False: the power
+ * went. */
+static bool
+finish(uint32_t appends)
+{
+    for (uint32_t n = 0; moving(); n++) {
+        if (appends) {
+            fill(1);
+            appends--;
+        } else {
+            f.now_ns += CLOCK_NS_PER_S; /* batches get old enough to be written */
+        }
+        if (!work())
+            return false;
+        assert_true(n < 20000);
+    }
+    return true;
+}
+
+static void
+a_log_that_moved_is_whole_and_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        begin(seed, 0);
+        fill(60);
+        if (seed % 2)
+            assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+        fill(20);
+        for (int round = 0; round < 2; round++) {
+            uint8_t from = log_now->dir, to = other();
+            assert_int_equal(store_move(f.store[0], log_now, to), ERR_OK);
+            assert_true(finish(40));
+            assert_int_equal(log_now->dir, to);
+            assert_int_equal(files_in(from), 0);
+            assert_true(files_in(to) > 0);
+            check();
+            fill(10);
+            assert_int_equal(fixture_settle(&f), ERR_OK);
+            check();
+        }
+        int64_t end = log_now->end;
+        uint8_t dir = other();
+        assert_int_equal(store_move(f.store[0], log_now, dir), ERR_OK);
+        assert_true(finish(0));
+        if (seed % 3 == 0) {
+            assert_int_equal(fixture_stop(&f), ERR_OK);
+        } else {
+            power_cut();
+        }
+        start();
+        assert_int_equal(log_now->dir, dir);
+        assert_int_equal(log_now->end, end);
+        check();
+        fixture_end(&f);
+    }
+}
+
+/* Wherever the power goes, one copy counts, and it is whole. */
+static void
+cut_everywhere(uint64_t seed, uint32_t extent_bytes)
+{
+    uint32_t cuts = 0, moved = 0;
+    bool ended = false;
+    for (uint64_t k = 0; !ended; k++) {
+        begin(seed, extent_bytes);
+        srandom((unsigned)seed);
+        fill(extent_bytes ? 16 : 30);
+        if (seed % 3)
+            assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+        fill(4);
+        assert_int_equal(fixture_settle(&f), ERR_OK);
+        uint8_t from = log_now->dir, to = other();
+        int64_t acked = log_now->hw;
+        disk_mem_cut_after(f.disk, k);
+        assert_int_equal(store_move(f.store[0], log_now, to), ERR_OK);
+        ended = finish(12);
+        if (log_now->hw > acked)
+            acked = log_now->hw;
+        cuts += !ended;
+        power_cut();
+        start();
+        assert_true(log_now->end >= acked);
+        assert_true(!ended || log_now->dir == to);
+        moved += log_now->dir == to;
+        assert_int_equal(files_in(log_now->dir == to ? from : to), 0);
+        check();
+        fill(5);
+        assert_int_equal(store_move(f.store[0], log_now, other()), ERR_OK);
+        assert_true(finish(3));
+        assert_int_equal(fixture_stop(&f), ERR_OK);
+        start();
+        check();
+        fixture_end(&f);
+    }
+    print_message("seed %llu: %u cuts, %u behind the record\n", (unsigned long long)seed, cuts,
+                  moved);
+    assert_true(cuts > 40 && moved > 1 && moved < cuts);
+}
+
+static void
+the_power_may_go_at_every_operation(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 6; seed++)
+        cut_everywhere(seed, 0);
+}
+
+static void
+the_power_may_go_at_every_operation_with_large_batches(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 11; seed <= 14; seed++)
+        cut_everywhere(seed, 64 << 10);
+}
+
+static void
+large_batches_go_on_while_their_log_moves(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 8; seed++) {
+        begin(seed, 64 << 10);
+        fill(20);
+        assert_int_equal(fixture_settle(&f), ERR_OK);
+        assert_int_equal(store_move(f.store[0], log_now, other()), ERR_OK);
+        assert_true(finish(60));
+        fill(20);
+        struct store_stats st;
+        store_stats(f.store[0], &st);
+        assert_true(st.extents > 10);
+        assert_int_equal(fixture_settle(&f), ERR_OK);
+        check();
+        int64_t end = log_now->end;
+        power_cut();
+        start();
+        assert_int_equal(log_now->end, end);
+        check();
+        fixture_end(&f);
+    }
+}
+
+static void
+the_directory_where_it_is_ends_a_move(void **state)
+{
+    (void)state;
+    for (uint32_t steps = 0; steps < 6; steps++) {
+        begin(3 + steps, 0);
+        fill(60);
+        assert_int_equal(fixture_settle(&f), ERR_OK);
+        uint8_t from = log_now->dir;
+        struct store_move_facts facts;
+        assert_int_equal(store_move(f.store[0], log_now, from), ERR_OK);
+        assert_false(moving());
+        assert_int_equal(store_move(f.store[0], log_now, other()), ERR_OK);
+        store_move_facts(f.store[0], log_now, &facts);
+        assert_int_equal(facts.dir, other());
+        for (uint32_t i = 0; i < steps; i++)
+            work();
+        assert_int_equal(store_move(f.store[0], log_now, from), ERR_OK);
+        assert_true(finish(0));
+        store_move_facts(f.store[0], log_now, &facts);
+        assert_int_equal(facts.dir, PLOG_DIR_NONE);
+        assert_int_equal(log_now->dir, from);
+        assert_int_equal(files_in(1 - from), 0);
+        fill(5);
+        assert_int_equal(fixture_settle(&f), ERR_OK);
+        check();
+        fixture_end(&f);
+    }
+}
+
+static void
+a_directory_that_is_not_there_is_refused(void **state)
+{
+    (void)state;
+    begin(4, 0);
+    assert_int_equal(store_move(f.store[0], log_now, 2), ERR_NOT_FOUND);
+    f.store[0]->dirs.dirs[other()].online = false;
+    assert_int_equal(store_move(f.store[0], log_now, other()), ERR_IO);
+    assert_false(moving());
+    fixture_end(&f);
+}
+
+static void
+a_log_deleted_while_it_moves_leaves_no_file(void **state)
+{
+    (void)state;
+    for (uint32_t steps = 0; steps < 40; steps++) {
+        begin(5 + steps, 0);
+        fill(60);
+        assert_int_equal(fixture_settle(&f), ERR_OK);
+        assert_int_equal(store_move(f.store[0], log_now, other()), ERR_OK);
+        for (uint32_t i = 0; i < steps; i++) {
+            f.now_ns += CLOCK_NS_PER_S / 4;
+            work();
+        }
+        store_delete(f.store[0], log_now);
+        for (int n = 0; f.store[0]->log_count; n++) {
+            work();
+            assert_true(n < 10000);
+        }
+        struct names n = {.part = "log/"};
+        disk_mem_each(f.disk, name_look, &n);
+        assert_int_equal(n.count[0] + n.count[1], 0);
+        fixture_end(&f);
+    }
+}
+
+static void
+a_damaged_batch_ends_the_move_and_the_log_stays(void **state)
+{
+    (void)state;
+    begin(6, 0);
+    fill(60);
+    assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+    uint8_t from = log_now->dir;
+    char path[PLOG_PATH_BYTES], name[2 * PLOG_PATH_BYTES];
+    plog_path_segment(log_now, log_now->segments[1]->base, ".log", path);
+    snprintf(name, sizeof name, "%s%s", from ? "@1/" : "", path);
+    assert_true(disk_mem_rot(f.disk, name, 5000, 1));
+    assert_int_equal(store_move(f.store[0], log_now, other()), ERR_OK);
+    assert_true(finish(0));
+    assert_int_equal(log_now->dir, from);
+    assert_int_equal(log_now->state, PLOG_ONLINE);
+    assert_int_equal(files_in(1 - from), 0);
+    fixture_end(&f);
+}
+
+static void
+an_error_in_the_new_directory_ends_the_move(void **state)
+{
+    (void)state;
+    static const enum disk_kind kinds[] = {DISK_OPEN, DISK_WRITE, DISK_TRUNCATE, DISK_SYNC};
+    for (uint32_t i = 0; i < 4; i++) {
+        begin(7, 0);
+        for (uint32_t t = 0; log_now->dir != 0; t++)
+            log_now = fixture_log(&f, 10 + t, 0);
+        fill(60);
+        assert_int_equal(fixture_settle(&f), ERR_OK);
+        disk_mem_fail(f.disk, "@1", kinds[i], ERR_IO);
+        assert_int_equal(store_move(f.store[0], log_now, 1), ERR_OK);
+        assert_true(finish(0));
+        disk_mem_fail(f.disk, NULL, DISK_OPEN, ERR_OK);
+        assert_int_equal(log_now->dir, 0);
+        assert_int_equal(log_now->state, PLOG_ONLINE);
+        fill(5);
+        assert_int_equal(fixture_settle(&f), ERR_OK);
+        check();
+        fixture_end(&f);
+    }
+}
+
+static void
+a_clean_stop_gives_a_move_up_or_ends_it(void **state)
+{
+    (void)state;
+    for (uint32_t steps = 0; steps < 30; steps++) {
+        begin(8, 0);
+        fill(60);
+        assert_int_equal(fixture_settle(&f), ERR_OK);
+        uint8_t from = log_now->dir;
+        assert_int_equal(store_move(f.store[0], log_now, other()), ERR_OK);
+        for (uint32_t i = 0; i < steps; i++) {
+            f.now_ns += CLOCK_NS_PER_S / 4;
+            work();
+        }
+        assert_int_equal(fixture_stop(&f), ERR_OK);
+        start();
+        assert_true(f.boot.clean);
+        assert_int_equal(log_now->end, 60);
+        assert_int_equal(files_in(1 - log_now->dir), 0);
+        assert_true(steps > 0 || log_now->dir == from);
+        check();
+        fixture_end(&f);
+    }
+}
+
+static void
+several_logs_move_one_after_the_other(void **state)
+{
+    (void)state;
+    begin(9, 0);
+    struct plog *logs[6];
+    uint8_t to[6];
+    for (uint32_t i = 0; i < 6; i++) {
+        logs[i] = fixture_log(&f, 20 + i, 0);
+        for (uint32_t k = 0; k < 10; k++)
+            fixture_append(&f, logs[i], 1, 3000, k, 1000);
+        to[i] = logs[i]->dir ? 0 : 1;
+        assert_int_equal(store_move(f.store[0], logs[i], to[i]), ERR_OK);
+    }
+    assert_true(finish(0));
+    for (uint32_t i = 0; i < 6; i++) {
+        struct store_range range;
+        assert_int_equal(logs[i]->dir, to[i]);
+        assert_true(fixture_read(&f, logs[i], 9, 64 << 10, f.batch, &range) > 0);
+    }
+    fixture_end(&f);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_log_that_moved_is_whole_and_leaves_nothing_behind),
+        cmocka_unit_test(the_power_may_go_at_every_operation),
+        cmocka_unit_test(the_power_may_go_at_every_operation_with_large_batches),
+        cmocka_unit_test(large_batches_go_on_while_their_log_moves),
+        cmocka_unit_test(the_directory_where_it_is_ends_a_move),
+        cmocka_unit_test(a_directory_that_is_not_there_is_refused),
+        cmocka_unit_test(a_log_deleted_while_it_moves_leaves_no_file),
+        cmocka_unit_test(a_damaged_batch_ends_the_move_and_the_log_stays),
+        cmocka_unit_test(an_error_in_the_new_directory_ends_the_move),
+        cmocka_unit_test(a_clean_stop_gives_a_move_up_or_ends_it),
+        cmocka_unit_test(several_logs_move_one_after_the_other),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
