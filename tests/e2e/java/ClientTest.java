@@ -443,18 +443,24 @@ public final class ClientTest {
         }
     }
 
+    /** Nothing answers with acks=0: the next producer begins when all of the first one is there. */
     private void weakAcks() throws Exception {
         String topic = create("weak", 1);
-        for (String acks : List.of("0", "1")) {
-            try (KafkaProducer<byte[], byte[]> p =
-                     producer("acks", acks, "enable.idempotence", "false")) {
-                for (int i = 0; i < 100; i++)
-                    p.send(new ProducerRecord<>(topic, 0, null,
-                        payload(0, (acks.equals("0") ? 0 : 100) + i)));
-            }
-        }
         Set<TopicPartition> part = Set.of(new TopicPartition(topic, 0));
         try (KafkaConsumer<byte[], byte[]> c = consumer(part)) {
+            for (String acks : List.of("0", "1")) {
+                int first = acks.equals("0") ? 0 : 100;
+                try (KafkaProducer<byte[], byte[]> p =
+                         producer("acks", acks, "enable.idempotence", "false")) {
+                    for (int i = 0; i < 100; i++)
+                        p.send(new ProducerRecord<>(topic, 0, null, payload(0, first + i)));
+                }
+                long limit = System.nanoTime() + WAIT.toNanos();
+                for (long end = 0; end < first + 100;) {
+                    end = c.endOffsets(part).values().iterator().next();
+                    check(System.nanoTime() < limit, end + " records of acks=" + acks + " in time");
+                }
+            }
             c.seekToBeginning(part);
             readAll(c, new long[1], 200);
         }
