@@ -1,0 +1,84 @@
+/* checksum.c: ones' complement sums.
+ *
+ * Words are added in the machine's order, since swapping the bytes of every word swaps those of the
+ * sum (RFC 1071 section 2 B).  I1: `sum` is never reduced to 0 once something other than zeros was
+ * added, because carries are added back and not dropped.  A piece that starts at an odd position
+ * has its own sum swapped before it is added. */
+#include "core/net/checksum.h"
+
+#include "core/base/bytes.h"
+
+static uint64_t
+add_carry(uint64_t a, uint64_t b)
+{
+    uint64_t sum = a + b;
+    return sum + (sum < a);
+}
+
+static uint64_t
+fold(uint64_t sum)
+{
+    sum = (sum & 0xffffffff) + (sum >> 32);
+    sum = (sum & 0xffffffff) + (sum >> 32);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    return (sum & 0xffff) + (sum >> 16);
+}
+
+/* Two sums, so that one addition need not wait for the carry of the other. */
+static uint64_t
+sum_of(const uint8_t *p, size_t n)
+{
+    uint64_t a = 0, b = 0, w[4];
+    for (; n >= sizeof w; n -= sizeof w, p += sizeof w) {
+        memcpy(w, p, sizeof w);
+        a = add_carry(a, w[0]);
+        b = add_carry(b, w[1]);
+        a = add_carry(a, w[2]);
+        b = add_carry(b, w[3]);
+    }
+    for (; n >= sizeof a; n -= sizeof a, p += sizeof a) {
+        memcpy(w, p, sizeof a);
+        a = add_carry(a, w[0]);
+    }
+    w[0] = 0;
+    if (n)
+        memcpy(w, p, n); /* the rest, padded with zeros as RFC 1071 pads an odd byte */
+    return add_carry(add_carry(a, b), w[0]);
+}
+
+void
+checksum_add(struct checksum *c, const void *at, size_t n)
+{
+    uint64_t sum = sum_of(at, n);
+    if (c->odd)
+        sum = __builtin_bswap16((uint16_t)fold(sum));
+    c->sum = add_carry(c->sum, sum);
+    c->odd ^= n & 1;
+}
+
+void
+checksum_pseudo(struct checksum *c, const uint8_t src[16], const uint8_t dst[16], uint8_t protocol,
+                uint32_t length)
+{
+    uint8_t tail[8] = {0};
+    set_u32(tail, length);
+    tail[7] = protocol;
+    checksum_add(c, src, 16);
+    checksum_add(c, dst, 16);
+    checksum_add(c, tail, sizeof tail);
+}
+
+uint16_t
+checksum_end(const struct checksum *c)
+{
+    return (uint16_t)~__builtin_bswap16((uint16_t)fold(c->sum));
+}
+
+uint16_t
+checksum_of(const void *at, size_t n)
+{
+    struct checksum c = checksum_start();
+    checksum_add(&c, at, n);
+    return checksum_end(&c);
+}
