@@ -4,6 +4,7 @@
  *   sim_life.c    configuration, workload, crashes, recovery
  *   sim_io.c      turns, appends, reads: what goes in is noted, what comes out is compared
  *   sim_txn.c     transactions
+ *   sim_clean.c   compaction
  *   sim_check.c   after a recovery: everything is compared
  *   sim_fault.c   faults of the device, and what they excuse
  *   sim_batch.c   batches; the rest of the model in sim_model.c
@@ -12,6 +13,7 @@
 #ifndef SLUICE_TESTS_SIM_H
 #define SLUICE_TESTS_SIM_H
 
+#include "core/store/clean_map.h"
 #include "core/store/store_in.h"
 #include "tests/sim/disk_mem.h"
 
@@ -22,6 +24,9 @@ enum {
     SIM_BATCH_BYTES_MAX = 24 << 10,
     SIM_READ_BYTES = 1 << 20,
     SIM_LEADER_EPOCH = 3,
+    SIM_KEYS = 20,
+    SIM_RECORDS_MAX = 4, /* of a batch */
+    SIM_CLEAN_SLOTS = 200,
 };
 
 struct sim_batch {
@@ -32,10 +37,12 @@ struct sim_batch {
     int64_t producer;  /* -1 none */
     int16_t epoch;
     int32_t sequence;
-    bool acked;   /* somebody was told, or saw it */
-    bool stamped; /* all records have time first_ms */
-    bool txn;     /* of a transaction */
-    bool marker;  /* ends one; sequence: the coordinator's epoch */
+    bool acked;                     /* somebody was told, or saw it */
+    int32_t key;                    /* of record i: (key + i) % SIM_KEYS; -1: none */
+    uint32_t sums[SIM_RECORDS_MAX]; /* of key and value */
+    bool stamped;                   /* all records have time first_ms */
+    bool txn;                       /* of a transaction */
+    bool marker;                    /* ends one; sequence: the coordinator's epoch */
     bool commit;
 };
 
@@ -68,6 +75,9 @@ struct sim {
     uint32_t cores, cores_max, flight, read_buffers, log_count, batch_bytes_max, rounds;
     uint32_t extent_bytes_min;
     bool txns;     /* there are transactions */
+    bool compacts; /* some logs are compacted */
+    struct clean_map map;
+    struct clean_slot clean_slots[SIM_CLEAN_SLOTS];
     bool sidecars; /* files beside segments are damaged between two lives of the process */
     uint64_t journal_bytes, cache_bytes, now_ns, cut_ops;
     int64_t now_ms;
@@ -107,9 +117,9 @@ bool sim_producer_next(const struct sim_log *l, int64_t producer, int16_t *epoch
 /* ---- sim_batch.c -------------------------------------------------------------------------------
  */
 
-/* Builds the batch that `b` describes (records, first_ms, producer) into s->batch; info is its
- * header. */
-uint32_t sim_build(struct sim *s, const struct sim_batch *b, uint32_t value_bytes,
+/* Builds the batch that `b` describes (records, first_ms, producer, key) into s->batch and notes
+ * its sums; info is its header. */
+uint32_t sim_build(struct sim *s, struct sim_batch *b, uint32_t value_bytes,
                    struct batch_info *info);
 
 /* ---- sim_io.c ----------------------------------------------------------------------------------
@@ -134,6 +144,19 @@ void sim_note_acks(struct sim *s);
 /* Notes what was appended: `bytes` in s->batch. */
 void sim_appended(struct sim *s, struct sim_log *l, const struct sim_batch *b, uint32_t bytes,
                   const struct store_appended *out);
+
+/* Copies a range to s->bytes; a code. */
+int sim_range_bytes(struct sim *s, struct store *store, const struct store_range *range);
+/* True when an error of a read has a reason; fails otherwise. */
+bool sim_read_excused(const struct sim *s, const struct sim_log *l, int rc, int64_t offset);
+
+/* ---- sim_clean.c -------------------------------------------------------------------------------
+ */
+
+/* Looks for a log that is due; the task runs with the next turn. */
+void sim_clean(struct sim *s);
+/* sim_read of a compacted log. */
+bool sim_clean_read(struct sim *s, struct sim_log *l, int64_t from, int64_t limit, uint32_t piece);
 
 /* ---- sim_txn.c ---------------------------------------------------------------------------------
  */

@@ -7,14 +7,16 @@
 #include <string.h>
 
 static void
-record_write(struct sim *s, struct put *w, int32_t i, uint32_t value_bytes)
+record_write(struct sim *s, struct put *w, struct sim_batch *b, int32_t i, uint32_t value_bytes)
 {
-    uint8_t head[32];
+    uint8_t head[32], key[1] = {(uint8_t)((b->key + i) % SIM_KEYS)};
+    uint32_t key_bytes = b->key >= 0;
     struct put h = put_of(head, sizeof head);
     put_u8(&h, 0);
     varint_write_i64(&h, i);
     varint_write_i32(&h, i);
-    varint_write_i32(&h, -1);
+    varint_write_i32(&h, b->key >= 0 ? 1 : -1);
+    put_bytes(&h, key, key_bytes);
     varint_write_i32(&h, (int32_t)value_bytes);
     varint_write_i32(w, (int32_t)(put_len(&h) + value_bytes + 1));
     put_bytes(w, head, put_len(&h));
@@ -24,17 +26,18 @@ record_write(struct sim *s, struct put *w, int32_t i, uint32_t value_bytes)
         s->next_value = s->next_value * UINT64_C(6364136223846793005) + 1442695040888963407u;
         memcpy(at + k, &s->next_value, value_bytes - k < 8 ? value_bytes - k : 8);
     }
+    b->sums[i] = crc32c(crc32c(0, key, key_bytes), at, value_bytes);
     put_u8(w, 0);
 }
 
 uint32_t
-sim_build(struct sim *s, const struct sim_batch *b, uint32_t value_bytes, struct batch_info *info)
+sim_build(struct sim *s, struct sim_batch *b, uint32_t value_bytes, struct batch_info *info)
 {
     uint8_t *out = s->batch;
     struct put w = put_of(out, SIM_BATCH_BYTES_MAX);
     memset(put_take(&w, BATCH_HEADER_BYTES), 0, BATCH_HEADER_BYTES);
     for (int32_t i = 0; i < b->records; i++)
-        record_write(s, &w, i, value_bytes);
+        record_write(s, &w, b, i, value_bytes);
     must(!w.bad);
     uint32_t bytes = put_len(&w);
     out[BATCH_AT_MAGIC] = 2;

@@ -75,7 +75,8 @@ sim_note_acks(struct sim *s)
 static void
 run_tasks(struct sim *s, struct store *store)
 {
-    struct store_worker w = {.disk = disk_mem_port(s->disk, DISK_MEM_PORTS - 1)};
+    struct store_worker w = {.disk = disk_mem_port(s->disk, DISK_MEM_PORTS - 1),
+                             .map = s->compacts ? &s->map : NULL};
     struct store_task *t;
     while (!disk_mem_is_cut(s->disk) && (t = store_task_take(store))) {
         store_task_run(&w, t);
@@ -218,6 +219,7 @@ sim_append(struct sim *s, struct sim_log *l)
     struct sim_batch b = {.records = 1 + (int32_t)sim_below(s, 4),
                           .producer = -1,
                           .first_ms = s->now_ms - sim_below(s, 30)};
+    b.key = l->config.cleanup_compact ? (int32_t)sim_below(s, SIM_KEYS) : -1;
     if (sim_chance(s, 2))
         producer_choose(s, l, &b);
     const struct sim_batch *duplicate = NULL;
@@ -248,8 +250,8 @@ sim_append(struct sim *s, struct sim_log *l)
  */
 
 /* True when an error of a read has a reason. */
-static bool
-read_excused(const struct sim *s, const struct sim_log *l, int rc, int64_t offset)
+bool
+sim_read_excused(const struct sim *s, const struct sim_log *l, int rc, int64_t offset)
 {
     struct disk_hit hit;
     disk_mem_hit(s->disk, &hit);
@@ -258,8 +260,8 @@ read_excused(const struct sim *s, const struct sim_log *l, int rc, int64_t offse
     sim_fail(s, "log %d: read at %lld: %s", l->partition, (long long)offset, err_name(rc));
 }
 
-static int
-range_bytes(struct sim *s, struct store *store, const struct store_range *range)
+int
+sim_range_bytes(struct sim *s, struct store *store, const struct store_range *range)
 {
     struct store_range left = *range;
     uint32_t fill = 0;
@@ -321,6 +323,8 @@ range_compare(struct sim *s, struct sim_log *l, const struct store_range *range,
 bool
 sim_read(struct sim *s, struct sim_log *l, int64_t from, int64_t limit, uint32_t piece)
 {
+    if (l->config.cleanup_compact)
+        return sim_clean_read(s, l, from, limit, piece);
     struct store *store = sim_store(s, l);
     struct plog *p = sim_plog(s, l);
     uint32_t turns = 0;
@@ -338,13 +342,13 @@ sim_read(struct sim *s, struct sim_log *l, int64_t from, int64_t limit, uint32_t
         if (rc == ERR_OK && range.len == 0)
             sim_fail(s, "log %d: nothing at %lld", l->partition, (long long)offset);
         if (rc == ERR_OK)
-            rc = range_bytes(s, store, &range);
+            rc = sim_range_bytes(s, store, &range);
         if (rc == ERR_NOT_FOUND && p->start > offset) {
             offset = p->start; /* moved up meanwhile */
             continue;
         }
         if (rc != ERR_OK)
-            return !read_excused(s, l, rc, offset);
+            return !sim_read_excused(s, l, rc, offset);
         range_compare(s, l, &range, offset);
         offset = range.offset_limit;
         if (l->seen < offset)
@@ -385,7 +389,7 @@ sim_find_time(struct sim *s, struct sim_log *l)
     struct plog *p = sim_plog(s, l);
     struct plog_facts facts;
     plog_facts(p, &facts);
-    if (l->count == 0 || facts.high_watermark != sim_end(l))
+    if (l->count == 0 || facts.high_watermark != sim_end(l) || l->config.cleanup_compact)
         return;
     bool largest = sim_chance(s, 6) && l->start_asked == 0;
     int64_t start = l->start;
@@ -401,7 +405,7 @@ sim_find_time(struct sim *s, struct sim_log *l)
         if (n > IO_TURNS_MAX)
             sim_fail(s, "a search by time never ends");
     }
-    if (l->start != start || (rc != ERR_OK && read_excused(s, l, rc, -1)))
+    if (l->start != start || (rc != ERR_OK && sim_read_excused(s, l, rc, -1)))
         return;
     if (offset != want || found_ms != want_ms)
         sim_fail(s, "log %d: time %lld%s gives %lld at %lld, not %lld at %lld", l->partition,

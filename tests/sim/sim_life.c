@@ -175,7 +175,7 @@ static void
 log_work(struct sim *s, struct sim_log *l)
 {
     uint32_t what = sim_below(s, 100);
-    if (s->txns && what % 4 == 0) {
+    if (s->txns && what % 4 == 0 && !l->config.cleanup_compact) {
         sim_txn(s, l);
         return;
     }
@@ -202,7 +202,7 @@ static void
 checkpoint(struct sim *s)
 {
     struct store *store = s->stores[sim_below(s, s->cores)];
-    if (store->ckpt.phase == CKPT_IDLE && !store->ending)
+    if (store->ckpt.phase == CKPT_IDLE && !store->ending && !store->swap.under_way)
         store_ckpt_begin(store, false);
 }
 
@@ -220,6 +220,8 @@ work(struct sim *s)
             s->now_ns += (uint64_t)sim_below(s, 3000) * CLOCK_NS_PER_MS;
         if (sim_chance(s, 30))
             checkpoint(s);
+        if (s->compacts && sim_chance(s, 6))
+            sim_clean(s);
     }
 }
 
@@ -253,6 +255,9 @@ features_choose(struct sim *s)
     s->extent_bytes_min = extents[f & 3];
     s->txns = f >> 2 & 1;
     s->sidecars = (f >> 3 & 3) == 0;
+    s->compacts = f >> 5 & 1;
+    static const uint8_t secret[CLEAN_MAP_SECRET_BYTES] = "any";
+    must(clean_map_init(&s->map, s->clean_slots, sizeof s->clean_slots, secret) == ERR_OK);
 }
 
 /* ---- lives -------------------------------------------------------------------------------------
@@ -289,6 +294,7 @@ born(struct sim *s, uint64_t seed)
                                       .room = s->logs[i].room,
                                       .config = {.segment_bytes = 8192u << sim_below(s, 4),
                                                  .index_interval_bytes = 4096,
+                                                 .cleanup_compact = s->compacts && i % 2,
                                                  .log_append_time = sim_chance(s, 6)}};
     disk_mem_trace(s->disk, s->verbose && getenv("SIM_TRACE"));
     if (sim_chance(s, 3))

@@ -80,6 +80,7 @@ write_marker(struct sim *s, struct sim_log *l, struct plog *p, int64_t id, const
     struct batch_info info;
     batch_control_build(s->batch, &c, &info);
     struct sim_batch b = {.records = 1,
+                          .key = -1,
                           .first_ms = s->now_ms,
                           .producer = id,
                           .epoch = m.producer_epoch,
@@ -96,6 +97,7 @@ write_data(struct sim *s, struct sim_log *l, struct plog *p, int64_t id, const s
                           .producer = id,
                           .epoch = v->epoch,
                           .sequence = v->next,
+                          .key = -1,
                           .first_ms = s->now_ms,
                           .txn = true};
     /* No draw: a batch that a question was asked about has to come first. */
