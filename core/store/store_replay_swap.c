@@ -137,8 +137,19 @@ store_replay_swap(struct replay *r, uint64_t lsn, struct view body)
         return ERR_OK; /* it has left the log since, below its start */
     while (at + count < p->segment_count && p->segments[at + count]->base < x.limit)
         count++;
-    if (count > CLEAN_GROUP_MAX || at + count == p->segment_count)
+    /* The last segment is never compacted; it may have been rolled by an append that was refused.
+     */
+    if (at + count == p->segment_count && p->end == x.limit && !plog_roll(p, p->end))
+        return ERR_LIMIT;
+    if (count > CLEAN_GROUP_MAX || at + count == p->segment_count) {
+        char path[PLOG_PATH_BYTES];
+        plog_path_segment(p, x.first, ".log", path);
+        log_error("store",
+                  "damaged: a journal record of a compaction does not fit its log path=%s "
+                  "lsn=%llu segments=%u of %u",
+                  path, (unsigned long long)lsn, count, p->segment_count);
         return ERR_CORRUPT;
+    }
     struct segment *seg = plog_segment_new(p, x.first);
     if (!seg)
         return ERR_LIMIT;

@@ -199,6 +199,34 @@ a_crash_after_large_batches_were_compacted_loses_nothing(void **state)
     }
 }
 
+/* An append that finds no room in the journal leaves an empty segment that no record knows. */
+static void
+a_crash_after_the_last_batches_were_compacted_loses_nothing(void **state)
+{
+    (void)state;
+    begin(7, 100);
+    clean_world_append(&w, 30);
+    w.f.store[0]->ckpt.began_ns = UINT64_MAX / 2; /* no checkpoint by time */
+    w.f.store[0]->flushing = true;
+    fixture_turns(&w.f, 200);
+    w.f.store[0]->flushing = false;
+    struct segment *full = plog_last(w.log);
+    assert_non_null(plog_roll(w.log, w.log->end));
+    store_seal_begin(w.f.store[0], w.log, full);
+    fixture_turns(&w.f, 200);
+    for (uint32_t i = 0; i < w.log->segment_count; i++)
+        w.log->segments[i]->named |= w.log->segments[i]->sealed;
+    assert_true(clean_world_clean(&w, 5000));
+    assert_int_equal(w.log->clean_to, w.log->end);
+    fixture_kill(&w.f);
+    disk_mem_reopen(w.f.disk);
+    assert_int_equal(clean_world_start(&w), ERR_OK);
+    clean_world_check(&w, 20000);
+    clean_world_append(&w, 20);
+    clean_world_check(&w, 20000);
+    fixture_end(&w.f);
+}
+
 static void
 who_reads_a_replaced_segment_reads_on(void **state)
 {
@@ -329,6 +357,7 @@ main(void)
         cmocka_unit_test(the_power_may_go_at_every_operation),
         cmocka_unit_test(a_crash_after_several_swaps_without_a_checkpoint_loses_nothing),
         cmocka_unit_test(a_crash_after_large_batches_were_compacted_loses_nothing),
+        cmocka_unit_test(a_crash_after_the_last_batches_were_compacted_loses_nothing),
         cmocka_unit_test(who_reads_a_replaced_segment_reads_on),
         cmocka_unit_test(a_log_deleted_meanwhile_does_not_take_the_result),
         cmocka_unit_test(a_log_trimmed_meanwhile_loses_its_front_afterwards),
