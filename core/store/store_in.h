@@ -514,7 +514,8 @@ struct replay_log {
     uint32_t pending_len, pending_room;
     struct segment *pending_seg;
     uint32_t finish_from; /* segments from this one on are cut and synced at the end */
-    bool touched;
+    bool touched;         /* names of it may have changed */
+    bool dirs_made;
     bool keeps_files;  /* what its files hold is not all in the journal */
     bool ghost;        /* it is deleted later, and another log has its files by now */
     uint64_t dead_lsn; /* of the record that deleted it */

@@ -136,11 +136,16 @@ dirs_make(struct replay *r, const struct plog *p)
     return got < 0 && got != ERR_EXISTS ? (int)got : ERR_OK;
 }
 
+/* A log that is deleted farther on may have no file and no directory any more. */
 static int
-file_write(struct replay *r, const struct replay_log *l, const struct segment *seg, uint32_t at,
+file_write(struct replay *r, struct replay_log *l, const struct segment *seg, uint32_t at,
            struct view bytes)
 {
     char path[PLOG_PATH_BYTES];
+    int rc = l->dirs_made ? ERR_OK : dirs_make(r, &l->log);
+    if (rc != ERR_OK)
+        return rc;
+    l->dirs_made = l->touched = true;
     plog_path_segment(&l->log, seg->base, ".log", path);
     int64_t got = store_run(r->disk, (struct disk_op){.kind = DISK_OPEN,
                                                       .dir = l->log.dir,
@@ -193,12 +198,6 @@ store_replay_flush(struct replay *r, struct replay_log *l)
     if (l->pending_len == 0)
         return ERR_OK;
     struct segment *seg = l->pending_seg;
-    if (!l->touched) {
-        int rc = dirs_make(r, &l->log);
-        if (rc != ERR_OK)
-            return rc;
-        l->touched = true;
-    }
     int rc =
         file_write(r, l, seg, seg->written - l->pending_len, view_of(l->pending, l->pending_len));
     if (rc != ERR_OK)

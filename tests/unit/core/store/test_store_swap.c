@@ -199,24 +199,37 @@ a_crash_after_large_batches_were_compacted_loses_nothing(void **state)
     }
 }
 
-/* An append that finds no room in the journal leaves an empty segment that no record knows. */
+/* Batches behind the checkpoint, all in their files. */
 static void
-a_crash_after_the_last_batches_were_compacted_loses_nothing(void **state)
+written(uint64_t seed)
 {
-    (void)state;
-    begin(7, 100);
+    begin(seed, 100);
     clean_world_append(&w, 30);
     w.f.store[0]->ckpt.began_ns = UINT64_MAX / 2; /* no checkpoint by time */
     w.f.store[0]->flushing = true;
     fixture_turns(&w.f, 200);
     w.f.store[0]->flushing = false;
-    struct segment *full = plog_last(w.log);
-    assert_non_null(plog_roll(w.log, w.log->end));
-    store_seal_begin(w.f.store[0], w.log, full);
+}
+
+static void
+cleaned(void)
+{
     fixture_turns(&w.f, 200);
     for (uint32_t i = 0; i < w.log->segment_count; i++)
         w.log->segments[i]->named |= w.log->segments[i]->sealed;
     assert_true(clean_world_clean(&w, 5000));
+}
+
+/* An append that finds no room in the journal leaves an empty segment that no record knows. */
+static void
+a_crash_after_the_last_batches_were_compacted_loses_nothing(void **state)
+{
+    (void)state;
+    written(7);
+    struct segment *full = plog_last(w.log);
+    assert_non_null(plog_roll(w.log, w.log->end));
+    store_seal_begin(w.f.store[0], w.log, full);
+    cleaned();
     assert_int_equal(w.log->clean_to, w.log->end);
     fixture_kill(&w.f);
     disk_mem_reopen(w.f.disk);
@@ -224,6 +237,25 @@ a_crash_after_the_last_batches_were_compacted_loses_nothing(void **state)
     clean_world_check(&w, 20000);
     clean_world_append(&w, 20);
     clean_world_check(&w, 20000);
+    fixture_end(&w.f);
+}
+
+/* Its files and directories are gone, and the replay begins before that. */
+static void
+a_crash_after_a_compacted_log_was_deleted_does_not_stop_the_start(void **state)
+{
+    (void)state;
+    written(8);
+    cleaned();
+    clean_world_append(&w, 30);
+    store_delete(w.f.store[0], w.log);
+    assert_int_equal(fixture_turns(&w.f, 300), ERR_OK);
+    assert_int_equal(w.f.store[0]->log_count, 0);
+    fixture_kill(&w.f);
+    disk_mem_reopen(w.f.disk);
+    assert_int_equal(fixture_start(&w.f), ERR_OK);
+    assert_int_equal(w.f.boot.logs, 0);
+    assert_true(w.f.boot.frames_replayed >= 30);
     fixture_end(&w.f);
 }
 
@@ -358,6 +390,7 @@ main(void)
         cmocka_unit_test(a_crash_after_several_swaps_without_a_checkpoint_loses_nothing),
         cmocka_unit_test(a_crash_after_large_batches_were_compacted_loses_nothing),
         cmocka_unit_test(a_crash_after_the_last_batches_were_compacted_loses_nothing),
+        cmocka_unit_test(a_crash_after_a_compacted_log_was_deleted_does_not_stop_the_start),
         cmocka_unit_test(who_reads_a_replaced_segment_reads_on),
         cmocka_unit_test(a_log_deleted_meanwhile_does_not_take_the_result),
         cmocka_unit_test(a_log_trimmed_meanwhile_loses_its_front_afterwards),
