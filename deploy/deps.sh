@@ -20,6 +20,8 @@ build zlib1g-dev       gzip record batches
 build liblz4-dev       lz4 record batches
 build libzstd-dev      zstd record batches
 build libsnappy-dev    snappy record batches
+build libre2-dev       regular expressions of clients, in linear time
+build g++              for the one file that speaks to it
 build libjansson-dev    JSON of sluice stat
 build libjemalloc-dev  allocator of control and of the command line
 build libcmocka-dev    runner of the unit tests, which meson configures with everything else

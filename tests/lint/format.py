@@ -7,7 +7,7 @@ import tree
 
 
 def main():
-    names = tree.files(".c", ".h")
+    names = tree.files(".c", ".cc", ".h")
     done = subprocess.run(["clang-format", "--dry-run", "-Werror", *names], cwd=tree.ROOT,
                           capture_output=True, text=True)
     findings = sorted({l.split(":")[0] + ": clang-format would change it (make fmt)"

@@ -66,7 +66,7 @@ def check(name, allowed, system):
 def main():
     allowed, system = load()
     findings = list(cycles(allowed))
-    for name in tree.files(".c", ".h", ".def"):
+    for name in tree.files(".c", ".cc", ".h", ".def"):
         if not name.startswith(FREE):
             findings += check(name, allowed, system)
     return tree.report(findings)

@@ -10,7 +10,7 @@ TABLES = {"core/shm/drop.def": ("DROP", "DROP_"), "core/shm/counters.def": ("COU
 
 
 def main():
-    text = {n: tree.code_only(tree.read(n)) for n in tree.files(".c", ".h", ".py")
+    text = {n: tree.code_only(tree.read(n)) for n in tree.files(".c", ".cc", ".h", ".py")
             if not n.startswith("tests/")}
     words = {}
     for n, t in text.items():

@@ -18,7 +18,7 @@ FREE = ("tests/", "bench/")
 
 def sources():
     """{flattened object name: path} as meson flattens it."""
-    names = [n for n in tree.files(".c") if not n.startswith(FREE)]
+    names = [n for n in tree.files(".c", ".cc") if not n.startswith(FREE)]
     return {n.replace("/", "_") + ".o": n for n in names}
 
 

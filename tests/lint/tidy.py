@@ -17,7 +17,7 @@ import unicodedata
 import tree
 
 LINES_WANTED, LINES_MAX, FUNCTION_MAX, COLUMNS_MAX = 600, 800, 70, 100
-SIZED = (".c", ".h", ".py", ".sh")
+SIZED = (".c", ".cc", ".h", ".py", ".sh")
 BANNED = {
     "strcpy": "snprintf or memcpy with a length", "strcat": "snprintf", "sprintf": "snprintf",
     "vsprintf": "vsnprintf", "atoi": "strtol", "atol": "strtol", "strtok": "a cursor (bytes.h)",
@@ -111,9 +111,9 @@ def check_characters(name, text):
 def check_companions(names):
     known = set(names)
     for n in names:
-        if n.endswith(".c") and not n.startswith(("tests/", "bench/")):
+        if n.endswith((".c", ".cc")) and not n.startswith(("tests/", "bench/")):
             folder, base = tree.folder(n), n.rsplit("/", 1)[-1]
-            test = f"tests/unit/{folder}/test_{base}"
+            test = f"tests/unit/{folder}/test_{base.split('.')[0]}.c"
             if base != "main.c" and test not in known:
                 yield f"{n}: no {test}"
     for top in READMES:
@@ -136,7 +136,7 @@ def main():
         findings += check_characters(name, text)
         if name.endswith(SIZED):
             findings += check_sizes(name, text)
-        if name.endswith((".c", ".h")):
+        if name.endswith((".c", ".cc", ".h")):
             findings += check_calls(name, text, allowed, used)
         if not name.startswith("tests/lint/"):
             for number, line in enumerate(text.split("\n"), 1):
