@@ -230,6 +230,11 @@ int16_t meta_plan_config(const struct meta_image *m, const struct meta_rules *ru
                          struct view name, const struct meta_setting *settings, uint32_t count,
                          struct put *out, struct meta_error *e);
 
+/* One list of replicas, given by hand: exactly this broker, once.  KERR_NONE, or
+ * KERR_INVALID_REPLICA_ASSIGNMENT with Kafka's words. */
+int16_t meta_assignment_check(const struct meta_assignment *a, const struct meta_rules *rules,
+                              struct meta_error *e);
+
 /* KERR_NONE, or KERR_INVALID_TOPIC_EXCEPTION with Kafka's words (Topic.validate). */
 int16_t meta_name_check(struct view name, struct meta_error *e);
 bool meta_name_internal(struct view name);

@@ -76,10 +76,9 @@ meta_name_internal(struct view name)
     return false;
 }
 
-/* One list of replicas, given by hand: exactly this broker, once. */
-static int16_t
-assignment_check(const struct meta_assignment *a, const struct meta_rules *rules,
-                 struct meta_error *e)
+int16_t
+meta_assignment_check(const struct meta_assignment *a, const struct meta_rules *rules,
+                      struct meta_error *e)
 {
     if (a->broker_count == 0)
         return meta_error_set(e, KERR_INVALID_REPLICA_ASSIGNMENT,
@@ -125,7 +124,7 @@ assignments_check(const struct meta_new_topic *t, const struct meta_rules *rules
                                   p);
         if (inside)
             meta_dirty_set(seen, (uint32_t)p);
-        if (assignment_check(&t->assignments[i], rules, e) != KERR_NONE)
+        if (meta_assignment_check(&t->assignments[i], rules, e) != KERR_NONE)
             return e->code;
     }
     if (!dense)
@@ -296,7 +295,7 @@ meta_plan_partitions(const struct meta_image *m, const struct meta_rules *rules,
                               "assignment(s) were specified.",
                               more, assignment_count);
     for (uint32_t i = 0; assignments && i < assignment_count; i++)
-        if (assignment_check(&assignments[i], rules, e) != KERR_NONE)
+        if (meta_assignment_check(&assignments[i], rules, e) != KERR_NONE)
             return e->code;
     if (room_check(m, 0, more, e) != KERR_NONE)
         return e->code;

@@ -36,6 +36,7 @@ struct server {
     struct server_log *log;
     const struct region *region;
     void (*random)(void *at, size_t bytes);
+    struct clock clock;
     uint32_t generation, data_generation;
     uint32_t turn_first; /* the shard that this turn begins with */
     uint64_t now_ns, heartbeat_ns, lease_ms;
@@ -158,6 +159,7 @@ server_create(const struct server_config *config, struct server **out)
     must(s != NULL);
     s->region = config->region;
     s->random = config->random;
+    s->clock = config->log.clock;
     s->lease_ms = (uint64_t)conf_number(config->conf, CONF_LEASE_MS);
     list_init(&s->answers);
     int rc = start(s, config);
@@ -244,6 +246,7 @@ request_take(struct server *s, uint32_t shard, const struct chan_message *m)
         return; /* of a dataplane that is gone */
     struct view bytes = view_of(m->body.at + sizeof q, m->body.len - (uint32_t)sizeof q);
     arena_renew(s);
+    s->core.now_ms = s->clock.ops->wall_ms(s->clock.self);
     int rc = server_dispatch(&s->core, bytes, q.listener, &s->arena, &result);
     if (server_log_error(s->log) != ERR_OK) {
         s->error = server_log_error(s->log);

@@ -17,8 +17,14 @@ static const struct {
     {WIRE_API_INIT_PRODUCER_ID, server_init_producer_id},
     {WIRE_API_DESCRIBE_CONFIGS, server_describe_configs},
     {WIRE_API_CREATE_PARTITIONS, server_create_partitions},
+    {WIRE_API_ELECT_LEADERS, server_elect_leaders},
     {WIRE_API_INCREMENTAL_ALTER_CONFIGS, server_alter_configs},
+    {WIRE_API_ALTER_PARTITION_REASSIGNMENTS, server_alter_reassignments},
+    {WIRE_API_LIST_PARTITION_REASSIGNMENTS, server_list_reassignments},
+    {WIRE_API_DESCRIBE_QUORUM, server_describe_quorum},
+    {WIRE_API_UPDATE_FEATURES, server_update_features},
     {WIRE_API_DESCRIBE_CLUSTER, server_describe_cluster},
+    {WIRE_API_UNREGISTER_BROKER, server_unregister_broker},
     {WIRE_API_DESCRIBE_TOPIC_PARTITIONS, server_describe_partitions},
 };
 
@@ -171,6 +177,12 @@ union any_request {
     struct wire_incremental_alter_configs_request alter_configs;
     struct wire_describe_cluster_request describe_cluster;
     struct wire_describe_topic_partitions_request describe_partitions;
+    struct wire_elect_leaders_request elect_leaders;
+    struct wire_alter_partition_reassignments_request alter_reassignments;
+    struct wire_list_partition_reassignments_request list_reassignments;
+    struct wire_describe_quorum_request describe_quorum;
+    struct wire_update_features_request update_features;
+    struct wire_unregister_broker_request unregister_broker;
 };
 
 int

@@ -36,6 +36,7 @@ struct server_core {
     struct server_endpoint endpoints[SERVER_ENDPOINTS_MAX]; /* advertised, by listener */
     uint32_t endpoint_count;
     int64_t producer_id_next, producer_id_limit; /* the block in hand */
+    int64_t now_ms; /* wall clock; the loop sets it before each request */
     uint8_t *entry; /* META_ENTRY_BYTES_MAX bytes for records being planned */
     /* Appends an entry to the log and applies it to the image.  An error is final: the process must
      * stop, and nothing that it computed since may leave. */
@@ -70,6 +71,8 @@ server_handle_fn server_metadata, server_describe_cluster, server_describe_parti
 server_handle_fn server_create_topics, server_delete_topics, server_create_partitions;
 server_handle_fn server_describe_configs, server_alter_configs;
 server_handle_fn server_init_producer_id, server_find_coordinator;
+server_handle_fn server_elect_leaders, server_alter_reassignments, server_list_reassignments;
+server_handle_fn server_unregister_broker, server_describe_quorum, server_update_features;
 
 struct server_result {
     struct view bytes; /* from the correlation id on; in the arena */

@@ -42,9 +42,15 @@ static const struct req_handler handlers[] = {
     {WIRE_API_DESCRIBE_CONFIGS, forward_start, forward_abandon},
     {WIRE_API_DESCRIBE_LOG_DIRS, logdirs_start, asks_abandon},
     {WIRE_API_CREATE_PARTITIONS, forward_start, forward_abandon},
+    {WIRE_API_ELECT_LEADERS, forward_start, forward_abandon},
     {WIRE_API_INCREMENTAL_ALTER_CONFIGS, forward_start, forward_abandon},
+    {WIRE_API_ALTER_PARTITION_REASSIGNMENTS, forward_start, forward_abandon},
+    {WIRE_API_LIST_PARTITION_REASSIGNMENTS, forward_start, forward_abandon},
+    {WIRE_API_DESCRIBE_QUORUM, forward_start, forward_abandon},
+    {WIRE_API_UPDATE_FEATURES, forward_start, forward_abandon},
     {WIRE_API_DESCRIBE_CLUSTER, forward_start, forward_abandon},
     {WIRE_API_DESCRIBE_PRODUCERS, producers_start, scatter_abandon},
+    {WIRE_API_UNREGISTER_BROKER, forward_start, forward_abandon},
     {WIRE_API_DESCRIBE_TOPIC_PARTITIONS, forward_start, forward_abandon},
 };
 

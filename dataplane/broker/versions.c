@@ -1,6 +1,7 @@
 #include "dataplane/broker/versions.h"
 
 #include "core/base/err.h"
+#include "core/wire/feature.h"
 #include "core/wire/kerr.h"
 #include "core/wire/wire_gen.h"
 #include "dataplane/broker/shard.h"
@@ -9,9 +10,8 @@ enum {
     VERSIONS_APIS_MAX = 96,
     /* KAFKA-18659: librdkafka gives up unless Produce is offered from 0 on; 0 to 2 are refused. */
     VERSIONS_PRODUCE_MIN = 0,
-    /* metadata.version by its feature level: 3.3-IV3 is the oldest that Kafka 4 knows. */
-    VERSIONS_METADATA_MIN = 7,
-    VERSIONS_METADATA_4_3_IV0 = 30,
+    /* KAFKA-17011: clients take no feature whose least level is 0 before this version. */
+    VERSIONS_LEVEL_0_MIN = 4,
 };
 
 static struct wire_api_versions_response_api_version
@@ -76,10 +76,8 @@ versions_start(struct shard *s, struct req *r, struct view body)
     if (bad)
         return REQ_BAD;
     struct wire_api_versions_response_api_version apis[VERSIONS_APIS_MAX];
-    struct wire_api_versions_response_supported_feature_key supported = {
-        view_of_text("metadata.version"), VERSIONS_METADATA_MIN, VERSIONS_METADATA_4_3_IV0};
-    struct wire_api_versions_response_finalized_feature_key finalized = {
-        view_of_text("metadata.version"), VERSIONS_METADATA_4_3_IV0, VERSIONS_METADATA_4_3_IV0};
+    struct wire_api_versions_response_supported_feature_key supported[FEATURES];
+    struct wire_api_versions_response_finalized_feature_key finalized[FEATURES];
     struct wire_api_versions_response answer = {
         .error_code = error,
         .api_keys = {apis, 0},
@@ -92,10 +90,17 @@ versions_start(struct shard *s, struct req *r, struct view body)
     must(count <= VERSIONS_APIS_MAX);
     for (uint32_t i = 0; i < count; i++)
         apis[answer.api_keys.count++] = range_of(wire_api_find(rows[i].key));
-    answer.supported_features.items = &supported;
-    answer.supported_features.count = 1;
-    answer.finalized_features.items = &finalized;
-    answer.finalized_features.count = 1;
+    answer.supported_features.items = supported;
+    answer.finalized_features.items = finalized;
+    for (uint32_t f = 0; f < FEATURES; f++) {
+        const struct feature_row *row = feature_row((enum feature)f);
+        struct view name = view_of_text(row->name);
+        finalized[answer.finalized_features.count++] =
+            (struct wire_api_versions_response_finalized_feature_key){name, row->max, row->max};
+        if (row->min > 0 || r->version >= VERSIONS_LEVEL_0_MIN)
+            supported[answer.supported_features.count++] =
+                (struct wire_api_versions_response_supported_feature_key){name, row->min, row->max};
+    }
     answer.finalized_features_epoch =
         atomic_load_explicit(&s->region->header->features_epoch, memory_order_relaxed);
     return req_answer_struct(s, r, &answer);

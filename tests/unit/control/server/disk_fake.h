@@ -236,10 +236,17 @@ fake_wait(void *self, uint64_t deadline_ns)
         d->now_ns = deadline_ns;
 }
 
+static inline int64_t
+fake_wall(void *self)
+{
+    return (int64_t)(((struct disk_fake *)self)->now_ns / CLOCK_NS_PER_MS);
+}
+
 static inline struct clock
 disk_fake_clock(struct disk_fake *d)
 {
-    static const struct clock_ops ops = {.now_ns = fake_now, .wait = fake_wait};
+    static const struct clock_ops ops = {
+        .now_ns = fake_now, .wall_ms = fake_wall, .wait = fake_wait};
     return (struct clock){&ops, d};
 }
 

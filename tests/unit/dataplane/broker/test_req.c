@@ -36,8 +36,8 @@ an_api_that_is_not_offered_closes_the_connection(void **state)
 {
     (void)state;
     struct harness *h = client();
-    assert_non_null(wire_api_find(WIRE_API_UPDATE_FEATURES));
-    harness_request_raw(h, 0, 0, WIRE_API_UPDATE_FEATURES, 1, 1, true, view_of("", 0));
+    assert_non_null(wire_api_find(WIRE_API_SHARE_FETCH));
+    harness_request_raw(h, 0, 0, WIRE_API_SHARE_FETCH, 1, 1, true, view_of("", 0));
     expect_closed(h, DROP_REQUEST_API);
     harness_free(h);
 }
