@@ -113,14 +113,21 @@ struct lens_fetch_aborted {
     int64_t producer_id, first_offset;
 };
 
+/* Where the log of a follower that asked parts from ours (KIP-595). */
+struct lens_fetch_diverging {
+    int32_t epoch;
+    int64_t end_offset;
+};
+
 struct lens_fetch_result {
     int32_t index;
     int16_t error;
     int64_t high_watermark, last_stable_offset, log_start_offset;
     uint32_t records_bytes; /* of the records that the caller sends after this piece */
-    /* Version 16+: the tagged CurrentLeader when leader_id >= 0.  Its place on the wire is after
-     * the records, so lens_fetch_answer_end_partition_leader writes it. */
+    /* Tagged fields: they come after the records, so lens_fetch_answer_end_partition_tags writes
+     * them.  CurrentLeader: version 16+ when leader_id >= 0; DivergingEpoch: 12+, NULL none. */
     int32_t leader_id, leader_epoch;
+    const struct lens_fetch_diverging *diverging;
     const struct lens_fetch_aborted *aborted; /* NULL: a null list, as for read_uncommitted */
     uint32_t aborted_count;
 };
@@ -132,9 +139,9 @@ void lens_fetch_answer_begin(struct put *w, int16_t version, int32_t throttle_ms
 void lens_fetch_answer_topic(struct put *w, int16_t version, const struct lens_fetch_topic *t);
 void lens_fetch_answer_partition(struct put *w, int16_t version, const struct lens_fetch_result *r);
 void lens_fetch_answer_end_partition(struct put *w, int16_t version);
-/* The same with the CurrentLeader of r. */
-void lens_fetch_answer_end_partition_leader(struct put *w, int16_t version,
-                                            const struct lens_fetch_result *r);
+/* The same with the tagged fields of r. */
+void lens_fetch_answer_end_partition_tags(struct put *w, int16_t version,
+                                          const struct lens_fetch_result *r);
 void lens_fetch_answer_end_topic(struct put *w, int16_t version);
 void lens_fetch_answer_end(struct put *w, int16_t version);
 

@@ -9,7 +9,8 @@
  * response: i32 throttle; 7: i16 error, i32 session id; topics [name or uuid; partitions [i32
  * index, i16 error, i64 high watermark, i64 last stable offset; 5: i64 log start offset; aborted
  *           [i64 producer id, i64 first offset] (nullable); 11: i32 preferred replica; records;
- *           12: tag 1 current leader, tags 0 and 2 not used]]; 16: tag 0 node endpoints
+ *           12: tag 0 diverging epoch {i32 epoch, i64 end offset}, tag 1 current leader, tag 2 not
+ *           used]]; 16: tag 0 node endpoints
  * Flexible from 12: compact lengths, a tag section ends each struct. */
 #include "core/base/err.h"
 #include "core/wire/lens_read.h"
@@ -30,9 +31,10 @@ enum {
     VERSION_MAX = 18,
 };
 
-enum { TAG_CLUSTER_ID = 0, TAG_REPLICA_STATE = 1 };         /* of the request */
-enum { TAG_DIRECTORY_ID = 0, TAG_HIGH_WATERMARK = 1 };      /* of its partitions */
-enum { TAG_CURRENT_LEADER = 1, NO_PREFERRED_REPLICA = -1 }; /* of partitions of the response */
+enum { TAG_CLUSTER_ID = 0, TAG_REPLICA_STATE = 1 };    /* of the request */
+enum { TAG_DIRECTORY_ID = 0, TAG_HIGH_WATERMARK = 1 }; /* of its partitions */
+/* Of partitions of the response. */
+enum { TAG_DIVERGING_EPOCH = 0, TAG_CURRENT_LEADER = 1, NO_PREFERRED_REPLICA = -1 };
 
 static int
 result_of(const struct cur *c)
@@ -226,13 +228,23 @@ lens_fetch_answer_end_partition(struct put *w, int16_t version)
 }
 
 void
-lens_fetch_answer_end_partition_leader(struct put *w, int16_t version,
-                                       const struct lens_fetch_result *r)
+lens_fetch_answer_end_partition_tags(struct put *w, int16_t version,
+                                     const struct lens_fetch_result *r)
 {
-    if (version >= LEADER && r->leader_id >= 0)
-        lens_write_leader(w, TAG_CURRENT_LEADER, r->leader_id, r->leader_epoch);
-    else
-        lens_write_no_tags(w, version >= FLEXIBLE);
+    enum { DIVERGING_BYTES = 4 + 8 + 1 };
+    if (version < FLEXIBLE)
+        return;
+    bool leader = version >= LEADER && r->leader_id >= 0;
+    put_u8(w, (uint8_t)((r->diverging != NULL) + leader));
+    if (r->diverging) {
+        put_u8(w, TAG_DIVERGING_EPOCH);
+        put_u8(w, DIVERGING_BYTES);
+        put_u32(w, (uint32_t)r->diverging->epoch);
+        put_u64(w, (uint64_t)r->diverging->end_offset);
+        put_u8(w, 0);
+    }
+    if (leader)
+        lens_write_leader_field(w, TAG_CURRENT_LEADER, r->leader_id, r->leader_epoch);
 }
 
 void

@@ -129,15 +129,22 @@ lens_write_no_tags(struct put *w, bool flexible)
 
 /* Tagged LeaderIdAndEpoch: both numbers and an empty tag section of its own. */
 static inline void
-lens_write_leader(struct put *w, uint8_t tag, int32_t id, int32_t epoch)
+lens_write_leader_field(struct put *w, uint8_t tag, int32_t id, int32_t epoch)
 {
     enum { BYTES = 4 + 4 + 1 };
-    put_u8(w, 1);
     put_u8(w, tag);
     put_u8(w, BYTES);
     put_u32(w, (uint32_t)id);
     put_u32(w, (uint32_t)epoch);
     put_u8(w, 0);
+}
+
+/* A tag section of that field alone. */
+static inline void
+lens_write_leader(struct put *w, uint8_t tag, int32_t id, int32_t epoch)
+{
+    put_u8(w, 1);
+    lens_write_leader_field(w, tag, id, epoch);
 }
 
 #endif

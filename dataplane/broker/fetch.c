@@ -233,6 +233,7 @@ ask(struct shard *s, struct fetch *f)
         f->locating++;
         j->u.locate.offset = p->params.fetch_offset;
         j->u.locate.leader_epoch = p->params.leader_epoch;
+        j->u.locate.fetched_epoch = p->params.fetched_epoch;
         j->u.locate.max_bytes =
             p->params.max_bytes < f->max_bytes ? p->params.max_bytes : f->max_bytes;
         j->u.locate.at_least_one = true; /* whether it is the first is not known yet */
@@ -252,6 +253,7 @@ take_located(struct fetch_part *p, const struct job *j)
     p->high_watermark = j->u.locate.high_watermark;
     p->last_stable_offset = j->u.locate.last_stable_offset;
     p->log_start_offset = j->u.locate.log_start_offset;
+    p->diverging = j->u.locate.diverging;
     p->range = j->u.locate.range;
     p->aborted_count = j->u.locate.aborted_count;
 }
@@ -264,6 +266,7 @@ read_local(struct shard *s, struct fetch *f, struct fetch_part *p, int32_t limit
     struct job j = {.partition = p->partition,
                     .u.locate = {.offset = p->params.fetch_offset,
                                  .leader_epoch = p->params.leader_epoch,
+                                 .fetched_epoch = p->params.fetched_epoch,
                                  .max_bytes = limit,
                                  .at_least_one = one,
                                  .read_committed = f->read_committed,
@@ -329,7 +332,8 @@ static void
 settle_part(struct fetch *f, struct fetch_part *p, int32_t limit)
 {
     int64_t end = fetch_limit(f, p);
-    bool readable = p->error == KERR_NONE && p->params.fetch_offset < end;
+    bool diverging = p->diverging.epoch >= 0; /* told at once, as an error is */
+    bool readable = p->error == KERR_NONE && !diverging && p->params.fetch_offset < end;
     p->records_bytes = readable ? p->range.len : 0;
     if (f->any && (int64_t)p->records_bytes > limit)
         p->records_bytes = 0;
@@ -337,7 +341,7 @@ settle_part(struct fetch *f, struct fetch_part *p, int32_t limit)
     f->any = f->any || p->records_bytes;
     f->bytes += p->records_bytes;
     f->budget = f->budget > (int64_t)p->records_bytes ? f->budget - (int32_t)p->records_bytes : 0;
-    f->failed |= p->error != KERR_NONE;
+    f->failed |= p->error != KERR_NONE || diverging;
     /* There is more, but it does not fit or lies in the next segment: waiting is no use. */
     f->more |= readable && p->params.max_bytes > 0 &&
                (p->records_bytes == 0 || p->range.offset_limit < end);

@@ -8,13 +8,16 @@
 #include "core/wire/kerr.h"
 #include "dataplane/broker/shard.h"
 
-enum { HEAD_BYTES = 64, TOPIC_BYTES = 48, PART_BYTES = 96, ABORTED_BYTES = 16, LEADER_SINCE = 16 };
+enum { HEAD_BYTES = 64, TOPIC_BYTES = 48, PART_BYTES = 112, ABORTED_BYTES = 16, LEADER_SINCE = 16 };
 
 static struct session_result
 result_of(const struct fetch_part *p)
 {
-    return (struct session_result){p->error, p->records_bytes, p->high_watermark,
-                                   p->log_start_offset};
+    return (struct session_result){.error = p->error,
+                                   .diverging = p->diverging.epoch >= 0,
+                                   .records_bytes = p->records_bytes,
+                                   .high_watermark = p->high_watermark,
+                                   .log_start_offset = p->log_start_offset};
 }
 
 /* A session for the partitions of this answer; NULL when none can be had. */
@@ -69,14 +72,16 @@ run_length(const struct fetch *f, uint32_t i, uint32_t count)
     return end - i;
 }
 
-/* Who reads committed data is told what to leave out; others, and where there is an error, nothing.
- * Kafka: null, but an empty list for who reads committed and from where errors are made. */
+/* Who reads committed data is told what to leave out; others, and where there is an error or a
+ * diverging epoch, nothing.  Kafka: null, but an empty list for who reads committed and from where
+ * errors are made. */
 static bool
 set_aborted(struct shard *s, const struct fetch *f, const struct fetch_part *p,
             struct lens_fetch_result *r)
 {
     static const struct lens_fetch_aborted none[1];
-    if (p->stranger || (f->read_committed && p->error == KERR_NONE))
+    bool read = p->error == KERR_NONE && p->diverging.epoch < 0;
+    if (p->stranger || (f->read_committed && read))
         r->aborted = none;
     if (p->records_bytes == 0 || p->aborted_count == 0)
         return true;
@@ -95,6 +100,7 @@ static bool
 write_part(struct shard *s, struct fetch *f, const struct fetch_part *p)
 {
     struct answer *a = &f->req->answer;
+    const struct lens_fetch_diverging diverging = {p->diverging.epoch, p->diverging.offset};
     struct lens_fetch_result r = {.index = p->partition,
                                   .error = p->error,
                                   .high_watermark = p->high_watermark,
@@ -102,7 +108,8 @@ write_part(struct shard *s, struct fetch *f, const struct fetch_part *p)
                                   .log_start_offset = p->log_start_offset,
                                   .records_bytes = p->records_bytes,
                                   .leader_id = -1,
-                                  .leader_epoch = -1};
+                                  .leader_epoch = -1,
+                                  .diverging = p->diverging.epoch >= 0 ? &diverging : NULL};
     if (!set_aborted(s, f, p, &r))
         return false;
     if (f->version >= LEADER_SINCE && p->leader_epoch >= 0 &&
@@ -117,7 +124,7 @@ write_part(struct shard *s, struct fetch *f, const struct fetch_part *p)
     if (p->records_bytes && !answer_add_range(a, s->memory, p->owner, &p->range))
         return false;
     w = answer_writer(a);
-    lens_fetch_answer_end_partition_leader(&w, f->version, &r);
+    lens_fetch_answer_end_partition_tags(&w, f->version, &r);
     must(!w.bad);
     answer_commit(a, &w);
     return true;

@@ -52,6 +52,7 @@ struct fetch_part {
     int32_t leader_epoch; /* to be told with NOT_LEADER_OR_FOLLOWER and FENCED_LEADER_EPOCH */
     struct session_params params;
     int64_t high_watermark, last_stable_offset, log_start_offset;
+    struct plog_epoch_end diverging; /* epoch -1: it does not */
     struct store_range range;
     uint32_t records_bytes;         /* of the range, that go into the answer: all or none */
     struct stable_aborted *aborted; /* of the range; a block of the shard's memory */

@@ -74,20 +74,57 @@ locate_error(int err)
     }
 }
 
+/* Whether the log of who asks is a part of ours up to its offset (KIP-595); sets `diverging` if
+ * not.  Source: Kafka Partition.readRecords. */
+static int16_t
+compare_epochs(struct job *j, const struct route_part *p, const struct plog_facts *facts)
+{
+    int32_t fetched = j->u.locate.fetched_epoch;
+    if (fetched < 0)
+        return KERR_NONE;
+    struct plog_epoch_end end = plog_epoch_end(p->log, fetched, p->leader_epoch);
+    if (end.epoch < 0 || j->u.locate.offset < facts->log_start_offset)
+        return KERR_OFFSET_OUT_OF_RANGE;
+    if (end.epoch < fetched || end.offset < j->u.locate.offset)
+        j->u.locate.diverging = end;
+    return KERR_NONE;
+}
+
+static void
+nothing_found(struct job *j)
+{
+    j->u.locate.range.len = 0;
+    j->u.locate.high_watermark = -1;
+    j->u.locate.last_stable_offset = -1;
+    j->u.locate.log_start_offset = -1;
+    j->u.locate.diverging = (struct plog_epoch_end){-1, -1};
+    j->u.locate.aborted_count = 0;
+}
+
+static void
+tell_facts(struct job *j, const struct plog_facts *facts)
+{
+    j->u.locate.high_watermark = facts->high_watermark;
+    j->u.locate.last_stable_offset = facts->last_stable_offset;
+    j->u.locate.log_start_offset = facts->log_start_offset;
+}
+
 int
 fetch_read(struct shard *s, struct job *j)
 {
     struct plog_facts facts;
     struct route_part *p;
     int64_t offset = j->u.locate.offset;
-    j->u.locate.range.len = 0;
-    j->u.locate.high_watermark = -1;
-    j->u.locate.last_stable_offset = -1;
-    j->u.locate.log_start_offset = -1;
-    j->u.locate.aborted_count = 0;
+    nothing_found(j);
     j->error = access_error(s, j, &p, &facts);
+    if (j->error == KERR_NONE)
+        j->error = compare_epochs(j, p, &facts);
     if (j->error != KERR_NONE)
         return ERR_OK;
+    if (j->u.locate.diverging.epoch >= 0) {
+        tell_facts(j, &facts);
+        return ERR_OK;
+    }
     if (offset < facts.log_start_offset || offset > facts.log_end_offset) {
         j->error = KERR_OFFSET_OUT_OF_RANGE;
         return ERR_OK;
@@ -110,9 +147,7 @@ fetch_read(struct shard *s, struct job *j)
         if (j->error != KERR_NONE)
             return ERR_OK;
     }
-    j->u.locate.high_watermark = facts.high_watermark;
-    j->u.locate.last_stable_offset = facts.last_stable_offset;
-    j->u.locate.log_start_offset = facts.log_start_offset;
+    tell_facts(j, &facts);
     return again ? ERR_AGAIN : ERR_OK;
 }
 

@@ -154,6 +154,7 @@ add_part(struct shard *s, struct fetch *f, const struct fetch_topic *t, int32_t 
                              .high_watermark = -1,
                              .last_stable_offset = -1,
                              .log_start_offset = -1,
+                             .diverging = {-1, -1},
                              .fetch = f};
     list_init(&p->link);
     const struct route_part *r = NULL;
@@ -178,7 +179,8 @@ add_part(struct shard *s, struct fetch *f, const struct fetch_topic *t, int32_t 
 static struct session_params
 params_of(const struct lens_fetch_partition *p)
 {
-    return (struct session_params){p->fetch_offset, p->leader_epoch, p->max_bytes};
+    return (struct session_params){p->fetch_offset, p->leader_epoch, p->last_fetched_epoch,
+                                   p->max_bytes};
 }
 
 static void

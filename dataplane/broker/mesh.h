@@ -68,8 +68,11 @@ struct job {
         } append;
         struct {
             int64_t offset;
-            int32_t leader_epoch, max_bytes;
+            int32_t leader_epoch, fetched_epoch, max_bytes; /* epochs: -1 not told */
             bool at_least_one, read_committed;
+            /* The batch before `offset` is not of fetched_epoch here: where its log parts from
+             * ours, the range is empty.  Else epoch -1. */
+            struct plog_epoch_end diverging;
             int64_t high_watermark, last_stable_offset, log_start_offset;
             struct store_range range;
             /* read_committed: the aborted transactions of the range.  More than there is room for:

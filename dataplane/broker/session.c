@@ -457,7 +457,7 @@ session_current(const struct session_cache *c, int32_t id, int32_t epoch)
 bool
 session_news(const struct session_part *p, const struct session_result *r)
 {
-    return r->records_bytes > 0 || r->error != KERR_NONE ||
+    return r->records_bytes > 0 || r->error != KERR_NONE || r->diverging ||
            p->high_watermark != r->high_watermark || p->log_start_offset != r->log_start_offset;
 }
 

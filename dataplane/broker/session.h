@@ -40,7 +40,7 @@ enum session_kind {
 /* What a consumer says of a partition. */
 struct session_params {
     int64_t fetch_offset;
-    int32_t leader_epoch, max_bytes;
+    int32_t leader_epoch, fetched_epoch, max_bytes; /* epochs: -1 not told */
 };
 
 struct session_part {
@@ -57,6 +57,7 @@ struct session_result {
     int16_t error;
     uint32_t records_bytes;
     int64_t high_watermark, log_start_offset;
+    bool diverging; /* the log of who asks parts from ours */
 };
 
 struct session_cache;
@@ -119,8 +120,8 @@ bool session_current(const struct session_cache *c, int32_t id, int32_t epoch);
 /* Name or id of a partition's topic; lent until the session changes. */
 struct view session_topic(const struct session *s, const struct session_part *p);
 
-/* True when an incremental answer has to name the partition: records, an error, another high
- * watermark or log start than answered last. */
+/* True when an incremental answer has to name the partition: records, an error, a
+ * diverging epoch, another high watermark or log start than answered last. */
 bool session_news(const struct session_part *p, const struct session_result *r);
 /* Notes the result as answered; a partition that had records goes to the end of the order. */
 void session_answered(struct session *s, int32_t part, const struct session_result *r);

@@ -99,8 +99,12 @@ answer_fetch_partition(struct wire_fetch_response_partition_data *p, int16_t ver
     answer_leader(p->current_leader);
     if (version < 16)
         p->current_leader.leader_id = p->current_leader.leader_epoch = -1;
-    p->diverging_epoch.epoch = -1;
-    p->diverging_epoch.end_offset = -1;
+    struct lens_fetch_diverging diverging = {p->diverging_epoch.epoch,
+                                             p->diverging_epoch.end_offset};
+    /* The walker leaves a field out when it has its default, as Kafka does. */
+    bool diverges = version >= 12 && (diverging.epoch != -1 || diverging.end_offset != -1);
+    if (!diverges)
+        p->diverging_epoch.end_offset = p->diverging_epoch.epoch = -1;
     p->snapshot_id.epoch = -1;
     p->snapshot_id.end_offset = -1;
     p->preferred_read_replica = -1;
@@ -123,11 +127,12 @@ answer_fetch_partition(struct wire_fetch_response_partition_data *p, int16_t ver
         .leader_epoch = p->current_leader.leader_epoch,
         .aborted = p->aborted_transactions.count >= 0 ? aborted : NULL,
         .aborted_count = (uint32_t)p->aborted_transactions.count,
+        .diverging = diverges ? &diverging : NULL,
     };
     lens_fetch_answer_partition(&answer_w, version, &r);
     put_bytes(&answer_w, p->records.at, p->records.len);
-    if (r.leader_id >= 0)
-        lens_fetch_answer_end_partition_leader(&answer_w, version, &r);
+    if (r.leader_id >= 0 || diverges)
+        lens_fetch_answer_end_partition_tags(&answer_w, version, &r);
     else
         lens_fetch_answer_end_partition(&answer_w, version);
 }

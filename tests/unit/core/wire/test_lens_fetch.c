@@ -176,6 +176,8 @@ answers_are_the_walkers_bytes_in_every_version(void **state)
             p[i].aborted_transactions.count = i == 0 ? -1 : i == 1 ? 0 : 2;
             p[i].current_leader.leader_id = i == 2 ? 4 : -1;
             p[i].current_leader.leader_epoch = 9;
+            p[i].diverging_epoch.epoch = i ? 7 : -1; /* with and without a leader */
+            p[i].diverging_epoch.end_offset = i ? INT64_C(1) << 40 : -1;
         }
         answer_fetch(&r, v);
     }

@@ -36,6 +36,8 @@ struct plog {
     struct stable_aborted aborted[FAKE_STORE_PRODUCERS];
     struct plog_producer producers[FAKE_STORE_PRODUCERS];
     uint32_t aborted_count, producer_count, markers;
+    struct plog_epoch_end epochs[4]; /* offset: where each begins */
+    uint32_t epoch_count;
     uint8_t *bytes;
     uint32_t len;
     struct {
@@ -197,8 +199,14 @@ plog_facts(const struct plog *p, struct plog_facts *out)
 struct plog_epoch_end
 plog_epoch_end(const struct plog *p, int32_t asked, int32_t leading)
 {
-    return asked == leading ? (struct plog_epoch_end){asked, p->end}
-                            : (struct plog_epoch_end){-1, -1};
+    if (asked < 0 || asked > leading)
+        return (struct plog_epoch_end){-1, -1};
+    struct plog_epoch_end found = {asked, p->end};
+    for (uint32_t i = p->epoch_count; i > 0 && p->epochs[i - 1].epoch > asked; i--)
+        found.offset = p->epochs[i - 1].offset;
+    for (uint32_t i = 0; i < p->epoch_count && p->epochs[i].epoch <= asked; i++)
+        found.epoch = p->epochs[i].epoch;
+    return found;
 }
 
 int

@@ -24,6 +24,7 @@ struct fetch_ask {
     bool sessions; /* else sessionless: epoch -1 */
     int32_t max_wait_ms, min_bytes, max_bytes, replica_id;
     bool follower, read_committed;
+    int32_t fetched_epoch; /* last fetched, of all partitions, + 1; 0: not told */
     const struct ask *parts;
     uint32_t count;
     const struct ask *forget;
@@ -36,6 +37,8 @@ struct got {
     int32_t partition, leader_id, leader_epoch;
     int16_t error;
     int64_t high_watermark, last_stable_offset, log_start_offset;
+    int32_t diverging_epoch;
+    int64_t diverging_end;
     uint32_t bytes;
     const uint8_t *records; /* in the response */
     /* In the response, valid until the next; -1: null. */
@@ -98,7 +101,7 @@ fixture_fetch_body(const struct fetch_ask *a, struct wire_fetch_request *q,
             .partition = k->partition,
             .current_leader_epoch = k->epoch ? k->epoch : -1,
             .fetch_offset = k->offset,
-            .last_fetched_epoch = -1,
+            .last_fetched_epoch = a->fetched_epoch - 1,
             .log_start_offset = -1,
             .partition_max_bytes = k->max_bytes ? k->max_bytes : 1000000,
             .high_watermark = INT64_MAX};
@@ -160,6 +163,8 @@ fixture_take(const struct wire_fetch_response_fetchable_topic_response *t, int16
                                                 .high_watermark = p->high_watermark,
                                                 .last_stable_offset = p->last_stable_offset,
                                                 .log_start_offset = p->log_start_offset,
+                                                .diverging_epoch = p->diverging_epoch.epoch,
+                                                .diverging_end = p->diverging_epoch.end_offset,
                                                 .aborted = p->aborted_transactions.items,
                                                 .aborted_count = p->aborted_transactions.count,
                                                 .bytes = p->records.len,

@@ -203,10 +203,131 @@ a_watch_is_parked_only_if_nothing_has_changed(void **state)
     harness_free(h);
 }
 
+/* A log of ten batches: epoch 1 from 0 on, 3 from 4 on, 5 (that leads) from 8 on. */
+static struct harness *
+three_epochs(void)
+{
+    static const struct plog_epoch_end epochs[] = {{1, 0}, {3, 4}, {5, 8}};
+    struct harness *h = two_partitions();
+    uint8_t id[16];
+    harness_topic_id(id, 0);
+    for (int32_t partition = 0; partition < 2; partition++) {
+        for (int i = 0; i < 10; i++)
+            fixture_append(h, 0, partition, 100);
+        struct plog *p = store_find(h->stores[partition], id, partition);
+        memcpy(p->epochs, epochs, sizeof epochs);
+        p->epoch_count = 3;
+    }
+    return h;
+}
+
+static void
+who_fetched_another_epoch_is_told_where_the_logs_part(void **state)
+{
+    static const struct {
+        int32_t epoch, current; /* last fetched; of the leader as it sees it, 0: not told */
+        int64_t offset;
+        int16_t error;
+        int32_t diverging_epoch; /* -1: the logs agree */
+        int64_t diverging_end;
+    } cases[] = {
+        {5, 0, 9, KERR_NONE, -1, -1},
+        {5, 0, 10, KERR_NONE, -1, -1},
+        {3, 0, 8, KERR_NONE, -1, -1},
+        {3, 5, 9, KERR_NONE, 3, 8}, /* went on in epoch 3 when we were in 5 */
+        {4, 0, 6, KERR_NONE, 3, 8}, /* an epoch that we have not */
+        {2, 0, 4, KERR_NONE, 1, 4},
+        {1, 0, 3, KERR_NONE, -1, -1},
+        {0, 0, 0, KERR_NONE, -1, -1}, /* below all: it ends where ours begin */
+        {0, 0, 1, KERR_NONE, 0, 0},
+        {5, 0, 11, KERR_NONE, 5, 10}, /* more than we have, of the same epoch */
+        {6, 0, 9, KERR_OFFSET_OUT_OF_RANGE, -1, -1},
+        {3, 4, 9, KERR_FENCED_LEADER_EPOCH, -1, -1}, /* comes first */
+        {3, 6, 9, KERR_UNKNOWN_LEADER_EPOCH, -1, -1},
+    };
+    struct harness *h = three_epochs();
+    struct client c = client_new(h, 0, 0);
+    for (size_t i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
+        size_t k = i / 2;
+        struct ask part = {
+            .partition = (int32_t)(i % 2), .offset = cases[k].offset, .epoch = cases[k].current};
+        bool diverges = cases[k].diverging_epoch >= 0, failed = cases[k].error != KERR_NONE;
+        bool data = !failed && !diverges && cases[k].offset < 10;
+        struct fetch_ask ask = {.version = 12,
+                                .max_wait_ms = diverges ? 500 : 0,
+                                .min_bytes = 1,
+                                .read_committed = true,
+                                .fetched_epoch = cases[k].epoch + 1,
+                                .parts = &part,
+                                .count = 1};
+        struct fetched f = client_fetch(&c, &ask);
+        if (!f.answered || f.count != 1 || f.parts[0].error != cases[k].error ||
+            f.parts[0].diverging_epoch != cases[k].diverging_epoch ||
+            f.parts[0].diverging_end != cases[k].diverging_end || (f.parts[0].bytes > 0) != data ||
+            f.parts[0].high_watermark != (failed ? -1 : 10) ||
+            f.parts[0].aborted_count != (failed || diverges ? -1 : 0))
+            fail_msg("case %zu partition %d: answered %d error %d epoch %d end %lld bytes %u "
+                     "aborted %d",
+                     k, part.partition, f.answered, f.parts[0].error, f.parts[0].diverging_epoch,
+                     (long long)f.parts[0].diverging_end, f.parts[0].bytes,
+                     f.parts[0].aborted_count);
+    }
+    assert_idle(h);
+    harness_free(h);
+}
+
+static void
+an_offset_below_the_log_start_is_out_of_range_whatever_its_epoch(void **state)
+{
+    struct harness *h = three_epochs();
+    uint8_t id[16];
+    harness_topic_id(id, 0);
+    store_find(h->stores[0], id, 0)->start = 5;
+    struct client c = client_new(h, 0, 0);
+    struct ask part = {.offset = 4};
+    struct fetch_ask ask = {
+        .version = 12, .min_bytes = 1, .fetched_epoch = 2 + 1, .parts = &part, .count = 1};
+    struct fetched f = client_fetch(&c, &ask);
+    assert_int_equal(f.parts[0].error, KERR_OFFSET_OUT_OF_RANGE);
+    assert_int_equal(f.parts[0].diverging_epoch, -1);
+    assert_idle(h);
+    harness_free(h);
+}
+
+static void
+a_session_keeps_the_last_fetched_epoch_and_tells_each_time_that_logs_part(void **state)
+{
+    struct harness *h = three_epochs();
+    struct client c = client_new(h, 0, 0);
+    struct ask part = {.offset = 9};
+    struct fetch_ask ask = {.version = 13,
+                            .sessions = true,
+                            .fetched_epoch = 3 + 1,
+                            .max_wait_ms = 500,
+                            .min_bytes = 1,
+                            .parts = &part,
+                            .count = 1};
+    struct fetched f = client_fetch(&c, &ask);
+    assert_int_equal(f.parts[0].diverging_end, 8);
+    ask.session_id = f.session_id;
+    ask.count = 0;
+    for (ask.session_epoch = 1; ask.session_epoch < 4; ask.session_epoch++) {
+        f = client_fetch(&c, &ask);
+        assert_true(f.answered);
+        assert_int_equal(f.count, 1); /* though neither watermark nor start has moved */
+        assert_int_equal(f.parts[0].diverging_epoch, 3);
+        assert_int_equal(f.parts[0].diverging_end, 8);
+    }
+    harness_free(h);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_fetched_another_epoch_is_told_where_the_logs_part),
+        cmocka_unit_test(an_offset_below_the_log_start_is_out_of_range_whatever_its_epoch),
+        cmocka_unit_test(a_session_keeps_the_last_fetched_epoch_and_tells_each_time_that_logs_part),
         cmocka_unit_test(an_index_that_must_be_read_delays_the_answer),
         cmocka_unit_test(a_connection_may_go_away_while_an_index_is_read),
         cmocka_unit_test(failures_of_the_store_are_kafka_errors),

@@ -37,7 +37,7 @@ fixture_end(struct fixture *f)
 static struct session_params
 at(int64_t offset)
 {
-    return (struct session_params){offset, -1, 1000};
+    return (struct session_params){offset, -1, -1, 1000};
 }
 
 static int32_t
@@ -141,15 +141,19 @@ only_news_is_answered_and_an_error_makes_its_end_news(void **state)
     struct fixture f = fixture(2, ARENA);
     struct session *s = made(&f, 1, 0);
     struct session_part *p = &s->parts[s->part_first];
-    struct session_result same = {KERR_NONE, 0, 10, 0}, data = {KERR_NONE, 100, 10, 0},
-                          higher = {KERR_NONE, 0, 11, 0}, start = {KERR_NONE, 0, 10, 3},
-                          error = {KERR_NOT_LEADER_OR_FOLLOWER, 0, -1, -1};
+    struct session_result same = {KERR_NONE, 0, 10, 0, false},
+                          data = {KERR_NONE, 100, 10, 0, false},
+                          higher = {KERR_NONE, 0, 11, 0, false},
+                          start = {KERR_NONE, 0, 10, 3, false},
+                          parted = {KERR_NONE, 0, 10, 0, true},
+                          error = {KERR_NOT_LEADER_OR_FOLLOWER, 0, -1, -1, false};
     assert_true(session_news(p, &same)); /* never answered: -1 differs */
     session_answered(s, s->part_first, &same);
     assert_false(session_news(p, &same));
     assert_true(session_news(p, &data));
     assert_true(session_news(p, &higher));
     assert_true(session_news(p, &start));
+    assert_true(session_news(p, &parted));
     assert_true(session_news(p, &error));
     session_answered(s, s->part_first, &error);
     assert_true(session_news(p, &error));
@@ -299,7 +303,7 @@ a_session_behaves_like_a_plain_ordered_list(void **state)
             break;
         case 1: /* answered, with or without records */
             if (i >= 0) {
-                struct session_result result = {KERR_NONE, step % 2 ? 10 : 0, step, 0};
+                struct session_result result = {KERR_NONE, step % 2 ? 10 : 0, step, 0, false};
                 int32_t part = put(&f, s, topic, partition, m->parts[i].offset);
                 session_answered(s, part, &result);
                 struct model_part moved = m->parts[i];
