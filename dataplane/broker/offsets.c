@@ -50,6 +50,7 @@ struct part {
     uint32_t topic;
     int32_t partition, epoch_asked;
     int16_t error;
+    bool again; /* named before in this request */
     int64_t timestamp, offset, found_ms;
     int32_t found_epoch;
 };
@@ -84,8 +85,8 @@ mix(uint64_t x)
     return x ^ (x >> 31);
 }
 
-/* Partitions that are named twice get INVALID_REQUEST each time.  slots: zeroed, mask + 1 of them.
- */
+/* Partitions that are named twice get INVALID_REQUEST, and are answered once.  slots: zeroed, mask
+ * + 1 of them. */
 static void
 mark_duplicates(struct offsets *o, uint64_t seed, uint32_t *slots, uint32_t mask)
 {
@@ -100,6 +101,7 @@ mark_duplicates(struct offsets *o, uint64_t seed, uint32_t *slots, uint32_t mask
             struct part *q = &o->parts[slots[at] - 1];
             if (q->partition == p->partition && view_equal(o->topics[q->topic].name, name)) {
                 p->error = q->error = KERR_INVALID_REQUEST;
+                p->again = true;
                 break;
             }
         }
@@ -195,6 +197,26 @@ _Static_assert(4 * OFFSETS_PARTS_MAX * sizeof(uint32_t) < SHARD_SCRATCH_BYTES,
 
 /* ---- the answer ---- */
 
+/* Writes what is told of the partitions of a topic; how many there are. */
+static uint32_t
+tell(const struct part *p, uint32_t count, int16_t version,
+     struct wire_list_offsets_response_list_offsets_partition_response *to)
+{
+    uint32_t told = 0;
+    for (uint32_t i = 0; i < count; i++, p++) {
+        if (p->again)
+            continue;
+        to[told].partition_index = p->partition;
+        to[told].error_code = p->error;
+        to[told].timestamp = p->found_ms;
+        to[told].offset = p->offset;
+        if (version >= 4)
+            to[told].leader_epoch = p->found_epoch;
+        told++;
+    }
+    return told;
+}
+
 static void
 respond(struct shard *s, struct offsets *o)
 {
@@ -202,7 +224,7 @@ respond(struct shard *s, struct offsets *o)
     struct req *r = o->req;
     wire_init(r->api->response, &a);
     wire_arena_reset(&s->scratch);
-    a.topics.count = (int32_t)o->topic_count;
+    a.topics.count = 0;
     a.topics.items =
         wire_items(&s->scratch, &wire_list_offsets_response_list_offsets_topic_response_struct,
                    o->topic_count);
@@ -210,21 +232,15 @@ respond(struct shard *s, struct offsets *o)
     const struct part *p = o->parts;
     for (uint32_t i = 0; i < o->topic_count; i++) {
         uint32_t count = o->topics[i].part_count;
-        a.topics.items[i].name = o->topics[i].name;
-        a.topics.items[i].partitions.count = (int32_t)count;
-        a.topics.items[i].partitions.items = wire_items(
+        struct wire_list_offsets_response_list_offsets_topic_response *t =
+            &a.topics.items[a.topics.count];
+        t->name = o->topics[i].name;
+        t->partitions.items = wire_items(
             &s->scratch, &wire_list_offsets_response_list_offsets_partition_response_struct, count);
-        must(a.topics.items[i].partitions.items);
-        for (uint32_t k = 0; k < count; k++, p++) {
-            struct wire_list_offsets_response_list_offsets_partition_response *to =
-                &a.topics.items[i].partitions.items[k];
-            to->partition_index = p->partition;
-            to->error_code = p->error;
-            to->timestamp = p->found_ms;
-            to->offset = p->offset;
-            if (r->version >= 4)
-                to->leader_epoch = p->found_epoch;
-        }
+        must(t->partitions.items);
+        t->partitions.count = (int32_t)tell(p, count, r->version, t->partitions.items);
+        a.topics.count += t->partitions.count > 0;
+        p += count;
     }
     must(req_answer_struct(s, r, &a) == REQ_DONE); /* its room was reserved */
 }

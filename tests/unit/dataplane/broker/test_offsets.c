@@ -160,17 +160,16 @@ each_kind_of_time_gives_what_kafka_gives(void **state)
 }
 
 static void
-a_partition_that_is_named_twice_is_refused_both_times(void **state)
+a_partition_that_is_named_twice_is_refused_and_answered_once(void **state)
 {
     struct harness *h = three_records();
     struct client c = client_new(h, 0, 0);
     struct time_ask asks[] = {{0, 0, -1, 0}, {0, 1, -1, 0}, {0, 0, -2, 0}};
-    struct wire_list_offsets_response_list_offsets_partition_response f[3];
+    struct wire_list_offsets_response_list_offsets_partition_response f[2];
     send_times(&c, 7, asks, 3);
-    assert_true(take_times(&c, 7, f, 3));
+    assert_true(take_times(&c, 7, f, 2));
     assert_int_equal(f[0].error_code, KERR_INVALID_REQUEST);
     assert_int_equal(f[1].error_code, KERR_NONE);
-    assert_int_equal(f[2].error_code, KERR_INVALID_REQUEST);
     harness_free(h);
 }
 
@@ -285,7 +284,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_kind_of_time_gives_what_kafka_gives),
-        cmocka_unit_test(a_partition_that_is_named_twice_is_refused_both_times),
+        cmocka_unit_test(a_partition_that_is_named_twice_is_refused_and_answered_once),
         cmocka_unit_test(a_search_that_must_read_the_disk_goes_on_when_the_read_is_done),
         cmocka_unit_test(a_connection_that_goes_away_during_a_search_leaves_nothing_behind),
         cmocka_unit_test(a_failing_disk_is_a_storage_error),
