@@ -1,0 +1,89 @@
+/* tcp_rcv.h: received bytes of one connection, in the frames they came in: those in order, which
+ * the user peeks and consumes, and runs of those that came too early.
+ *
+ * Frames are never written to and never copied.  Overlaps keep the bytes that came first.  What is
+ * held is bounded in frames, in the memory they pin and in runs; whatever goes over a bound is
+ * dropped, as if the network had.  Nodes come from a pool that all connections share; early bytes
+ * may use three quarters of it, so that the bytes in order can always get through.  A pure machine:
+ * an addition costs a walk over the runs, RCV_RUNS at most. */
+#ifndef SLUICE_TCP_RCV_H
+#define SLUICE_TCP_RCV_H
+
+#include "core/net/packet.h"
+#include "dataplane/tcp/tcp_opt.h"
+
+enum { RCV_RUNS = 32, RCV_RECENT = 4, RCV_VIEWS = 64 };
+
+struct tcp_node {
+    const uint8_t *at;
+    struct packet_frame *frame;
+    uint32_t seq, len, pinned, next;
+    uint32_t run_limit, run_last, run_next, run_nodes; /* of the first node of an early run */
+};
+
+struct tcp_nodes {
+    struct tcp_node *at;
+    uint32_t count, used, free;
+};
+
+/* Frames to be given back, a burst at a time. */
+struct tcp_frames {
+    struct packet_port port;
+    struct packet_frame *at[PACKET_BURST];
+    uint32_t count;
+};
+
+struct tcp_rcv {
+    uint32_t next;               /* the sequence number expected next */
+    uint32_t ready_bytes;        /* in order and not consumed */
+    uint32_t pinned_bytes;       /* of all frames held */
+    uint32_t head, tail;         /* nodes in order */
+    uint32_t runs, run_count;    /* early ones, by sequence number */
+    uint32_t recent[RCV_RECENT]; /* a number within the runs that changed last */
+    uint32_t recent_count;
+    struct tcp_range dup; /* bytes that came twice, to be reported once (RFC 2883) */
+};
+
+enum tcp_rcv_result {
+    TCP_RCV_DUPLICATE, /* nothing new */
+    TCP_RCV_IN_ORDER,  /* `next` has moved */
+    TCP_RCV_FILLED,    /* so it has, and early bytes have become ready or still wait */
+    TCP_RCV_EARLY,     /* kept for later */
+    TCP_RCV_DROPPED,   /* new bytes over a bound */
+};
+
+void tcp_nodes_init(struct tcp_nodes *n, struct tcp_node *at, uint32_t count);
+
+void tcp_frames_put(struct tcp_frames *f, struct packet_frame *frame);
+void tcp_frames_flush(struct tcp_frames *f);
+
+void tcp_rcv_init(struct tcp_rcv *r, uint32_t next);
+
+struct tcp_arrival {
+    uint32_t seq;
+    struct view bytes; /* not empty; within the window */
+    struct packet_frame *frame;
+    uint32_t pinned_bytes, pinned_max; /* the latter of the connection */
+};
+
+/* Takes over the frame, whatever the result. */
+enum tcp_rcv_result tcp_rcv_add(struct tcp_rcv *r, struct tcp_nodes *n, struct tcp_frames *f,
+                                const struct tcp_arrival *a);
+
+/* Lends the bytes in order; fills at most max views and returns how many. */
+uint32_t tcp_rcv_peek(const struct tcp_rcv *r, const struct tcp_nodes *n, struct view *out,
+                      uint32_t max);
+
+void tcp_rcv_consume(struct tcp_rcv *r, struct tcp_nodes *n, struct tcp_frames *f, uint32_t bytes);
+
+/* The blocks to report: bytes that came twice first, then the runs, the latest changed first. */
+uint32_t tcp_rcv_sacks(struct tcp_rcv *r, const struct tcp_nodes *n, struct tcp_range *out,
+                       uint32_t max);
+
+/* Gives everything back. */
+void tcp_rcv_drop(struct tcp_rcv *r, struct tcp_nodes *n, struct tcp_frames *f);
+
+/* Invariants of tcp_rcv.c, for tests; costs a walk over everything. */
+void tcp_rcv_check(const struct tcp_rcv *r, const struct tcp_nodes *n);
+
+#endif

@@ -1,0 +1,41 @@
+/* tcp_wheel.h: deadlines of many things, one each: a hierarchical timer wheel of three levels of
+ * 256 slots, with ticks of 128 us.  Items are indexes below `items`.
+ *
+ * Arming and disarming cost a few instructions; a deadline may be hit up to one tick late, never
+ * early.  Who moves a deadline later may leave the wheel as it is and arm again when the item
+ * comes out (lazily); who moves it earlier must arm.  A pure machine without a clock. */
+#ifndef SLUICE_TCP_WHEEL_H
+#define SLUICE_TCP_WHEEL_H
+
+#include "core/base/must.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TCP_NEVER UINT64_MAX
+
+enum { TCP_TICK_SHIFT = 7, TCP_TICK_US = 1 << TCP_TICK_SHIFT };
+
+struct tcp_wheel;
+
+size_t tcp_wheel_footprint(uint32_t items);
+struct tcp_wheel *tcp_wheel_init(void *at, uint32_t items, uint64_t now_us);
+
+/* Sets the deadline of an item, armed or not.  TCP_NEVER disarms. */
+void tcp_wheel_arm(struct tcp_wheel *w, uint32_t item, uint64_t due_us);
+
+/* Takes out one item whose deadline has passed; TCP_NONE when there is none.  The item is disarmed
+ * before it is returned. */
+uint32_t tcp_wheel_take(struct tcp_wheel *w, uint64_t now_us);
+
+/* When tcp_wheel_take() should be called next: not after the first deadline (rounded up to a tick),
+ * perhaps before; TCP_NEVER when nothing is armed. */
+uint64_t tcp_wheel_next(const struct tcp_wheel *w);
+
+bool tcp_wheel_armed(const struct tcp_wheel *w, uint32_t item);
+
+/* When the item will come out; TCP_NEVER: not armed. */
+uint64_t tcp_wheel_due(const struct tcp_wheel *w, uint32_t item);
+
+#endif
