@@ -31,7 +31,7 @@ struct lens_produce_partition {
 
 /* Body of a request (after the request header).  The first call checks the fixed part only; then
  * for each topic next_topic and for each of its partitions next_partition, strictly in this order;
- * after the last, lens_produce_end checks the tagged fields and that no byte is left over.  All:
+ * after the last, lens_produce_end checks the tagged fields; what lies behind them is ignored. All:
  * ERR_OK, or ERR_CORRUPT (then the request is malformed as a whole).  Views point into the body. */
 must_check int lens_produce_begin(struct view body, int16_t version, struct lens_produce *out);
 must_check int lens_produce_next_topic(struct lens_produce *l, struct lens_produce_topic *out);

@@ -162,7 +162,7 @@ lens_fetch_end(struct lens_fetch *l)
         l->rack_id = lens_string(c, flexible, false);
     if (flexible)
         read_end_tags(l);
-    return c->bad || c->at != c->end ? ERR_CORRUPT : ERR_OK;
+    return result_of(c);
 }
 
 void

@@ -74,7 +74,7 @@ lens_produce_end(struct lens_produce *l)
 {
     struct cur *c = &l->topics;
     lens_skip_tags(c, l->version >= FLEXIBLE);
-    return c->bad || c->at != c->end ? ERR_CORRUPT : ERR_OK;
+    return result_of(c);
 }
 
 void

@@ -326,7 +326,7 @@ wire_decode(const struct wire_message *m, int16_t version, struct view bytes, vo
     read_struct(&r, &m->top, out);
     if (r.over)
         return ERR_LIMIT;
-    return r.c.bad || cur_left(&r.c) > 0 ? ERR_CORRUPT : ERR_OK;
+    return r.c.bad ? ERR_CORRUPT : ERR_OK;
 }
 
 const struct wire_api *

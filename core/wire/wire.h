@@ -74,10 +74,11 @@ void wire_init(const struct wire_message *m, void *out);
  *     r.topics.items = wire_items(arena, &wire_metadata_response_topic_struct, n); */
 void *wire_items(struct wire_arena *arena, const struct wire_struct *s, uint32_t count);
 
-/* Decodes `bytes` whole into the message's struct (zeroed first; absent fields get their defaults).
+/* Decodes `bytes` into the message's struct (zeroed first; absent fields get their defaults).
  * As Kafka does: a negative length is null, unknown tagged fields are skipped, of a repeated one
  * the last wins.  An array whose count cannot fit in what is left is refused before it is
- * allocated. ERR_CORRUPT: malformed or bytes left over; ERR_LIMIT: arena too small;
+ * allocated.  Bytes behind the message are ignored, also as Kafka does: librdkafka 2.15 sends three
+ * with a Metadata request for all topics.  ERR_CORRUPT: malformed; ERR_LIMIT: arena too small;
  * ERR_UNSUPPORTED: version. */
 must_check int wire_decode(const struct wire_message *m, int16_t version, struct view bytes,
                            void *out, struct wire_arena *arena);

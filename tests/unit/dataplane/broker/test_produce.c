@@ -595,8 +595,8 @@ a_malformed_request_appends_nothing_and_closes(void **state)
     uint8_t bytes[1024];
     struct put w = put_of(bytes, sizeof bytes);
     assert_int_equal(wire_encode(&wire_produce_request_message, V, &body, &w), ERR_OK);
-    put_u8(&w, 0); /* one byte too many, behind a good partition */
-    harness_request_raw(h, 0, 0, WIRE_API_PRODUCE, V, 77, true, view_of(bytes, put_len(&w)));
+    /* One byte too few, behind a good partition. */
+    harness_request_raw(h, 0, 0, WIRE_API_PRODUCE, V, 77, true, view_of(bytes, put_len(&w) - 1));
     harness_turns(h, 3);
     assert_int_equal(h->stores[0]->lsn, 0);
     assert_int_equal(h->shards[0].conn_count, 0);
