@@ -8,6 +8,8 @@
 #   make mutants  known bugs put back one at a time: the lives must find each (SEEDS at most)
 #   make fuzz     every fuzz target for T seconds (T=60), from the committed corpus
 #   make compat-oracle   the client scripts against Apache Kafka: they must test Kafka, not us
+#   make compat-librdkafka, compat-librdkafka-full, compat-kgo, compat-apache   other people's suites
+#                 against Sluice, judged by what Kafka gives on them (tests/compat)
 #   make bench    side-by-side figures with Apache Kafka (ROUNDS=3; BENCH=--ours-only)
 #   make lint, make fmt, make clean
 # Variables: BUILD (build), CI (true: warnings are errors, one minute of each fuzz target), T,
@@ -23,6 +25,7 @@ SANITIZE := -Db_sanitize=address,undefined -Db_lundef=false -Dbuildtype=debugopt
 
 .NOTPARALLEL:
 .PHONY: all run test check asan sim mutants fuzz lint fmt bench compat-oracle clean deps
+.PHONY: compat-librdkafka compat-librdkafka-full compat-kgo compat-apache
 .PHONY: product programs clang-build
 
 all: deps product
@@ -98,6 +101,17 @@ compat-oracle:
 	@deploy/deps.sh test
 	@$(MAKE) --no-print-directory test-build
 	tests/e2e/compat.sh $(BUILD)
+
+COMPAT_librdkafka := librdkafka:quick-classic librdkafka:quick-consumer
+COMPAT_librdkafka-full := librdkafka:full-classic librdkafka:full-consumer \
+    librdkafka:quick-idempotent librdkafka:noautocreate
+COMPAT_kgo := kgo:kgo kgo:kgo-500000
+COMPAT_apache := apache:clients apache:tools
+
+compat-librdkafka compat-librdkafka-full compat-kgo compat-apache:
+	@deploy/deps.sh test compat
+	@$(MAKE) --no-print-directory product
+	python3 tests/compat/run.py $(BUILD) $(COMPAT_$(@:compat-%=%))
 
 bench:
 	@deploy/deps.sh test

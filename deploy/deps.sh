@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Debian 12 packages of Sluice, each named once with its reason.
-#   deps.sh SET...        installs what is missing of the sets: build, test, lint, fuzz, all
+#   deps.sh SET...        installs what is missing of the sets: build, test, lint, fuzz, compat, all
 #   deps.sh --list SET... prints the names and installs nothing
 # Asks dpkg first: when nothing is missing it is silent, needs no root and no network.
 set -euo pipefail
@@ -34,6 +34,11 @@ test  kcat             client: command line over librdkafka
 test  librdkafka-dev   client: the C library
 test  default-jdk-headless  client: the Java client, and Apache Kafka itself as the oracle
 test  maven            fetches the Java client by its coordinates
+compat npm             fetches librdkafka's test suite by its name
+compat g++             compiles it
+compat rapidjson-dev   checks of statistics in it
+compat libssl-dev      librdkafka with everything its tests use
+compat golang-go       franz-go's tests; they want Go 1.25, newer than Debian's
 TABLE
 }
 
@@ -46,7 +51,9 @@ provided() {
         command -v javac >/dev/null &&
             javac -version 2>&1 | awk '{split($2, v, "."); exit !(v[1] >= 17)}' ;;
     maven) command -v mvn >/dev/null ;;
-    make | gcc | clang | clang-format | meson | kcat | git) command -v "$1" >/dev/null ;;
+    golang-go) command -v go >/dev/null ;;
+    make | gcc | g++ | npm | clang | clang-format | meson | kcat | git)
+        command -v "$1" >/dev/null ;;
     ninja-build) command -v ninja >/dev/null ;;
     *) return 1 ;;
     esac
@@ -54,14 +61,14 @@ provided() {
 
 list=0
 if [ "${1:-}" = --list ]; then list=1; shift; fi
-[ $# -ge 1 ] || die "which sets? build, test, lint, fuzz or all"
+[ $# -ge 1 ] || die "which sets? build, test, lint, fuzz, compat or all"
 sets=" "
 for s in "$@"; do
     case $s in
-    build | lint | fuzz) sets+="$s " ;;
+    build | lint | fuzz | compat) sets+="$s " ;;
     test) sets+="build lint fuzz test " ;; # make test builds, lints and fuzzes too
-    all) sets+="build lint fuzz test " ;;
-    *) die "no set '$s': build, test, lint, fuzz or all" ;;
+    all) sets+="build lint fuzz test compat " ;;
+    *) die "no set $s: build, test, lint, fuzz, compat or all" ;;
     esac
 done
 

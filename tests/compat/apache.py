@@ -1,0 +1,78 @@
+"""Apache Kafka's own @ClusterTest tests of its clients and tools, against processes: java/ has the
+class that stands in for Kafka's cluster.  Each test starts and stops a broker of its own."""
+import os
+import pathlib
+import re
+import subprocess
+import xml.etree.ElementTree
+import zipfile
+
+from suites import HERE, Row, bounded
+
+VERSION = "4.3.1"
+CLASS_SECONDS = 1800
+CLIENTS_JAR = f"kafka-clients-integration-tests-{VERSION}-test.jar"
+# Other security, other versions of metadata, share groups: not for one node without security.
+LEFT_OUT = re.compile(r"MetadataVersion|Share|Sasl|Ssl|Acl|Authoriz|Delegation|Policy")
+TOOLS = [f"org.apache.kafka.tools.{c}" for c in (
+    "TopicCommandTest", "GetOffsetShellTest", "DeleteRecordsCommandTest",
+    "ConfigCommandIntegrationTest",
+    "TransactionsCommandTest", "LeaderElectionCommandTest", "MetadataQuorumCommandTest",
+    "FeatureCommandTest", "ClientMetricsCommandTest", "BrokerApiVersionsCommandTest",
+    "GroupsCommandTest", "LogDirsCommandTest", "reassign.ReassignPartitionsCommandTest",
+    "consumer.ConsoleConsumerTest", "consumer.group.ListConsumerGroupTest",
+    "consumer.group.DescribeConsumerGroupTest", "consumer.group.DeleteConsumerGroupsTest",
+    "consumer.group.DeleteOffsetsConsumerGroupCommandIntegrationTest",
+    "consumer.group.ResetConsumerGroupOffsetTest", "consumer.group.ConsumerGroupServiceTest")]
+MODES = {"clients": None, "tools": TOOLS}
+
+
+def build(folder):
+    lib, classes = folder / "lib", folder / "classes"
+    pom = HERE / "apache-pom.xml"
+    done = lib / ".complete"
+    if not done.exists() or done.stat().st_mtime < pom.stat().st_mtime:
+        folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies",
+                        f"-DoutputDirectory={lib}"], check=True, stdout=subprocess.DEVNULL)
+        done.touch()
+    classes.mkdir(exist_ok=True)
+    subprocess.run(["javac", "-nowarn", "-d", str(classes), "-cp", f"{lib}/*",
+                    *map(str, (HERE / "java").rglob("*.java"))], check=True)
+    return lib, classes
+
+
+def all_of(jar):
+    names = zipfile.ZipFile(jar).namelist()
+    return [n[:-len(".class")].replace("/", ".") for n in sorted(names)
+            if n.endswith("Test.class") and "$" not in n and not LEFT_OUT.search(n)]
+
+
+def rows(reports, name):
+    short = name.rsplit(".", 1)[1]
+    for file in sorted(reports.glob("*.xml")):
+        for test in xml.etree.ElementTree.parse(file).getroot().iter("testcase"):
+            verdict, reason = "pass", ""
+            for kind, means in (("failure", "fail"), ("error", "fail"), ("skipped", "skip")):
+                found = test.find(kind)
+                if found is not None:
+                    verdict = means
+                    reason = found.get("message") or (found.text or "").strip().split("\n")[0]
+            yield Row(f"{short}.{test.get('name')}", verdict, float(test.get("time")), reason)
+
+
+def run(broker, mode, folder, out, only=None):
+    """`only`: classes, by their short names.  `broker` is not used: each test starts its own."""
+    lib, classes = build(folder / "apache")
+    for name in MODES[mode] or all_of(lib / CLIENTS_JAR):
+        if only and name.rsplit(".", 1)[1] not in only:
+            continue
+        reports = out / name
+        env = {**os.environ, "COMPAT_START": str(HERE / "start_sluice.py")}
+        bounded(["java", "-Xmx1g", "-cp", f"{classes}:{lib}/*",
+                 "-Djunit.jupiter.extensions.autodetection.enabled=true",
+                 "org.junit.platform.console.ConsoleLauncher", "execute", "--select-class", name,
+                 "--reports-dir", str(reports), "--details=none", "--disable-banner"],
+                CLASS_SECONDS, out / f"{name}.log", env=env)
+        found = list(rows(reports, name)) if reports.is_dir() else []
+        yield from found or [Row(f"{name.rsplit('.', 1)[1]}.-", "fail", 0, "gave no result")]
