@@ -84,6 +84,11 @@ store_delete_next(struct store *s, struct job *j)
     }
     switch (j->step) {
     case DELETE_DIR:
+        if (j->result < 0 && j->result != ERR_NOT_FOUND) { /* a file that is not ours is in it */
+            j->step = DELETE_SYNC;
+            store_job_run(s, j, &(struct disk_op){.kind = DISK_SYNC_DIR, .path = j->path});
+            return;
+        }
         plog_path_topic(p, j->path);
         remove_path(s, j, DELETE_TOPIC, DISK_DIRECTORY);
         return;

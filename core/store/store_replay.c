@@ -614,14 +614,21 @@ log_finish(struct finish *f, struct replay_log *l)
     return rc;
 }
 
-/* The next boot checkpoint forgets a deleted log: its files must not come back after that.  Its
- * topic's directory is mostly gone too, and "log" is synced anyway. */
+/* The next boot checkpoint forgets a deleted log: its files must not come back after that.  Mostly
+ * its directories are gone too, and "log" is synced anyway. */
 static int
 removal_finish(const struct replay *r, const struct plog *p)
 {
     char path[PLOG_PATH_BYTES];
-    plog_path_topic(p, path);
-    int64_t got = store_run(r->disk, (struct disk_op){.kind = DISK_SYNC_DIR, .path = path});
+    struct disk_op op = {.kind = DISK_SYNC_DIR, .dir = p->dir, .path = path};
+    if (p->dir == PLOG_DIR_NONE)
+        return ERR_OK;
+    plog_path_dir(p, path);
+    int64_t got = store_run(r->disk, op);
+    if (got >= 0 || got == ERR_NOT_FOUND) {
+        plog_path_topic(p, path);
+        got = store_run(r->disk, op);
+    }
     return got < 0 && got != ERR_NOT_FOUND ? (int)got : ERR_OK;
 }
 

@@ -21,7 +21,15 @@
 
 #include <stdlib.h>
 
-enum { SWAP_OPEN = JOB_OPENED, SWAP_IDX = 0, SWAP_NAME, SWAP_UNLINK, SWAP_SYNC, SWAP_REMOVE };
+enum {
+    SWAP_OPEN = JOB_OPENED,
+    SWAP_IDX = 0,
+    SWAP_NAME,
+    SWAP_UNLINK,
+    SWAP_SYNC,
+    SWAP_REMOVE,
+    SWAP_REMOVED
+};
 
 /* ---- replaced segments -------------------------------------------------------------------------
  */
@@ -301,6 +309,11 @@ store_swap_next(struct store *s, struct job *j)
         if (j->result < 0 && j->result != ERR_NOT_FOUND)
             log_warn("store", "a file that compaction wrote in vain stays path=%s error=%s",
                      j->path, err_name((int)j->result));
+        plog_path_dir(j->log, j->path); /* its name was synced, too */
+        job_run(s, j, SWAP_REMOVED, DISK_SYNC_DIR);
+        return;
+    }
+    if (j->step == SWAP_REMOVED) {
         s->swap.run->group++;
         job_end(s, j);
         return;

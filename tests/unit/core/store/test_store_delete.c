@@ -1,5 +1,8 @@
 #include "tests/unit/core/store/store_fixture.h"
 
+#include <stdio.h>
+#include <string.h>
+
 static void
 files_of_a_deleted_log_go(void **state)
 {
@@ -77,22 +80,61 @@ a_range_of_a_deleted_log_is_not_found(void **state)
     fixture_end(&f);
 }
 
-/* Another partition keeps the directory of the topic, so that its entries count. */
+/* What keeps which directory of a deleted log, so that its entries count. */
+enum keeps { KEEPS_NONE, KEEPS_TOPIC, KEEPS_OWN, KEEPS_COUNT };
+
+static void
+alien_make(struct fixture *f, const struct plog *p)
+{
+    char path[PLOG_PATH_BYTES + 8];
+    struct disk *disk = disk_mem_port(f->disk, DISK_MEM_PORTS - 1);
+    plog_path_dir(p, path);
+    snprintf(path + strlen(path), 8, "/alien");
+    int64_t file = store_run(
+        disk,
+        (struct disk_op){.kind = DISK_OPEN, .dir = p->dir, .path = path, .flags = DISK_CREATE});
+    assert_true(file >= 0);
+    store_run(disk, (struct disk_op){.kind = DISK_CLOSE, .file = (int32_t)file});
+    plog_path_dir(p, path);
+    assert_int_equal(
+        store_run(disk, (struct disk_op){.kind = DISK_SYNC_DIR, .dir = p->dir, .path = path}), 0);
+}
+
+/* A log of one batch, in a checkpoint, in the second directory. */
+static struct plog *
+log_second(struct fixture *f, enum keeps keeps, char *path)
+{
+    struct plog *p = NULL;
+    char own[PLOG_PATH_BYTES];
+    for (int32_t i = 0; i < (keeps == KEEPS_TOPIC ? 6 : 1) || !p; i++) {
+        struct plog *one = fixture_log(f, 1, i);
+        fixture_append(f, one, 1, 900, 1, 1);
+        p = one->dir == 1 ? one : p;
+        if (!p)
+            store_delete(f->store[0], one);
+    }
+    assert_int_equal(fixture_checkpoint(f), ERR_OK);
+    plog_path_segment(p, 0, ".log", own);
+    snprintf(path, PLOG_PATH_BYTES + 8, "@1/%s", own);
+    if (keeps == KEEPS_OWN)
+        alien_make(f, p);
+    return p;
+}
+
 static void
 files_of_a_deleted_log_do_not_come_back_after_a_clean_stop(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 40; seed++) {
+    static const uint8_t two[] = {0, 1};
+    for (uint64_t seed = 1; seed <= 120; seed++) {
         struct fixture f;
-        char path[PLOG_PATH_BYTES];
+        char path[PLOG_PATH_BYTES + 8];
         uint64_t size;
         fixture_init(&f, seed);
+        disk_mem_dirs(f.disk, two, 2);
         assert_int_equal(fixture_start(&f), ERR_OK);
-        struct plog *p = fixture_log(&f, 1, 0);
-        fixture_append(&f, fixture_log(&f, 1, 1), 1, 900, 1, 1);
-        fixture_append(&f, p, 1, 900, 1, 1);
-        plog_path_segment(p, 0, ".log", path);
-        assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+        struct plog *p = log_second(&f, (enum keeps)(seed / 2 % KEEPS_COUNT), path);
+        assert_non_null(disk_mem_bytes(f.disk, path, &size));
         store_delete(f.store[0], p);
         if (seed % 2) { /* or recovery removes them */
             assert_int_equal(fixture_stop(&f), ERR_OK);
