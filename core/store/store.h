@@ -248,8 +248,9 @@ bool store_clean(struct store *s, int64_t now_ms);
 
 /* Moves a log to another data directory, in the background; it is served meanwhile.  The last call
  * counts: the directory where it is ends a move.  A move that fails leaves the log where it is, and
- * so does a clean stop.  ERR_NOT_FOUND: there is no such directory; ERR_IO: it, or the log, is
- * offline.  Source: Kafka ReplicaManager.alterReplicaLogDirs. */
+ * so does one that a stop or a crash meets: it is forgotten.  ERR_NOT_FOUND: there is no such
+ * directory; ERR_IO: it, or the log, is offline.  Source: Kafka ReplicaManager.alterReplicaLogDirs.
+ */
 must_check int store_move(struct store *s, struct plog *p, uint8_t dir);
 struct store_move_facts {
     uint8_t dir; /* 255: it does not move, and the rest is of no meaning */

@@ -2,8 +2,9 @@
  *
  * Each partition is asked for its directory and size (asks.h); the answer is sorted by directory.
  * A directory that is offline gives KAFKA_STORAGE_ERROR and nothing of what is in it, a partition
- * that is not known nothing at all, as in Kafka.  Nothing is a future replica.  Source: Kafka
- * KafkaApis.handleDescribeLogDirsRequest, ReplicaManager.describeLogDirs. */
+ * that is not known nothing at all, as in Kafka.  A partition that moves is a future replica where
+ * it moves to.  Source: Kafka KafkaApis.handleDescribeLogDirsRequest,
+ * ReplicaManager.describeLogDirs. */
 #include "dataplane/broker/logdirs.h"
 
 #include "core/base/err.h"
@@ -13,13 +14,13 @@
 #include "dataplane/broker/fetch_in.h"
 #include "dataplane/broker/shard.h"
 
-enum { DIR_BYTES = 64, TOPIC_BYTES = 16, PART_BYTES = 32 };
+enum { DIR_BYTES = 64, TOPIC_BYTES = 16, PART_BYTES = 64 /* with a future one */ };
 
 typedef struct wire_describe_log_dirs_response_describe_log_dirs_result dir_result;
 typedef struct wire_describe_log_dirs_response_describe_log_dirs_topic dir_topic;
 typedef struct wire_describe_log_dirs_response_describe_log_dirs_partition dir_part;
 
-_Static_assert(ASKS_PARTS_MAX *(sizeof(dir_topic) + sizeof(dir_part)) +
+_Static_assert(2 * ASKS_PARTS_MAX * (sizeof(dir_topic) + sizeof(dir_part)) +
                        CONF_DIRS_MAX * (sizeof(dir_result) + CONF_TEXT_BYTES_MAX) <
                    SHARD_SCRATCH_BYTES,
                "an answer fits into the scratch memory");
@@ -27,7 +28,7 @@ _Static_assert(ASKS_PARTS_MAX *(sizeof(dir_topic) + sizeof(dir_part)) +
 static bool
 is_in(const struct asks_part *p, uint32_t dir)
 {
-    return p->error == KERR_NONE && p->ask.dir == dir;
+    return p->error == KERR_NONE && (p->ask.dir == dir || p->ask.dir_to == dir);
 }
 
 /* Partitions [first, first + count) of one topic that are in a directory. */
@@ -48,6 +49,11 @@ topic_fill(struct shard *s, const struct asks_part *parts, uint32_t count, uint3
             continue;
         to->partition_index = parts[i].partition;
         to->partition_size = parts[i].ask.found;
+        if (parts[i].ask.dir != dir) {
+            to->partition_size = parts[i].ask.moved;
+            to->offset_lag = parts[i].ask.missing;
+            to->is_future_key = true;
+        }
         to++;
     }
 }
@@ -126,7 +132,7 @@ respond(struct shard *s, const struct asks *o)
 static void
 size_add(struct asks_size *size, uint32_t name_bytes, uint32_t parts, uint32_t dirs)
 {
-    uint32_t times = parts < dirs ? parts : dirs; /* in so many directories it can be */
+    uint32_t times = 2 * parts < dirs ? 2 * parts : dirs; /* in so many directories it can be */
     size->topics++;
     size->text += (uint64_t)name_bytes * (times ? times : 1);
     size->parts += parts;
@@ -204,6 +210,7 @@ void
 logdirs_find(struct shard *s, struct job *j)
 {
     struct plog_facts facts;
+    struct store_move_facts move;
     const struct route_part *p = fetch_partition(s, j->topic_id, j->partition, &j->error);
     if (p && !p->log)
         j->error = KERR_UNKNOWN_TOPIC_OR_PARTITION;
@@ -212,6 +219,10 @@ logdirs_find(struct shard *s, struct job *j)
         j->error = KERR_NONE;
         j->u.ask.found = (int64_t)facts.bytes;
         j->u.ask.dir = facts.dir;
+        store_move_facts(s->store, p->log, &move);
+        j->u.ask.dir_to = move.dir;
+        j->u.ask.moved = (int64_t)move.bytes;
+        j->u.ask.missing = facts.log_end_offset - move.offset;
     }
     shard_return(s, j);
 }

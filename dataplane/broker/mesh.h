@@ -26,6 +26,7 @@ enum job_kind {
     JOB_TIME,      /* ListOffsets for one partition */
     JOB_TRIM,      /* DeleteRecords for one partition; back when durable */
     JOB_LOGDIR,    /* DescribeLogDirs for one partition */
+    JOB_MOVE_LOG,  /* AlterReplicaLogDirs for one partition */
     JOB_EPOCH,     /* OffsetForLeaderEpoch for one partition */
     JOB_MARKER,    /* end a transaction in one partition; back when that is durable */
     JOB_PRODUCERS, /* what one log knows of its producers */
@@ -41,7 +42,11 @@ struct job_ask {
     int32_t epoch;        /* JOB_EPOCH: the one to be found */
     int32_t found_epoch;
     int64_t found; /* log start; end of found_epoch; JOB_LOGDIR: bytes */
-    uint8_t dir;   /* JOB_LOGDIR: the data directory */
+    /* JOB_LOGDIR: the data directory of a partition, and the one where it moves to, 255: it does
+     * not; with the bytes that are there, and how many offsets are not.  JOB_MOVE_LOG: dir alone,
+     * where it is to move to. */
+    uint8_t dir, dir_to;
+    int64_t moved, missing;
 };
 
 struct job {

@@ -7,6 +7,7 @@
 
 #include "core/base/err.h"
 #include "core/wire/wire_gen.h"
+#include "dataplane/broker/alter_dirs.h"
 #include "dataplane/broker/asks.h"
 #include "dataplane/broker/epochs.h"
 #include "dataplane/broker/fetch.h"
@@ -40,6 +41,7 @@ static const struct req_handler handlers[] = {
     {WIRE_API_OFFSET_FOR_LEADER_EPOCH, epochs_start, asks_abandon},
     {WIRE_API_WRITE_TXN_MARKERS, markers_start, scatter_abandon},
     {WIRE_API_DESCRIBE_CONFIGS, forward_start, forward_abandon},
+    {WIRE_API_ALTER_REPLICA_LOG_DIRS, alter_dirs_start, asks_abandon},
     {WIRE_API_DESCRIBE_LOG_DIRS, logdirs_start, asks_abandon},
     {WIRE_API_CREATE_PARTITIONS, forward_start, forward_abandon},
     {WIRE_API_ELECT_LEADERS, forward_start, forward_abandon},

@@ -106,14 +106,20 @@ route_free(struct route *r)
 
 /* ---- the two chains ---- */
 
-/* FNV-1a, begun with a number that clients do not know. */
+/* FNV-1a. */
+uint32_t
+route_hash(const struct route *r, struct view name)
+{
+    uint64_t hash = r->seed ^ UINT64_C(0xcbf29ce484222325);
+    for (uint32_t i = 0; i < name.len; i++)
+        hash = (hash ^ name.at[i]) * UINT64_C(0x100000001b3);
+    return (uint32_t)(hash ^ hash >> 32);
+}
+
 static uint32_t
 bucket_of(const struct route *r, const uint8_t *at, uint32_t len)
 {
-    uint64_t hash = r->seed ^ UINT64_C(0xcbf29ce484222325);
-    for (uint32_t i = 0; i < len; i++)
-        hash = (hash ^ at[i]) * UINT64_C(0x100000001b3);
-    return (uint32_t)(hash ^ hash >> 32) & r->bucket_mask;
+    return route_hash(r, view_of(at, len)) & r->bucket_mask;
 }
 
 static uint32_t

@@ -51,6 +51,8 @@ int route_refresh_want(struct route *r, struct store *store, uint32_t row);
 int route_refresh_all(struct route *r, struct store *store);
 
 struct route_topic *route_by_name(const struct route *r, struct view name);
+/* Of any name, begun with a number that clients do not know. */
+uint32_t route_hash(const struct route *r, struct view name);
 struct route_topic *route_by_id(const struct route *r, const uint8_t id[16]);
 struct route_part *route_part(const struct route_topic *t, int32_t partition); /* NULL: none */
 /* Rows 0 .. limit-1; NULL for a row that is not a live topic. */

@@ -8,6 +8,7 @@
 
 #include "core/base/err.h"
 #include "core/base/log.h"
+#include "dataplane/broker/alter_dirs.h"
 #include "dataplane/broker/asks.h"
 #include "dataplane/broker/epochs.h"
 #include "dataplane/broker/forward.h"
@@ -71,6 +72,9 @@ job_carry_out(struct shard *s, struct job *j)
     case JOB_LOGDIR:
         logdirs_find(s, j);
         return;
+    case JOB_MOVE_LOG:
+        alter_dirs_move(s, j);
+        return;
     case JOB_PRODUCERS:
         producers_list(s, j);
         return;
@@ -100,6 +104,7 @@ job_home(struct shard *s, struct job *j)
     case JOB_TRIM:
     case JOB_EPOCH:
     case JOB_LOGDIR:
+    case JOB_MOVE_LOG:
         asks_back(s, j);
         return;
     case JOB_MARKER:

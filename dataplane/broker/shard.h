@@ -24,7 +24,7 @@
 
 enum {
     SHARD_EVENTS_MAX = 256,
-    SHARD_SCRATCH_BYTES = 4 << 20, /* decode and encode arena of one request */
+    SHARD_SCRATCH_BYTES = 5 << 20, /* decode and encode arena of one request */
     SHARD_ANSWER_BYTES = 64 << 20, /* answers, forwarded copies, records for other shards */
     SHARD_ANSWER_BLOCK_MAX = 16 << 20,
     SHARD_ANSWER_BULK = 16 << 10, /* larger answers leave the last quarter to the others */

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Several data directories, one of them on a small file system of its own: Kafka's tool describes
 them; when that disk dies its partitions are offline and the others serve; with the disk back every
-record is there once."""
+record is there once.  Partitions move from one directory to the other."""
 import contextlib
 import fcntl
 import json
@@ -10,15 +10,18 @@ import pathlib
 import struct
 import subprocess
 import tempfile
+import threading
+import time
 
 from broker import Broker, led, stamp
 from case import Skip, case, check, equal, finish, until
-from kafka import NONE, Connection, topic_ready
+from kafka import NONE, Connection, string, topic_ready
 
 HERE = pathlib.Path(__file__).parent
 PARTITIONS, RECORDS, TOOL_SECONDS = 8, 40, 120
 OPTIONS = ("cores=1", "journal.bytes=67108864")
 DISK_BYTES = 800 << 20  # of both: new partitions go where there is room
+LOAD_BYTES = 20000
 BULK, BULK_BYTES = 100, 1000000  # more than the journal holds
 SHUTDOWN, NO_FLUSH = 0x8004587D, 2  # EXT4_IOC_SHUTDOWN: from now on everything gives EIO
 
@@ -137,6 +140,121 @@ def two_directories():
                 equal(broker.stop(), 0, "exit code")
 
 
+def names(text):
+    return struct.pack(">i", len(text)) + b"".join(text)
+
+
+def alter(bootstrap, path, topic, partitions):
+    """AlterReplicaLogDirs: [error of each partition]."""
+    c = Connection(bootstrap)
+    got = c.call(34, 1, names([string(path) + names([string(topic) + names(
+        [struct.pack(">i", p) for p in partitions])])]))
+    got.take("i")
+    equal(got.take("i"), 1, "topics")
+    equal(got.string(), topic, "topic")
+    errors = [got.take("ih")[1] for _ in range(got.take("i"))]
+    c.close()
+    return errors
+
+
+def places(bootstrap, topic):
+    """{(partition, is it a future replica): directory} by DescribeLogDirs."""
+    c = Connection(bootstrap)
+    got = c.call(35, 1, struct.pack(">i", -1))
+    found = {}
+    got.take("i")
+    for _ in range(got.take("i")):
+        got.take("h")
+        where = got.string()
+        for _ in range(got.take("i")):
+            name = got.string()
+            for _ in range(got.take("i")):
+                partition, _, _, future = got.take("iqqb")
+                if name == topic:
+                    found[partition, bool(future)] = where
+    c.close()
+    return found
+
+
+def moved(bootstrap, topic, count, path):
+    """What Kafka's admin client says of moving partitions [0, count): a line each, sorted."""
+    classes = os.environ.get("JAVA_CLASSES", "build/tests/e2e/java")
+    done = subprocess.run(
+        ["java", "-Xmx256m", "-cp", f"{classes}:{classes}/lib/*", "MoveReplicas", bootstrap,
+         topic, str(count), str(path)],
+        capture_output=True, text=True, timeout=TOOL_SECONDS + 120)
+    equal(done.returncode, 0, f"MoveReplicas: {done.stderr}")
+    return sorted(done.stdout.split())
+
+
+def load(bootstrap, topic, wanted, ended):
+    """Produces to every partition in turn until told to end; notes what was acknowledged."""
+    i = 0
+    while not ended.is_set():
+        value = b"%d-" % i + os.urandom(LOAD_BYTES)
+        try:
+            if produced(bootstrap, topic, i % PARTITIONS, [value]) == NONE:
+                wanted[i % PARTITIONS].append(value)
+        except OSError:
+            time.sleep(0.05)  # the broker is gone just now
+        i += 1
+
+
+def held(bootstrap, topic, wanted, what):
+    """Every acknowledged record is there once, in order; others may be between them."""
+    for p in range(PARTITIONS):
+        got = values(bootstrap, topic, p)
+        equal(len(set(got)), len(got), f"{what}: records twice in partition {p}")
+        known = set(wanted[p])
+        equal([v for v in got if v in known], wanted[p], f"{what}: partition {p}")
+
+
+def moves():
+    with case("dirs: partitions move under load, and over a kill -9, and lose nothing"), \
+            tempfile.TemporaryDirectory(prefix="sluice-dirs-") as folder:
+        first, second = f"{folder}/first", f"{folder}/second"
+        with Broker(*OPTIONS, data=f"{first},{second}") as broker:
+            topic = f"moves-{stamp()}"
+            at = broker.bootstrap
+            topic_ready(at, topic, PARTITIONS)
+            until("partitions are led", 30, lambda: led(at, topic, PARTITIONS))
+            equal(alter(at, f"{folder}/third", topic, [0]), [57], "an unknown directory")
+            equal(alter(at, second, topic, [PARTITIONS]), [3], "an unknown partition")
+            wanted = {p: [] for p in range(PARTITIONS)}
+            ended = threading.Event()
+            thread = threading.Thread(target=load, args=(at, topic, wanted, ended))
+            thread.start()
+            try:
+                for target in (second, first):
+                    until("some are produced", 60, lambda: all(len(w) > 5 for w in wanted.values()))
+                    equal(alter(at, target, topic, range(PARTITIONS)), [NONE] * PARTITIONS)
+                    until(f"all are in {target}", 120, lambda: places(at, topic) == {
+                        (p, False): target for p in range(PARTITIONS)}, 0.2)
+                equal(alter(at, second, topic, range(PARTITIONS)), [NONE] * PARTITIONS)
+                until("some moved", 60, lambda: second in [
+                    d for (_, future), d in places(at, topic).items() if not future])
+                broker.abandon()
+            finally:
+                ended.set()
+                thread.join()
+            broker.start()
+            until("partitions are led", 30, lambda: led(at, topic, PARTITIONS))
+            held(at, topic, wanted, "after kill -9")
+            there = places(at, topic)
+            equal(sorted(p for p, _ in there), list(range(PARTITIONS)), "each is in one directory")
+            for where in (first, second):
+                equal(moved(at, topic, PARTITIONS, where), ["moved"] * PARTITIONS, "by the client")
+                equal(set(places(at, topic).values()), {where}, "directories")
+            equal(moved(at, topic, 1, f"{folder}/third"), ["LogDirNotFoundException"],
+                  "by the client")
+            equal(moved(at, f"{topic}-not", 1, first), ["UnknownTopicOrPartitionException"],
+                  "by the client")
+            broker.restart()
+            held(at, topic, wanted, "after a restart")
+            equal(set(places(at, topic).values()), {second}, "directories after a restart")
+
+
 if __name__ == "__main__":
     two_directories()
+    moves()
     finish()

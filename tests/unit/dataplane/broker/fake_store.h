@@ -24,7 +24,7 @@ struct plog {
     uint8_t id[16];
     int32_t partition;
     bool used, changed;
-    uint8_t dir;
+    uint8_t dir, move_to;
     void *user;
     struct plog_config config;
     enum plog_state state;
@@ -132,7 +132,8 @@ store_create(struct store *s, const uint8_t topic_id[16], int32_t partition,
             continue;
         p = &s->logs[i];
         free(p->bytes);
-        *p = (struct plog){.partition = partition, .used = true, .bytes = malloc(8 << 20)};
+        *p = (struct plog){
+            .partition = partition, .used = true, .move_to = 255, .bytes = malloc(8 << 20)};
         must(p->bytes);
         memcpy(p->id, topic_id, 16);
     }
@@ -151,6 +152,24 @@ store_dir_facts(const struct store *s, uint32_t dir, struct store_dir_facts *out
     *out = (struct store_dir_facts){
         .online = !(s->dirs_offline >> dir & 1), .total_bytes = 1000, .free_bytes = 900};
     return ERR_OK;
+}
+
+int
+store_move(struct store *s, struct plog *p, uint8_t dir)
+{
+    if (dir >= s->dirs)
+        return ERR_NOT_FOUND;
+    if (s->dirs_offline >> dir & 1)
+        return ERR_IO;
+    p->move_to = dir == p->dir ? 255 : dir;
+    return ERR_OK;
+}
+
+void
+store_move_facts(const struct store *s, const struct plog *p, struct store_move_facts *out)
+{
+    (void)s;
+    *out = (struct store_move_facts){.dir = p->move_to, .bytes = p->len / 2, .offset = p->end - 1};
 }
 
 void

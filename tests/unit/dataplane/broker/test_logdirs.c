@@ -88,6 +88,30 @@ partitions_are_told_by_directory_with_their_sizes(void **state)
 }
 
 static void
+a_partition_that_moves_is_a_future_replica_where_it_moves_to(void **state)
+{
+    (void)state;
+    struct harness *h = two_directories();
+    struct client c = client_new(h, 0, 0);
+    answer a;
+    log_of(h, 2)->move_to = 1;
+    ask_dirs(&c, 4, true, &a);
+    assert_int_equal(a.results.items[0].topics.items[0].partitions.count, 2);
+    assert_false(a.results.items[0].topics.items[0].partitions.items[1].is_future_key);
+    assert_int_equal(a.results.items[1].topics.items[0].partitions.count, 3);
+    for (int32_t i = 0; i < 3; i++) {
+        const struct wire_describe_log_dirs_response_describe_log_dirs_partition *p =
+            &a.results.items[1].topics.items[0].partitions.items[i];
+        assert_int_equal(p->is_future_key, p->partition_index == 2);
+        assert_int_equal(p->offset_lag, p->partition_index == 2);
+        if (p->is_future_key)
+            assert_int_equal(p->partition_size, log_of(h, 2)->len / 2);
+    }
+    assert_int_equal(buddy_used(h->shards[0].memory), 0);
+    harness_free(h);
+}
+
+static void
 only_partitions_that_are_named_and_known_are_told(void **state)
 {
     (void)state;
@@ -123,6 +147,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(partitions_are_told_by_directory_with_their_sizes),
+        cmocka_unit_test(a_partition_that_moves_is_a_future_replica_where_it_moves_to),
         cmocka_unit_test(only_partitions_that_are_named_and_known_are_told),
         cmocka_unit_test(a_directory_that_is_offline_has_an_error_and_no_partitions),
     };
