@@ -1,0 +1,156 @@
+/* ipnet.h: Ethernet, ARP, IPv4, IPv6, NDP and ICMP of one loop, as a pure machine.
+ *
+ * Frames go in (ipnet_input), what they carry for a transport protocol comes out; packets of that
+ * protocol go in (ipnet_send), frames come out (ipnet_ready).  Time is an argument, memory is the
+ * caller's, nothing is allocated after ipnet_init, and every table, queue and rate has a limit
+ * below.  Whatever arrives, the result is an answer that the RFCs ask for, or a drop with a reason.
+ * ipnet_port.h is the loop's end that joins it to nic.h and packet.h.
+ *
+ * Addresses and routes are those of the configuration; the machine adds the link-local address of
+ * IPv6.  RFC 826, 894, 5227 (announcement and defence), 791, 1122, 792, 8200, 4291, 4443, 4861,
+ * 4862 (detection of duplicates), 3810 (reports only).  What is left out, and why: README.md. */
+#ifndef SLUICE_IPNET_IPNET_H
+#define SLUICE_IPNET_IPNET_H
+
+#include "core/net/nic.h"
+
+#include <stddef.h>
+
+enum {
+    IPNET_ADDRESSES_MAX = 16, /* of the configuration */
+    IPNET_ROUTES_MAX = 64,
+    IPNET_NEIGHBOURS_MAX = 1024,
+    IPNET_RESOLVING_MAX = 128, /* neighbours that have not answered yet */
+    IPNET_WAITING_MAX = 64,    /* packets that wait for a neighbour */
+    IPNET_WAITING_EACH_MAX = 3,
+    IPNET_SLOTS = 256,        /* frames that are built and not yet with the device */
+    IPNET_SLOTS_OWN = 32,     /* of them, kept for our own answers */
+    IPNET_EXTENSIONS_MAX = 8, /* IPv6 extension headers */
+    IPNET_EXTENSION_BYTES_MAX = 128,
+    IPNET_MTU_LEAST = 1280, /* RFC 8200 section 5 */
+    IPNET_MTU_MAX = 9216,
+    IPNET_SECRET_BYTES = 16,
+    /* Answers a second, each with a bucket of its own that starts full. */
+    IPNET_ECHOES_RATE = 1000,
+    IPNET_ERRORS_RATE = 100,
+    IPNET_ARP_REPLIES_RATE = 1000, /* ARP replies and neighbour advertisements */
+    IPNET_RESOLVES_RATE = 200,     /* requests and solicitations */
+};
+
+struct ipnet_address {
+    uint8_t ip[16];      /* IPv4 as ::ffff:a.b.c.d, network order, as everywhere here */
+    uint8_t prefix_bits; /* of 128: a /24 of IPv4 is 120 */
+};
+
+struct ipnet_route {
+    struct ipnet_address to; /* bits behind the prefix are 0 */
+    uint8_t via[16];         /* a neighbour */
+};
+
+struct ipnet_config {
+    uint8_t mac[6];
+    uint16_t mtu;   /* IPNET_MTU_LEAST to IPNET_MTU_MAX */
+    uint16_t vlan;  /* 1 to 4094; 0: untagged */
+    bool tx_l4_sum; /* the device fills in TCP checksums */
+    struct ipnet_address addresses[IPNET_ADDRESSES_MAX];
+    uint32_t address_count;
+    struct ipnet_route routes[IPNET_ROUTES_MAX];
+    uint32_t route_count;
+    uint8_t secret[IPNET_SECRET_BYTES]; /* random: keys of tables and flow labels */
+};
+
+enum ipnet_drop {
+#define IPNET_DROP(name, text, help) IPNET_DROP_##name,
+#include "dataplane/net/ipnet_drop.def"
+#undef IPNET_DROP
+    IPNET_DROPS
+};
+
+struct ipnet_drop_row {
+    const char *name, *help;
+};
+const struct ipnet_drop_row *ipnet_drop_row(enum ipnet_drop drop);
+
+struct ipnet;
+
+/* ERR_INVALID: mtu, vlan, counts, an address that no host can have, a gateway that is not on the
+ * link. */
+must_check int ipnet_check(const struct ipnet_config *config);
+size_t ipnet_footprint(const struct ipnet_config *config);
+/* `at` is aligned to 64; the config has passed ipnet_check. */
+struct ipnet *ipnet_init(void *at, const struct ipnet_config *config, uint64_t now_ns);
+/* Ends the holds of everything that has not left. */
+void ipnet_end(struct ipnet *n);
+
+/* What a burst brought.  Frames of `packets` belong to the receiver of the packets; `errors` borrow
+ * from frames of `done`, which the caller releases after it has passed them on. */
+struct ipnet_input {
+    struct packet_in packets[NIC_BURST_MAX];
+    struct packet_error errors[NIC_BURST_MAX];
+    struct packet_frame *done[NIC_BURST_MAX];
+    uint32_t packet_count, error_count, done_count;
+};
+
+/* Takes at most NIC_BURST_MAX frames. */
+void ipnet_input(struct ipnet *n, uint64_t now_ns, const struct nic_rx *frames, uint32_t count,
+                 struct ipnet_input *out);
+
+/* ipnet_room is how many packets ipnet_send will take now. */
+uint32_t ipnet_room(const struct ipnet *n);
+/* As packet_ops.send.  Header checksum and addresses are filled in; a neighbour that is not known
+ * is asked for, and up to IPNET_WAITING_EACH_MAX packets wait for its answer. */
+void ipnet_send(struct ipnet *n, uint64_t now_ns, const struct packet_out *packets, uint32_t count);
+
+/* ipnet_ready lends the oldest frames that are to leave; ipnet_sent ends the loan of the first
+ * `count`, which the device took. */
+uint32_t ipnet_ready(const struct ipnet *n, const struct nic_tx *frames[NIC_BURST_MAX]);
+void ipnet_sent(struct ipnet *n, uint32_t count);
+
+/* Asks again, forgets, announces.  Returns when it wants to be called next. */
+uint64_t ipnet_step(struct ipnet *n, uint64_t now_ns);
+
+/* True when packets from `ip` may leave: it is an address of ours, not tentative, not a duplicate.
+ */
+bool ipnet_is_ours(const struct ipnet *n, const uint8_t ip[16]);
+/* The address that packets to `dst` leave from; false: no route. */
+bool ipnet_source(const struct ipnet *n, const uint8_t dst[16], uint8_t src[16]);
+
+uint64_t ipnet_dropped(const struct ipnet *n, enum ipnet_drop drop);
+
+struct ipnet_stat {
+    uint64_t packets_in, packets_out; /* of the transport protocol */
+    uint64_t arp_replies, advertisements, echoes, errors_sent, errors_received;
+    uint64_t resolves;   /* requests and solicitations sent */
+    uint64_t duplicates; /* times that another host claimed one of our addresses */
+    uint32_t neighbours, resolving, waiting, slots;
+};
+void ipnet_stat(const struct ipnet *n, struct ipnet_stat *out);
+
+/* For `sluice net`: neighbour number `index`, false when there is none in that place
+ * (0 to IPNET_NEIGHBOURS_MAX - 1). */
+enum ipnet_neigh_state {
+    IPNET_NEIGH_FREE,
+    IPNET_NEIGH_RESOLVING, /* asked, no answer yet */
+    IPNET_NEIGH_KNOWN,     /* confirmed not long ago */
+    IPNET_NEIGH_STALE,     /* was right once; asked again when it is used */
+    IPNET_NEIGH_PROBING,   /* used and being asked */
+};
+struct ipnet_neigh_fact {
+    uint8_t ip[16], mac[6];
+    enum ipnet_neigh_state state;
+};
+bool ipnet_neighbour(const struct ipnet *n, uint32_t index, struct ipnet_neigh_fact *out);
+
+/* ipnet_text.c: the values of net.address and net.routes into addresses and routes of the config.
+ * "10.77.0.2/24,fd00:77::2/64"; "default via 10.77.0.1, fd01::/16 via fd00:77::1".  On failure
+ * ERR_INVALID and one line that says what to do. */
+enum { IPNET_ERROR_BYTES = 256, IPNET_IP_TEXT_BYTES = 46 };
+must_check int ipnet_text_addresses(struct ipnet_config *config, const char *text,
+                                    char error[IPNET_ERROR_BYTES]);
+must_check int ipnet_text_routes(struct ipnet_config *config, const char *text,
+                                 char error[IPNET_ERROR_BYTES]);
+/* One address; IPv4 becomes ::ffff:a.b.c.d.  False: it is none. */
+bool ipnet_text_ip(const char *text, uint8_t ip[16]);
+void ipnet_text_print(const uint8_t ip[16], char out[IPNET_IP_TEXT_BYTES]);
+
+#endif

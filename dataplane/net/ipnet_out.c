@@ -1,0 +1,311 @@
+/* ipnet_out.c: frames that leave: slots, headers, and packets of the transport protocol.
+ *
+ * A frame is built in a slot: link header and IP header, then either the header of the transport
+ * protocol (tx.header) or a message of our own in tx.spans[0], which lies in slot.copy.  I1: every
+ * span with a ref is held once for its slot, from ipnet_send until the slot is free again.
+ * I2: a slot is in the ready ring only when its link destination is known. */
+#include "dataplane/net/ipnet_in.h"
+
+/* ---- slots ---- */
+
+static uint16_t
+slot_pop(struct ipnet *n)
+{
+    must(n->slot_free_count > 0);
+    uint16_t slot = n->slot_free[--n->slot_free_count];
+    struct nic_tx *tx = &n->slots[slot].tx;
+    tx->header_bytes = tx->l2_bytes = tx->l3_bytes = tx->span_count = 0;
+    tx->l4_sum = false;
+    tx->payload_bytes = 0;
+    return slot;
+}
+
+uint16_t
+ipnet_slot_take(struct ipnet *n)
+{
+    if (n->slot_free_count == 0) {
+        (void)ipnet_drop(n, IPNET_DROP_SLOTS);
+        return IPNET_NO_SLOT;
+    }
+    return slot_pop(n);
+}
+
+void
+ipnet_slot_drop(struct ipnet *n, uint16_t slot)
+{
+    must(slot < IPNET_SLOTS);
+    must(n->slot_free_count < IPNET_SLOTS);
+    struct nic_tx *tx = &n->slots[slot].tx;
+    for (uint32_t i = 0; i < tx->span_count; i++)
+        if (tx->spans[i].ref)
+            packet_drop(tx->spans[i].ref);
+    tx->span_count = 0;
+    n->slot_free[n->slot_free_count++] = slot;
+}
+
+void
+ipnet_slot_ready(struct ipnet *n, uint16_t slot)
+{
+    must(n->ready_count < IPNET_SLOTS);
+    n->slot_ready[(n->ready_first + n->ready_count++) % IPNET_SLOTS] = slot;
+}
+
+uint32_t
+ipnet_ready(const struct ipnet *n, const struct nic_tx *frames[NIC_BURST_MAX])
+{
+    uint32_t count = n->ready_count < NIC_BURST_MAX ? n->ready_count : NIC_BURST_MAX;
+    for (uint32_t i = 0; i < count; i++)
+        frames[i] = &n->slots[n->slot_ready[(n->ready_first + i) % IPNET_SLOTS]].tx;
+    return count;
+}
+
+void
+ipnet_sent(struct ipnet *n, uint32_t count)
+{
+    must(count <= n->ready_count);
+    for (uint32_t i = 0; i < count; i++) {
+        uint16_t slot = n->slot_ready[n->ready_first];
+        n->ready_first = (n->ready_first + 1) % IPNET_SLOTS;
+        n->ready_count--;
+        ipnet_slot_drop(n, slot);
+    }
+}
+
+/* ---- headers ---- */
+
+struct put
+ipnet_link_header(struct ipnet *n, uint16_t slot, const uint8_t *dst, uint16_t type)
+{
+    struct nic_tx *tx = &n->slots[slot].tx;
+    struct put w = put_of(tx->header, sizeof tx->header);
+    static const uint8_t unknown[IPNET_MAC_BYTES];
+    put_bytes(&w, dst ? dst : unknown, IPNET_MAC_BYTES);
+    put_bytes(&w, n->config.mac, IPNET_MAC_BYTES);
+    if (n->config.vlan) {
+        put_u16(&w, IPNET_TYPE_VLAN);
+        put_u16(&w, n->config.vlan);
+    }
+    put_u16(&w, type);
+    tx->l2_bytes = (uint8_t)put_len(&w);
+    return w;
+}
+
+/* Of the flow, so that every packet of it has the same (RFC 6437): a keyed mix of addresses. */
+static uint32_t
+flow_label(const struct ipnet *n, const struct ipnet_ip_fields *f)
+{
+    uint64_t mix = get_u64(n->config.secret);
+    for (uint32_t i = 0; i < 16; i += 8) {
+        mix = (mix ^ get_u64(f->src + i)) * UINT64_C(0x9e3779b97f4a7c15);
+        mix = (mix ^ mix >> 29 ^ get_u64(f->dst + i)) * UINT64_C(0xbf58476d1ce4e5b9);
+        mix ^= mix >> 32;
+    }
+    return (uint32_t)(mix ^ get_u64(n->config.secret + 8)) & 0xfffff;
+}
+
+void
+ipnet_ip_header(struct ipnet *n, struct put *w, const struct ipnet_ip_fields *f)
+{
+    if (!ipnet_ip_is_v4(f->dst)) {
+        put_u32(w, UINT32_C(6) << 28 | (uint32_t)f->traffic_class << 20 | flow_label(n, f));
+        put_u16(w, (uint16_t)f->l4_bytes);
+        put_u8(w, f->protocol);
+        put_u8(w, f->hops);
+        put_bytes(w, f->src, 16);
+        put_bytes(w, f->dst, 16);
+        return;
+    }
+    uint8_t *start = w->at;
+    put_u8(w, 0x45);
+    put_u8(w, f->traffic_class);
+    put_u16(w, (uint16_t)(IPNET_IP4_BYTES + f->l4_bytes));
+    put_u16(w, 0); /* never a fragment, so the identification means nothing (RFC 6864) */
+    put_u16(w, 0x4000);
+    put_u8(w, f->hops);
+    put_u8(w, f->protocol);
+    put_u16(w, 0);
+    put_bytes(w, f->src + 12, 4);
+    put_bytes(w, f->dst + 12, 4);
+    must(!w->bad);
+    set_u16(start + 10, checksum_of(start, IPNET_IP4_BYTES));
+}
+
+static uint16_t
+ethertype_of(const uint8_t ip[16])
+{
+    return ipnet_ip_is_v4(ip) ? IPNET_TYPE_IP4 : IPNET_TYPE_IP6;
+}
+
+static uint32_t
+ip_bytes_of(const uint8_t ip[16])
+{
+    return ipnet_ip_is_v4(ip) ? IPNET_IP4_BYTES : IPNET_IP6_BYTES;
+}
+
+void
+ipnet_slot_route(struct ipnet *n, uint16_t slot, const uint8_t dst[16])
+{
+    uint8_t hop[16];
+    if (ipnet_hop(n, dst, hop)) {
+        (void)ipnet_drop(n, IPNET_DROP_NO_ROUTE);
+        ipnet_slot_drop(n, slot);
+        return;
+    }
+    ipnet_neigh_send(n, hop, slot);
+}
+
+/* ---- ICMP of our own ---- */
+
+bool
+ipnet_icmp_send(struct ipnet *n, const struct ipnet_icmp *m)
+{
+    bool v4 = ipnet_ip_is_v4(m->dst);
+    uint32_t l4_bytes = IPNET_ICMP_BYTES + m->body.len;
+    if (l4_bytes + ip_bytes_of(m->dst) > n->config.mtu) {
+        (void)ipnet_drop(n, IPNET_DROP_TOO_LONG);
+        return false;
+    }
+    uint16_t slot = ipnet_slot_take(n);
+    if (slot == IPNET_NO_SLOT)
+        return false;
+    struct nic_tx *tx = &n->slots[slot].tx;
+    struct put w = ipnet_link_header(n, slot, m->mac, ethertype_of(m->dst));
+    struct ipnet_ip_fields f = {
+        .src = m->src,
+        .dst = m->dst,
+        .protocol = v4 ? IPNET_PROTO_ICMP4 : IPNET_PROTO_ICMP6,
+        .hops = m->hops,
+        .l4_bytes = l4_bytes,
+    };
+    ipnet_ip_header(n, &w, &f);
+    tx->l3_bytes = (uint8_t)(put_len(&w) - tx->l2_bytes);
+    struct checksum sum = checksum_start();
+    if (!v4)
+        checksum_pseudo(&sum, m->src, m->dst, IPNET_PROTO_ICMP6, l4_bytes);
+    checksum_add(&sum, m->header, sizeof m->header);
+    checksum_add(&sum, m->body.at, m->body.len);
+    uint8_t *icmp = w.at;
+    put_bytes(&w, m->header, sizeof m->header);
+    must(!w.bad);
+    set_u16(icmp + 2, checksum_end(&sum));
+    tx->header_bytes = (uint8_t)put_len(&w);
+    if (m->body.len) {
+        memcpy(n->slots[slot].copy, m->body.at, m->body.len);
+        tx->spans[0] = (struct packet_span){view_of(n->slots[slot].copy, m->body.len), NULL};
+        tx->span_count = 1;
+        tx->payload_bytes = m->body.len;
+    }
+    if (m->mac)
+        ipnet_slot_ready(n, slot);
+    else
+        ipnet_slot_route(n, slot, m->dst);
+    return true;
+}
+
+/* ---- packets of the transport protocol ---- */
+
+uint32_t
+ipnet_room(const struct ipnet *n)
+{
+    uint32_t own = IPNET_SLOTS_OWN;
+    uint32_t room = n->slot_free_count > own ? n->slot_free_count - own : 0;
+    return room < PACKET_BURST ? room : PACKET_BURST;
+}
+
+/* Spans: held, or copied into the slot. */
+static void
+spans_take(struct ipnet *n, struct ipnet_slot *s, const struct packet_out *p)
+{
+    uint32_t copied = 0;
+    for (uint32_t i = 0; i < p->span_count; i++) {
+        struct packet_span *to = &s->tx.spans[i];
+        *to = p->spans[i];
+        if (to->ref) {
+            packet_hold(to->ref);
+            continue;
+        }
+        must(to->bytes.len <= n->config.mtu - copied);
+        if (to->bytes.len)
+            memcpy(s->copy + copied, to->bytes.at, to->bytes.len);
+        to->bytes.at = s->copy + copied;
+        copied += to->bytes.len;
+    }
+    s->tx.span_count = p->span_count;
+    s->tx.payload_bytes = p->payload_bytes;
+}
+
+/* RFC 9293 3.1; or the sum of the pseudo header alone, when the device does the rest. */
+static void
+tcp_sum(const struct ipnet *n, struct nic_tx *tx, const struct packet_out *p, uint32_t l4_bytes)
+{
+    enum { SUM_AT = 16 };
+    uint8_t *tcp = tx->header + tx->l2_bytes + tx->l3_bytes;
+    struct checksum sum = checksum_start();
+    checksum_pseudo(&sum, p->src, p->dst, IPNET_PROTO_TCP, l4_bytes);
+    tx->l4_sum = n->config.tx_l4_sum;
+    if (tx->l4_sum) {
+        set_u16(tcp + SUM_AT, (uint16_t)~checksum_end(&sum));
+        return;
+    }
+    checksum_add(&sum, tcp, p->header_bytes);
+    for (uint32_t i = 0; i < p->span_count; i++)
+        checksum_add(&sum, tx->spans[i].bytes.at, tx->spans[i].bytes.len);
+    set_u16(tcp + SUM_AT, checksum_end(&sum));
+}
+
+static uint32_t
+spans_bytes(const struct packet_out *p)
+{
+    uint32_t bytes = 0;
+    for (uint32_t i = 0; i < p->span_count; i++)
+        bytes += p->spans[i].bytes.len;
+    return bytes;
+}
+
+static void
+send_one(struct ipnet *n, const struct packet_out *p)
+{
+    must(p->header_bytes >= 20 && p->header_bytes <= PACKET_HEADER_MAX);
+    must(p->span_count <= PACKET_SPANS_MAX && spans_bytes(p) == p->payload_bytes);
+    must(p->segment_bytes == 0); /* no port here cuts segments */
+    uint32_t l4_bytes = p->header_bytes + p->payload_bytes;
+    uint8_t hop[16];
+    if (l4_bytes + ip_bytes_of(p->dst) > n->config.mtu) {
+        (void)ipnet_drop(n, IPNET_DROP_TOO_LONG);
+        return;
+    }
+    if (ipnet_ip_is_v4(p->src) != ipnet_ip_is_v4(p->dst) || !ipnet_is_ours(n, p->src) ||
+        ipnet_hop(n, p->dst, hop)) {
+        (void)ipnet_drop(n, IPNET_DROP_NO_ROUTE);
+        return;
+    }
+    uint16_t slot = slot_pop(n);
+    struct nic_tx *tx = &n->slots[slot].tx;
+    struct put w = ipnet_link_header(n, slot, NULL, ethertype_of(p->dst));
+    struct ipnet_ip_fields f = {
+        .src = p->src,
+        .dst = p->dst,
+        .protocol = IPNET_PROTO_TCP,
+        .hops = IPNET_HOPS,
+        .traffic_class = p->traffic_class,
+        .l4_bytes = l4_bytes,
+    };
+    ipnet_ip_header(n, &w, &f);
+    tx->l3_bytes = (uint8_t)(put_len(&w) - tx->l2_bytes);
+    put_bytes(&w, p->header, p->header_bytes);
+    must(!w.bad);
+    tx->header_bytes = (uint8_t)put_len(&w);
+    spans_take(n, &n->slots[slot], p);
+    tcp_sum(n, tx, p, l4_bytes);
+    n->stat.packets_out++;
+    ipnet_neigh_send(n, hop, slot);
+}
+
+void
+ipnet_send(struct ipnet *n, uint64_t now_ns, const struct packet_out *packets, uint32_t count)
+{
+    must(count <= ipnet_room(n));
+    n->now_ns = now_ns;
+    for (uint32_t i = 0; i < count; i++)
+        send_one(n, &packets[i]);
+}
