@@ -32,7 +32,12 @@ group_config_default(struct group_config *c)
                                .new_member_join_timeout_ms = 300000,
                                .offsets_retention_ms = INT64_C(10080) * 60000,
                                .offsets_retention_check_ms = 600000,
-                               .offset_metadata_max_bytes = 4096};
+                               .offset_metadata_max_bytes = 4096,
+                               .consumer = {.session_timeout_ms = 45000,
+                                            .heartbeat_interval_ms = 5000,
+                                            .assignment_interval_ms = 1000},
+                               .consumer_max_size = INT32_MAX,
+                               .consumer_regex_refresh_ms = 600000};
 }
 
 /* ---- timers ---------------------------------------------------------------------------------- */
@@ -108,6 +113,7 @@ group_free(struct group *g)
     for (struct group_node *n; (n = group_map_next(&g->expected, NULL));)
         group_expected_remove(group_item(n, struct group_expected, node));
     must(list_empty(&g->pendings));
+    group_consumer_free(g);
     group_forget(g);
     group_offsets_free(&g->offsets);
     group_map_free(&g->by_id);
@@ -121,9 +127,27 @@ group_free(struct group *g)
 void
 group_settle(struct group *g)
 {
-    if (!g->recorded && g->by_id.count == 0 && g->expected.count == 0 && g->offsets.count == 0 &&
-        list_empty(&g->pendings))
+    if (g->consumer && group_consumer_bare(g->consumer))
+        group_consumer_free(g);
+    if (!g->recorded && !g->consumer && g->by_id.count == 0 && g->expected.count == 0 &&
+        g->offsets.count == 0 && list_empty(&g->pendings))
         group_free(g);
+}
+
+bool
+group_is_empty(const struct group *g)
+{
+    return g->state == GROUP_EMPTY && (!g->consumer || group_consumer_members(g->consumer) == 0);
+}
+
+void
+group_gone(struct group *g)
+{
+    must(group_is_empty(g));
+    if (g->consumer)
+        group_keep_gone(g->consumer);
+    else
+        group_record_gone(g);
 }
 
 struct group_shard *
@@ -170,7 +194,9 @@ group_replay(struct group_shard *s, struct view key, struct view value,
         return group_offset_replay(s, rest, value, place);
     if (kind == WIRE_RECORD_GROUP_METADATA)
         return group_classic_replay(s, rest, value);
-    return ERR_OK; /* of a later version, or of a kind of groups that is not kept here */
+    int e = group_replay_consumer(s, kind, rest, value);
+    /* Unsupported: of a later version, or of a kind of groups that is not kept here. */
+    return e == ERR_UNSUPPORTED ? ERR_OK : e;
 }
 
 void
@@ -178,8 +204,14 @@ group_loaded(struct group_shard *s, struct coord_step *step)
 {
     s->step = step;
     for (struct group_node *n = group_map_next(&s->groups, NULL); n;
-         n = group_map_next(&s->groups, n))
-        group_classic_loaded(group_item(n, struct group, node));
+         n = group_map_next(&s->groups, n)) {
+        struct group *g = group_item(n, struct group, node);
+        group_classic_loaded(g);
+        if (g->consumer)
+            group_consumer_loaded(g->consumer);
+    }
+    const struct group_port *port = &s->config->port;
+    s->topics_version = port->version ? port->version(port->user) : 0;
     group_timer_set(s, &s->expiry, step->now_ms + s->config->offsets_retention_check_ms);
     s->step = NULL;
 }
@@ -193,8 +225,8 @@ expire(struct group_shard *s)
         next = group_map_next(&s->groups, n);
         struct group *g = group_item(n, struct group, node);
         bool bare = group_offset_expire(g);
-        if (bare && g->recorded && g->state == GROUP_EMPTY && g->expected.count == 0)
-            group_record_gone(g);
+        if (bare && (g->recorded || g->consumer) && group_is_empty(g) && g->expected.count == 0)
+            group_gone(g);
         group_settle(g);
     }
     group_timer_set(s, &s->expiry, s->step->now_ms + s->config->offsets_retention_check_ms);
@@ -226,6 +258,11 @@ fire(struct group_shard *s, struct group_timer *t)
         group_expected_tick(e);
         break;
     }
+    case GROUP_TIMER_CONSUMER_SESSION:
+    case GROUP_TIMER_CONSUMER_REBALANCE:
+    case GROUP_TIMER_RESOLVE:
+        group_consumer_fire(t);
+        return;
     }
     group_settle(g);
 }
@@ -250,8 +287,23 @@ group_deadline_ms(const struct group_shard *s)
 }
 
 void
+group_metadata_changed(struct group_shard *s, struct view name, bool created)
+{
+    const struct group_port *port = &s->config->port;
+    if (created && port->version)
+        s->topics_version = port->version(port->user);
+    for (struct group_node *n = group_map_next(&s->groups, NULL); n;
+         n = group_map_next(&s->groups, n)) {
+        struct group *g = group_item(n, struct group, node);
+        if (g->consumer)
+            group_consumer_refresh(g->consumer, name);
+    }
+}
+
+void
 group_topic_deleted(struct group_shard *s, struct coord_step *step, struct view name)
 {
+    group_metadata_changed(s, name, false);
     s->step = step;
     struct group_node *next, *n = group_map_next(&s->groups, NULL);
     for (; n; n = next) {
@@ -269,12 +321,19 @@ static const struct {
     int16_t key;
     void (*handle)(struct group_shard *s, const struct coord_request *r);
 } apis[] = {
-    {WIRE_API_JOIN_GROUP, group_api_join},      {WIRE_API_SYNC_GROUP, group_api_sync},
-    {WIRE_API_HEARTBEAT, group_api_heartbeat},  {WIRE_API_LEAVE_GROUP, group_api_leave},
-    {WIRE_API_OFFSET_COMMIT, group_api_commit}, {WIRE_API_TXN_OFFSET_COMMIT, group_api_txn_commit},
-    {WIRE_API_OFFSET_FETCH, group_api_fetch},   {WIRE_API_OFFSET_DELETE, group_api_offset_delete},
-    {WIRE_API_DELETE_GROUPS, group_api_delete}, {WIRE_API_DESCRIBE_GROUPS, group_api_describe},
+    {WIRE_API_JOIN_GROUP, group_api_join},
+    {WIRE_API_SYNC_GROUP, group_api_sync},
+    {WIRE_API_HEARTBEAT, group_api_heartbeat},
+    {WIRE_API_LEAVE_GROUP, group_api_leave},
+    {WIRE_API_OFFSET_COMMIT, group_api_commit},
+    {WIRE_API_TXN_OFFSET_COMMIT, group_api_txn_commit},
+    {WIRE_API_OFFSET_FETCH, group_api_fetch},
+    {WIRE_API_OFFSET_DELETE, group_api_offset_delete},
+    {WIRE_API_DELETE_GROUPS, group_api_delete},
+    {WIRE_API_DESCRIBE_GROUPS, group_api_describe},
     {WIRE_API_LIST_GROUPS, group_api_list},
+    {WIRE_API_CONSUMER_GROUP_HEARTBEAT, group_api_consumer_heartbeat},
+    {WIRE_API_CONSUMER_GROUP_DESCRIBE, group_api_consumer_describe},
 };
 
 void

@@ -8,6 +8,9 @@
  * (group_partition) and merges the answers.  Any other request is answered UNSUPPORTED_VERSION
  * where its response has a place for it.
  *
+ * The consumer protocol (KIP-848): ConsumerGroupHeartbeat 0-1, ConsumerGroupDescribe 0-1, with the
+ * assignors uniform and range.
+ *
  * One thread; nothing blocks.  Memory is malloc'd, bounded by the limits below and by the size of
  * requests; running out of it ends the process, which its supervisor restarts.
  * Source: Kafka 4.3 GroupMetadataManager, ClassicGroup, OffsetMetadataManager,
@@ -16,6 +19,7 @@
 #define SLUICE_GROUP_GROUP_H
 
 #include "control/coord/coord.h"
+#include "core/base/regex.h"
 
 enum {
     GROUP_GROUPS_MAX =
@@ -28,6 +32,8 @@ enum {
     /* Static members that do not rejoin are waited for at least so long at a time, whatever their
      * rebalance timeouts: those come from clients. */
     GROUP_REJOIN_MS_MIN = 1000,
+    GROUP_PARTITIONS_MAX = 1 << 20, /* of a topic that a record tells of; more: corrupt */
+    GROUP_RESOLVE_MS_MIN = 10000,   /* between two times that regular expressions are resolved */
 };
 
 struct group_topic {
@@ -36,11 +42,26 @@ struct group_topic {
     int32_t partition_count;
 };
 
-/* What the machine asks of the cluster's metadata. */
+/* What a group of the consumer protocol is run with. */
+struct group_settings {
+    int32_t session_timeout_ms;     /* group.consumer.session.timeout.ms */
+    int32_t heartbeat_interval_ms;  /* group.consumer.heartbeat.interval.ms */
+    int32_t assignment_interval_ms; /* group.consumer.assignment.interval.ms */
+};
+
+/* What the machine asks of the cluster's metadata.  Members but by_name and by_id may be NULL. */
 struct group_port {
     bool (*by_name)(void *user, struct view name, struct group_topic *out);
     bool (*by_id)(void *user, const uint8_t id[16], struct group_topic *out);
     void *user;
+    /* Each topic once: index 0, 1, ... until false, within one step.  NULL, as `regex` NULL:
+     * members cannot subscribe by regular expression. */
+    bool (*by_index)(void *user, uint32_t index, struct group_topic *out);
+    const struct regex_port *regex;
+    /* Of the metadata, such as an offset of its log; grows with every change. */
+    int64_t (*version)(void *user);
+    /* Overwrites what the group has settings of its own for (its GROUP config). */
+    void (*of_group)(void *user, struct view group_id, struct group_settings *settings);
 };
 
 /* Kafka's broker configuration; group_config_default gives Kafka's defaults and no port. */
@@ -53,6 +74,9 @@ struct group_config {
     int64_t offsets_retention_ms;       /* offsets.retention.minutes */
     int64_t offsets_retention_check_ms; /* offsets.retention.check.interval.ms */
     int32_t offset_metadata_max_bytes;  /* offset.metadata.max.bytes */
+    struct group_settings consumer;
+    int32_t consumer_max_size;         /* group.consumer.max.size */
+    int32_t consumer_regex_refresh_ms; /* group.consumer.regex.refresh.interval.ms */
     struct group_port port;
 };
 
@@ -78,7 +102,12 @@ void group_tick(struct group_shard *s, struct coord_step *step);
 int64_t group_deadline_ms(const struct group_shard *s);
 void group_refuse(struct coord_step *step, const struct coord_request *r, int16_t error);
 
-/* A topic was deleted: its offsets go from all groups. */
+/* A topic was created (`created`), or grown or deleted: groups that are subscribed to it, or look
+ * for it with a regular expression, assign it with the next heartbeat of a member.  After the
+ * metadata has the change.  No records. */
+void group_metadata_changed(struct group_shard *s, struct view name, bool created);
+
+/* A topic was deleted: its offsets go from all groups.  Does what group_metadata_changed does. */
 void group_topic_deleted(struct group_shard *s, struct coord_step *step, struct view name);
 
 /* config: struct group_config. */

@@ -89,6 +89,8 @@ group_subscribed_learn(struct group *g)
 bool
 group_subscribed(const struct group *g, struct view topic)
 {
+    if (g->consumer)
+        return group_consumer_subscribed(g->consumer, topic);
     if (!g->subscribed_known)
         return group_is_consumer(g);
     return group_map_find(&g->subscribed, topic) != NULL;

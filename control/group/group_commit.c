@@ -1,7 +1,7 @@
 /* group_commit.c: OffsetCommit and TxnOffsetCommit.  Partitions that do not exist are refused one
  * by one, as Kafka's broker does before it asks the coordinator; then the member is checked; then
  * each partition becomes a record. */
-#include "control/group/group_in.h"
+#include "control/group/group_fence.h"
 
 /* KERR_NONE, or why the group takes no offsets from this member now. */
 static int16_t
@@ -56,12 +56,18 @@ commit_one(struct group_shard *s, const struct group_commit *c)
 /* ---- OffsetCommit ---------------------------------------------------------------------------- */
 
 static int16_t
-commit_member(struct group_shard *s, const struct coord_request *r)
+commit_member(struct group_shard *s, const struct coord_request *r, struct group_fence *f)
 {
     const struct wire_offset_commit_request *q = r->body;
     struct group *g = group_find(s, q->group_id);
+    *f = (struct group_fence){.member_id = q->member_id,
+                              .instance = q->group_instance_id,
+                              .epoch = q->generation_id_or_member_epoch,
+                              .version = r->version};
     if (!g)
         return missing(q->generation_id_or_member_epoch, r->version >= 9);
+    if (g->consumer)
+        return group_fence_commit(g->consumer, f);
     int16_t error = commit_check(g, q->member_id, q->group_instance_id,
                                  q->generation_id_or_member_epoch, false);
     struct group_member *m = group_member_find(g, q->member_id);
@@ -72,7 +78,7 @@ commit_member(struct group_shard *s, const struct coord_request *r)
 
 static void
 commit_topic(struct group_shard *s, const struct coord_request *r, int16_t member_error,
-             const struct wire_offset_commit_request_topic *from,
+             const struct group_fence *fence, const struct wire_offset_commit_request_topic *from,
              struct wire_offset_commit_response_topic *to)
 {
     const struct wire_offset_commit_request *q = r->body;
@@ -100,7 +106,9 @@ commit_topic(struct group_shard *s, const struct coord_request *r, int16_t membe
             error = by_id ? KERR_UNKNOWN_TOPIC_ID : KERR_UNKNOWN_TOPIC_OR_PARTITION;
         else if (!partition_exists(&t, o.partition))
             error = KERR_UNKNOWN_TOPIC_OR_PARTITION;
-        else if (error == KERR_NONE)
+        if (error == KERR_NONE)
+            error = group_fence_partition(fence, t.id, o.partition);
+        if (error == KERR_NONE)
             error = commit_one(s, &c);
         to->partitions.items[i].partition_index = p->partition_index;
         to->partitions.items[i].error_code = error;
@@ -115,14 +123,15 @@ group_api_commit(struct group_shard *s, const struct coord_request *r)
     struct wire_offset_commit_response a;
     wire_init(&wire_offset_commit_response_message, &a);
     a.topics.items = group_items(s, &wire_offset_commit_response_topic_struct, q->topics.count);
-    int16_t error = commit_member(s, r);
+    struct group_fence fence;
+    int16_t error = commit_member(s, r, &fence);
     for (int32_t i = 0; a.topics.items && i < q->topics.count; i++) {
         struct wire_offset_commit_response_topic *to = &a.topics.items[i];
         int32_t n = q->topics.items[i].partitions.count;
         to->partitions.items = group_items(s, &wire_offset_commit_response_partition_struct, n);
         if (n > 0 && !to->partitions.items)
             break;
-        commit_topic(s, r, error, &q->topics.items[i], to);
+        commit_topic(s, r, error, &fence, &q->topics.items[i], to);
         a.topics.count++;
     }
     group_answer(s, r->token, &a);
@@ -134,19 +143,27 @@ group_api_commit(struct group_shard *s, const struct coord_request *r)
 /* ---- TxnOffsetCommit ------------------------------------------------------------------------- */
 
 static int16_t
-txn_member(struct group_shard *s, const struct wire_txn_offset_commit_request *q)
+txn_member(struct group_shard *s, const struct wire_txn_offset_commit_request *q,
+           struct group_fence *f)
 {
+    *f = (struct group_fence){.member_id = q->member_id,
+                              .instance = q->group_instance_id,
+                              .epoch = q->generation_id,
+                              .txn = true};
     if (q->group_id.len == 0)
         return KERR_INVALID_GROUP_ID;
     struct group *g = group_find(s, q->group_id);
     if (!g)
         return missing(q->generation_id, false);
+    if (g->consumer)
+        return group_fence_commit(g->consumer, f);
     return commit_check(g, q->member_id, q->group_instance_id, q->generation_id, true);
 }
 
 static void
 txn_topic(struct group_shard *s, const struct wire_txn_offset_commit_request *q,
-          int16_t member_error, const struct wire_txn_offset_commit_request_topic *from,
+          int16_t member_error, const struct group_fence *fence,
+          const struct wire_txn_offset_commit_request_topic *from,
           struct wire_txn_offset_commit_response_topic *to)
 {
     struct group_topic t = {.partition_count = 0};
@@ -165,7 +182,9 @@ txn_topic(struct group_shard *s, const struct wire_txn_offset_commit_request *q,
         int16_t error = member_error;
         if (!found || !partition_exists(&t, o.partition))
             error = KERR_UNKNOWN_TOPIC_OR_PARTITION;
-        else if (error == KERR_NONE)
+        if (error == KERR_NONE)
+            error = group_fence_partition(fence, t.id, o.partition);
+        if (error == KERR_NONE)
             error = commit_one(s, &c);
         to->partitions.items[i].partition_index = p->partition_index;
         to->partitions.items[i].error_code = error;
@@ -180,14 +199,16 @@ group_api_txn_commit(struct group_shard *s, const struct coord_request *r)
     struct wire_txn_offset_commit_response a;
     wire_init(&wire_txn_offset_commit_response_message, &a);
     a.topics.items = group_items(s, &wire_txn_offset_commit_response_topic_struct, q->topics.count);
-    int16_t error = q->producer_id < 0 ? KERR_INVALID_PRODUCER_ID_MAPPING : txn_member(s, q);
+    struct group_fence fence = {.epoch = -1};
+    int16_t error =
+        q->producer_id < 0 ? KERR_INVALID_PRODUCER_ID_MAPPING : txn_member(s, q, &fence);
     for (int32_t i = 0; a.topics.items && i < q->topics.count; i++) {
         struct wire_txn_offset_commit_response_topic *to = &a.topics.items[i];
         int32_t n = q->topics.items[i].partitions.count;
         to->partitions.items = group_items(s, &wire_txn_offset_commit_response_partition_struct, n);
         if (n > 0 && !to->partitions.items)
             break;
-        txn_topic(s, q, error, &q->topics.items[i], to);
+        txn_topic(s, q, error, &fence, &q->topics.items[i], to);
         a.topics.count++;
     }
     group_answer(s, r->token, &a);

@@ -1,7 +1,7 @@
 /* group_fetch.c: OffsetFetch and OffsetDelete.  An offset that is not there is -1, no error.  With
  * require_stable an offset that an open transaction is about to change is UNSTABLE_OFFSET_COMMIT.
  */
-#include "control/group/group_in.h"
+#include "control/group/group_fence.h"
 
 struct found {
     int64_t offset;
@@ -134,6 +134,10 @@ group_out(struct group_shard *s, const struct coord_request *r,
 {
     const struct group *g = group_find(s, from->group_id);
     to->group_id = from->group_id;
+    if (g && g->consumer)
+        to->error_code = group_fence_fetch(g->consumer, from->member_id, from->member_epoch);
+    if (to->error_code != KERR_NONE)
+        return;
     bool whole = from->topics.count < 0 ? all_out(s, r, g, to) : asked_out(s, r, g, from, to);
     if (!whole) {
         to->topics.count = 0;

@@ -76,7 +76,11 @@ enum group_timer_kind {
     GROUP_TIMER_JOIN,
     GROUP_TIMER_SYNC,
     GROUP_TIMER_SESSION,
-    GROUP_TIMER_PENDING
+    GROUP_TIMER_PENDING,
+    /* of the consumer protocol: */
+    GROUP_TIMER_CONSUMER_SESSION,
+    GROUP_TIMER_CONSUMER_REBALANCE,
+    GROUP_TIMER_RESOLVE
 };
 
 struct group_timer {
@@ -123,8 +127,9 @@ struct group {
     struct group_shard *shard;
     struct group_node node; /* by id, owned */
     struct group_offsets offsets;
-    struct list pendings; /* struct group_pending.of_group */
-    bool recorded;        /* there is a GroupMetadata record */
+    struct list pendings;            /* struct group_pending.of_group */
+    bool recorded;                   /* there is a GroupMetadata record */
+    struct group_consumer *consumer; /* of the consumer protocol (group_consumer.h); else NULL */
 
     enum group_state state, state_before;
     int64_t state_ms; /* since when; -1: not known */
@@ -150,6 +155,7 @@ struct group_shard {
     struct heap timers;
     struct group_timer expiry;
     struct coord_step *step; /* the running one */
+    int64_t topics_version;  /* of the metadata that brought the last new topics */
     uint8_t *scratch;        /* where records are decoded */
     size_t scratch_bytes;
 };
@@ -184,6 +190,11 @@ struct group_commit {
 
 /* Puts out the record and replays it. */
 void group_record_offset(struct group_shard *s, const struct group_commit *c);
+/* A key behind its kind, or a value behind its version, in memory of its own. */
+struct view group_record_encode(int16_t prefix, const struct wire_message *m, int16_t version,
+                                const void *in);
+/* Puts the record out, replays it and drops both. */
+void group_record_put(struct group_shard *s, struct view key, struct view value);
 /* The group as it is, which must then equal what a replay gives. */
 void group_record_group(struct group *g);
 /* Puts out a tombstone for the group and forgets what its record told. */
@@ -252,6 +263,27 @@ void group_sync_tick(struct group *g);
 void group_session_tick(struct group_member *m);
 void group_expected_tick(struct group_expected *e);
 
+/* ---- the consumer protocol (group_consumer.h) ------------------------------------------------
+ */
+
+/* Records of its kinds, `key` behind the kind; ERR_UNSUPPORTED: of another kind. */
+int group_replay_consumer(struct group_shard *s, int16_t kind, struct view key, struct view value);
+bool group_consumer_bare(const struct group_consumer *c);
+void group_consumer_free(struct group *g);
+void group_consumer_loaded(struct group_consumer *c);
+void group_consumer_fire(struct group_timer *t);
+bool group_consumer_subscribed(const struct group_consumer *c, struct view topic);
+const char *group_consumer_state(const struct group_consumer *c);
+uint32_t group_consumer_members(const struct group_consumer *c);
+/* The topic is another than it was. */
+void group_consumer_refresh(struct group_consumer *c, struct view topic);
+/* Puts out tombstones for all that there is of the group. */
+void group_keep_gone(struct group_consumer *c);
+/* Whether a group, of either protocol, has no members. */
+bool group_is_empty(const struct group *g);
+/* Puts out that the group is gone, of either protocol. */
+void group_gone(struct group *g);
+
 /* ---- requests ----------------------------------------------------------------------------------
  */
 
@@ -266,5 +298,7 @@ void group_api_offset_delete(struct group_shard *s, const struct coord_request *
 void group_api_delete(struct group_shard *s, const struct coord_request *r);
 void group_api_describe(struct group_shard *s, const struct coord_request *r);
 void group_api_list(struct group_shard *s, const struct coord_request *r);
+void group_api_consumer_heartbeat(struct group_shard *s, const struct coord_request *r);
+void group_api_consumer_describe(struct group_shard *s, const struct coord_request *r);
 
 #endif

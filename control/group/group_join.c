@@ -509,6 +509,16 @@ join_group(struct group_shard *s, const struct join *j)
 {
     struct group *g = group_find(s, j->q->group_id);
     bool unknown = j->q->member_id.len == 0;
+    if (g && g->consumer && !group_is_empty(g)) {
+        refuse(s, j, view_of("", 0), KERR_INCONSISTENT_GROUP_PROTOCOL);
+        return;
+    }
+    if (g && g->consumer && unknown) {
+        group_gone(g); /* an empty group may change its protocol */
+        group_consumer_free(g);
+        group_state_set(g, GROUP_EMPTY);
+        group_record_group(g);
+    }
     if (!g && (!unknown || s->groups.count >= GROUP_GROUPS_MAX)) {
         refuse(s, j, j->q->member_id,
                unknown ? KERR_COORDINATOR_NOT_AVAILABLE : KERR_UNKNOWN_MEMBER_ID);

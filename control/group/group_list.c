@@ -29,14 +29,18 @@ group_api_list(struct group_shard *s, const struct coord_request *r)
     struct group_node *n = a.groups.items ? group_map_next(&s->groups, NULL) : NULL;
     for (; n; n = group_map_next(&s->groups, n)) {
         const struct group *g = group_item(n, struct group, node);
-        const char *state = group_state_name(g->state);
-        if (!named(&q->states_filter, state) || !named(&q->types_filter, "Classic"))
+        const char *state =
+            g->consumer ? group_consumer_state(g->consumer) : group_state_name(g->state);
+        const char *type = g->consumer ? "Consumer" : "Classic";
+        if (!named(&q->states_filter, state) || !named(&q->types_filter, type))
             continue;
         struct wire_list_groups_response_listed_group *to = &a.groups.items[a.groups.count++];
         to->group_id = n->key;
         to->protocol_type = g->protocol_type.at ? g->protocol_type : view_of("", 0);
+        if (g->consumer)
+            to->protocol_type = view_of_text("consumer");
         to->group_state = view_of_text(state);
-        to->group_type = view_of_text("Classic");
+        to->group_type = view_of_text(type);
     }
     group_answer(s, r->token, &a);
 }
@@ -69,14 +73,16 @@ members_out(const struct group *g, struct wire_describe_groups_response_describe
 
 /* "Group x not found.", in the step's memory. */
 static struct view
-not_found(struct group_shard *s, struct view id)
+not_found(struct group_shard *s, struct view id, bool other)
 {
     enum { WORDS = 32 };
     size_t room = (size_t)id.len + WORDS;
     char *at = wire_arena_take(s->step->arena, room);
     if (!at)
         return view_of_text("Group not found.");
-    int len = snprintf(at, room, "Group %.*s not found.", (int)id.len, (const char *)id.at);
+    int len =
+        snprintf(at, room, other ? "Group %.*s is not a classic group." : "Group %.*s not found.",
+                 (int)id.len, (const char *)id.at);
     return view_of(at, (uint32_t)len);
 }
 
@@ -90,11 +96,11 @@ describe(struct group_shard *s, const struct coord_request *r, struct view id,
         to->error_code = KERR_INVALID_GROUP_ID;
         return;
     }
-    if (!g) {
+    if (!g || g->consumer) {
         to->group_state = view_of_text("Dead");
         if (r->version >= 6) {
             to->error_code = KERR_GROUP_ID_NOT_FOUND;
-            to->error_message = not_found(s, id);
+            to->error_message = not_found(s, id, g != NULL);
         }
         return;
     }
@@ -129,10 +135,10 @@ delete_group(struct group_shard *s, struct view id)
         return KERR_INVALID_GROUP_ID;
     if (!g)
         return KERR_GROUP_ID_NOT_FOUND;
-    if (g->state != GROUP_EMPTY)
+    if (!group_is_empty(g))
         return KERR_NON_EMPTY_GROUP;
     group_offset_delete_all(g, (struct view){0});
-    group_record_gone(g);
+    group_gone(g);
     group_settle(g);
     return KERR_NONE;
 }

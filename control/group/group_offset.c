@@ -196,7 +196,7 @@ static bool
 expiry_base(const struct group *g, const struct group_offset *o, int64_t *from_ms)
 {
     *from_ms = o->commit_ms;
-    if (!g->protocol_type.at)
+    if (g->consumer || !g->protocol_type.at)
         return true;
     if (g->state == GROUP_EMPTY) {
         if (g->state_ms >= 0)

@@ -8,9 +8,8 @@
 
 enum { GROUP_VERSION = 3, OFFSET_VERSION = 4, OFFSET_EXPIRY_VERSION = 1, SCRATCH_MIN = 16384 };
 
-/* The prefix and a message, in memory of its own. */
-static struct view
-encode(int16_t prefix, const struct wire_message *m, int16_t version, const void *in)
+struct view
+group_record_encode(int16_t prefix, const struct wire_message *m, int16_t version, const void *in)
 {
     int64_t size = wire_size(m, version, in);
     must(size >= 0); /* everything in it was decoded from a request or a record */
@@ -29,11 +28,22 @@ record_out(struct group_shard *s, struct view key, struct view value, struct coo
 }
 
 void
+group_record_put(struct group_shard *s, struct view key, struct view value)
+{
+    struct coord_place place = {.producer_id = -1, .producer_epoch = -1};
+    record_out(s, key, value, &place);
+    must(group_replay(s, key, value, &place) == ERR_OK);
+    group_drop(&key);
+    group_drop(&value);
+}
+
+void
 group_record_offset(struct group_shard *s, const struct group_commit *c)
 {
     struct wire_offset_commit_key k = {
         .group = c->group_id, .topic = c->topic, .partition = c->partition};
-    struct view key = encode(WIRE_RECORD_OFFSET_COMMIT, &wire_offset_commit_key_message, 0, &k);
+    struct view key =
+        group_record_encode(WIRE_RECORD_OFFSET_COMMIT, &wire_offset_commit_key_message, 0, &k);
     struct view value = {0};
     const struct group_offset *o = c->offset;
     if (o) {
@@ -46,7 +56,7 @@ group_record_offset(struct group_shard *s, const struct group_commit *c)
         v.expire_timestamp = o->expire_ms;
         memcpy(v.topic_id, o->topic_id, sizeof v.topic_id);
         int16_t version = o->expire_ms >= 0 ? OFFSET_EXPIRY_VERSION : OFFSET_VERSION;
-        value = encode(version, &wire_offset_commit_value_message, version, &v);
+        value = group_record_encode(version, &wire_offset_commit_value_message, version, &v);
     }
     struct coord_place place = {.producer_id = c->producer_id, .producer_epoch = c->producer_epoch};
     record_out(s, key, value, &place);
@@ -72,7 +82,7 @@ static struct view
 group_key(const struct group *g)
 {
     struct wire_group_metadata_key k = {.group = g->node.key};
-    return encode(WIRE_RECORD_GROUP_METADATA, &wire_group_metadata_key_message, 0, &k);
+    return group_record_encode(WIRE_RECORD_GROUP_METADATA, &wire_group_metadata_key_message, 0, &k);
 }
 
 void
@@ -92,7 +102,7 @@ group_record_group(struct group *g)
         member_out(list_item(l, struct group_member, link), &v.members.items[i++]);
     struct view key = group_key(g);
     struct view value =
-        encode(GROUP_VERSION, &wire_group_metadata_value_message, GROUP_VERSION, &v);
+        group_record_encode(GROUP_VERSION, &wire_group_metadata_value_message, GROUP_VERSION, &v);
     free(v.members.items);
     struct coord_place place = {.producer_id = -1, .producer_epoch = -1};
     record_out(g->shard, key, value, &place);

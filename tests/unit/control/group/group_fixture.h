@@ -6,6 +6,7 @@
 #include "control/group/group_in.h"
 #include "tests/unit/unit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { SENT = 8192, LOGGED = 65536, PARTITIONS = 4, T0 = 1000000 };
@@ -32,7 +33,9 @@ struct fixture {
     struct logged log[LOGGED];
     uint32_t log_count;
     uint8_t seed;
-    bool topic_gone; /* of "t1" */
+    bool topic_gone;       /* of "t1" */
+    int32_t partitions[3]; /* of "t1" and "t2", by digit; 0: PARTITIONS */
+    int64_t metadata_version;
 };
 
 static inline void
@@ -77,7 +80,8 @@ fx_by_id(void *user, const uint8_t id[16], struct group_topic *out)
     if (id[0] < 1 || id[0] > 2 || (id[0] == 1 && f->topic_gone))
         return false;
     *out = (struct group_topic){.name = view_of(id[0] == 1 ? "t1" : "t2", 2),
-                                .partition_count = PARTITIONS};
+                                .partition_count =
+                                    f->partitions[id[0]] ? f->partitions[id[0]] : PARTITIONS};
     memset(out->id, id[0], 16);
     return true;
 }
@@ -91,6 +95,43 @@ fx_by_name(void *user, struct view name, struct group_topic *out)
     return fx_by_id(user, id, out);
 }
 
+static inline bool
+fx_by_index(void *user, uint32_t index, struct group_topic *out)
+{
+    const struct fixture *f = user;
+    uint8_t id[16] = {(uint8_t)(index + (f->topic_gone ? 2 : 1))};
+    return fx_by_id(user, id, out);
+}
+
+static inline int64_t
+fx_version(void *user)
+{
+    const struct fixture *f = user;
+    return f->metadata_version;
+}
+
+/* Expressions of the tests: "t*" stands for all that begins with "t"; "[" is not valid. */
+static inline void *
+fx_compile(const void *pattern, uint32_t len, char why[REGEX_ERROR_BYTES])
+{
+    if (len && memcmp(pattern, "[", 1) == 0) {
+        snprintf(why, REGEX_ERROR_BYTES, "missing closing ]");
+        return NULL;
+    }
+    return strndup(pattern, len);
+}
+
+static inline bool
+fx_matches(void *regex, const void *text, uint32_t len)
+{
+    const char *pattern = regex;
+    size_t fixed = strcspn(pattern, "*");
+    return fixed <= len && memcmp(pattern, text, fixed) == 0 &&
+           (pattern[fixed] == '*' || len == fixed);
+}
+
+static const struct regex_port fx_regex = {fx_compile, fx_matches, free};
+
 static inline struct fixture *
 fx_new(void)
 {
@@ -99,7 +140,12 @@ fx_new(void)
     wire_arena_init(&f->arena, step_room, sizeof step_room);
     wire_arena_init(&f->decoded, decoded_room, sizeof decoded_room);
     group_config_default(&f->config);
-    f->config.port = (struct group_port){fx_by_name, fx_by_id, f};
+    f->config.port = (struct group_port){.by_name = fx_by_name,
+                                         .by_id = fx_by_id,
+                                         .by_index = fx_by_index,
+                                         .version = fx_version,
+                                         .regex = &fx_regex,
+                                         .user = f};
     f->step = (struct coord_step){T0, &f->arena, &fx_ops, f};
     f->s = group_shard_new(&f->config, 0);
     group_loaded(f->s, &f->step);
