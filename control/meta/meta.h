@@ -42,7 +42,7 @@ enum meta_config_type { /* values of DescribeConfigs' ConfigType */
 };
 
 enum meta_config {
-#define CONFIG(id, name, type, fallback, min, max, choices, broker_key, synonyms, why_fixed, help) \
+#define CONFIG(id, name, type, fallback, min, max, choices, synonyms, why_fixed, help)             \
     META_CONFIG_##id,
 #include "control/meta/topic_config.def"
 #undef CONFIG
@@ -52,12 +52,11 @@ enum meta_config {
 struct meta_config_row {
     const char *name;
     enum meta_config_type type;
-    const char *fallback;   /* Kafka's default, as text */
-    int64_t min, max;       /* of numbers, inclusive */
-    const char *choices;    /* "a|b|c", or "" */
-    const char *broker_key; /* our broker key that gives the default, or "" */
-    const char *synonyms;   /* broker keys that Kafka lists, most specific first: "a|b" */
-    const char *why_fixed;  /* "" when any valid value may be set; else why only the default may */
+    const char *fallback;  /* Kafka's default, as text */
+    int64_t min, max;      /* of numbers, inclusive */
+    const char *choices;   /* "a|b|c", or "" */
+    const char *synonyms;  /* broker keys that give the default, most specific first: "a|b" */
+    const char *why_fixed; /* "" when any valid value may be set; else why only the default may */
     const char *help;
 };
 const struct meta_config_row *meta_config_row(enum meta_config c);
@@ -106,6 +105,9 @@ struct meta_image {
     int64_t producer_id_next;
     char cluster_id[META_CLUSTER_BYTES_MAX + 1]; /* "" until the first CLUSTER record */
     int32_t node_id;
+    struct meta_resource **resources; /* meta_resource.h */
+    uint32_t resource_count;
+    uint64_t quota_index; /* the last entry that changed a quota */
     uint64_t term, index; /* of the last entry applied */
 };
 
@@ -140,6 +142,7 @@ enum meta_kind {
     META_TOPIC_GONE = 5,     /* no log is left: row and slots are free */
     META_PRODUCER_IDS = 6,   /* ids below `next` may be in use */
     META_CLUSTER = 7,        /* whose log this is */
+    META_SETTING = 8,        /* one setting of what is no topic, set or taken back */
 };
 
 /* Writers of records; out->bad when there was no room. */
@@ -254,6 +257,24 @@ int64_t meta_config_number(const struct meta_topic *t, const struct meta_rules *
  * KERR_INVALID_CONFIG with Kafka's words where Kafka has the check. */
 int16_t meta_config_check(const struct meta_config_row *row, struct view value,
                           char normal[META_VALUE_BYTES_MAX], struct meta_error *e);
+
+/* The value of a key after one change (set, append or subtract) of a setting that was `before`,
+ * checked and in normal form; codes as meta_config_check. */
+int16_t meta_setting_value(const struct meta_config_row *row, const char *before,
+                           const struct meta_setting *s, char normal[META_VALUE_BYTES_MAX],
+                           struct meta_error *e);
+
+/* Values that must agree: min.compaction.lag.ms may not exceed max.compaction.lag.ms (Kafka
+ * LogConfig.validateValues). */
+struct meta_lags {
+    int64_t min_ms, max_ms;
+};
+/* What is in force; t NULL: a topic without overrides. */
+struct meta_lags meta_lags_of(const struct meta_topic *t, const struct meta_rules *rules);
+/* Notes a key's new value; NULL: its default again.  Other keys change nothing. */
+void meta_lags_note(struct meta_lags *lags, const struct meta_rules *rules, enum meta_config key,
+                    const char *value);
+int16_t meta_lags_check(const struct meta_lags *lags, struct meta_error *e);
 
 /* ---- Ids ---- */
 

@@ -4,6 +4,7 @@
  * since a log of another cluster or of a newer version must end in an error code and not in damage.
  */
 #include "control/meta/meta_inside.h"
+#include "control/meta/meta_resource.h"
 #include "core/base/err.h"
 
 #include <stdlib.h>
@@ -171,6 +172,27 @@ apply_cluster(struct apply *a, struct cur *c)
     return ERR_OK;
 }
 
+/* A broker's setting is the default of a topic's key: every topic is to be looked at again. */
+static int
+apply_setting(struct apply *a, struct cur *c)
+{
+    uint8_t type = cur_u8(c);
+    struct view name = cur_view(c, cur_u16(c));
+    struct view key = cur_view(c, cur_u8(c));
+    bool present = cur_u8(c) != 0;
+    struct view value = cur_view(c, cur_u16(c));
+    if (c->bad || key.len == 0 || name.len > META_RESOURCE_NAME_BYTES_MAX)
+        return ERR_CORRUPT;
+    int rc =
+        meta_resource_set(a->m, (enum meta_resource_type)type, name, key, present ? &value : NULL);
+    if (type == META_RESOURCE_QUOTA)
+        a->m->quota_index = a->index;
+    for (uint32_t row = 0; type == META_RESOURCE_BROKER && row < a->m->topics_max; row++)
+        if (a->m->topics[row])
+            touch_topic(a, row);
+    return rc;
+}
+
 static int
 apply_record(struct apply *a, uint8_t kind, struct view body)
 {
@@ -178,7 +200,7 @@ apply_record(struct apply *a, uint8_t kind, struct view body)
         [META_TOPIC] = apply_topic,     [META_PARTITIONS] = apply_partitions,
         [META_CONFIG] = apply_config,   [META_TOPIC_DELETING] = apply_deleting,
         [META_TOPIC_GONE] = apply_gone, [META_PRODUCER_IDS] = apply_producer_ids,
-        [META_CLUSTER] = apply_cluster,
+        [META_CLUSTER] = apply_cluster, [META_SETTING] = apply_setting,
     };
     if (kind >= sizeof rows / sizeof rows[0] || !rows[kind])
         return ERR_UNSUPPORTED;

@@ -10,8 +10,8 @@
 enum { OPERATION_SET, OPERATION_DELETE, OPERATION_APPEND, OPERATION_SUBTRACT, SHOWN_MAX = 200 };
 
 static const struct meta_config_row config_rows[META_CONFIGS] = {
-#define CONFIG(id, name, type, fallback, min, max, choices, broker_key, synonyms, why_fixed, help) \
-    {name, META_TYPE_##type, fallback, min, max, choices, broker_key, synonyms, why_fixed, help},
+#define CONFIG(id, name, type, fallback, min, max, choices, synonyms, why_fixed, help)             \
+    {name, META_TYPE_##type, fallback, min, max, choices, synonyms, why_fixed, help},
 #include "control/meta/topic_config.def"
 #undef CONFIG
 };
@@ -331,6 +331,19 @@ list_changed(const char *before, const struct meta_setting *s, char out[2 * META
     return view_of(out, put_len(&w));
 }
 
+int16_t
+meta_setting_value(const struct meta_config_row *row, const char *before,
+                   const struct meta_setting *s, char normal[META_VALUE_BYTES_MAX],
+                   struct meta_error *e)
+{
+    if (s->operation == OPERATION_SET)
+        return meta_config_check(row, s->value, normal, e);
+    char *list = meta_image_memory(2 * (size_t)META_VALUE_BYTES_MAX, 1);
+    int16_t code = meta_config_check(row, list_changed(before, s, list), normal, e);
+    free(list);
+    return code;
+}
+
 static int16_t
 setting_plan(const struct meta_topic *t, const struct meta_rules *rules,
              const struct meta_setting *s, struct meta_lags *lags, struct put *out,
@@ -345,11 +358,9 @@ setting_plan(const struct meta_topic *t, const struct meta_rules *rules,
             meta_put_config(out, t->row, key, NULL);
         return KERR_NONE;
     }
-    char *normal = meta_image_memory(3 * (size_t)META_VALUE_BYTES_MAX, 1);
-    struct view value = s->value;
-    if (s->operation != OPERATION_SET)
-        value = list_changed(meta_config_value(t, rules, key), s, normal + META_VALUE_BYTES_MAX);
-    if (meta_config_check(&config_rows[key], value, normal, e) == KERR_NONE) {
+    char *normal = meta_image_memory(META_VALUE_BYTES_MAX, 1);
+    if (meta_setting_value(&config_rows[key], meta_config_value(t, rules, key), s, normal, e) ==
+        KERR_NONE) {
         meta_lags_note(lags, rules, key, normal);
         if (!t->overrides[key] || strcmp(t->overrides[key], normal) != 0)
             meta_put_config(out, t->row, key, normal);

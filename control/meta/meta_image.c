@@ -5,6 +5,7 @@
  * I3 slots[p.slot] == {t->row, i} for partition i of every topic with a row; every other slot is
  * free. I4 No free row lies below row_free, no free slot below slot_free. */
 #include "control/meta/meta_inside.h"
+#include "control/meta/meta_resource.h"
 
 #include <stdlib.h>
 
@@ -97,6 +98,7 @@ meta_image_free(struct meta_image *m)
     free(m->slot_dirty);
     free(m->name_heads);
     free(m->id_heads);
+    meta_resource_free_all(m);
     *m = (struct meta_image){0};
 }
 
@@ -237,7 +239,7 @@ meta_image_equal(const struct meta_image *a, const struct meta_image *b)
         a->topic_count != b->topic_count || a->deleting_count != b->deleting_count ||
         a->partition_count != b->partition_count || a->producer_id_next != b->producer_id_next ||
         a->node_id != b->node_id || a->term != b->term || a->index != b->index ||
-        strcmp(a->cluster_id, b->cluster_id) != 0)
+        strcmp(a->cluster_id, b->cluster_id) != 0 || !meta_resource_equal(a, b))
         return false;
     for (uint32_t i = 0; i < a->topics_max; i++) {
         if ((a->topics[i] == NULL) != (b->topics[i] == NULL))

@@ -9,9 +9,10 @@
  *   TOPIC_GONE      u32 row
  *   PRODUCER_IDS    i64 next
  *   CLUSTER         i32 node, u8 n, id[n]
+ *   SETTING         u8 type, u16 n, name[n], u8 k, key[k], u8 present, u16 v, value[v]
  *
  * Keys of configuration travel by name, so that topic_config.def may be reordered. */
-#include "control/meta/meta.h"
+#include "control/meta/meta_resource.h"
 
 enum { RECORD_VERSION = 1 };
 
@@ -112,5 +113,23 @@ meta_put_cluster(struct put *out, const char *cluster_id, int32_t node_id)
     put_u32(out, (uint32_t)node_id);
     put_u8(out, (uint8_t)id.len);
     put_bytes(out, id.at, id.len);
+    record_end(out, length);
+}
+
+void
+meta_put_setting(struct put *out, enum meta_resource_type type, struct view name, struct view key,
+                 const char *value)
+{
+    struct view text = value ? view_of_text(value) : (struct view){0};
+    must(name.len <= UINT16_MAX && key.len <= UINT8_MAX && text.len <= UINT16_MAX);
+    uint8_t *length = record_begin(out, META_SETTING);
+    put_u8(out, (uint8_t)type);
+    put_u16(out, (uint16_t)name.len);
+    put_bytes(out, name.at, name.len);
+    put_u8(out, (uint8_t)key.len);
+    put_bytes(out, key.at, key.len);
+    put_u8(out, value != NULL);
+    put_u16(out, (uint16_t)text.len);
+    put_bytes(out, text.at, text.len);
     record_end(out, length);
 }

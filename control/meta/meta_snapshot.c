@@ -4,9 +4,9 @@
  *   24 u64 lsn   32 u64 term   40 u64 index   48 u64 bytes of records   56 records (meta_record.c)
  *
  * The records are those that build the image from an empty one, so meta_apply reads them: CLUSTER,
- * PRODUCER_IDS, then per topic TOPIC, CONFIG..., PARTITIONS, and TOPIC_DELETING where it applies. A
- * generation is the journal's: the entries behind this snapshot stand there. */
-#include "control/meta/meta.h"
+ * PRODUCER_IDS, then per topic TOPIC, CONFIG..., PARTITIONS, and TOPIC_DELETING where it applies,
+ * and the SETTINGs. A generation is the journal's: the entries behind this snapshot stand there. */
+#include "control/meta/meta_resource.h"
 #include "core/base/crc32c.h"
 #include "core/base/err.h"
 
@@ -19,7 +19,7 @@ static const char snapshot_magic[8] = {'S', 'L', 'U', 'I', 'C', 'E', 'M', 'S'};
 uint64_t
 meta_snapshot_bytes(const struct meta_image *m)
 {
-    uint64_t bytes = SNAPSHOT_HEADER + RECORD_BYTES_MAX;
+    uint64_t bytes = SNAPSHOT_HEADER + RECORD_BYTES_MAX + meta_resource_bytes(m);
     for (uint32_t i = 0; i < m->topics_max; i++) {
         const struct meta_topic *t = m->topics[i];
         if (!t)
@@ -76,6 +76,7 @@ meta_snapshot_encode(const struct meta_image *m, struct meta_place place, struct
     meta_put_producer_ids(out, m->producer_id_next);
     put_topics(out, m, META_DELETING); /* first: a live topic may have the name of one of them */
     put_topics(out, m, META_LIVE);
+    meta_resource_put_all(m, out);
     if (out->bad)
         return;
     memcpy(head, snapshot_magic, sizeof snapshot_magic);
