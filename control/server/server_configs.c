@@ -1,6 +1,7 @@
-/* server_configs.c: DescribeConfigs and IncrementalAlterConfigs.  Source: Kafka 4.3 ConfigHelper,
- * ConfigAdminManager, ConfigurationControlManager; values and texts of topics are meta_config.c. */
-#include "control/server/server_core.h"
+/* server_configs.c: DescribeConfigs.  Source: Kafka 4.3 ConfigHelper; values and texts of topics
+ * are meta_config.c, where defaults come from server_defaults.c. */
+#include "control/server/server_defaults.h"
+#include "control/server/server_resource.h"
 #include "core/base/err.h"
 #include "core/wire/wire_gen.h"
 
@@ -11,13 +12,8 @@ typedef struct wire_describe_configs_request_describe_configs_resource describe_
 typedef struct wire_describe_configs_response_describe_configs_result describe_out;
 typedef struct wire_describe_configs_response_describe_configs_resource_result entry_out;
 typedef struct wire_describe_configs_response_describe_configs_synonym synonym_out;
-typedef struct wire_incremental_alter_configs_request_alter_configs_resource alter_in;
-typedef struct wire_incremental_alter_configs_response_alter_configs_resource_response alter_out;
 
-enum { RESOURCE_TOPIC = 2, RESOURCE_BROKER = 4, SYNONYMS_MAX = 3 };
-enum { SOURCE_TOPIC = 1, SOURCE_BROKER = 4, SOURCE_DEFAULT = 5 };
-
-/* ---- DescribeConfigs ---- */
+enum { SYNONYMS_MAX = SERVER_SOURCES_MAX + 1 };
 
 static bool
 key_wanted(const describe_in *in, struct view name)
@@ -31,27 +27,24 @@ key_wanted(const describe_in *in, struct view name)
 }
 
 static void
-synonym_add(entry_out *out, const char *name, struct view value, int8_t source)
+synonym_add(entry_out *out, struct view name, struct view value, int8_t source)
 {
     must(out->synonyms.count < SYNONYMS_MAX);
-    out->synonyms.items[out->synonyms.count++] = (synonym_out){view_of_text(name), value, source};
+    out->synonyms.items[out->synonyms.count++] = (synonym_out){name, value, source};
 }
 
-/* The broker's key and its built-in default, as far as they are set. */
 static void
-synonyms_of_broker(const struct server_core *core, enum conf_key k, const char *name,
-                   entry_out *out)
+synonyms_add(entry_out *out, const struct server_source *sources, uint32_t count)
 {
-    if (server_key_given(core, k))
-        synonym_add(out, name, view_of_text(core->conf->values[k].text), SOURCE_BROKER);
-    synonym_add(out, name, view_of_text(conf_row(k)->fallback), SOURCE_DEFAULT);
+    for (uint32_t i = 0; i < count; i++)
+        synonym_add(out, sources[i].name, view_of_text(sources[i].value), sources[i].source);
 }
 
 static void
 entry_finish(const struct wire_describe_configs_request *request, entry_out *out, const char *help)
 {
     out->config_source =
-        out->synonyms.count > 0 ? out->synonyms.items[0].source : (int8_t)SOURCE_DEFAULT;
+        out->synonyms.count > 0 ? out->synonyms.items[0].source : (int8_t)SERVER_SOURCE_DEFAULT;
     if (!request->include_synonyms)
         out->synonyms.count = 0;
     if (request->include_documentation)
@@ -70,17 +63,11 @@ entry_of_topic(struct server_core *core, struct server_call *call, const struct 
     if (!value.at || !out->synonyms.items)
         return false;
     if (t->overrides[c])
-        synonym_add(out, row->name, value, SOURCE_TOPIC);
-    enum conf_key k = server_key_find(row->broker_key);
-    if (k != CONF_KEYS && !row->synonyms[0]) {
-        /* Kafka's own default of this key has no broker key: only a given one is listed. */
-        if (server_key_given(core, k))
-            synonym_add(out, row->broker_key, view_of_text(core->conf->values[k].text),
-                        SOURCE_BROKER);
-    } else if (k != CONF_KEYS)
-        synonyms_of_broker(core, k, row->broker_key, out);
-    else if (row->synonyms[0])
-        synonym_add(out, row->synonyms, view_of_text(row->fallback), SOURCE_DEFAULT);
+        synonym_add(out, out->name, value, SERVER_SOURCE_TOPIC);
+    struct server_source sources[SERVER_SOURCES_MAX];
+    struct view key = server_broker_key(c);
+    if (key.len)
+        synonyms_add(out, sources, server_sources(core, key, sources));
     entry_finish(call->request, out, row->help);
     return true;
 }
@@ -96,8 +83,15 @@ static int8_t
 type_of_broker_key(enum conf_key k)
 {
     const struct conf_row *row = conf_row(k);
+    enum meta_config c = server_topic_key(view_of_text(row->name));
+    if (c != META_CONFIGS)
+        return (int8_t)meta_config_row(c)->type;
     if (broker_key_is_list(k))
         return META_TYPE_LIST;
+    if (k == CONF_RETENTION_MINUTES)
+        return META_TYPE_INT;
+    if (k == CONF_CLEANER_RATE)
+        return META_TYPE_DOUBLE; /* to Kafka */
     switch (row->type) {
     case CONF_INT:
         return row->max > INT32_MAX ? META_TYPE_LONG : META_TYPE_INT;
@@ -110,19 +104,22 @@ type_of_broker_key(enum conf_key k)
     return META_TYPE_STRING;
 }
 
+/* A key of the broker `text` with what it is without a source: null for Kafka. */
 static bool
-entry_of_broker(struct server_core *core, struct server_call *call, enum conf_key k, entry_out *out)
+entry_of_broker(struct server_core *core, struct server_call *call, struct view name, int8_t type,
+                const char *help, entry_out *out)
 {
-    const struct conf_row *row = conf_row(k);
-    *out = (entry_out){.name = view_of_text(row->name),
-                       .value = view_of_text(core->conf->values[k].text),
-                       .read_only = true,
-                       .config_type = type_of_broker_key(k)};
+    struct server_source sources[SERVER_SOURCES_MAX];
+    uint32_t count = server_sources(core, name, sources);
+    *out = (entry_out){.name = name,
+                       .value = count ? view_of_text(sources[0].value) : (struct view){0},
+                       .read_only = !server_key_dynamic(name),
+                       .config_type = type};
     out->synonyms.items = server_take(call, SYNONYMS_MAX, sizeof *out->synonyms.items);
     if (!out->synonyms.items)
         return false;
-    synonyms_of_broker(core, k, row->name, out);
-    entry_finish(call->request, out, row->help);
+    synonyms_add(out, sources, count);
+    entry_finish(call->request, out, help);
     return true;
 }
 
@@ -149,35 +146,131 @@ describe_topic(struct server_core *core, struct server_call *call, const describ
     return true;
 }
 
+/* The keys that were set for all brokers. */
 static bool
-broker_named(const struct server_core *core, struct view name)
+describe_brokers(struct server_core *core, struct server_call *call, const describe_in *in,
+                 describe_out *out)
 {
-    char text[16];
-    (void)snprintf(text, sizeof text, "%d", core->rules.node_id);
-    return view_equal(name, view_of_text(text));
+    const struct meta_resource *r =
+        meta_resource_find(&core->image, META_RESOURCE_BROKER, view_of("", 0));
+    out->configs.items = server_take(call, r ? r->count : 0, sizeof *out->configs.items);
+    if (!out->configs.items)
+        return false;
+    for (uint32_t i = 0; r && i < r->count; i++) {
+        struct view name = view_of_text(r->settings[i].key);
+        enum meta_config c = server_topic_key(name);
+        entry_out *e = &out->configs.items[out->configs.count];
+        if (c == META_CONFIGS || !key_wanted(in, name))
+            continue;
+        *e = (entry_out){.name = name,
+                         .value = view_of_text(r->settings[i].value),
+                         .config_type = (int8_t)meta_config_row(c)->type};
+        e->synonyms.items = server_take(call, SYNONYMS_MAX, sizeof *e->synonyms.items);
+        if (!e->synonyms.items)
+            return false;
+        synonym_add(e, name, e->value, SERVER_SOURCE_BROKERS);
+        entry_finish(call->request, e, meta_config_row(c)->help);
+        out->configs.count++;
+    }
+    return true;
+}
+
+/* Keys of the configuration, then the defaults of topics that it does not have. */
+static bool
+describe_this_broker(struct server_core *core, struct server_call *call, const describe_in *in,
+                     describe_out *out)
+{
+    out->configs.items = server_take(call, CONF_KEYS + META_CONFIGS, sizeof *out->configs.items);
+    if (!out->configs.items)
+        return false;
+    for (uint32_t k = 0; k < CONF_KEYS; k++) {
+        const struct conf_row *row = conf_row((enum conf_key)k);
+        if (key_wanted(in, view_of_text(row->name)) &&
+            !entry_of_broker(core, call, view_of_text(row->name),
+                             type_of_broker_key((enum conf_key)k), row->help,
+                             &out->configs.items[out->configs.count++]))
+            return false;
+    }
+    for (uint32_t c = 0; c < META_CONFIGS; c++) {
+        struct view key = server_broker_key((enum meta_config)c);
+        const struct meta_config_row *row = meta_config_row((enum meta_config)c);
+        if (key.len && !server_key_static(key) && key_wanted(in, key) &&
+            !entry_of_broker(core, call, key, (int8_t)row->type, row->help,
+                             &out->configs.items[out->configs.count++]))
+            return false;
+    }
+    return true;
 }
 
 static bool
 describe_broker(struct server_core *core, struct server_call *call, const describe_in *in,
                 describe_out *out, struct meta_error *e)
 {
-    /* The empty name is the default of all brokers, which nothing can be set of here. */
+    char self[16], text[24];
+    int shown = (int)(in->resource_name.len < 64 ? in->resource_name.len : 64);
     if (in->resource_name.len == 0)
-        return true;
-    if (!broker_named(core, in->resource_name)) {
-        int shown = (int)(in->resource_name.len < 64 ? in->resource_name.len : 64);
+        return describe_brokers(core, call, in, out);
+    if (view_equal(in->resource_name, server_broker_name(core, self)))
+        return describe_this_broker(core, call, in, out);
+    (void)snprintf(text, sizeof text, "%.*s", shown, (const char *)in->resource_name.at);
+    char *end;
+    (void)strtol(text, &end, 10);
+    if (*end || end == text)
+        (void)meta_error_set(e, KERR_INVALID_REQUEST,
+                             "Broker id must be an integer, but it is: %.*s", shown,
+                             (const char *)in->resource_name.at);
+    else
         (void)meta_error_set(e, KERR_INVALID_REQUEST,
                              "Unexpected broker id, expected %d or empty string, but received %.*s",
                              core->rules.node_id, shown, (const char *)in->resource_name.at);
+    return true;
+}
+
+/* ---- Groups and client-metrics subscriptions ---- */
+
+static bool
+entry_of_resource(struct server_core *core, struct server_call *call, const describe_in *in,
+                  const struct server_resource_key *key, entry_out *out)
+{
+    const struct meta_config_row *row = &key->row;
+    bool group = in->resource_type == SERVER_RESOURCE_GROUP;
+    const char *kept = meta_resource_value(&core->image, (enum meta_resource_type)in->resource_type,
+                                           in->resource_name, row->name);
+    *out = (entry_out){.name = view_of_text(row->name),
+                       .value = view_of_text(kept ? kept : row->fallback),
+                       .config_type = (int8_t)row->type};
+    out->synonyms.items = server_take(call, SYNONYMS_MAX, sizeof *out->synonyms.items);
+    if (!out->synonyms.items)
+        return false;
+    if (kept)
+        synonym_add(out, out->name, out->value,
+                    group ? SERVER_SOURCE_GROUP : SERVER_SOURCE_METRICS);
+    if (group)
+        synonym_add(out, view_of_text(row->synonyms), view_of_text(row->fallback),
+                    SERVER_SOURCE_DEFAULT);
+    entry_finish(call->request, out, row->help);
+    return true;
+}
+
+static bool
+describe_resource(struct server_core *core, struct server_call *call, const describe_in *in,
+                  describe_out *out, struct meta_error *e)
+{
+    uint32_t count;
+    const struct server_resource_key *keys = server_resource_keys(&count);
+    if (in->resource_name.len == 0) {
+        (void)meta_error_set(
+            e, KERR_INVALID_REQUEST, "%s name must not be empty",
+            in->resource_type == SERVER_RESOURCE_GROUP ? "Group" : "Client metrics subscription");
         return true;
     }
-    out->configs.items = server_take(call, CONF_KEYS, sizeof *out->configs.items);
+    out->configs.items = server_take(call, count, sizeof *out->configs.items);
     if (!out->configs.items)
         return false;
-    for (uint32_t k = 0; k < CONF_KEYS; k++)
-        if (key_wanted(in, view_of_text(conf_row((enum conf_key)k)->name)) &&
-            !entry_of_broker(core, call, (enum conf_key)k,
-                             &out->configs.items[out->configs.count++]))
+    for (uint32_t i = 0; i < count; i++)
+        if (keys[i].resource == in->resource_type &&
+            key_wanted(in, view_of_text(keys[i].row.name)) &&
+            !entry_of_resource(core, call, in, &keys[i], &out->configs.items[out->configs.count++]))
             return false;
     return true;
 }
@@ -197,13 +290,16 @@ server_describe_configs(struct server_core *core, struct server_call *call)
         bool room = true;
         rows[i] =
             (describe_out){.resource_type = in->resource_type, .resource_name = in->resource_name};
-        if (in->resource_type == RESOURCE_TOPIC)
+        if (in->resource_type == SERVER_RESOURCE_TOPIC)
             room = describe_topic(core, call, in, &rows[i], &e);
-        else if (in->resource_type == RESOURCE_BROKER)
+        else if (in->resource_type == SERVER_RESOURCE_BROKER)
             room = describe_broker(core, call, in, &rows[i], &e);
+        else if (in->resource_type == SERVER_RESOURCE_GROUP ||
+                 in->resource_type == SERVER_RESOURCE_METRICS)
+            room = describe_resource(core, call, in, &rows[i], &e);
         else
-            (void)meta_error_set(&e, KERR_INVALID_REQUEST, "Unsupported resource type: %d",
-                                 in->resource_type);
+            (void)meta_error_set(&e, KERR_INVALID_REQUEST, "%s",
+                                 kerr_message(KERR_INVALID_REQUEST));
         if (!room)
             return ERR_LIMIT;
         rows[i].error_code = e.code;
@@ -211,117 +307,6 @@ server_describe_configs(struct server_core *core, struct server_call *call)
     }
     response->results.items = rows;
     response->results.count = (int32_t)count;
-    call->response = response;
-    return ERR_OK;
-}
-
-/* ---- IncrementalAlterConfigs ---- */
-
-static int
-alter_topic(struct server_core *core, struct server_call *call, const alter_in *in,
-            struct meta_error *e)
-{
-    const struct wire_incremental_alter_configs_request *request = call->request;
-    uint32_t count = (uint32_t)in->configs.count;
-    struct meta_setting *settings = server_take(call, count, sizeof *settings);
-    if (!settings)
-        return ERR_LIMIT;
-    for (uint32_t i = 0; i < count; i++)
-        settings[i] = (struct meta_setting){.name = in->configs.items[i].name,
-                                            .value = in->configs.items[i].value,
-                                            .operation = in->configs.items[i].config_operation};
-    struct put w = put_of(core->entry, META_ENTRY_BYTES_MAX);
-    if (meta_plan_config(&core->image, &core->rules, in->resource_name, settings, count, &w, e) !=
-            KERR_NONE ||
-        request->validate_only || put_len(&w) == 0)
-        return ERR_OK;
-    must(!w.bad);
-    return core->append(core->user, view_of(core->entry, put_len(&w)));
-}
-
-/* Every key of the broker comes from its configuration file and takes a restart. */
-static void
-alter_broker(const struct server_core *core, const alter_in *in, struct meta_error *e)
-{
-    char keys[256] = "";
-    struct put w = put_of(keys, sizeof keys - 1);
-    for (int32_t i = 0; i < in->configs.count && !w.bad; i++) {
-        put_bytes(&w, ", ", i > 0 ? 2 : 0);
-        put_bytes(&w, in->configs.items[i].name.at, in->configs.items[i].name.len);
-    }
-    (void)core;
-    (void)meta_error_set(e, KERR_INVALID_REQUEST, "Cannot update these configs dynamically: [%s]",
-                         keys);
-}
-
-static int
-resource_in_order(const void *a, const void *b)
-{
-    const alter_in *const *x = a, *const *y = b;
-    if ((*x)->resource_type != (*y)->resource_type)
-        return (*x)->resource_type - (*y)->resource_type;
-    uint32_t n = (*x)->resource_name.len < (*y)->resource_name.len ? (*x)->resource_name.len
-                                                                   : (*y)->resource_name.len;
-    int d = n ? memcmp((*x)->resource_name.at, (*y)->resource_name.at, n) : 0;
-    return d ? d
-             : ((*x)->resource_name.len > (*y)->resource_name.len) -
-                   ((*x)->resource_name.len < (*y)->resource_name.len);
-}
-
-/* Marks the resources that the request names more than once. */
-static bool *
-resources_twice(struct server_call *call)
-{
-    const struct wire_incremental_alter_configs_request *request = call->request;
-    uint32_t count = (uint32_t)request->resources.count;
-    const alter_in **sorted = server_take(call, count, sizeof *sorted);
-    bool *twice = server_take(call, count, sizeof *twice);
-    if (!sorted || !twice)
-        return NULL;
-    for (uint32_t i = 0; i < count; i++)
-        sorted[i] = &request->resources.items[i];
-    qsort(sorted, count, sizeof *sorted, resource_in_order);
-    for (uint32_t i = 1; i < count; i++)
-        if (resource_in_order(&sorted[i - 1], &sorted[i]) == 0)
-            twice[sorted[i] - request->resources.items] =
-                twice[sorted[i - 1] - request->resources.items] = true;
-    return twice;
-}
-
-int
-server_alter_configs(struct server_core *core, struct server_call *call)
-{
-    const struct wire_incremental_alter_configs_request *request = call->request;
-    uint32_t count = (uint32_t)request->resources.count;
-    struct wire_incremental_alter_configs_response *response =
-        server_take(call, 1, sizeof *response);
-    alter_out *rows = server_take(call, count, sizeof *rows);
-    bool *twice = resources_twice(call);
-    if (!response || !rows || !twice)
-        return ERR_LIMIT;
-    for (uint32_t i = 0; i < count; i++) {
-        const alter_in *in = &request->resources.items[i];
-        struct meta_error e = {0};
-        int rc = ERR_OK;
-        if (twice[i])
-            (void)meta_error_set(&e, KERR_INVALID_REQUEST,
-                                 "Each resource must appear at most once.");
-        else if (in->resource_type == RESOURCE_TOPIC)
-            rc = alter_topic(core, call, in, &e);
-        else if (in->resource_type == RESOURCE_BROKER)
-            alter_broker(core, in, &e);
-        else
-            (void)meta_error_set(&e, KERR_INVALID_REQUEST, "Unsupported resource type: %d",
-                                 in->resource_type);
-        if (rc != ERR_OK)
-            return rc;
-        rows[i] = (alter_out){.error_code = e.code,
-                              .error_message = server_error_text(call, &e),
-                              .resource_type = in->resource_type,
-                              .resource_name = in->resource_name};
-    }
-    response->responses.items = rows;
-    response->responses.count = (int32_t)count;
     call->response = response;
     return ERR_OK;
 }

@@ -1,5 +1,6 @@
 /* server_core.c: set-up, dispatch and what all handlers share. */
 #include "control/server/server_core.h"
+#include "control/server/server_defaults.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/wire/wire_gen.h"
@@ -16,15 +17,19 @@ static const struct {
     {WIRE_API_DELETE_TOPICS, server_delete_topics},
     {WIRE_API_INIT_PRODUCER_ID, server_init_producer_id},
     {WIRE_API_DESCRIBE_CONFIGS, server_describe_configs},
+    {WIRE_API_ALTER_CONFIGS, server_replace_configs},
     {WIRE_API_CREATE_PARTITIONS, server_create_partitions},
     {WIRE_API_ELECT_LEADERS, server_elect_leaders},
     {WIRE_API_INCREMENTAL_ALTER_CONFIGS, server_alter_configs},
     {WIRE_API_ALTER_PARTITION_REASSIGNMENTS, server_alter_reassignments},
     {WIRE_API_LIST_PARTITION_REASSIGNMENTS, server_list_reassignments},
+    {WIRE_API_DESCRIBE_CLIENT_QUOTAS, server_describe_quotas},
+    {WIRE_API_ALTER_CLIENT_QUOTAS, server_alter_quotas},
     {WIRE_API_DESCRIBE_QUORUM, server_describe_quorum},
     {WIRE_API_UPDATE_FEATURES, server_update_features},
     {WIRE_API_DESCRIBE_CLUSTER, server_describe_cluster},
     {WIRE_API_UNREGISTER_BROKER, server_unregister_broker},
+    {WIRE_API_LIST_CONFIG_RESOURCES, server_list_resources},
     {WIRE_API_DESCRIBE_TOPIC_PARTITIONS, server_describe_partitions},
 };
 
@@ -67,14 +72,6 @@ server_key_given(const struct server_core *core, enum conf_key k)
     return k != CONF_KEYS && strcmp(core->conf->values[k].text, conf_row(k)->fallback) != 0;
 }
 
-static const char *
-config_default(const void *user, enum meta_config c)
-{
-    const struct server_core *core = user;
-    enum conf_key k = server_key_find(meta_config_row(c)->broker_key);
-    return k == CONF_KEYS ? NULL : core->conf->values[k].text;
-}
-
 int
 server_core_init(struct server_core *core, const struct conf *conf, const char *cluster_id)
 {
@@ -84,14 +81,15 @@ server_core_init(struct server_core *core, const struct conf *conf, const char *
     core->rules = (struct meta_rules){
         .node_id = (int32_t)conf_number(conf, CONF_NODE_ID),
         .partitions_default = (int32_t)conf_number(conf, CONF_NUM_PARTITIONS),
-        .config_default = config_default,
+        .config_default = server_default_of,
         .user = core,
     };
     core->entry = malloc(META_ENTRY_BYTES_MAX);
     must(core->entry != NULL);
     meta_image_init(&core->image, (uint32_t)conf_number(conf, CONF_TOPICS_MAX),
                     (uint32_t)conf_number(conf, CONF_PARTITIONS_MAX));
-    return endpoints_parse(core);
+    int rc = server_defaults_init(core);
+    return rc == ERR_OK ? endpoints_parse(core) : rc;
 }
 
 void
@@ -99,6 +97,7 @@ server_core_free(struct server_core *core)
 {
     meta_image_free(&core->image);
     free(core->entry);
+    server_defaults_free(core);
     *core = (struct server_core){0};
 }
 
@@ -183,6 +182,10 @@ union any_request {
     struct wire_describe_quorum_request describe_quorum;
     struct wire_update_features_request update_features;
     struct wire_unregister_broker_request unregister_broker;
+    struct wire_alter_configs_request replace_configs;
+    struct wire_list_config_resources_request list_resources;
+    struct wire_describe_client_quotas_request describe_quotas;
+    struct wire_alter_client_quotas_request alter_quotas;
 };
 
 int

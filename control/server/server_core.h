@@ -13,6 +13,7 @@ enum {
     SERVER_HOST_BYTES = CONF_HOST_BYTES_MAX,
     SERVER_DESCRIBE_PARTITIONS_MAX = 2000, /* Kafka max.request.partition.size.limit */
     SERVER_AUTO_CREATE_MAX = 1000,         /* topics that one Metadata request may create */
+    SERVER_KEY_BYTES = 64,                 /* of a broker's key, with its NUL */
     SERVER_OPEN_WAIT_MS = 1000,            /* longest wait of a creation for the shards */
 };
 
@@ -36,6 +37,11 @@ struct server_core {
     struct server_endpoint endpoints[SERVER_ENDPOINTS_MAX]; /* advertised, by listener */
     uint32_t endpoint_count;
     int64_t producer_id_next, producer_id_limit; /* the block in hand */
+    char
+        *defaults[META_CONFIGS]; /* of topics, as the configuration gives them; NULL: it does not */
+    /* The same keys under the names that brokers have for them. */
+    struct meta_config_row broker_rows[META_CONFIGS];
+    char broker_names[META_CONFIGS][SERVER_KEY_BYTES];
     int64_t now_ms; /* wall clock; the loop sets it before each request */
     uint8_t *entry; /* META_ENTRY_BYTES_MAX bytes for records being planned */
     /* Appends an entry to the log and applies it to the image.  An error is final: the process must
@@ -69,7 +75,8 @@ typedef int server_handle_fn(struct server_core *core, struct server_call *call)
 
 server_handle_fn server_metadata, server_describe_cluster, server_describe_partitions;
 server_handle_fn server_create_topics, server_delete_topics, server_create_partitions;
-server_handle_fn server_describe_configs, server_alter_configs;
+server_handle_fn server_describe_configs, server_alter_configs, server_replace_configs;
+server_handle_fn server_list_resources, server_describe_quotas, server_alter_quotas;
 server_handle_fn server_init_producer_id, server_find_coordinator;
 server_handle_fn server_elect_leaders, server_alter_reassignments, server_list_reassignments;
 server_handle_fn server_unregister_broker, server_describe_quorum, server_update_features;

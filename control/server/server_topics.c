@@ -5,7 +5,7 @@
  * A request that reaches us a second time because control died in the middle is simply carried out
  * again: a topic that was created the first time answers TOPIC_ALREADY_EXISTS, as it does when a
  * client of Kafka repeats a request after a lost connection. */
-#include "control/server/server_core.h"
+#include "control/server/server_defaults.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/wire/wire_gen.h"
@@ -135,14 +135,18 @@ create_configs(struct server_core *core, struct server_call *call, const struct 
                 value = t->settings[i].value;
                 own = true;
             }
-        bool broker = server_key_given(core, server_key_find(row->broker_key));
+        struct server_source sources[SERVER_SOURCES_MAX];
+        struct view broker = server_broker_key(key);
+        uint32_t count = broker.len ? server_sources(core, broker, sources) : 0;
         uint8_t *copy = server_take(call, value.len + 1, 1);
         if (!copy)
             return false;
         memcpy(copy, value.at, value.len);
         out->configs.items[c].name = view_of_text(row->name);
         out->configs.items[c].value = view_of(copy, value.len);
-        out->configs.items[c].config_source = own ? 1 : broker ? 4 : 5;
+        out->configs.items[c].config_source = own     ? (int8_t)SERVER_SOURCE_TOPIC
+                                              : count ? sources[0].source
+                                                      : (int8_t)SERVER_SOURCE_DEFAULT;
     }
     return true;
 }

@@ -41,6 +41,7 @@ static const struct req_handler handlers[] = {
     {WIRE_API_OFFSET_FOR_LEADER_EPOCH, epochs_start, asks_abandon},
     {WIRE_API_WRITE_TXN_MARKERS, markers_start, scatter_abandon},
     {WIRE_API_DESCRIBE_CONFIGS, forward_start, forward_abandon},
+    {WIRE_API_ALTER_CONFIGS, forward_start, forward_abandon},
     {WIRE_API_ALTER_REPLICA_LOG_DIRS, alter_dirs_start, asks_abandon},
     {WIRE_API_DESCRIBE_LOG_DIRS, logdirs_start, asks_abandon},
     {WIRE_API_CREATE_PARTITIONS, forward_start, forward_abandon},
@@ -53,6 +54,7 @@ static const struct req_handler handlers[] = {
     {WIRE_API_DESCRIBE_CLUSTER, forward_start, forward_abandon},
     {WIRE_API_DESCRIBE_PRODUCERS, producers_start, scatter_abandon},
     {WIRE_API_UNREGISTER_BROKER, forward_start, forward_abandon},
+    {WIRE_API_LIST_CONFIG_RESOURCES, forward_start, forward_abandon},
     {WIRE_API_DESCRIBE_TOPIC_PARTITIONS, forward_start, forward_abandon},
 };
 

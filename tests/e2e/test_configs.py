@@ -21,7 +21,7 @@ DESCRIBE, ALTER = 32, 44
 TOPIC, BROKER = 2, 4
 SET, DELETE, APPEND, SUBTRACT = 0, 1, 2, 3
 UNKNOWN_TOPIC, MESSAGE_TOO_LARGE, INVALID_TOPIC, INVALID_CONFIG, INVALID_REQUEST = 3, 10, 17, 40, 42
-OF_TOPIC, OF_BROKERS, OF_BROKER, DEFAULT = 1, 3, 4, 5
+OF_TOPIC, OF_BROKER_NOW, OF_BROKERS, OF_BROKER, DEFAULT = 1, 2, 3, 4, 5
 SECONDS = 20
 
 
@@ -208,6 +208,33 @@ def lives_without_restart(c, topic):
     equal(c.alter(topic, ("message.timestamp.type", DELETE, None)), (NONE, None), "delete")
 
 
+def default_lives(c, topic):
+    """A broker's default reaches the topics that do not override it, and goes back."""
+    large = [b"x" * 5000]
+    for name, source in (("", OF_BROKERS), ("1", OF_BROKER_NOW)):
+        equal(c.alter(name, ("message.max.bytes", SET, "2000"), kind=BROKER), (NONE, None), "set")
+        until("the limit holds", SECONDS,
+              lambda: c.produce(topic, 0, large)[0] == MESSAGE_TOO_LARGE)
+        row = c.entry(topic, "max.message.bytes")
+        equal((row.value, row.source), ("2000", source), "source")
+        equal(row.synonyms, [("message.max.bytes", "2000", source),
+                             ("message.max.bytes", "1048588", DEFAULT)], "synonyms")
+        equal([(r.name, r.value) for r in c.describe(BROKER, name, ["message.max.bytes"])[2]],
+              [("message.max.bytes", "2000")], "described")
+        equal(c.alter(name, ("message.max.bytes", DELETE, None), kind=BROKER), (NONE, None), "del")
+        until("the limit is gone", SECONDS, lambda: c.produce(topic, 0, large)[0] == NONE)
+
+
+def broker_refusals(c):
+    for name, key, value, why in (
+            ("1", "node.id", "5", "Cannot update these configs dynamically: [node.id]"),
+            ("7", "log.retention.ms", "5", "Unexpected broker id, expected 1, but received 7"),
+            ("a", "log.retention.ms", "5", "Node id must be an integer, but it is: a"),
+            ("", "log.segment.bytes", "5", "Invalid value 5 for configuration log.segment.bytes: "
+             "Value must be at least 1048576")):
+        equal(c.alter(name, (key, SET, value), kind=BROKER), (INVALID_REQUEST, why), key)
+
+
 def stamped(c, topic):
     """Whether the broker gives a record of 1970 its own time."""
     before = int(time.time() * 1000) - 60000
@@ -244,6 +271,10 @@ def main():
                 refused_here(c, topic)
         with case("configs: a changed key reaches the log without a restart"):
             lives_without_restart(c, topic)
+        with case("configs: a broker's default reaches the topics without a restart"):
+            default_lives(c, topic)
+        with case("configs: what a broker cannot change is refused in Kafka's words"):
+            broker_refusals(c)
         c.close()
     finish()
 

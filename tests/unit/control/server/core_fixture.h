@@ -46,8 +46,9 @@ core_fixture_random(void *user, void *at, size_t bytes)
     }
 }
 
+/* With more lines of configuration. */
 static inline struct core_fixture *
-core_fixture_new(void)
+core_fixture_conf(const char *lines)
 {
     struct core_fixture *f = calloc(1, sizeof *f);
     char error[CONF_ERROR_BYTES];
@@ -58,6 +59,7 @@ core_fixture_new(void)
                                 "num.partitions=3\ntopics.max=64\npartitions.max=256\nnode.id=7\n",
                                 CONF_OPTION, error),
                      ERR_OK);
+    assert_int_equal(conf_parse(&f->conf, lines, CONF_OPTION, error), ERR_OK);
     assert_int_equal(server_core_init(&f->core, &f->conf, "abcdefghijklmnopqrstuv"), ERR_OK);
     f->core.append = core_fixture_append;
     f->core.random = core_fixture_random;
@@ -65,6 +67,12 @@ core_fixture_new(void)
     f->arena_at = malloc(FIXTURE_ARENA_BYTES);
     assert_non_null(f->arena_at);
     return f;
+}
+
+static inline struct core_fixture *
+core_fixture_new(void)
+{
+    return core_fixture_conf("");
 }
 
 static inline void

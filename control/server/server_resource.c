@@ -1,0 +1,235 @@
+#include "control/server/server_resource.h"
+#include "control/server/server_defaults.h"
+
+#include <regex.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { SHOWN_MAX = 200, PATTERN_BYTES_MAX = 256, VALUE_BYTES_MAX = 512 };
+
+static const struct server_resource_key resource_keys[] = {
+#define KEY(resource, name, type, fallback, least, min, max, synonym, help)                        \
+    {SERVER_RESOURCE_##resource,                                                                   \
+     {name, META_TYPE_##type, fallback, least, INT32_MAX, "", synonym, "", help},                  \
+     min,                                                                                          \
+     max},
+#include "control/server/resource_config.def"
+#undef KEY
+};
+
+const struct server_resource_key *
+server_resource_keys(uint32_t *count)
+{
+    *count = sizeof resource_keys / sizeof resource_keys[0];
+    return resource_keys;
+}
+
+static const struct server_resource_key *
+key_find(uint8_t resource, struct view name)
+{
+    for (uint32_t i = 0; i < sizeof resource_keys / sizeof resource_keys[0]; i++)
+        if (resource_keys[i].resource == resource &&
+            view_equal(name, view_of_text(resource_keys[i].row.name)))
+            return &resource_keys[i];
+    return NULL;
+}
+
+static const struct meta_config_row *
+metrics_key(const void *user, struct view name)
+{
+    (void)user;
+    const struct server_resource_key *k = key_find(SERVER_RESOURCE_METRICS, name);
+    return k ? &k->row : NULL;
+}
+
+static const struct meta_config_row *
+group_key(const void *user, struct view name)
+{
+    (void)user;
+    const struct server_resource_key *k = key_find(SERVER_RESOURCE_GROUP, name);
+    return k ? &k->row : NULL;
+}
+
+/* ---- Matching of clients (KIP-714, Kafka ClientMetricsConfigs) ---- */
+
+static bool
+match_key_known(struct view key)
+{
+    static const char *const keys[] = {"client_instance_id",    "client_id",
+                                       "client_software_name",  "client_software_version",
+                                       "client_source_address", "client_source_port"};
+    for (uint32_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        if (view_equal(key, view_of_text(keys[i])))
+            return true;
+    return false;
+}
+
+static struct view
+trimmed(struct view v)
+{
+    while (v.len && v.at[0] == ' ')
+        v = view_of(v.at + 1, v.len - 1);
+    while (v.len && v.at[v.len - 1] == ' ')
+        v.len--;
+    return v;
+}
+
+bool
+server_match_pairs(const char *match,
+                   bool (*each)(void *user, struct view key, struct view pattern), void *user)
+{
+    while (*match) {
+        struct view pair = view_of(match, (uint32_t)strcspn(match, ","));
+        match += pair.len + (match[pair.len] == ',');
+        uint32_t n = 0;
+        while (n < pair.len && pair.at[n] != '=')
+            n++;
+        if (n == pair.len)
+            return false;
+        if (!each(user, trimmed(view_of(pair.at, n)),
+                  trimmed(view_of(pair.at + n + 1, pair.len - n - 1))))
+            return false;
+    }
+    return true;
+}
+
+bool
+server_match_value(struct view pattern, const struct view *value)
+{
+    char text[PATTERN_BYTES_MAX + 8], subject[VALUE_BYTES_MAX];
+    regex_t regex;
+    if (pattern.len > PATTERN_BYTES_MAX || (value && value->len >= VALUE_BYTES_MAX))
+        return false;
+    (void)snprintf(text, sizeof text, "^(%.*s)$", (int)pattern.len, (const char *)pattern.at);
+    if (regcomp(&regex, text, REG_EXTENDED | REG_NOSUB) != 0)
+        return false;
+    bool yes = true;
+    if (value) {
+        (void)snprintf(subject, sizeof subject, "%.*s", (int)value->len,
+                       value->len ? (const char *)value->at : "");
+        yes = regexec(&regex, subject, 0, NULL, 0) == 0;
+    }
+    regfree(&regex);
+    return yes;
+}
+
+static bool
+pair_valid(void *user, struct view key, struct view pattern)
+{
+    bool plain = true;
+    for (uint32_t i = 0; i < pattern.len; i++)
+        plain = plain && pattern.at[i] != '=';
+    (void)user;
+    return plain && match_key_known(key) && server_match_value(pattern, NULL);
+}
+
+static int16_t
+metrics_check(const void *user, const struct meta_config_row *row, const char *value,
+              struct meta_error *e)
+{
+    const struct server_resource_key *k =
+        key_find(SERVER_RESOURCE_METRICS, view_of_text(row->name));
+    (void)user;
+    if (row->type == META_TYPE_INT) {
+        int64_t v = strtoll(value, NULL, 10);
+        if (v < k->min || v > k->max)
+            return meta_error_set(e, KERR_INVALID_REQUEST,
+                                  "Invalid value %s for %s, interval must be between 100 and "
+                                  "3600000 (1 hour)",
+                                  value, row->name);
+    }
+    if (strcmp(row->name, "match") == 0 && !server_match_pairs(value, pair_valid, NULL))
+        return meta_error_set(e, KERR_INVALID_CONFIG, "Illegal client matching pattern: %.*s",
+                              SHOWN_MAX, value);
+    return KERR_NONE;
+}
+
+/* "consumer.x" is bounded by group.consumer.min.x and .max.x. */
+static int16_t
+group_check(const void *user, const struct meta_config_row *row, const char *value,
+            struct meta_error *e)
+{
+    const struct server_resource_key *k = key_find(SERVER_RESOURCE_GROUP, view_of_text(row->name));
+    int64_t v = strtoll(value, NULL, 10);
+    const char *dot = strchr(row->name, '.');
+    (void)user;
+    if (v >= k->min && v <= k->max)
+        return KERR_NONE;
+    return meta_error_set(e, KERR_INVALID_CONFIG, "%s must be %s than or equal to group.%.*s.%s%s",
+                          row->name, v < k->min ? "greater" : "less", (int)(dot - row->name),
+                          row->name, v < k->min ? "min" : "max", dot);
+}
+
+/* ---- Brokers ---- */
+
+static const struct meta_config_row *
+broker_key(const void *user, struct view name)
+{
+    const struct server_core *core = user;
+    enum meta_config c = server_topic_key(name);
+    return c == META_CONFIGS ? NULL : &core->broker_rows[c];
+}
+
+static const char *
+broker_in_force(const void *user, const struct meta_config_row *row)
+{
+    enum meta_config c = server_topic_key(view_of_text(row->name));
+    const char *v = server_default_of(user, c);
+    return v ? v : row->fallback;
+}
+
+static int16_t
+broker_name_check(const struct server_core *core, struct view name, struct meta_error *e)
+{
+    char self[16], text[24];
+    int n = (int)(name.len < SHOWN_MAX ? name.len : SHOWN_MAX);
+    char *end = text;
+    if (name.len == 0 || view_equal(name, server_broker_name(core, self)))
+        return KERR_NONE;
+    (void)snprintf(text, sizeof text, "%.*s", n, (const char *)name.at);
+    (void)strtol(text, &end, 10);
+    if (*end || end == text)
+        return meta_error_set(e, KERR_INVALID_REQUEST,
+                              "Node id must be an integer, but it is: %.*s", n,
+                              (const char *)name.at);
+    return meta_error_set(e, KERR_INVALID_REQUEST,
+                          "Unexpected broker id, expected %d, but received %.*s",
+                          core->rules.node_id, n, (const char *)name.at);
+}
+
+/* ---- All of them ---- */
+
+int16_t
+server_resource_plan(const struct server_core *core, int8_t type, struct view name,
+                     struct meta_resource_plan *plan, struct meta_error *e)
+{
+    *plan = (struct meta_resource_plan){.type = (enum meta_resource_type)type,
+                                        .name = name,
+                                        .user = core,
+                                        .unknown_code = KERR_INVALID_CONFIG};
+    switch (type) {
+    case SERVER_RESOURCE_BROKER:
+        plan->key = broker_key;
+        plan->in_force = broker_in_force;
+        plan->lists = true;
+        plan->unknown = "Unknown broker config name: ";
+        return broker_name_check(core, name, e);
+    case SERVER_RESOURCE_METRICS:
+        plan->key = metrics_key;
+        plan->check = metrics_check;
+        plan->unknown = "Unknown client metrics configuration: ";
+        plan->unknown_code = KERR_INVALID_REQUEST;
+        return name.len
+                   ? KERR_NONE
+                   : meta_error_set(e, KERR_INVALID_REQUEST, "Subscription name can't be empty");
+    case SERVER_RESOURCE_GROUP:
+        plan->key = group_key;
+        plan->check = group_check;
+        plan->unknown = "Unknown group config name: ";
+        return name.len ? KERR_NONE
+                        : meta_error_set(e, KERR_INVALID_REQUEST,
+                                         "Default group resources are not allowed.");
+    default:
+        return meta_error_set(e, KERR_INVALID_REQUEST, "Unknown resource type %d", type);
+    }
+}
