@@ -22,6 +22,7 @@ build libzstd-dev      zstd record batches
 build libsnappy-dev    snappy record batches
 build libre2-dev       regular expressions of clients, in linear time
 build g++              for the one file that speaks to it
+build libdpdk-dev      net=dpdk: kernel bypass; the broker builds without it too
 build libjansson-dev    JSON of sluice stat
 build libjemalloc-dev  allocator of control and of the command line
 build libcmocka-dev    runner of the unit tests, which meson configures with everything else
@@ -33,6 +34,8 @@ fuzz  libclang-rt-14-dev  libFuzzer and the sanitizers of clang
 test  kcat             client: command line over librdkafka
 test  librdkafka-dev   client: the C library
 test  default-jdk-headless  client: the Java client, and Apache Kafka itself as the oracle
+test  iproute2         network namespaces for the tests of net=dpdk
+test  iputils-ping     client: ping, over devices of DPDK
 test  maven            fetches the Java client by its coordinates
 compat npm             fetches librdkafka's test suite by its name
 compat g++             compiles it

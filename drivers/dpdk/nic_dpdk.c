@@ -1,0 +1,294 @@
+/* nic_dpdk.c: bursts over one pair of queues.
+ *
+ * A received frame is an mbuf of one segment; a chain is copied together, or dropped.  The handle
+ * of a frame is the mbuf itself.
+ *
+ * A frame that is sent is a chain, header and one mbuf for each span, when the device takes chains
+ * and every span has a ref:
+ *
+ *   header mbuf (bytes copied) -> span mbuf (external buffer) -> span mbuf ...
+ *
+ * I1: each span mbuf is one hold of its packet_ref.  The reference block of the external buffer
+ * lies in the mbuf's private area with a count of 1, so that when the driver frees the mbuf, at
+ * whatever time, span_end() ends exactly that hold, in the loop's own thread.  Nothing of DPDK's
+ * counts is shared by two frames. I2: no mbuf that was handed to a device is touched again. Else it
+ * is one mbuf with everything copied.  What the device's ring does not take stays in `pending`, in
+ * order, and goes first with the next call. */
+#include "drivers/dpdk/nic_dpdk_in.h"
+
+#include <rte_lcore.h>
+
+/* ---- receiving ---- */
+
+static enum packet_sum
+sum_of(uint64_t flags, uint64_t mask, uint64_t good, uint64_t bad)
+{
+    flags &= mask;
+    return flags == good ? PACKET_SUM_GOOD : flags == bad ? PACKET_SUM_BAD : PACKET_SUM_UNKNOWN;
+}
+
+/* One segment, or NULL: the frame was dropped. */
+static struct rte_mbuf *
+one_segment(struct nic_queue *q, struct rte_mbuf *m)
+{
+    if (m->nb_segs == 1)
+        return m;
+    struct rte_mbuf *whole = rte_pktmbuf_copy(m, q->rx_pool, 0, UINT32_MAX);
+    rte_pktmbuf_free(m);
+    if (whole && whole->nb_segs == 1)
+        return whole;
+    rte_pktmbuf_free(whole);
+    q->stat.rx_errors++;
+    return NULL;
+}
+
+static void
+pending_send(struct nic_queue *q)
+{
+    while (q->pending_count > 0) {
+        uint16_t sent = rte_eth_tx_burst(q->port, q->number, q->pending + q->pending_first,
+                                         (uint16_t)q->pending_count);
+        q->pending_first += sent;
+        q->pending_count -= sent;
+        if (sent == 0)
+            return;
+    }
+    q->pending_first = 0;
+}
+
+static uint32_t
+queue_rx(void *self, struct nic_rx *out, uint32_t max)
+{
+    struct nic_queue *q = self;
+    struct rte_mbuf *burst[NIC_BURST_MAX];
+    uint32_t count = 0;
+    pending_send(q);
+    uint16_t n = rte_eth_rx_burst(q->port, q->number, burst,
+                                  (uint16_t)(max < NIC_BURST_MAX ? max : NIC_BURST_MAX));
+    for (uint16_t i = 0; i < n; i++) {
+        struct rte_mbuf *m = one_segment(q, burst[i]);
+        if (!m)
+            continue;
+        q->stat.rx_bytes += m->data_len;
+        out[count++] = (struct nic_rx){
+            .bytes = view_of(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len),
+            .frame = (struct packet_frame *)m,
+            .pinned_bytes = (uint32_t)sizeof *m + m->buf_len,
+            .ip_sum = sum_of(m->ol_flags, RTE_MBUF_F_RX_IP_CKSUM_MASK, RTE_MBUF_F_RX_IP_CKSUM_GOOD,
+                             RTE_MBUF_F_RX_IP_CKSUM_BAD),
+            .l4_sum = sum_of(m->ol_flags, RTE_MBUF_F_RX_L4_CKSUM_MASK, RTE_MBUF_F_RX_L4_CKSUM_GOOD,
+                             RTE_MBUF_F_RX_L4_CKSUM_BAD),
+        };
+    }
+    q->stat.rx_frames += count;
+    q->stat.frames_out += count;
+    return count;
+}
+
+static void
+queue_release(void *self, struct packet_frame *const *frames, uint32_t count)
+{
+    struct nic_queue *q = self;
+    for (uint32_t i = 0; i < count; i++)
+        rte_pktmbuf_free((struct rte_mbuf *)frames[i]);
+    must(q->stat.frames_out >= count);
+    q->stat.frames_out -= count;
+}
+
+/* ---- sending ---- */
+
+static void
+span_end(void *address, void *opaque)
+{
+    packet_drop(opaque);
+}
+
+static struct rte_mbuf *
+span_mbuf(struct nic_queue *q, const struct packet_span *s)
+{
+    struct rte_mbuf *m = rte_pktmbuf_alloc(q->span_pool);
+    if (!m)
+        return NULL;
+    struct rte_mbuf_ext_shared_info *info = rte_mbuf_to_priv(m);
+    info->free_cb = span_end;
+    info->fcb_opaque = s->ref;
+    rte_mbuf_ext_refcnt_set(info, 1);
+    void *at = (void *)(uintptr_t)s->bytes.at;
+    rte_pktmbuf_attach_extbuf(m, at, (rte_iova_t)(uintptr_t)at, (uint16_t)s->bytes.len, info);
+    m->data_len = (uint16_t)s->bytes.len;
+    packet_hold(s->ref);
+    return m;
+}
+
+static struct rte_mbuf *
+chain_build(struct nic_queue *q, const struct nic_tx *tx)
+{
+    struct rte_mbuf *head = rte_pktmbuf_alloc(q->header_pool);
+    if (!head)
+        return NULL;
+    memcpy(rte_pktmbuf_mtod(head, void *), tx->header, tx->header_bytes);
+    head->data_len = tx->header_bytes;
+    head->pkt_len = tx->header_bytes + tx->payload_bytes;
+    struct rte_mbuf *last = head;
+    for (uint32_t i = 0; i < tx->span_count; i++) {
+        if (tx->spans[i].bytes.len == 0)
+            continue;
+        last->next = span_mbuf(q, &tx->spans[i]);
+        if (!last->next) {
+            rte_pktmbuf_free(head);
+            return NULL;
+        }
+        last = last->next;
+        head->nb_segs++;
+    }
+    return head;
+}
+
+static struct rte_mbuf *
+copy_build(struct nic_queue *q, const struct nic_tx *tx)
+{
+    struct rte_mbuf *m = rte_pktmbuf_alloc(q->copy_pool);
+    if (!m)
+        return NULL;
+    uint8_t *to =
+        (uint8_t *)rte_pktmbuf_append(m, (uint16_t)(tx->header_bytes + tx->payload_bytes));
+    must(to); /* a frame is no longer than the MTU that the pool was made for */
+    memcpy(to, tx->header, tx->header_bytes);
+    to += tx->header_bytes;
+    for (uint32_t i = 0; i < tx->span_count; i++) {
+        if (tx->spans[i].bytes.len)
+            memcpy(to, tx->spans[i].bytes.at, tx->spans[i].bytes.len);
+        to += tx->spans[i].bytes.len;
+    }
+    return m;
+}
+
+static bool
+by_reference(const struct nic_queue *q, const struct nic_tx *tx)
+{
+    if (!q->chains || tx->span_count == 0)
+        return false;
+    for (uint32_t i = 0; i < tx->span_count; i++)
+        if (!tx->spans[i].ref || tx->spans[i].bytes.len > UINT16_MAX)
+            return false;
+    return true;
+}
+
+static struct rte_mbuf *
+build(struct nic_queue *q, const struct nic_tx *tx)
+{
+    must(tx->header_bytes <= NIC_HEADER_MAX);
+    must(tx->header_bytes + tx->payload_bytes <= (uint32_t)q->device->facts.mtu + tx->l2_bytes);
+    struct rte_mbuf *m = by_reference(q, tx) ? chain_build(q, tx) : copy_build(q, tx);
+    if (m && tx->l4_sum) {
+        bool v4 = tx->header[tx->l2_bytes] >> 4 == 4;
+        m->tx_offload = rte_mbuf_tx_offload(tx->l2_bytes, tx->l3_bytes, 0, 0, 0, 0, 0);
+        m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM | (v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6);
+    }
+    return m;
+}
+
+/* Frames that the device cannot take as they are would stop those behind them. */
+static uint32_t
+prepare(struct nic_queue *q, struct rte_mbuf **list, uint32_t count)
+{
+    uint32_t good = 0;
+    while (good < count) {
+        good += rte_eth_tx_prepare(q->port, q->number, list + good, (uint16_t)(count - good));
+        if (good == count)
+            break;
+        rte_pktmbuf_free(list[good]);
+        q->stat.tx_errors++;
+        count--;
+        memmove(list + good, list + good + 1, (count - good) * sizeof *list);
+    }
+    return count;
+}
+
+static uint32_t
+queue_tx(void *self, const struct nic_tx *const *frames, uint32_t count)
+{
+    struct nic_queue *q = self;
+    uint32_t taken = 0, bytes = 0;
+    pending_send(q);
+    if (q->pending_count > 0) {
+        q->stat.tx_full++;
+        return 0;
+    }
+    while (taken < count && taken < NIC_BURST_MAX) {
+        struct rte_mbuf *m = build(q, frames[taken]);
+        if (!m)
+            break;
+        bytes += m->pkt_len;
+        q->pending[taken++] = m;
+    }
+    q->stat.tx_frames += taken;
+    q->stat.tx_bytes += bytes;
+    q->stat.tx_full += taken < count;
+    q->pending_count = q->device->facts.tx_l4_sum ? prepare(q, q->pending, taken) : taken;
+    pending_send(q);
+    return taken;
+}
+
+void
+nic_dpdk_pending_drop(struct nic_queue *q)
+{
+    for (uint32_t i = 0; i < q->pending_count; i++)
+        rte_pktmbuf_free(q->pending[q->pending_first + i]);
+    q->pending_first = q->pending_count = 0;
+}
+
+/* ---- facts ---- */
+
+static void
+queue_facts(void *self, struct nic_facts *out)
+{
+    const struct nic_queue *q = self;
+    struct rte_eth_link link;
+    *out = q->device->facts;
+    if (rte_eth_link_get_nowait(q->port, &link) == 0) {
+        out->link_up = link.link_status == RTE_ETH_LINK_UP;
+        out->link_mbps = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
+    }
+}
+
+/* What the device counts, it counts for all its queues: the first one tells it. */
+static void
+queue_stat(void *self, struct nic_stat *out)
+{
+    const struct nic_queue *q = self;
+    struct rte_eth_stats all;
+    *out = q->stat;
+    if (q->number != 0 || rte_eth_stats_get(q->port, &all))
+        return;
+    out->rx_missed += all.imissed + all.rx_nombuf;
+    out->rx_errors += all.ierrors;
+    out->tx_errors += all.oerrors;
+}
+
+const struct nic_ops nic_dpdk_ops = {
+    .rx = queue_rx,
+    .release = queue_release,
+    .tx = queue_tx,
+    .facts = queue_facts,
+    .stat = queue_stat,
+};
+
+/* ---- threads ---- */
+
+struct nic
+nic_dpdk_enter(struct nic_dpdk *d, uint32_t queue)
+{
+    must(queue < d->queue_count);
+    /* Gives the thread a cache of its own in every pool; without one it is slower, and right. */
+    if (rte_lcore_id() == LCORE_ID_ANY)
+        (void)rte_thread_register();
+    return (struct nic){&nic_dpdk_ops, &d->queues[queue]};
+}
+
+void
+nic_dpdk_leave(struct nic_dpdk *d)
+{
+    must(d);
+    rte_thread_unregister();
+}

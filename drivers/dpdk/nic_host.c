@@ -1,0 +1,295 @@
+/* nic_host.c: each way a host can be unprepared, found by looking, with the command that mends it.
+ *
+ *   sys/bus/pci/devices/ADDRESS          the device is there
+ *   .../driver -> NAME                   which driver of the kernel has it
+ *   .../net/INTERFACE                    it is an interface of the kernel
+ *   sys/kernel/iommu_groups/N            there is an IOMMU, or
+ *   sys/module/vfio/parameters/enable_unsafe_noiommu_mode   it was renounced
+ *   sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages
+ *   proc/net/dev                         the interfaces; /sys may show those of another namespace
+ *   proc/net/route, proc/net/ipv6_route  the interface of the default route
+ *   dev/net/tun                          for net_tap */
+#include "core/base/err.h"
+#include "drivers/dpdk/nic_dpdk.h"
+
+#include <dirent.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { HOST_PATH_BYTES = 512, HOST_NAME_BYTES = 64, HUGE_PAGE_BYTES = 2 << 20 };
+
+/* Drivers of the kernel under which DPDK can reach a device; the mlx ones leave it with the kernel.
+ */
+static const char *const ready_drivers[] = {"vfio-pci", "uio_pci_generic", "igb_uio", "mlx5_core",
+                                            "mlx4_core"};
+
+struct look {
+    const struct nic_dpdk_config *config;
+    char *error;
+};
+
+__attribute__((format(printf, 2, 3))) static void
+path_of(char out[HOST_PATH_BYTES], const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(out, HOST_PATH_BYTES, fmt, args);
+    va_end(args);
+}
+
+static bool
+is_there(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+/* The first line of a small file; "" without one. */
+static void
+line_read(const char *path, char out[HOST_PATH_BYTES])
+{
+    FILE *f = fopen(path, "re");
+    if (!f || !fgets(out, HOST_PATH_BYTES, f))
+        out[0] = '\0';
+    if (f)
+        (void)fclose(f);
+    out[strcspn(out, "\n")] = '\0';
+}
+
+/* The first entry of a folder that is none of "." and ".."; false: there is none. */
+static bool
+first_entry(const char *path, char out[HOST_NAME_BYTES])
+{
+    DIR *dir = opendir(path);
+    const struct dirent *e = NULL;
+    while (dir && (e = readdir(dir)) && e->d_name[0] == '.')
+        continue;
+    if (e)
+        (void)snprintf(out, HOST_NAME_BYTES, "%.63s", e->d_name);
+    if (dir)
+        (void)closedir(dir);
+    return e != NULL;
+}
+
+/* ---- the default route ---- */
+
+/* Both tables have rows of words: IPv4 interface, destination, ... mask (8th); IPv6 destination,
+ * prefix, ... interface (10th).  False for what is not the default route. */
+static bool
+route_row(const char *line, bool v6, char interface[HOST_NAME_BYTES])
+{
+    char word[10][HOST_NAME_BYTES];
+    int n = sscanf(line, "%63s %63s %63s %63s %63s %63s %63s %63s %63s %63s", word[0], word[1],
+                   word[2], word[3], word[4], word[5], word[6], word[7], word[8], word[9]);
+    if (v6 ? n < 10 : n < 8)
+        return false;
+    const char *name = word[v6 ? 9 : 0];
+    bool any = v6 ? strspn(word[0], "0") == 32 && strcmp(word[1], "00") == 0
+                  : strcmp(word[1], "00000000") == 0 && strcmp(word[7], "00000000") == 0;
+    (void)snprintf(interface, HOST_NAME_BYTES, "%.63s", name);
+    return any && strcmp(name, "lo") != 0;
+}
+
+static bool
+carries_default_route(const char *root, const char *interface)
+{
+    static const char *const tables[] = {"proc/net/route", "proc/net/ipv6_route"};
+    for (int v6 = 0; v6 < 2; v6++) {
+        char path[HOST_PATH_BYTES], line[HOST_PATH_BYTES], name[HOST_NAME_BYTES];
+        path_of(path, "%s%s", root, tables[v6]);
+        FILE *f = fopen(path, "re");
+        bool found = false;
+        while (f && !found && fgets(line, sizeof line, f))
+            found = route_row(line, v6, name) && strcmp(name, interface) == 0;
+        if (f)
+            (void)fclose(f);
+        if (found)
+            return true;
+    }
+    return false;
+}
+
+static int
+route_check(const struct look *l, const char *interface)
+{
+    if (strcmp(l->config->default_route, interface) == 0 ||
+        !carries_default_route(l->config->root, interface))
+        return ERR_OK;
+    (void)snprintf(l->error, NIC_DPDK_ERROR_BYTES,
+                   "%s carries the default route of this machine; to take it all the same: "
+                   "net.default.route.device=%s",
+                   interface, interface);
+    return ERR_BUSY;
+}
+
+/* ---- PCI ---- */
+
+/* "0000:41:00.0" or "41:00.0", then nothing or arguments. */
+static bool
+is_pci(const char *device, char address[HOST_NAME_BYTES])
+{
+    unsigned domain = 0, bus, slot, function;
+    int end = 0;
+    if (sscanf(device, "%4x:%2x:%2x.%1x%n", &domain, &bus, &slot, &function, &end) != 4) {
+        domain = 0;
+        if (sscanf(device, "%2x:%2x.%1x%n", &bus, &slot, &function, &end) != 3)
+            return false;
+    }
+    (void)snprintf(address, HOST_NAME_BYTES, "%04x:%02x:%02x.%x", domain, bus, slot, function);
+    return device[end] == '\0' || device[end] == ',';
+}
+
+static bool
+driver_ready(const char *driver)
+{
+    for (size_t i = 0; i < sizeof ready_drivers / sizeof ready_drivers[0]; i++)
+        if (strcmp(driver, ready_drivers[i]) == 0)
+            return true;
+    return false;
+}
+
+static int
+iommu_check(const struct look *l, const char *driver)
+{
+    char path[HOST_PATH_BYTES], text[HOST_PATH_BYTES], group[HOST_NAME_BYTES];
+    if (strcmp(driver, "vfio-pci") != 0)
+        return ERR_OK;
+    path_of(path, "%ssys/kernel/iommu_groups", l->config->root);
+    if (first_entry(path, group))
+        return ERR_OK;
+    path_of(path, "%ssys/module/vfio/parameters/enable_unsafe_noiommu_mode", l->config->root);
+    line_read(path, text);
+    if (text[0] == 'Y' || text[0] == '1')
+        return ERR_OK;
+    (void)snprintf(l->error, NIC_DPDK_ERROR_BYTES,
+                   "no IOMMU: switch it on (firmware; kernel parameter intel_iommu=on or "
+                   "amd_iommu=on), or do without its protection: echo 1 > "
+                   "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode");
+    return ERR_DENIED;
+}
+
+static int
+pci_check(const struct look *l, const char *address, struct nic_host *out)
+{
+    char path[HOST_PATH_BYTES], target[HOST_PATH_BYTES], interface[HOST_NAME_BYTES];
+    path_of(path, "%ssys/bus/pci/devices/%s", l->config->root, address);
+    if (!is_there(path)) {
+        (void)snprintf(l->error, NIC_DPDK_ERROR_BYTES,
+                       "no PCI device %s: lspci -D lists those that are there", address);
+        return ERR_NOT_FOUND;
+    }
+    path_of(path, "%ssys/bus/pci/devices/%s/net", l->config->root, address);
+    int err = first_entry(path, interface) ? route_check(l, interface) : ERR_OK;
+    if (err)
+        return err;
+    path_of(path, "%ssys/bus/pci/devices/%s/driver", l->config->root, address);
+    ssize_t n = readlink(path, target, sizeof target - 1);
+    target[n > 0 ? n : 0] = '\0';
+    const char *slash = strrchr(target, '/'), *driver = slash ? slash + 1 : target;
+    (void)snprintf(out->driver, sizeof out->driver, "%.31s", driver);
+    if (!driver_ready(out->driver)) {
+        (void)snprintf(l->error, NIC_DPDK_ERROR_BYTES,
+                       "PCI device %s is with %s, not with vfio-pci: modprobe vfio-pci && "
+                       "dpdk-devbind.py --bind=vfio-pci %s",
+                       address, out->driver[0] ? out->driver : "no driver", address);
+        return ERR_BUSY;
+    }
+    return iommu_check(l, out->driver);
+}
+
+/* ---- virtual devices ---- */
+
+/* Rows of proc/net/dev: "  name: counters". */
+static bool
+interface_is_there(const char *root, const char *interface)
+{
+    char path[HOST_PATH_BYTES], line[HOST_PATH_BYTES], name[HOST_NAME_BYTES];
+    bool found = false;
+    path_of(path, "%sproc/net/dev", root);
+    FILE *f = fopen(path, "re");
+    while (f && !found && fgets(line, sizeof line, f))
+        found = sscanf(line, " %63[^: ]:", name) == 1 && strcmp(name, interface) == 0;
+    if (f)
+        (void)fclose(f);
+    return found;
+}
+
+static int
+virtual_check(const struct look *l, struct nic_host *out)
+{
+    const char *device = l->config->device, *iface = strstr(device, ",iface=");
+    char path[HOST_PATH_BYTES], interface[HOST_NAME_BYTES] = "";
+    out->tap = strncmp(device, "net_tap", 7) == 0;
+    if (strncmp(device, "net_", 4) != 0) {
+        (void)snprintf(l->error, NIC_DPDK_ERROR_BYTES,
+                       "'%s' is neither a PCI address (0000:41:00.0) nor a virtual device "
+                       "(net_tap0,iface=sl0)",
+                       device);
+        return ERR_INVALID;
+    }
+    path_of(path, "%sdev/net/tun", l->config->root);
+    if (out->tap && !is_there(path)) {
+        (void)snprintf(l->error, NIC_DPDK_ERROR_BYTES, "no /dev/net/tun: modprobe tun");
+        return ERR_UNSUPPORTED;
+    }
+    if (!iface || out->tap)
+        return ERR_OK;
+    iface += strlen(",iface=");
+    (void)snprintf(interface, sizeof interface, "%.*s", (int)strcspn(iface, ","), iface);
+    if (!interface_is_there(l->config->root, interface)) {
+        (void)snprintf(l->error, NIC_DPDK_ERROR_BYTES,
+                       "no interface %s: ip link lists those that are there", interface);
+        return ERR_NOT_FOUND;
+    }
+    return route_check(l, interface);
+}
+
+/* ---- memory ---- */
+
+uint32_t
+nic_host_memory_mb(const struct nic_dpdk_config *config)
+{
+    enum { BASE_MB = 64, FRAME_EXTRA_BYTES = 1024, FRAMES = NIC_DPDK_FRAMES * 3 / 2 };
+    uint64_t each = (uint64_t)FRAMES * (config->mtu + FRAME_EXTRA_BYTES);
+    return BASE_MB + config->queues * (uint32_t)((each >> 20) + 1);
+}
+
+static int
+memory_check(const struct look *l, struct nic_host *out)
+{
+    char path[HOST_PATH_BYTES], text[HOST_PATH_BYTES];
+    path_of(path, "%ssys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", l->config->root);
+    line_read(path, text);
+    out->free_huge_bytes = strtoull(text, NULL, 10) * HUGE_PAGE_BYTES;
+    uint32_t need_mb = nic_host_memory_mb(l->config);
+    out->huge = out->free_huge_bytes >> 20 >= need_mb;
+    if (out->huge || !out->pci)
+        return ERR_OK;
+    (void)snprintf(l->error, NIC_DPDK_ERROR_BYTES,
+                   "%llu MiB of huge pages are free, %u are needed: echo %u > "
+                   "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages",
+                   (unsigned long long)(out->free_huge_bytes >> 20), need_mb,
+                   need_mb / (HUGE_PAGE_BYTES >> 20) + 1);
+    return ERR_LIMIT;
+}
+
+int
+nic_host_check(const struct nic_dpdk_config *config, struct nic_host *out,
+               char error[NIC_DPDK_ERROR_BYTES])
+{
+    const struct look l = {config, error};
+    char address[HOST_NAME_BYTES];
+    *out = (struct nic_host){.pci = is_pci(config->device, address)};
+    if (config->queues == 0 || config->queues > NIC_DPDK_QUEUES_MAX ||
+        strlen(config->device) > NIC_DPDK_DEVICE_BYTES_MAX) {
+        (void)snprintf(error, NIC_DPDK_ERROR_BYTES,
+                       "a device has 1 to %d queues and a name of %d "
+                       "bytes",
+                       NIC_DPDK_QUEUES_MAX, NIC_DPDK_DEVICE_BYTES_MAX);
+        return ERR_INVALID;
+    }
+    int err = out->pci ? pci_check(&l, address, out) : virtual_check(&l, out);
+    return err ? err : memory_check(&l, out);
+}

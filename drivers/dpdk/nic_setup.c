@@ -1,0 +1,204 @@
+/* nic_setup.c: brings one device up: pools, offloads, queues, link.
+ *
+ * Each queue has pools of its own, so that no two loops share one.  Sizes are one less than a power
+ * of two, which is what DPDK's rings hold.  The span pool's mbufs have no data: each has room for
+ * the shared info of the buffer that it stands for in its private area (nic_dpdk.c). */
+#include "core/base/err.h"
+#include "drivers/dpdk/nic_dpdk_in.h"
+
+#include <rte_errno.h>
+#include <rte_ether.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    SETUP_DESCRIPTORS = 1024,
+    SETUP_CACHE = 128,
+    SETUP_HEADERS = 2047,
+    SETUP_COPIES = 2047,
+    SETUP_SPANS = 8191,
+    SETUP_LINK_BYTES = 14 + 4 + 4, /* Ethernet, tag, frame check sequence */
+    SETUP_ROOM_LEAST = 2048,       /* what some devices want of a receive buffer */
+};
+
+struct setup {
+    struct nic_dpdk *d;
+    const struct nic_dpdk_config *config;
+    const struct nic_host *host;
+    struct rte_eth_dev_info info;
+    char *error;
+};
+
+static int
+fail(const struct setup *s, int err, const char *what, int code)
+{
+    (void)snprintf(s->error, NIC_DPDK_ERROR_BYTES, "%s: %s: %s", s->config->device, what,
+                   rte_strerror(code < 0 ? -code : code));
+    return err;
+}
+
+/* ---- one queue ---- */
+
+static struct rte_mempool *
+pool(struct nic_queue *q, const char *kind, uint32_t count, uint16_t private, uint32_t room)
+{
+    char name[RTE_MEMPOOL_NAMESIZE];
+    (void)snprintf(name, sizeof name, "%s%u", kind, q->number);
+    return rte_pktmbuf_pool_create(name, count, SETUP_CACHE, private, (uint16_t)room,
+                                   rte_eth_dev_socket_id(q->port));
+}
+
+static int
+queue_setup(struct setup *s, uint16_t number, uint16_t rx_count, uint16_t tx_count)
+{
+    struct nic_queue *q = &s->d->queues[number];
+    uint32_t room = (uint32_t)s->config->mtu + SETUP_LINK_BYTES;
+    room = RTE_PKTMBUF_HEADROOM + (room < SETUP_ROOM_LEAST ? SETUP_ROOM_LEAST : room);
+    *q = (struct nic_queue){.device = s->d, .port = s->d->port, .number = number};
+    /* Our arenas are not mapped for the memory access of a device on PCI. */
+    q->chains = !s->host->pci && s->info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+    q->rx_pool = pool(q, "rx", NIC_DPDK_FRAMES - 1, 0, room);
+    q->copy_pool = pool(q, "copy", SETUP_COPIES, 0, room);
+    q->header_pool = pool(q, "header", SETUP_HEADERS, 0, RTE_PKTMBUF_HEADROOM + NIC_HEADER_MAX);
+    q->span_pool = pool(q, "span", SETUP_SPANS, sizeof(struct rte_mbuf_ext_shared_info), 0);
+    if (!q->rx_pool || !q->copy_pool || !q->header_pool || !q->span_pool)
+        return fail(s, ERR_LIMIT, "memory for frames", rte_errno);
+    int socket = rte_eth_dev_socket_id(s->d->port);
+    int rc =
+        rte_eth_rx_queue_setup(s->d->port, number, rx_count, (unsigned)socket, NULL, q->rx_pool);
+    if (rc == 0)
+        rc = rte_eth_tx_queue_setup(s->d->port, number, tx_count, (unsigned)socket, NULL);
+    return rc ? fail(s, ERR_IO, "queues", rc) : ERR_OK;
+}
+
+/* ---- the device ---- */
+
+static int
+port_find(struct setup *s)
+{
+    s->d->port = rte_eth_find_next(0);
+    if (s->d->port >= RTE_MAX_ETHPORTS) {
+        (void)snprintf(s->error, NIC_DPDK_ERROR_BYTES, "DPDK has no driver for %s",
+                       s->config->device);
+        return ERR_NOT_FOUND;
+    }
+    int rc = rte_eth_dev_info_get(s->d->port, &s->info);
+    if (rc)
+        return fail(s, ERR_IO, "capabilities", rc);
+    uint32_t most = s->info.max_rx_queues < s->info.max_tx_queues ? s->info.max_rx_queues
+                                                                  : s->info.max_tx_queues;
+    if (s->config->queues <= most)
+        return ERR_OK;
+    (void)snprintf(s->error, NIC_DPDK_ERROR_BYTES, "%s has %u queues, %u cores want one each",
+                   s->config->device, most, s->config->queues);
+    return ERR_UNSUPPORTED;
+}
+
+static int
+port_configure(struct setup *s)
+{
+    uint64_t sums = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
+    struct rte_eth_conf conf = {
+        .rxmode = {.mtu = s->config->mtu, .offloads = sums & s->info.rx_offload_capa},
+        .txmode = {.offloads = (RTE_ETH_TX_OFFLOAD_MULTI_SEGS | RTE_ETH_TX_OFFLOAD_TCP_CKSUM) &
+                               s->info.tx_offload_capa},
+    };
+    uint64_t spread = (RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV6_TCP) &
+                      s->info.flow_type_rss_offloads;
+    uint16_t count = (uint16_t)s->config->queues;
+    if (count > 1 && spread) {
+        conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+        conf.rx_adv_conf.rss_conf.rss_hf = spread;
+    }
+    int rc = rte_eth_dev_configure(s->d->port, count, count, &conf);
+    if (rc)
+        return fail(s, ERR_IO, "configuration (net.mtu?)", rc);
+    s->d->facts.tx_l4_sum = conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
+    return ERR_OK;
+}
+
+/* The kernel's interface of net_tap has the device's own link address: ours must be another. */
+static void
+mac_choose(struct setup *s)
+{
+    struct rte_ether_addr mac;
+    must(rte_eth_macaddr_get(s->d->port, &mac) == 0);
+    if (s->host->tap) {
+        mac.addr_bytes[0] = (uint8_t)((mac.addr_bytes[0] | 2) & ~1);
+        mac.addr_bytes[5] ^= 0x80;
+    }
+    memcpy(s->d->facts.mac, mac.addr_bytes, sizeof s->d->facts.mac);
+}
+
+static int
+port_start(struct setup *s)
+{
+    int rc = rte_eth_dev_start(s->d->port);
+    if (rc)
+        return fail(s, ERR_IO, "start", rc);
+    /* For neighbour discovery; what cannot filter gives us everything anyhow. */
+    (void)rte_eth_allmulticast_enable(s->d->port);
+    mac_choose(s);
+    (void)snprintf(s->d->facts.name, sizeof s->d->facts.name, "%.40s %.20s", s->info.driver_name,
+                   rte_dev_name(s->info.device));
+    return ERR_OK;
+}
+
+static int
+setup(struct setup *s)
+{
+    uint16_t rx_count = SETUP_DESCRIPTORS, tx_count = SETUP_DESCRIPTORS;
+    int err = port_find(s);
+    err = err ? err : port_configure(s);
+    if (err)
+        return err;
+    int rc = rte_eth_dev_adjust_nb_rx_tx_desc(s->d->port, &rx_count, &tx_count);
+    if (rc)
+        return fail(s, ERR_IO, "descriptors", rc);
+    for (uint32_t i = 0; i < s->config->queues && !err; i++)
+        err = queue_setup(s, (uint16_t)i, rx_count, tx_count);
+    return err ? err : port_start(s);
+}
+
+int
+nic_dpdk_create(const struct nic_dpdk_config *config, struct nic_dpdk **out,
+                char error[NIC_DPDK_ERROR_BYTES])
+{
+    struct nic_host host;
+    *out = NULL;
+    int err = nic_host_check(config, &host, error);
+    err = err ? err : nic_eal_start(config, &host, error);
+    if (err)
+        return err;
+    struct nic_dpdk *d = calloc(1, sizeof *d + config->queues * sizeof d->queues[0]);
+    must(d);
+    d->queue_count = config->queues;
+    d->facts.mtu = config->mtu;
+    d->facts.queues = config->queues;
+    struct setup s = {.d = d, .config = config, .host = &host, .error = error};
+    err = setup(&s);
+    if (err) {
+        free(d);
+        return err;
+    }
+    *out = d;
+    return ERR_OK;
+}
+
+void
+nic_dpdk_destroy(struct nic_dpdk *d)
+{
+    if (!d)
+        return;
+    for (uint32_t i = 0; i < d->queue_count; i++)
+        nic_dpdk_pending_drop(&d->queues[i]);
+    (void)rte_eth_dev_stop(d->port);
+    (void)rte_eth_dev_close(d->port);
+    for (uint32_t i = 0; i < d->queue_count; i++) {
+        rte_mempool_free(d->queues[i].rx_pool);
+        rte_mempool_free(d->queues[i].copy_pool);
+        rte_mempool_free(d->queues[i].header_pool);
+        rte_mempool_free(d->queues[i].span_pool);
+    }
+    free(d);
+}

@@ -1,0 +1,239 @@
+/* Over net_ring, a device that gives back what it is given: each frame that is sent arrives. */
+#include "tests/unit/drivers/dpdk/child.h"
+
+#include "drivers/dpdk/nic_dpdk_in.h"
+
+static struct nic_dpdk *d;
+static struct nic nic;
+static uint32_t ended;
+
+static void
+ref_ended(struct packet_ref *ref)
+{
+    ended++;
+}
+
+static void
+up(void)
+{
+    struct nic_dpdk_config c = child_config("net_ring0");
+    char error[NIC_DPDK_ERROR_BYTES];
+    must(nic_dpdk_create(&c, &d, error) == ERR_OK);
+    nic = nic_dpdk_enter(d, 0);
+    ended = 0;
+}
+
+/* Every mbuf must be back in its pool. */
+static void
+down(void)
+{
+    struct nic_queue *q = &d->queues[0];
+    must(rte_mempool_full(q->rx_pool) && rte_mempool_full(q->copy_pool));
+    must(rte_mempool_full(q->header_pool) && rte_mempool_full(q->span_pool));
+    nic_dpdk_leave(d);
+    nic_dpdk_destroy(d);
+}
+
+static struct nic_tx
+frame(const void *payload, uint32_t bytes, struct packet_ref *ref)
+{
+    struct nic_tx tx = {.header_bytes = 54, .l2_bytes = 14, .l3_bytes = 20};
+    for (uint8_t i = 0; i < 54; i++)
+        tx.header[i] = i;
+    tx.payload_bytes = bytes;
+    tx.span_count = bytes > 0;
+    tx.spans[0] = (struct packet_span){view_of(payload, bytes), ref};
+    return tx;
+}
+
+static bool
+offer(const struct nic_tx *tx)
+{
+    return nic.ops->tx(nic.self, &tx, 1) == 1;
+}
+
+static void
+expect(const struct nic_tx *tx)
+{
+    struct nic_rx rx;
+    must(nic.ops->rx(nic.self, &rx, 1) == 1);
+    must(rx.bytes.len == tx->header_bytes + tx->payload_bytes);
+    must(memcmp(rx.bytes.at, tx->header, tx->header_bytes) == 0);
+    const uint8_t *at = rx.bytes.at + tx->header_bytes;
+    for (uint32_t i = 0; i < tx->span_count; at += tx->spans[i++].bytes.len)
+        must(memcmp(at, tx->spans[i].bytes.at, tx->spans[i].bytes.len) == 0);
+    must(rx.pinned_bytes > rx.bytes.len);
+    must(rx.ip_sum == PACKET_SUM_UNKNOWN && rx.l4_sum == PACKET_SUM_UNKNOWN);
+    nic.ops->release(nic.self, &rx.frame, 1);
+}
+
+static void
+send_whole(void)
+{
+    up();
+    struct nic_tx bare = frame(NULL, 0, NULL), copied = frame("some payload", 12, NULL);
+    must(offer(&bare) && offer(&copied));
+    expect(&bare);
+    expect(&copied);
+    must(nic.ops->rx(nic.self, &(struct nic_rx){0}, 1) == 0);
+    down();
+}
+
+static void
+frames_without_refs_arrive_whole(void **state)
+{
+    in_child(send_whole);
+}
+
+static void
+send_chain(void)
+{
+    static uint8_t payload[1446];
+    struct packet_ref ref = {.holds = 1, .ended = ref_ended};
+    up();
+    must(d->queues[0].chains);
+    for (size_t i = 0; i < sizeof payload; i++)
+        payload[i] = (uint8_t)(i * 7);
+    struct nic_tx tx = frame(payload, 1000, &ref);
+    tx.spans[1] = (struct packet_span){view_of(payload, 0), &ref};
+    tx.spans[2] = (struct packet_span){view_of(payload + 1000, 446), &ref};
+    tx.span_count = 3;
+    tx.payload_bytes = 1446;
+    must(offer(&tx));
+    must(ref.holds == 3); /* one for each span with bytes, until the frame has left */
+    expect(&tx);
+    must(ref.holds == 1 && ended == 0);
+    packet_drop(&ref);
+    must(ended == 1);
+    down();
+}
+
+static void
+spans_go_by_reference_and_are_held_until_the_frame_has_left(void **state)
+{
+    in_child(send_chain);
+}
+
+static void
+send_to_a_device_without_chains(void)
+{
+    struct packet_ref ref = {.holds = 1, .ended = ref_ended};
+    up();
+    d->queues[0].chains = false;
+    struct nic_tx tx = frame("some payload", 12, &ref);
+    must(offer(&tx));
+    must(ref.holds == 1);
+    expect(&tx);
+    down();
+}
+
+static void
+a_device_without_chains_gets_copies_and_holds_nothing(void **state)
+{
+    in_child(send_to_a_device_without_chains);
+}
+
+static void
+fill_the_ring(void)
+{
+    static struct nic_tx frames[NIC_BURST_MAX];
+    const struct nic_tx *list[NIC_BURST_MAX];
+    struct packet_ref ref = {.holds = 1, .ended = ref_ended};
+    struct nic_stat stat;
+    uint32_t sent = 0, taken, seen = 0;
+    up();
+    do {
+        for (uint32_t i = 0; i < NIC_BURST_MAX; i++) {
+            frames[i] = frame("payload", 7, &ref);
+            set_u32(frames[i].header, sent + i);
+            list[i] = &frames[i];
+        }
+        taken = nic.ops->tx(nic.self, list, NIC_BURST_MAX);
+        sent += taken;
+        must(sent < 100000);
+    } while (taken == NIC_BURST_MAX);
+    must(ref.holds == 1 + sent);
+    nic.ops->stat(nic.self, &stat);
+    must(stat.tx_full >= 1 && stat.tx_frames == sent && stat.tx_bytes == sent * 61);
+    for (struct nic_rx rx; nic.ops->rx(nic.self, &rx, 1) == 1; seen++) {
+        must(get_u32(rx.bytes.at) == seen);
+        nic.ops->release(nic.self, &rx.frame, 1);
+    }
+    must(seen == sent);
+    must(ref.holds == 1);
+    nic.ops->stat(nic.self, &stat);
+    must(stat.rx_frames == sent && stat.frames_out == 0);
+    down();
+}
+
+static void
+a_full_ring_takes_no_more_and_loses_nothing_that_it_took(void **state)
+{
+    in_child(fill_the_ring);
+}
+
+static void
+run_out_of_frames(void)
+{
+    static struct rte_mbuf *all[8192];
+    struct packet_ref ref = {.holds = 1, .ended = ref_ended};
+    up();
+    struct nic_queue *q = &d->queues[0];
+    struct nic_tx tx = frame("payload", 7, &ref);
+    struct rte_mempool *pools[] = {q->header_pool, q->span_pool};
+    for (int i = 0; i < 2; i++) {
+        uint32_t n = 0;
+        while ((all[n] = rte_pktmbuf_alloc(pools[i])))
+            n++;
+        must(!offer(&tx));
+        must(ref.holds == 1);
+        while (n > 0)
+            rte_pktmbuf_free(all[--n]);
+    }
+    must(offer(&tx));
+    expect(&tx);
+    down();
+}
+
+static void
+without_mbufs_nothing_is_taken_and_nothing_stays_held(void **state)
+{
+    in_child(run_out_of_frames);
+}
+
+static void
+stop_with_frames_pending(void)
+{
+    struct packet_ref ref = {.holds = 1, .ended = ref_ended};
+    up();
+    struct nic_queue *q = &d->queues[0];
+    struct nic_tx tx = frame("payload", 7, &ref);
+    must(offer(&tx));
+    struct nic_rx rx;
+    must(nic.ops->rx(nic.self, &rx, 1) == 1);
+    q->pending[0] = (struct rte_mbuf *)rx.frame;
+    q->pending_count = 1;
+    q->stat.frames_out--;
+    nic_dpdk_pending_drop(q);
+    down();
+}
+
+static void
+frames_that_the_device_never_took_are_dropped_at_the_end(void **state)
+{
+    in_child(stop_with_frames_pending);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(frames_without_refs_arrive_whole),
+        cmocka_unit_test(spans_go_by_reference_and_are_held_until_the_frame_has_left),
+        cmocka_unit_test(a_device_without_chains_gets_copies_and_holds_nothing),
+        cmocka_unit_test(a_full_ring_takes_no_more_and_loses_nothing_that_it_took),
+        cmocka_unit_test(without_mbufs_nothing_is_taken_and_nothing_stays_held),
+        cmocka_unit_test(frames_that_the_device_never_took_are_dropped_at_the_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
