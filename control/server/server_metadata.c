@@ -199,8 +199,10 @@ server_metadata(struct server_core *core, struct server_call *call)
     call->response = response;
     if (metadata_refused(call, response))
         return response->topics.items ? ERR_OK : ERR_LIMIT;
-    *broker = (struct wire_metadata_response_broker){
-        .node_id = core->rules.node_id, .host = view_of_text(at->host), .port = at->port};
+    *broker = (struct wire_metadata_response_broker){.node_id = core->rules.node_id,
+                                                     .host = view_of_text(at->host),
+                                                     .port = at->port,
+                                                     .rack = conf_nullable(core->conf, CONF_RACK)};
     response->brokers.items = broker;
     response->brokers.count = 1;
     response->cluster_id = view_of_text(core->cluster_id);
@@ -245,7 +247,10 @@ server_describe_cluster(struct server_core *core, struct server_call *call)
         return ERR_OK;
     }
     *broker = (struct wire_describe_cluster_response_describe_cluster_broker){
-        .broker_id = core->rules.node_id, .host = view_of_text(at->host), .port = at->port};
+        .broker_id = core->rules.node_id,
+        .host = view_of_text(at->host),
+        .port = at->port,
+        .rack = conf_nullable(core->conf, CONF_RACK)};
     response->brokers.items = broker;
     response->brokers.count = 1;
     response->cluster_id = view_of_text(core->cluster_id);

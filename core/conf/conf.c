@@ -311,3 +311,10 @@ conf_text(const struct conf *c, enum conf_key key)
     must((unsigned)key < CONF_KEYS);
     return c->values[key].text;
 }
+
+struct view
+conf_nullable(const struct conf *c, enum conf_key key)
+{
+    const char *text = conf_text(c, key);
+    return text[0] ? view_of_text(text) : (struct view){0};
+}

@@ -7,6 +7,7 @@
 #ifndef SLUICE_CONF_CONF_H
 #define SLUICE_CONF_CONF_H
 
+#include "core/base/bytes.h"
 #include "core/base/must.h"
 
 #include <stdbool.h>
@@ -65,6 +66,8 @@ must_check int conf_print(const struct conf *c, char *out, size_t room);
 int64_t conf_number(const struct conf *c, enum conf_key key);
 bool conf_bool(const struct conf *c, enum conf_key key);
 const char *conf_text(const struct conf *c, enum conf_key key);
+/* The text, lent; at NULL when it is empty, for fields of the protocol that are null then. */
+struct view conf_nullable(const struct conf *c, enum conf_key key);
 
 /* "default", "file", "environment", "option". */
 const char *conf_origin_name(enum conf_origin origin);

@@ -338,6 +338,7 @@ fill_head(struct build *b, struct wire_metadata_response_broker *self,
     self->node_id = s->node_id;
     self->host = view_of_text(endpoint->host);
     self->port = endpoint->port;
+    self->rack = conf_nullable(s->config.conf, CONF_RACK);
     b->a->brokers.items = self;
     b->a->brokers.count = 1;
     b->a->cluster_id = view_of_text((const char *)s->region->header->cluster_id);

@@ -26,7 +26,7 @@ from suites import GOOD, Row  # noqa: E402
 
 SUITES = {"librdkafka": librdkafka, "kgo": kgo, "apache": apache}
 # What the suites expect of a broker beyond the defaults, as their own harnesses set it.
-OPTIONS = ("auto.create.topics.enable=true",)
+OPTIONS = ("broker.rack=RACK1", "auto.create.topics.enable=true")
 MODE_OPTIONS = {"noautocreate": ("auto.create.topics.enable=false",)}
 
 

@@ -24,6 +24,7 @@ every_version_names_the_broker_and_all_topics(void **state)
         assert_int_equal(r.brokers.items[0].node_id, 7);
         assert_view(r.brokers.items[0].host, "kafka.example");
         assert_int_equal(r.brokers.items[0].port, 9999);
+        assert_null(r.brokers.items[0].rack.at);
         assert_int_equal(r.topics.count, 2);
         assert_view(r.topics.items[0].name, "a");
         assert_int_equal(r.topics.items[0].partitions.count, 2);
@@ -115,9 +116,11 @@ authorized_operations_are_told_when_asked(void **state)
 }
 
 static void
-describe_cluster_names_this_node(void **state)
+describe_cluster_names_this_node_and_its_rack(void **state)
 {
     struct core_fixture *f = core_fixture_new();
+    char error[CONF_ERROR_BYTES];
+    assert_int_equal(conf_set(&f->conf, "broker.rack", "r1", CONF_OPTION, error), ERR_OK);
     for (int16_t version = 0; version <= 2; version++) {
         struct wire_describe_cluster_request request = {.endpoint_type = 1};
         struct wire_describe_cluster_response r;
@@ -126,6 +129,7 @@ describe_cluster_names_this_node(void **state)
         assert_int_equal(r.controller_id, 7);
         assert_view(r.cluster_id, "abcdefghijklmnopqrstuv");
         assert_int_equal(r.brokers.items[0].port, 9999);
+        assert_view(r.brokers.items[0].rack, "r1");
         assert_int_equal(r.cluster_authorized_operations, INT32_MIN);
     }
     struct wire_describe_cluster_request request = {.endpoint_type = 2};
@@ -195,7 +199,7 @@ main(void)
         cmocka_unit_test(an_unknown_topic_is_not_created_when_nobody_wants_it),
         cmocka_unit_test(a_topic_is_found_by_id_from_version_12_on),
         cmocka_unit_test(authorized_operations_are_told_when_asked),
-        cmocka_unit_test(describe_cluster_names_this_node),
+        cmocka_unit_test(describe_cluster_names_this_node_and_its_rack),
         cmocka_unit_test(partitions_are_described_page_by_page),
         cmocka_unit_test(an_unknown_topic_is_described_as_such),
     };

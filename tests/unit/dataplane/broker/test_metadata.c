@@ -52,7 +52,12 @@ static void
 all_topics_come_in_every_version(void **state)
 {
     static const char *const settings[] = {"advertised.listeners",
-                                           "PLAINTEXT://broker.example:9192", "node.id", "1", NULL};
+                                           "PLAINTEXT://broker.example:9192",
+                                           "node.id",
+                                           "1",
+                                           "broker.rack",
+                                           "r1",
+                                           NULL};
     struct harness *h = harness_new(2, settings);
     memcpy(h->region.header->cluster_id, "cluster-of-the-test", 20);
     harness_topic(h, 0, "0", 3);
@@ -66,6 +71,7 @@ all_topics_come_in_every_version(void **state)
         assert_int_equal(m.brokers.items[0].node_id, 1);
         assert_true(view_equal(m.brokers.items[0].host, view_of_text("broker.example")));
         assert_int_equal(m.brokers.items[0].port, 9192);
+        assert_true(view_equal(m.brokers.items[0].rack, view_of_text(version >= 1 ? "r1" : "")));
         assert_int_equal(m.controller_id, version ? 1 : -1);
         if (version >= 2)
             assert_true(view_equal(m.cluster_id, view_of_text("cluster-of-the-test")));
