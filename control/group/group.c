@@ -37,6 +37,7 @@ group_config_default(struct group_config *c)
                                             .heartbeat_interval_ms = 5000,
                                             .assignment_interval_ms = 1000},
                                .consumer_max_size = INT32_MAX,
+                               .consumer_migration = GROUP_MIGRATION_BIDIRECTIONAL,
                                .consumer_regex_refresh_ms = 600000};
 }
 
@@ -260,6 +261,8 @@ fire(struct group_shard *s, struct group_timer *t)
     }
     case GROUP_TIMER_CONSUMER_SESSION:
     case GROUP_TIMER_CONSUMER_REBALANCE:
+    case GROUP_TIMER_CONSUMER_REJOIN:
+    case GROUP_TIMER_CONSUMER_BARRIER:
     case GROUP_TIMER_RESOLVE:
         group_consumer_fire(t);
         return;

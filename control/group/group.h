@@ -9,7 +9,8 @@
  * where its response has a place for it.
  *
  * The consumer protocol (KIP-848): ConsumerGroupHeartbeat 0-1, ConsumerGroupDescribe 0-1, with the
- * assignors uniform and range.
+ * assignors uniform and range; groups with members of both protocols, and groups that change theirs
+ * without stopping.
  *
  * One thread; nothing blocks.  Memory is malloc'd, bounded by the limits below and by the size of
  * requests; running out of it ends the process, which its supervisor restarts.
@@ -64,6 +65,14 @@ struct group_port {
     void (*of_group)(void *user, struct view group_id, struct group_settings *settings);
 };
 
+/* group.consumer.migration.policy */
+enum group_migration {
+    GROUP_MIGRATION_DISABLED = 0,
+    GROUP_MIGRATION_UPGRADE = 1,
+    GROUP_MIGRATION_DOWNGRADE = 2,
+    GROUP_MIGRATION_BIDIRECTIONAL = 3
+};
+
 /* Kafka's broker configuration; group_config_default gives Kafka's defaults and no port. */
 struct group_config {
     int32_t session_timeout_min_ms;     /* group.min.session.timeout.ms */
@@ -75,7 +84,8 @@ struct group_config {
     int64_t offsets_retention_check_ms; /* offsets.retention.check.interval.ms */
     int32_t offset_metadata_max_bytes;  /* offset.metadata.max.bytes */
     struct group_settings consumer;
-    int32_t consumer_max_size;         /* group.consumer.max.size */
+    int32_t consumer_max_size; /* group.consumer.max.size */
+    enum group_migration consumer_migration;
     int32_t consumer_regex_refresh_ms; /* group.consumer.regex.refresh.interval.ms */
     struct group_port port;
 };

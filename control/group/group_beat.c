@@ -6,6 +6,8 @@
  * Source: Kafka GroupMetadataManager.consumerGroupHeartbeat. */
 #include "control/group/group_beat.h"
 
+#include "control/group/group_mixed.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -161,7 +163,8 @@ check_room(struct group_beat *b)
     int32_t most = b->shard->config->consumer_max_size;
     most = most < GROUP_MEMBERS_MAX ? most : GROUP_MEMBERS_MAX;
     bool member = c && group_consumer_profiled(c, b->member_id);
-    if (!c || member || (c->member_count < (uint32_t)most && c->bytes < GROUP_BYTES_MAX))
+    uint32_t count = c ? c->member_count : b->group->by_id.count;
+    if (member || (count < (uint32_t)most && (!c || c->bytes < GROUP_BYTES_MAX)))
         return KERR_NONE;
     return group_beat_complain(b, KERR_GROUP_MAX_SIZE_REACHED,
                                "The consumer group has reached its maximum capacity of %d members.",
@@ -171,19 +174,19 @@ check_room(struct group_beat *b)
 /* ---- the group and the member id ------------------------------------------------------------- */
 
 /* As Kafka's Uuid prints itself: base64 of 16 bytes, for URLs, without padding. */
-static void
-member_id_make(struct group_beat *b)
+struct view
+group_beat_id(struct group_shard *s, char at[GROUP_MEMBER_ID_BYTES])
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     uint8_t u[18] = {0};
-    b->shard->step->ops->random(b->shard->step->user, u, 16);
+    s->step->ops->random(s->step->user, u, 16);
     u[6] = (uint8_t)((u[6] & 0x0f) | 0x40);
     u[8] = (uint8_t)((u[8] & 0x3f) | 0x80);
     for (uint32_t i = 0; i < GROUP_MEMBER_ID_BYTES; i++) {
         uint32_t bit = i * 6, pair = (uint32_t)u[bit / 8] << 8 | u[bit / 8 + 1];
-        b->made_id[i] = digits[pair >> (10 - bit % 8) & 63];
+        at[i] = digits[pair >> (10 - bit % 8) & 63];
     }
-    b->member_id = view_of(b->made_id, GROUP_MEMBER_ID_BYTES);
+    return view_of(at, GROUP_MEMBER_ID_BYTES);
 }
 
 /* The group that the request is about, made or turned into one of this protocol if it may be. */
@@ -198,10 +201,17 @@ find_group(struct group_beat *b)
                                    GROUP_TEXT(b->q->group_id));
     if (!g && s->groups.count >= GROUP_GROUPS_MAX)
         return group_beat_complain(b, KERR_COORDINATOR_NOT_AVAILABLE, "Too many groups.");
-    if (g && !g->consumer && (!joins || g->state != GROUP_EMPTY))
+    if (g && !g->consumer && !joins)
         return group_beat_complain(b, KERR_GROUP_ID_NOT_FOUND,
                                    "Group %.*s is not a consumer group.",
                                    GROUP_TEXT(b->q->group_id));
+    const char *why =
+        g && !g->consumer && g->state != GROUP_EMPTY ? group_migrate_blocked(g) : NULL;
+    if (why)
+        return group_beat_complain(b, KERR_GROUP_ID_NOT_FOUND,
+                                   "Cannot upgrade classic group %.*s to consumer group because "
+                                   "%s",
+                                   GROUP_TEXT(b->q->group_id), why);
     b->group = g ? g : group_need(s, b->q->group_id);
     return KERR_NONE;
 }
@@ -241,12 +251,9 @@ profile_after(const struct group_beat *b, const struct group_profile *before)
     return p;
 }
 
-/* A static member came back: what was the old one's becomes the new one's. */
-static void
-replace(struct group_beat *b)
+struct group_consumer_member *
+group_beat_replace(struct group_consumer *c, struct group_consumer_member *old, struct view id)
 {
-    struct group_consumer *c = b->group->consumer;
-    struct group_consumer_member *old = b->replaces;
     struct group_profile p = group_profile_copy(&old->profile);
     struct group_parts target = {0};
     struct group_current now = {.state = old->state};
@@ -254,13 +261,13 @@ replace(struct group_beat *b)
     group_parts_set(&now.assigned, old->assigned.items, old->assigned.count);
     group_parts_set(&now.revoking, old->revoking.items, old->revoking.count);
     group_keep_member_gone(c, old->by_id.key);
-    group_keep_profile(c, b->member_id, &p);
-    group_keep_target(c, b->member_id, &target);
-    group_keep_current(c, b->member_id, &now);
+    group_keep_profile(c, id, &p);
+    group_keep_target(c, id, &target);
+    group_keep_current(c, id, &now);
     group_profile_free(&p);
     group_parts_free(&target);
     group_current_free(&now);
-    b->member = group_consumer_member(c, b->member_id);
+    return group_consumer_member(c, id);
 }
 
 void
@@ -274,23 +281,22 @@ group_beat_epoch(struct group_consumer *c, bool bump)
     c->refresh = false;
 }
 
-/* Returns whether the subscription changed; the epoch is then a new one where it must be. */
-static bool
-update_profile(struct group_beat *b, struct group_profile *after)
+bool
+group_beat_profile(struct group_consumer *c, struct view id, const struct group_profile *after,
+                   bool unresolved)
 {
-    struct group_consumer *c = b->group->consumer;
-    struct group_consumer_member *m = b->member;
+    const struct group_consumer_member *m = group_consumer_profiled(c, id);
     struct view old_regex = group_copy(m ? m->profile.regex : (struct view){0});
     bool names = m ? !group_names_same(&m->profile.names, &after->names) : after->names.count > 0;
     if (!m || !group_profile_same(&m->profile, after))
-        group_keep_profile(c, b->member_id, after);
-    b->member = group_consumer_member(c, b->member_id);
+        group_keep_profile(c, id, after);
     enum group_pattern_change regex = group_pattern_update(c, old_regex, after->regex);
     group_drop(&old_regex);
-    bool bump = names || regex == GROUP_PATTERN_RESOLVED;
+    bool changed = names || regex != GROUP_PATTERN_SAME;
+    bool bump = names || regex == GROUP_PATTERN_RESOLVED || (unresolved && changed);
     if (bump || c->refresh)
         group_beat_epoch(c, bump);
-    return names || regex != GROUP_PATTERN_SAME;
+    return changed;
 }
 
 /* True: the member's partitions are others than before. */
@@ -338,18 +344,34 @@ assignment_out(struct group_beat *b)
     return a;
 }
 
+/* A classic group becomes one of this protocol. */
+static void
+take_over(struct group_beat *b)
+{
+    if (b->group->state != GROUP_EMPTY) {
+        group_migrate_up(b->group);
+        b->member = group_consumer_profiled(b->group->consumer, b->member_id);
+        b->replaces = group_consumer_static(b->group->consumer, b->q->instance_id);
+    } else if (b->group->recorded) {
+        group_record_gone(b->group);
+    }
+}
+
 static void
 carry_out(struct group_beat *b)
 {
     const struct wire_consumer_group_heartbeat_request *q = b->q;
-    if (!b->group->consumer && b->group->recorded)
-        group_record_gone(b->group); /* an empty classic group */
+    if (!b->group->consumer)
+        take_over(b);
     struct group_consumer *c = group_consumer_need(b->group);
     if (b->replaces)
-        replace(b);
+        b->member = group_beat_replace(c, b->replaces, b->member_id);
     struct group_profile after = profile_after(b, b->member ? &b->member->profile : NULL);
-    bool changed = update_profile(b, &after);
+    bool changed = group_beat_profile(c, b->member_id, &after, false);
     group_profile_free(&after);
+    b->member = group_consumer_member(c, b->member_id);
+    group_timer_clear(b->shard, &b->member->rejoin); /* it may have been a classic one */
+    group_timer_clear(b->shard, &b->member->barrier);
     if (!group_target_update(c)) {
         group_beat_complain(b, KERR_UNKNOWN_SERVER_ERROR,
                             "Failed to compute a new target assignment for epoch %d: too many "
@@ -397,7 +419,7 @@ beat(struct group_beat *b)
     if (error == KERR_NONE)
         error = check_room(b);
     if (error == KERR_NONE && b->member_id.len == 0)
-        member_id_make(b);
+        b->member_id = group_beat_id(b->shard, b->made_id);
     if (error == KERR_NONE)
         error = find_member(b);
     if (error == KERR_NONE)

@@ -26,6 +26,15 @@ int16_t group_beat_complain(struct group_beat *b, int16_t error, const char *for
     __attribute__((format(printf, 3, 4)));
 /* KERR_NONE: m is the static member that the request says it comes from. */
 int16_t group_beat_check_instance(struct group_beat *b, const struct group_consumer_member *m);
+/* A random member id. */
+struct view group_beat_id(struct group_shard *s, char at[GROUP_MEMBER_ID_BYTES]);
+/* A static member came back: what was the old one's becomes the new one's. */
+struct group_consumer_member *group_beat_replace(struct group_consumer *c,
+                                                 struct group_consumer_member *old, struct view id);
+/* Makes or updates a member.  True: its subscription changed; the group then has a new epoch, but
+ * for an expression that is not resolved yet (unless `unresolved`). */
+bool group_beat_profile(struct group_consumer *c, struct view id, const struct group_profile *after,
+                        bool unresolved);
 /* A new epoch if `bump`, or if the subscribed topics changed. */
 void group_beat_epoch(struct group_consumer *c, bool bump);
 /* Begins or ends the rebalance timer, as the state of the member says. */

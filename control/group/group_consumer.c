@@ -56,6 +56,8 @@ group_consumer_member_need(struct group_consumer *c, struct view id)
     m->previous_epoch = -1;
     m->session.kind = GROUP_TIMER_CONSUMER_SESSION;
     m->rebalance.kind = GROUP_TIMER_CONSUMER_REBALANCE;
+    m->rejoin.kind = GROUP_TIMER_CONSUMER_REJOIN;
+    m->barrier.kind = GROUP_TIMER_CONSUMER_BARRIER;
     group_map_add(&c->members, &m->by_id);
     return m;
 }
@@ -325,7 +327,7 @@ static void
 member_free(struct group_consumer_member *m)
 {
     struct group_consumer *c = m->of;
-    struct group_timer *timers[] = {&m->session, &m->rebalance};
+    struct group_timer *timers[] = {&m->session, &m->rebalance, &m->rejoin, &m->barrier};
     for (uint32_t i = 0; i < sizeof timers / sizeof *timers; i++)
         group_timer_clear(c->group->shard, timers[i]);
     group_consumer_profile(m, NULL);

@@ -87,7 +87,7 @@ struct group_consumer_member {
     uint8_t state;
     struct group_parts assigned, revoking;
     struct group_parts target; /* ConsumerGroupTargetAssignmentMember; its epochs are 0 */
-    struct group_timer session, rebalance;
+    struct group_timer session, rebalance, rejoin, barrier; /* the last two: group_mixed.c */
     int32_t rebalance_epoch; /* the epoch that the rebalance timer is about */
 };
 
@@ -158,6 +158,7 @@ void group_consumer_resolved(struct group_consumer *c, struct view regex, struct
                              int64_t version, int64_t resolved_ms);
 
 void group_names_make(struct group_names *n, const struct wire_string_array *from);
+void group_names_copy(struct group_names *n, const struct group_names *from);
 void group_names_free(struct group_names *n);
 bool group_names_same(const struct group_names *a, const struct group_names *b);
 bool group_names_has(const struct group_names *n, struct view name);

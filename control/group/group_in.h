@@ -80,6 +80,8 @@ enum group_timer_kind {
     /* of the consumer protocol: */
     GROUP_TIMER_CONSUMER_SESSION,
     GROUP_TIMER_CONSUMER_REBALANCE,
+    GROUP_TIMER_CONSUMER_REJOIN,
+    GROUP_TIMER_CONSUMER_BARRIER,
     GROUP_TIMER_RESOLVE
 };
 
@@ -254,6 +256,8 @@ void group_join_rebalance(struct group *g);
 /* When a member left while members join. */
 void group_join_recheck(struct group *g);
 void group_join_end(struct group *g);
+/* The protocol that most members prefer of those that all know, lent by a member. */
+struct view group_join_protocol(const struct group *g);
 void group_join_tick(struct group *g);
 /* Answers a waiting JoinGroup with an error, if there is one. */
 void group_join_fail(struct group_member *m, struct view member_id, int16_t error);

@@ -9,7 +9,7 @@
  * I1 A JoinGroup that waits is answered exactly once, also when its member goes or asks again.
  * I2 PREPARING has its join timer set.   I3 Sync waiters and pending_sync exist only after
  * PREPARING. */
-#include "control/group/group_in.h"
+#include "control/group/group_mixed.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -196,9 +196,9 @@ known_by_all(const struct group *g, struct view name)
 }
 
 /* The vote: each member for the first of its protocols that all know; of equals the one that the
- * first member prefers.  Lent by the first member. */
-static struct view
-select_protocol(const struct group *g)
+ * first member prefers. */
+struct view
+group_join_protocol(const struct group *g)
 {
     const struct group_member *first =
         list_item(list_first(&g->members), struct group_member, link);
@@ -228,7 +228,7 @@ next_generation(struct group *g)
     g->generation = g->generation == INT32_MAX ? 1 : g->generation + 1;
     group_drop(&g->protocol);
     if (!list_empty(&g->members))
-        g->protocol = group_copy(select_protocol(g));
+        g->protocol = group_copy(group_join_protocol(g));
     group_subscribed_learn(g);
     group_state_set(g, list_empty(&g->members) ? GROUP_EMPTY : GROUP_COMPLETING);
 }
@@ -421,7 +421,7 @@ static_replace(struct group *g, const struct join *j, struct group_member *m, st
     m->is_new = false;
     member_update(m, j);
     group_member_session(m);
-    if (g->state == GROUP_STABLE && view_equal(g->protocol, select_protocol(g))) {
+    if (g->state == GROUP_STABLE && view_equal(g->protocol, group_join_protocol(g))) {
         group_record_group(g);
         bool leads = m == g->leader;
         if (j->r->version >= 9) {
@@ -510,7 +510,8 @@ join_group(struct group_shard *s, const struct join *j)
     struct group *g = group_find(s, j->q->group_id);
     bool unknown = j->q->member_id.len == 0;
     if (g && g->consumer && !group_is_empty(g)) {
-        refuse(s, j, view_of("", 0), KERR_INCONSISTENT_GROUP_PROTOCOL);
+        group_mixed_join(g, j->r);
+        group_settle(g);
         return;
     }
     if (g && g->consumer && unknown) {

@@ -2,13 +2,19 @@
  * or because a timer says so; and those timers.
  *
  * A session runs from each heartbeat, also of a static member that left for a while.  The rebalance
- * timer runs while a member has partitions to give up, and is about the epoch it had then. */
+ * timer runs while a member has partitions to give up, and is about the epoch it had then.  Timers
+ * of classic members: group_mixed.c. */
 #include "control/group/group_beat.h"
+#include "control/group/group_mixed.h"
 
 void
 group_beat_fence(struct group_consumer_member *m)
 {
     struct group_consumer *c = m->of;
+    if (group_migrate_due(c, m, false)) {
+        group_migrate_down(c, m, true);
+        return;
+    }
     struct view regex = group_copy(m->profile.regex);
     group_keep_member_gone(c, m->by_id.key);
     group_pattern_drop(c, regex);
@@ -64,8 +70,9 @@ void
 group_beat_session(struct group_consumer_member *m)
 {
     struct group_shard *s = m->of->group->shard;
-    group_timer_set(s, &m->session,
-                    s->step->now_ms + group_consumer_settings(m->of).session_timeout_ms);
+    int32_t session_ms = m->profile.classic ? m->profile.session_ms
+                                            : group_consumer_settings(m->of).session_timeout_ms;
+    group_timer_set(s, &m->session, s->step->now_ms + session_ms);
 }
 
 void
@@ -107,8 +114,12 @@ group_consumer_fire(struct group_timer *t)
         if (m->epoch == m->rebalance_epoch)
             group_beat_fence(m);
     } else {
-        must(t->kind == GROUP_TIMER_CONSUMER_SESSION);
-        struct group_consumer_member *m = group_item(t, struct group_consumer_member, session);
+        struct group_consumer_member *m =
+            t->kind == GROUP_TIMER_CONSUMER_SESSION
+                ? group_item(t, struct group_consumer_member, session)
+            : t->kind == GROUP_TIMER_CONSUMER_REJOIN
+                ? group_item(t, struct group_consumer_member, rejoin)
+                : group_item(t, struct group_consumer_member, barrier);
         g = m->of->group;
         group_beat_fence(m);
     }

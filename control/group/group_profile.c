@@ -50,6 +50,12 @@ group_names_make(struct group_names *n, const struct wire_string_array *from)
 }
 
 void
+group_names_copy(struct group_names *n, const struct group_names *from)
+{
+    names_make(n, from->items, from->count);
+}
+
+void
 group_names_free(struct group_names *n)
 {
     free(n->items);

@@ -3,7 +3,7 @@
  * COMPLETING -> STABLE with the leader's SyncGroup: its record is put out first, so that no member
  * hears of an assignment that is not durable.  Whoever has not sent SyncGroup within the longest
  * rebalance timeout is removed and a rebalance begins. */
-#include "control/group/group_in.h"
+#include "control/group/group_mixed.h"
 
 void
 group_sync_fail(struct group_member *m, int16_t error)
@@ -101,6 +101,10 @@ group_api_sync(struct group_shard *s, const struct coord_request *r)
 {
     const struct wire_sync_group_request *q = r->body;
     struct group *g = group_find(s, q->group_id);
+    if (g && g->consumer) {
+        group_mixed_sync(g, r);
+        return;
+    }
     int16_t error = sync_check(g, q);
     if (error != KERR_NONE) {
         struct wire_sync_group_response a;
@@ -132,6 +136,8 @@ heartbeat(struct group_shard *s, const struct wire_heartbeat_request *q)
     if (q->group_id.len == 0)
         return KERR_INVALID_GROUP_ID;
     struct group *g = group_find(s, q->group_id);
+    if (g && g->consumer)
+        return group_mixed_heartbeat(g, q);
     int16_t error =
         g ? group_member_check(g, q->member_id, q->group_instance_id) : KERR_UNKNOWN_MEMBER_ID;
     if (error != KERR_NONE)
@@ -158,6 +164,8 @@ leave(struct group *g, struct view id, struct view instance)
 {
     if (!g)
         return KERR_UNKNOWN_MEMBER_ID;
+    if (g->consumer)
+        return group_mixed_leave(g, id, instance);
     struct group_member *m;
     if (id.len == 0) {
         m = instance.at ? group_member_static(g, instance) : NULL;

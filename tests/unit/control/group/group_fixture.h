@@ -256,6 +256,7 @@ struct joining {
     const char *member, *instance, *protocol, *metadata, *type;
     int16_t version; /* 0: the newest */
     int32_t session_ms, rebalance_ms;
+    struct view subscription; /* at NULL: `metadata` */
 };
 
 static inline uint64_t
@@ -265,6 +266,8 @@ fx_join_as(struct fixture *f, const char *group, const struct joining *j)
     wire_init(&wire_join_group_request_message, &q);
     struct wire_join_group_request_protocol p = {view_of_text(j->protocol ? j->protocol : "range"),
                                                  view_of_text(j->metadata ? j->metadata : "m")};
+    if (j->subscription.at)
+        p.metadata = j->subscription;
     q.group_id = view_of_text(group);
     q.member_id = view_of_text(j->member ? j->member : "");
     if (j->instance)

@@ -1,4 +1,4 @@
-#include "tests/unit/control/group/consumer_fixture.h"
+#include "tests/unit/control/group/mixed_fixture.h"
 
 #include <stdio.h>
 
@@ -143,6 +143,29 @@ print_counts(FILE *out, const struct group_consumer *c)
     }
 }
 
+static int
+member_order(const void *a, const void *b)
+{
+    struct view x = (*(const struct group_consumer_member *const *)a)->by_id.key;
+    struct view y = (*(const struct group_consumer_member *const *)b)->by_id.key;
+    int order = memcmp(x.at, y.at, x.len < y.len ? x.len : y.len);
+    return order ? order : (x.len > y.len) - (x.len < y.len);
+}
+
+static void
+print_member(FILE *out, const struct group_consumer_member *m)
+{
+    const struct group_profile *p = &m->profile;
+    fprintf(out, "\n  %.*s %d%d%d %d/%d %d [%s] -[%s] ->[%s] %u names /%.*s/ %.*s %d %d",
+            (int)m->by_id.key.len, (const char *)m->by_id.key.at, m->has_profile, m->has_current,
+            m->has_target, m->epoch, m->previous_epoch, m->state, cf_text(&m->assigned),
+            cf_text(&m->revoking), cf_text(&m->target), p->names.count, (int)p->regex.len,
+            (const char *)p->regex.at, (int)p->assignor.len, (const char *)p->assignor.at,
+            p->rebalance_ms, p->classic);
+    for (uint32_t j = 0; j < m->assigned.count; j++)
+        fprintf(out, " @%d", m->assigned.items[j].epoch);
+}
+
 static void
 print_consumer(FILE *out, const struct group_consumer *c)
 {
@@ -150,20 +173,15 @@ print_consumer(FILE *out, const struct group_consumer *c)
             c->epoch, c->target_epoch, (long long)c->target_ms, (unsigned long long)c->hash,
             c->member_count, (unsigned long long)c->bytes);
     print_counts(out, c);
-    for (char i = '0'; i <= '4'; i++) {
-        char id[] = {'m', i};
-        const struct group_consumer_member *m = group_consumer_member(c, view_of(id, 2));
-        if (!m)
-            continue;
-        const struct group_profile *p = &m->profile;
-        fprintf(out, "\n  m%c %d%d%d %d/%d %d [%s] -[%s] ->[%s] %u names /%.*s/ %.*s %d %d", i,
-                m->has_profile, m->has_current, m->has_target, m->epoch, m->previous_epoch,
-                m->state, cf_text(&m->assigned), cf_text(&m->revoking), cf_text(&m->target),
-                p->names.count, (int)p->regex.len, (const char *)p->regex.at, (int)p->assignor.len,
-                (const char *)p->assignor.at, p->rebalance_ms, p->classic);
-        for (uint32_t j = 0; j < m->assigned.count; j++)
-            fprintf(out, " @%d", m->assigned.items[j].epoch);
-    }
+    const struct group_consumer_member *all[64];
+    size_t count = 0;
+    for (struct group_node *n = group_map_next(&c->members, NULL); n;
+         n = group_map_next(&c->members, n))
+        all[count++] = group_item(n, struct group_consumer_member, by_id);
+    assert_true(count <= sizeof all / sizeof *all);
+    qsort(all, count, sizeof *all, member_order);
+    for (size_t i = 0; i < count; i++)
+        print_member(out, all[i]);
 }
 
 static char *
@@ -245,6 +263,56 @@ act_consumer(struct fixture *f, const char *name)
     cf_beat(f, name, &b);
 }
 
+/* A classic member of a consumer group, the first or the last of them; NULL: none. */
+static const struct group_consumer_member *
+some_classic(const struct group_consumer *c)
+{
+    const struct group_consumer_member *found = NULL;
+    bool last = draw(2);
+    for (struct group_consumer_member *m = NULL; (m = group_consumer_next(c, m));)
+        if (m->profile.classic && (!found || last))
+            found = m;
+    return found;
+}
+
+/* Classic clients of a consumer group: new ones, and what those in it do. */
+static void
+act_mixed(struct fixture *f, const char *name)
+{
+    const struct group *g = fx_group(f, name);
+    const struct group_consumer_member *m = g && g->consumer ? some_classic(g->consumer) : NULL;
+    char *id = m ? strndup((const char *)m->by_id.key.at, m->by_id.key.len) : NULL;
+    const char *owned = m && draw(3) ? cf_text(&m->assigned) : NULL;
+    struct embedded e = {draw(2) ? "t1" : "t1,t2", owned, (int16_t)draw(4)};
+    struct joining j = {.member = draw(4) ? id : NULL,
+                        .version = 3,
+                        .rebalance_ms = 20000,
+                        .subscription = mf_subscription(&e)};
+    int32_t generation = m ? m->epoch : 0;
+    switch (draw(4)) {
+    case 0:
+        if (draw(3) == 0 && !j.member) {
+            j.version = 5;
+            j.instance = "i";
+        }
+        fx_join_as(f, name, &j);
+        break;
+    case 1:
+        if (id)
+            fx_sync(f, name, id, generation, NULL);
+        break;
+    case 2:
+        if (id)
+            fx_heartbeat(f, name, id, generation);
+        break;
+    case 3:
+        if (id && draw(3) == 0)
+            fx_leave(f, name, id, NULL);
+        break;
+    }
+    free(id);
+}
+
 static void
 act_topics(struct fixture *f)
 {
@@ -268,7 +336,10 @@ act(struct fixture *f)
     char name[] = {(char)('a' + draw(4)), 0};
     if (draw(3) == 0) {
         act_topics(f);
-        act_consumer(f, name);
+        if (draw(3))
+            act_consumer(f, name);
+        else
+            act_mixed(f, name);
         return;
     }
     struct group *g = fx_group(f, name);
@@ -307,7 +378,7 @@ act(struct fixture *f)
     case 7:
     case 8:
         if (id)
-            fx_sync(f, name, id, g->generation, "x");
+            fx_sync(f, name, id, g->generation, name[0] < 'c' ? "x" : NULL);
         break;
     case 9:
         fx_advance(f, draw(20) ? draw(4000) : f->config.offsets_retention_ms);
