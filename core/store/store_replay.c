@@ -383,6 +383,7 @@ replay_facts(struct plog *p, struct segment *seg, uint32_t pos, struct view batc
     if (rc != ERR_OK)
         return rc;
     rc = plog_note(p, seg, info->base_offset, info, info->leader_epoch, info->max_timestamp_ms);
+    seg->appended_ms = INT64_MIN; /* what the checkpoint says is of an earlier batch */
     plog_durable(p, p->end);
     return rc;
 }

@@ -210,9 +210,8 @@ group_begin(struct store *s)
     for (uint32_t i = 0; i < g->count; i++) {
         s->swap.old[i] = p->segments[at + i];
         s->swap.old[i]->busy++;
-        if (s->swap.old[i]->appended_ms > seg->appended_ms)
-            seg->appended_ms = s->swap.old[i]->appended_ms;
     }
+    seg->appended_ms = s->swap.old[g->count - 1]->appended_ms;
 }
 
 /* The names are durable: the log has the new segment from now on. */

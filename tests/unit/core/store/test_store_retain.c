@@ -210,6 +210,30 @@ an_expired_log_is_empty_and_goes_on(void **state)
     fixture_end(&f);
 }
 
+/* A checkpoint knows when its last batch came, not when those behind it did. */
+static void
+what_came_after_the_checkpoint_keeps_its_age_over_a_crash(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, 1);
+    struct plog *p = filled(&f, 2);
+    assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+    fixture_append(&f, p, 1, 10, 1, 5000);
+    assert_int_equal(fixture_settle(&f), ERR_OK);
+    fixture_kill(&f);
+    disk_mem_reopen(f.disk);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    p = fixture_log(&f, 1, 0);
+    assert_int_equal(p->segment_count, 1);
+    p->config.retention_ms = 1000;
+    assert_true(store_retain(f.store[0], 5900));
+    assert_int_equal(p->start_next, 0);
+    assert_true(store_retain(f.store[0], 6001));
+    assert_int_equal(p->start_next, 3);
+    fixture_end(&f);
+}
+
 static void
 retention_by_size_takes_whole_segments(void **state)
 {
@@ -373,6 +397,7 @@ main(void)
         cmocka_unit_test(a_range_of_a_dropped_segment_is_not_found),
         cmocka_unit_test(a_segment_that_is_not_in_its_file_yet_leaves_later),
         cmocka_unit_test(an_expired_log_is_empty_and_goes_on),
+        cmocka_unit_test(what_came_after_the_checkpoint_keeps_its_age_over_a_crash),
         cmocka_unit_test(retention_by_size_takes_whole_segments),
         cmocka_unit_test(a_deleted_log_takes_its_dropped_files_along),
         cmocka_unit_test(segments_of_an_offline_log_do_not_hold_up_a_stop),
