@@ -413,7 +413,7 @@ store_ckpt_step(struct store *s)
     struct ckpt *k = &s->ckpt;
     if (s->ending)
         return;
-    if (s->frozen && !s->rescuing && ring_ends(s)) {
+    if (s->frozen && s->rescue_failed && ring_ends(s)) {
         log_error(
             "store",
             "stopped: the journal is full and holds the only copy of records of partitions "
