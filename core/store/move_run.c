@@ -4,6 +4,7 @@
 #include "core/store/move_run.h"
 #include "core/base/crc32c.h"
 #include "core/base/err.h"
+#include "core/base/mutant.h"
 #include "core/store/store_in.h"
 
 #include <stdlib.h>
@@ -172,7 +173,7 @@ part_copy(struct store_worker *w, struct move_run *r, const struct plog *p,
                                                   .dir = r->to,
                                                   .file = (int32_t)to,
                                                   .offset = part->to});
-    if (got >= 0)
+    if (got >= 0 && !mutant(MUTANT_MOVE_NOT_SYNCED))
         got = store_run(w->disk,
                         (struct disk_op){.kind = DISK_SYNC, .dir = r->to, .file = (int32_t)to});
     if (to >= 0)

@@ -4,6 +4,7 @@
  *    segment keeps one.  I2 segments[0].base <= start <= hw.
  * Source: Kafka UnifiedLog.deleteOldSegments, deletableSegments, LeaderEpochFileCache. */
 #include "core/base/err.h"
+#include "core/base/mutant.h"
 #include "core/store/plog_in.h"
 
 #include <stdlib.h>
@@ -111,7 +112,8 @@ plog_retained(struct plog *p, int64_t now_ms, bool *roll)
         if (seg->bytes == 0 || plog_segment_limit(p, seg) > most)
             break;
         /* As in Kafka, size goes first, and age goes on where it stopped. */
-        by_size = by_size && c->retention_bytes >= 0 && bytes >= limit + seg->bytes;
+        by_size = by_size && c->retention_bytes >= 0 &&
+                  bytes >= limit + (mutant(MUTANT_RETENTION_GREEDY) ? 0 : seg->bytes);
         int64_t age = now_ms - newest_ms(seg, now_ms);
         if (!by_size && !(c->retention_ms >= 0 && age > c->retention_ms))
             break;

@@ -15,6 +15,7 @@
  * I4 Before the record the old files count alone, from its durability on the new ones. */
 #include "core/base/err.h"
 #include "core/base/log.h"
+#include "core/base/mutant.h"
 #include "core/store/store_in.h"
 
 #include <stdlib.h>
@@ -572,7 +573,7 @@ store_move_step(struct store *s)
         record_append(s);
         return;
     case MOVE_RECORD:
-        if (journal_durable_lsn(s->journal) >= m->lsn)
+        if (journal_durable_lsn(s->journal) >= m->lsn || mutant(MUTANT_MOVE_BEFORE_DURABLE))
             m->phase = MOVE_SHUT;
         return;
     case MOVE_SHUT:

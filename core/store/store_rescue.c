@@ -24,6 +24,7 @@
 #include "core/base/crc32c.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
+#include "core/base/mutant.h"
 #include "core/store/store_in.h"
 
 #include <stdio.h>
@@ -130,7 +131,7 @@ store_rescue_end(struct rescue_out *o, int rc)
     if (rc == ERR_OK)
         rc = buffer_write(o);
     int64_t got = rc;
-    if (got >= 0)
+    if (got >= 0 && !mutant(MUTANT_RESCUE_NOT_SYNCED))
         got = store_run(o->disk, (struct disk_op){.kind = DISK_SYNC, .file = o->file});
     store_run(o->disk, (struct disk_op){.kind = DISK_CLOSE, .file = o->file});
     if (got >= 0)

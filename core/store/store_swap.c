@@ -17,6 +17,7 @@
  * An error after the record takes the log offline; the next start finishes it. */
 #include "core/base/err.h"
 #include "core/base/log.h"
+#include "core/base/mutant.h"
 #include "core/store/store_in.h"
 
 #include <stdlib.h>
@@ -391,7 +392,7 @@ run_step(struct store *s)
         r->group++;
     if (r->group < r->group_count) {
         if (w->under_way) {
-            if (journal_durable_lsn(s->journal) >= r->lsn)
+            if (journal_durable_lsn(s->journal) >= r->lsn || mutant(MUTANT_SWAP_BEFORE_DURABLE))
                 job_begin(s, false);
         } else if (group_fits(s)) {
             group_begin(s);

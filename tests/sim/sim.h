@@ -4,7 +4,8 @@
  *   sim_life.c    configuration, workload, crashes, recovery
  *   sim_io.c      turns, appends, reads: what goes in is noted, what comes out is compared
  *   sim_txn.c     transactions
- *   sim_clean.c   compaction
+ *   sim_clean.c   compaction; sim_retain.c: retention
+ *   sim_dirs.c    several data directories
  *   sim_check.c   after a recovery: everything is compared
  *   sim_fault.c   faults of the device, and what they excuse
  *   sim_batch.c   batches; the rest of the model in sim_model.c
@@ -62,11 +63,19 @@ struct sim_log {
     uint64_t start_lsn;          /* of the latter; 0: durable */
     bool damaged;                /* the device spoiled bytes of it: an error is an answer */
     bool offline;                /* may be */
+    bool dies;                   /* was in the directory that died */
     bool ended_offline;          /* deleted like that: not made anew before the next start */
     uint32_t core;               /* that wrote lsns */
 };
 
-enum sim_fault_kind { SIM_FAULT_NONE, SIM_FAULT_ERROR, SIM_FAULT_SPACE, SIM_FAULT_REST };
+enum sim_fault_kind {
+    SIM_FAULT_NONE,
+    SIM_FAULT_ERROR,
+    SIM_FAULT_SPACE,
+    SIM_FAULT_REST,
+    SIM_FAULT_DIR
+};
+enum sim_dir_state { SIM_DIR_WELL, SIM_DIR_DEAD, SIM_DIR_MISSING };
 
 struct sim {
     uint64_t seed, rng, next_value, step;
@@ -76,6 +85,11 @@ struct sim {
     uint32_t extent_bytes_min;
     bool txns;     /* there are transactions */
     bool compacts; /* some logs are compacted */
+    bool retains;  /* logs have a retention */
+    uint32_t dirs, die_round;
+    uint8_t bad_dir; /* the one that dies */
+    enum sim_dir_state dir_state;
+    bool was_bad;
     struct clean_map map;
     struct clean_slot clean_slots[SIM_CLEAN_SLOTS];
     bool sidecars; /* files beside segments are damaged between two lives of the process */
@@ -147,8 +161,10 @@ void sim_appended(struct sim *s, struct sim_log *l, const struct sim_batch *b, u
 
 /* Copies a range to s->bytes; a code. */
 int sim_range_bytes(struct sim *s, struct store *store, const struct store_range *range);
+/* True when KAFKA_STORAGE_ERROR has a reason. */
+bool sim_storage_excused(struct sim *s, const struct sim_log *l);
 /* True when an error of a read has a reason; fails otherwise. */
-bool sim_read_excused(const struct sim *s, const struct sim_log *l, int rc, int64_t offset);
+bool sim_read_excused(struct sim *s, const struct sim_log *l, int rc, int64_t offset);
 
 /* ---- sim_clean.c -------------------------------------------------------------------------------
  */
@@ -157,6 +173,29 @@ bool sim_read_excused(const struct sim *s, const struct sim_log *l, int rc, int6
 void sim_clean(struct sim *s);
 /* sim_read of a compacted log. */
 bool sim_clean_read(struct sim *s, struct sim_log *l, int64_t from, int64_t limit, uint32_t piece);
+
+/* ---- sim_retain.c ------------------------------------------------------------------------------
+ */
+
+void sim_retain_choose(struct sim *s, struct sim_log *l); /* its configuration */
+/* Applies retention, and looks at what goes. */
+void sim_retain(struct sim *s);
+
+/* ---- sim_dirs.c --------------------------------------------------------------------------------
+ */
+
+void sim_dirs_choose(struct sim *s, bool several, bool dies);
+/* A path of the disk without its directory's name. */
+const char *sim_dirs_path(const char *path, uint8_t *dir);
+/* Its directory does not work: it may be offline. */
+bool sim_dirs_is_bad(const struct sim *s, const struct sim_log *l, const struct plog *p);
+/* A loop may end: the journal is full, and has a compaction to finish in that directory. */
+bool sim_dirs_end(const struct sim *s, const struct store *store);
+void sim_dirs_arm(struct sim *s); /* before a stretch of work */
+void sim_dirs_die(struct sim *s);
+void sim_dirs_before_start(struct sim *s); /* does it work again? */
+bool sim_dirs_back(struct sim *s);         /* it does; false: it did anyway */
+void sim_dirs_move(struct sim *s, struct sim_log *l);
 
 /* ---- sim_txn.c ---------------------------------------------------------------------------------
  */

@@ -120,7 +120,7 @@ check_length(struct sim *s, const struct sim_log *l, const struct plog_facts *fa
 static void
 check_log(struct sim *s, struct sim_log *l, struct survival *v)
 {
-    l->ended_offline = false;
+    l->ended_offline = l->dies = false;
     struct plog *p = sim_plog(s, l);
     if (!p) {
         check_gone(s, l);
@@ -130,8 +130,10 @@ check_log(struct sim *s, struct sim_log *l, struct survival *v)
         sim_fail(s, "log %d was never made", l->partition);
     struct plog_facts facts;
     plog_facts(p, &facts);
-    bool unreadable = s->faults == SIM_FAULT_ERROR && facts.damage == PLOG_DAMAGE_UNREADABLE;
-    l->offline = l->offline || unreadable; /* its length is known all the same */
+    bool unreadable = s->faults == SIM_FAULT_ERROR &&
+                      (facts.damage == PLOG_DAMAGE_UNREADABLE || facts.dir == PLOG_DIR_NONE);
+    unreadable = unreadable || (facts.state == PLOG_OFFLINE && sim_dirs_is_bad(s, l, p));
+    l->offline = unreadable; /* its length is known all the same */
     if (facts.state != PLOG_ONLINE && !unreadable) {
         if (!s->rotten && !l->damaged)
             sim_fail(s, "log %d is offline", l->partition);
@@ -164,14 +166,14 @@ check_log(struct sim *s, struct sim_log *l, struct survival *v)
  */
 
 static struct segment *
-segment_of_path(struct sim *s, const char *path)
+segment_of_path(struct sim *s, uint8_t dir, const char *path)
 {
     for (uint32_t i = 0; i < s->log_count; i++) {
         struct plog *p = sim_plog(s, &s->logs[i]);
         for (uint32_t k = 0; p && k < p->segment_count; k++) {
             char name[PLOG_PATH_BYTES];
             plog_path_segment(p, p->segments[k]->base, ".log", name);
-            if (strcmp(name, path) == 0)
+            if (p->dir == dir && strcmp(name, path) == 0)
                 return p->segments[k];
         }
     }
@@ -199,15 +201,20 @@ static void
 check_file(void *user, const char *path, uint64_t size)
 {
     struct sim *s = user;
+    uint8_t dir;
+    path = sim_dirs_path(path, &dir);
     size_t len = strlen(path);
+    if (dir && dir == s->bad_dir && s->was_bad)
+        return; /* what could not be removed there stays until a start that was not clean */
     if (strncmp(path, "log/", 4) != 0 || len < 4 || strcmp(path + len - 4, ".log") != 0)
         return;
-    const struct segment *seg = segment_of_path(s, path);
+    const struct segment *seg = segment_of_path(s, dir, path);
     if (!seg && (s->faults == SIM_FAULT_ERROR || s->rotten || below_start(s, path)))
         return; /* a name whose removal was not synced: the next recovery removes it again; or of a
                    log of which nothing else is known */
     if (!seg)
-        sim_fail(s, "nobody knows the file %s (%llu bytes)", path, (unsigned long long)size);
+        sim_fail(s, "nobody knows the file %s in directory %u (%llu bytes)", path, dir,
+                 (unsigned long long)size);
     if (seg->bytes > size && !seg->log->damage) /* longer it may be: it is cut without a sync */
         sim_fail(s, "file %s has %llu bytes, its segment %u", path, (unsigned long long)size,
                  seg->bytes);

@@ -133,16 +133,18 @@ is_sidecar(const char *path)
 
 /* Notes that a segment file was spoiled: reads of its log may fail now. */
 static void
-damaged_note(struct sim *s, const char *path)
+damaged_note(struct sim *s, const char *image)
 {
+    uint8_t dir;
+    const char *path = sim_dirs_path(image, &dir);
     if (is_sidecar(path))
         return;
     for (uint32_t i = 0; i < s->log_count; i++) {
         struct plog p = {.partition = s->logs[i].partition};
-        char dir[PLOG_PATH_BYTES];
+        char own[PLOG_PATH_BYTES];
         sim_topic(&s->logs[i], p.topic);
-        plog_path_dir(&p, dir);
-        if (strncmp(dir, path, strlen(dir)) == 0 && path[strlen(dir)] == '/')
+        plog_path_dir(&p, own);
+        if (strncmp(own, path, strlen(own)) == 0 && path[strlen(own)] == '/')
             s->logs[i].damaged = true;
     }
     s->rotten = true;
@@ -153,8 +155,7 @@ static bool
 is_epoch(struct sim *s, const char *path, uint64_t at)
 {
     uint64_t size, pos = 0;
-    const uint8_t *bytes =
-        strncmp(path, "log/", 4) == 0 ? disk_mem_bytes(s->disk, path, &size) : NULL;
+    const uint8_t *bytes = strstr(path, "log/") ? disk_mem_bytes(s->disk, path, &size) : NULL;
     while (bytes && pos + BATCH_HEADER_BYTES <= size) {
         uint64_t len = (uint64_t)get_u32(bytes + pos + BATCH_AT_LENGTH) + BATCH_OVERHEAD;
         if (at < pos + len)

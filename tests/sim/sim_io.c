@@ -99,7 +99,7 @@ sim_turns(struct sim *s, uint32_t count)
                 must(waiter == IO_WAITER);
             if (rc == ERR_OK)
                 continue;
-            if (!s->excused && !disk_mem_is_cut(s->disk))
+            if (!s->excused && !disk_mem_is_cut(s->disk) && !sim_dirs_end(s, s->stores[i]))
                 sim_fail(s, "store_step failed: %s", err_name(rc));
             s->dead = true;
         }
@@ -233,7 +233,7 @@ sim_append(struct sim *s, struct sim_log *l)
                           s->now_ms, &out);
     if (rc == ERR_AGAIN)
         return;
-    if (rc == KERR_KAFKA_STORAGE_ERROR && s->excused)
+    if (rc == KERR_KAFKA_STORAGE_ERROR && sim_storage_excused(s, l))
         return;
     if (rc != want)
         sim_fail(s, "log %d: append gives %d, not %d (producer %lld epoch %d sequence %d)",
@@ -249,13 +249,19 @@ sim_append(struct sim *s, struct sim_log *l)
 /* ---- read --------------------------------------------------------------------------------------
  */
 
-/* True when an error of a read has a reason. */
 bool
-sim_read_excused(const struct sim *s, const struct sim_log *l, int rc, int64_t offset)
+sim_storage_excused(struct sim *s, const struct sim_log *l)
+{
+    return s->excused || sim_dirs_is_bad(s, l, sim_plog(s, l));
+}
+
+bool
+sim_read_excused(struct sim *s, const struct sim_log *l, int rc, int64_t offset)
 {
     struct disk_hit hit;
     disk_mem_hit(s->disk, &hit);
-    if (sim_over(s) || s->excused || l->damaged || (s->faults == SIM_FAULT_REST && hit.count))
+    if (sim_over(s) || sim_storage_excused(s, l) || l->damaged ||
+        (s->faults == SIM_FAULT_REST && hit.count))
         return true;
     sim_fail(s, "log %d: read at %lld: %s", l->partition, (long long)offset, err_name(rc));
 }
@@ -425,7 +431,7 @@ sim_trim(struct sim *s, struct sim_log *l)
     int64_t to = offset == -1 ? facts.high_watermark : offset;
     struct store_trimmed out;
     int rc = store_trim(sim_store(s, l), p, offset, &out);
-    if (rc == ERR_AGAIN || (rc == KERR_KAFKA_STORAGE_ERROR && s->excused))
+    if (rc == ERR_AGAIN || (rc == KERR_KAFKA_STORAGE_ERROR && sim_storage_excused(s, l)))
         return;
     int want = to > facts.high_watermark ? KERR_OFFSET_OUT_OF_RANGE : KERR_NONE;
     if (rc != want)

@@ -73,7 +73,7 @@ stop(struct sim *s)
     }
     sim_say(s, "stopped: %s", err_name(first));
     if (first != ERR_OK) {
-        if (!disk_mem_is_cut(s->disk) && !s->excused)
+        if (!disk_mem_is_cut(s->disk) && !s->excused && s->dir_state == SIM_DIR_WELL)
             sim_fail(s, "store_close: %s", err_name(first));
         return;
     }
@@ -101,6 +101,7 @@ recover(struct sim *s, bool power)
         else
             disk_mem_reopen(s->disk);
         s->cores = 1 + sim_below(s, s->cores_max);
+        sim_dirs_before_start(s);
         bool again = n < LIFE_RECOVERIES_MAX && sim_chance(s, 3);
         disk_mem_cut_after(s->disk, again ? 1 + sim_below(s, 80) : UINT64_MAX);
         int rc = sim_start(s);
@@ -123,6 +124,8 @@ recover(struct sim *s, bool power)
             sim_fault_clear(s); /* the device is well again */
             continue;
         }
+        if (rc == ERR_IO && sim_dirs_back(s))
+            continue; /* a compaction in there has to be finished */
         sim_fail(s, "recovery: %s", err_name(rc));
     }
 }
@@ -138,6 +141,8 @@ reconfigure(struct sim *s, struct sim_log *l)
         return;
     l->config.segment_bytes = 8192u << sim_below(s, 4);
     l->config.log_append_time = sim_chance(s, 4);
+    if (s->retains && l->config.retention_bytes >= 0)
+        l->config.retention_bytes = INT64_C(2048) << sim_below(s, 8);
     if (plog_config_same(&before, &l->config))
         return;
     uint8_t id[16];
@@ -175,6 +180,10 @@ static void
 log_work(struct sim *s, struct sim_log *l)
 {
     uint32_t what = sim_below(s, 100);
+    if (s->dirs > 1 && l->state == SIM_THERE && sim_chance(s, 16)) {
+        sim_dirs_move(s, l);
+        return;
+    }
     if (s->txns && what % 4 == 0 && !l->config.cleanup_compact) {
         sim_txn(s, l);
         return;
@@ -202,7 +211,8 @@ static void
 checkpoint(struct sim *s)
 {
     struct store *store = s->stores[sim_below(s, s->cores)];
-    if (store->ckpt.phase == CKPT_IDLE && !store->ending && !store->swap.under_way)
+    if (store->ckpt.phase == CKPT_IDLE && !store->ending && !store->swap.under_way &&
+        !store->move.held)
         store_ckpt_begin(store, false);
 }
 
@@ -211,6 +221,8 @@ work(struct sim *s)
 {
     for (uint32_t n = 0; n < s->rounds && !sim_over(s); n++) {
         s->step++;
+        if (n == s->die_round)
+            sim_dirs_die(s);
         for (uint32_t k = sim_below(s, 6); k > 0 && !sim_over(s); k--)
             log_work(s, &s->logs[sim_below(s, s->log_count)]);
         sim_turns(s, 1 + sim_below(s, 3));
@@ -222,6 +234,8 @@ work(struct sim *s)
             checkpoint(s);
         if (s->compacts && sim_chance(s, 6))
             sim_clean(s);
+        if (s->retains && sim_chance(s, 6))
+            sim_retain(s);
     }
 }
 
@@ -256,6 +270,7 @@ features_choose(struct sim *s)
     s->txns = f >> 2 & 1;
     s->sidecars = (f >> 3 & 3) == 0;
     s->compacts = f >> 5 & 1;
+    s->retains = (f >> 6 & 3) == 0;
     static const uint8_t secret[CLEAN_MAP_SECRET_BYTES] = "any";
     must(clean_map_init(&s->map, s->clean_slots, sizeof s->clean_slots, secret) == ERR_OK);
 }
@@ -296,11 +311,15 @@ born(struct sim *s, uint64_t seed)
                                                  .index_interval_bytes = 4096,
                                                  .cleanup_compact = s->compacts && i % 2,
                                                  .log_append_time = sim_chance(s, 6)}};
+    for (uint32_t i = 0; i < s->log_count && s->retains; i++)
+        sim_retain_choose(s, &s->logs[i]);
     disk_mem_trace(s->disk, s->verbose && getenv("SIM_TRACE"));
     if (sim_chance(s, 3))
         disk_mem_slow(s->disk, sim_below(s, 200), 1 + sim_below(s, 30));
     disk_mem_garbage(s->disk, sim_chance(s, 4));
     sim_fault_choose(s);
+    uint64_t f = s->seed * UINT64_C(0xc2b2ae3d27d4eb4f);
+    sim_dirs_choose(s, f >> 40 & 1, f >> 41 & 1);
 }
 
 static void
@@ -319,6 +338,7 @@ stretch(struct sim *s)
     disk_mem_cut_after(s->disk,
                        rest || sim_chance(s, 4) ? UINT64_MAX : 1 + sim_below(s, s->rounds * 10));
     sim_fault_arm(s);
+    sim_dirs_arm(s);
     work(s);
     uint32_t end = rest ? 2 : sim_below(s, 4);
     if (end >= 2 && !sim_over(s))

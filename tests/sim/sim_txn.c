@@ -65,7 +65,7 @@ write_marker(struct sim *s, struct sim_log *l, struct plog *p, int64_t id, const
     }
     struct store_appended out;
     int rc = store_append_marker(sim_store(s, l), p, &m, SIM_LEADER_EPOCH, s->now_ms, &out);
-    if (rc == ERR_AGAIN || (rc == KERR_KAFKA_STORAGE_ERROR && s->excused))
+    if (rc == ERR_AGAIN || (rc == KERR_KAFKA_STORAGE_ERROR && sim_storage_excused(s, l)))
         return;
     if (rc != want)
         sim_fail(s, "log %d: a marker gives %d, not %d (producer %lld epoch %d)", l->partition, rc,
@@ -120,7 +120,7 @@ write_data(struct sim *s, struct sim_log *l, struct plog *p, int64_t id, const s
     if (rc == KERR_NONE)
         rc = store_append(store, p, &info, view_of(s->batch, bytes), SIM_LEADER_EPOCH, s->now_ms,
                           &out);
-    if (rc == ERR_AGAIN || (rc == KERR_KAFKA_STORAGE_ERROR && s->excused))
+    if (rc == ERR_AGAIN || (rc == KERR_KAFKA_STORAGE_ERROR && sim_storage_excused(s, l)))
         return;
     if (rc == KERR_INVALID_TXN_STATE && v->open < 0 && !asked)
         return; /* nobody vouched for it; or it was asked before, and there was no room */
