@@ -8,6 +8,7 @@
  * I1 No answer leaves, and no row is written, before the entry that it stems from is committed.
  * I2 An answer goes only to the generation of the dataplane that asked. */
 #include "control/server/server.h"
+#include "control/server/server_coords.h"
 #include "control/server/server_core.h"
 #include "control/server/server_inner.h"
 #include "control/server/server_publish.h"
@@ -33,6 +34,7 @@ struct server {
     struct server_core core;
     struct server_publish publish;
     struct server_inner inner;
+    struct server_coords *coords;
     struct server_log *log;
     const struct region *region;
     void (*random)(void *at, size_t bytes);
@@ -40,6 +42,8 @@ struct server {
     uint32_t generation, data_generation;
     uint32_t turn_first; /* the shard that this turn begins with */
     uint64_t now_ns, heartbeat_ns, lease_ms;
+    int64_t wall_ms;
+    uint64_t coords_ns; /* when coordinators want their turn */
     struct list answers;
     uint32_t answer_count;
     uint64_t answer_bytes;
@@ -144,12 +148,38 @@ start(struct server *s, const struct server_config *config)
     return ERR_OK;
 }
 
-/* Nothing is asked of the shards yet. */
 static void
 call_done(void *user, uint64_t token, int err, struct view body)
 {
-    (void)user, (void)token, (void)err, (void)body;
-    must(false);
+    struct server *s = user;
+    server_coords_done(s->coords, token, err, body, s->wall_ms);
+}
+
+static bool
+partition_open(void *user, const struct meta_topic *t, int32_t partition)
+{
+    const struct server *s = user;
+    return server_coords_open(s->coords, t, partition);
+}
+
+static void coord_answer(void *user, uint32_t shard, uint64_t token, struct view bytes);
+
+/* The connection to the shards, and who uses it. */
+static void
+coords_start(struct server *s)
+{
+    server_inner_init(&s->inner, s->publish.shards, s->publish.shard_count, s->generation,
+                      s->data_generation);
+    s->inner.done = call_done;
+    s->inner.user = s;
+    struct server_coords_config config = {.core = &s->core,
+                                          .publish = &s->publish,
+                                          .inner = &s->inner,
+                                          .answer = coord_answer,
+                                          .user = s};
+    s->coords = server_coords_new(&config);
+    must(s->coords != NULL);
+    s->core.open = partition_open;
 }
 
 int
@@ -169,10 +199,7 @@ server_create(const struct server_config *config, struct server **out)
     }
     struct region_header *h = s->region->header;
     s->data_generation = atomic_load(&h->peers[REGION_DATA].generation);
-    server_inner_init(&s->inner, s->publish.shards, s->publish.shard_count, s->generation,
-                      s->data_generation);
-    s->inner.done = call_done;
-    s->inner.user = s;
+    coords_start(s);
     uint64_t no_lease = s->lease_ms ? 0 : UINT64_MAX;
     atomic_store_explicit(&h->lease_until_ns, no_lease, memory_order_relaxed);
     /* Pairs with the acquire of the shards: the rows above are complete. */
@@ -201,6 +228,7 @@ server_destroy(struct server *s)
         answer_free(s, list_item(list_first(&s->answers), struct answer, link));
     if (s->log)
         server_log_close(s->log);
+    server_coords_free(s->coords);
     server_inner_free(&s->inner);
     server_publish_free(&s->publish);
     server_core_free(&s->core);
@@ -236,31 +264,50 @@ answer_add(struct server *s, uint32_t shard, uint64_t token, const struct server
     s->answer_bytes += bytes;
 }
 
+/* Answers, or closes the connection with a log line that says why. */
 static void
-request_take(struct server *s, uint32_t shard, const struct chan_message *m)
+answer_give(struct server *s, uint32_t shard, uint64_t token, int rc,
+            const struct server_result *result)
 {
-    struct msg_request q;
-    struct server_result result;
-    memcpy(&q, m->body.at, sizeof q);
-    if (m->generation != s->data_generation)
-        return; /* of a dataplane that is gone */
-    struct view bytes = view_of(m->body.at + sizeof q, m->body.len - (uint32_t)sizeof q);
-    arena_renew(s);
-    s->core.now_ms = s->clock.ops->wall_ms(s->clock.self);
-    int rc = server_dispatch(&s->core, bytes, q.listener, &s->arena, &result);
-    if (server_log_error(s->log) != ERR_OK) {
-        s->error = server_log_error(s->log);
-        return;
-    }
-    if (rc == ERR_OK && result.bytes.len + sizeof(struct msg_answer) >
+    if (rc == ERR_OK && result->bytes.len + sizeof(struct msg_answer) >
                             chan_body_max(&s->publish.shards[shard].to_data)) {
-        log_error("control", "a response is larger than a ring takes bytes=%u", result.bytes.len);
+        log_error("control", "a response is larger than a ring takes bytes=%u", result->bytes.len);
         rc = ERR_LIMIT;
     }
     if (rc != ERR_OK)
         log_warn("control", "closing a connection: its request cannot be answered error=%s",
                  err_name(rc));
-    answer_add(s, shard, q.token, rc == ERR_OK ? &result : NULL);
+    answer_add(s, shard, token, rc == ERR_OK ? result : NULL);
+}
+
+static void
+coord_answer(void *user, uint32_t shard, uint64_t token, struct view bytes)
+{
+    struct server_result result = {.bytes = bytes};
+    answer_give(user, shard, token, bytes.at ? ERR_OK : ERR_LIMIT, &result);
+}
+
+static void
+request_take(struct server *s, uint32_t shard, const struct chan_message *m)
+{
+    struct msg_request q;
+    struct server_result result = {0};
+    memcpy(&q, m->body.at, sizeof q);
+    if (m->generation != s->data_generation)
+        return; /* of a dataplane that is gone */
+    struct view bytes = view_of(m->body.at + sizeof q, m->body.len - (uint32_t)sizeof q);
+    arena_renew(s);
+    s->core.now_ms = s->wall_ms;
+    int rc = server_coords_request(s->coords, shard, &q, bytes, &s->arena, s->wall_ms);
+    if (rc == ERR_OK)
+        return;
+    if (rc == ERR_NOT_FOUND)
+        rc = server_dispatch(&s->core, bytes, q.listener, &s->arena, &result);
+    if (server_log_error(s->log) != ERR_OK) {
+        s->error = server_log_error(s->log);
+        return;
+    }
+    answer_give(s, shard, q.token, rc, &result);
 }
 
 static void
@@ -379,6 +426,7 @@ dataplane_watch(struct server *s)
     if (now == s->data_generation)
         return;
     log_info("control", "the dataplane has been started generation=%u", now);
+    server_coords_restarted(s->coords); /* answers to those that are gone: of the old generation */
     s->data_generation = now;
     server_inner_restarted(&s->inner, now);
     server_publish_ring_all(&s->publish);
@@ -398,10 +446,21 @@ deleted_forget(struct server *s)
             s->waits = true;
             continue;
         }
+        server_coords_deleted(s->coords, view_of(t->name, t->name_bytes), s->wall_ms);
         struct put w = put_of(s->core.entry, META_ENTRY_BYTES_MAX);
         meta_put_gone(&w, row);
         s->error = server_log_append(s->log, view_of(s->core.entry, put_len(&w)));
     }
+}
+
+static void
+coords_turn(struct server *s)
+{
+    int64_t at_ms = server_coords_step(s->coords, s->wall_ms);
+    int64_t wait_ms = at_ms > s->wall_ms ? at_ms - s->wall_ms : 0;
+    bool far =
+        wait_ms > SERVER_HEARTBEAT_MS; /* the clock on the wall may jump: look now and then */
+    s->coords_ns = far ? CLOCK_NEVER : s->now_ns + (uint64_t)wait_ms * CLOCK_NS_PER_MS;
 }
 
 static uint64_t
@@ -411,6 +470,8 @@ deadline_of(const struct server *s, bool busy)
     uint64_t log_at = server_log_deadline(s->log);
     if (log_at < at)
         at = log_at;
+    if (s->coords_ns < at)
+        at = s->coords_ns;
     if (s->waits && s->now_ns + SERVER_POLL_MS * CLOCK_NS_PER_MS < at)
         at = s->now_ns + SERVER_POLL_MS * CLOCK_NS_PER_MS;
     if (s->ring_full && s->now_ns + CLOCK_NS_PER_MS < at)
@@ -423,6 +484,7 @@ server_turn(struct server *s, uint64_t now_ns, uint64_t *deadline_ns)
 {
     bool busy = false;
     s->now_ns = now_ns;
+    s->wall_ms = s->clock.ops->wall_ms(s->clock.self);
     s->waits = false;
     heartbeat(s);
     dataplane_watch(s);
@@ -438,6 +500,7 @@ server_turn(struct server *s, uint64_t now_ns, uint64_t *deadline_ns)
     }
     server_publish_rows(&s->publish, server_log_committed(s->log));
     s->ring_full = server_publish_bells(&s->publish);
+    coords_turn(s);
     answers_send(s);
     server_publish_wake(&s->publish);
     *deadline_ns = deadline_of(s, busy);

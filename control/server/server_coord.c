@@ -13,12 +13,22 @@ enum {
     END_VERSION = 4,
     FETCH_VERSION = 12,
     FETCH_WAIT_MS = 100,
-    ARENA_BYTES = 64 << 20, /* touched as needed */
+    ARENA_BYTES = 256 << 20, /* touched as needed */
     TOKEN_LIFE_BITS = 24,
 };
 
 /* ---- life --------------------------------------------------------------------------------------
  */
+
+static void
+part_init(struct server_coord *c, struct coord_part *p, int32_t partition)
+{
+    *p = (struct coord_part){.c = c, .partition = partition, .life = ++c->lives};
+    list_init(&p->gathers);
+    list_init(&p->waiting);
+    list_init(&p->held);
+    list_init(&p->node);
+}
 
 struct server_coord *
 server_coord_new(const struct server_coord_config *config)
@@ -34,18 +44,8 @@ server_coord_new(const struct server_coord_config *config)
         return NULL;
     }
     wire_arena_init(&c->arena, c->arena_at, ARENA_BYTES);
+    part_init(c, &c->nowhere, -1);
     return c;
-}
-
-static void
-part_init(struct server_coord *c, int32_t partition)
-{
-    struct coord_part *p = &c->parts[partition];
-    *p = (struct coord_part){.c = c, .partition = partition, .life = ++c->lives};
-    list_init(&p->gathers);
-    list_init(&p->waiting);
-    list_init(&p->held);
-    list_init(&p->node);
 }
 
 /* Ends what the partition has, without answers. */
@@ -77,19 +77,25 @@ server_coord_free(struct server_coord *c)
 }
 
 void
+server_coord_restart(struct server_coord *c, const char *why)
+{
+    for (int32_t i = 0; i < c->count; i++)
+        server_coord_fail(&c->parts[i], KERR_NOT_COORDINATOR, why);
+}
+
+void
 server_coord_partitions(struct server_coord *c, int32_t count)
 {
     if (count == c->count)
         return;
-    for (int32_t i = 0; i < c->count; i++) /* lists point into the array: begin anew */
-        server_coord_fail(&c->parts[i], KERR_NOT_COORDINATOR, "the topic changed");
+    server_coord_restart(c, "the topic changed"); /* lists point into the array */
     free(c->parts);
     c->parts = count ? calloc((size_t)count, sizeof *c->parts) : NULL;
     must(count == 0 || c->parts != NULL);
     c->count = count;
-    c->loading = 0;
+    c->loading = c->active = 0;
     for (int32_t i = 0; i < count; i++)
-        part_init(c, i);
+        part_init(c, &c->parts[i], i);
 }
 
 bool
@@ -113,30 +119,42 @@ request_of(const struct coord_pending *q, struct coord_request *r, const void *b
     memcpy(r->client_host, q->client_host, sizeof r->client_host);
 }
 
-/* Answers a request with an error: decoded anew, since its machine is gone or not there yet. */
+static int
+decode_anew(const struct coord_pending *q, struct wire_arena *arena, void **body,
+            struct view *client_id)
+{
+    struct view request = view_of(q->request, q->request_bytes);
+    struct wire_header header;
+    *body = wire_arena_take(arena, q->api->request->top.size);
+    int rc = wire_header_read(request, &header);
+    must(rc == ERR_OK && *body); /* it was decoded before */
+    *client_id = header.client_id;
+    return wire_decode(q->api->request, q->version,
+                       view_of(request.at + header.bytes, request.len - header.bytes), *body,
+                       arena);
+}
+
+/* Answers a request with an error: decoded anew, since its machine is gone or not there yet.  What
+ * does not fit into our arena has its connection closed. */
 static void
 refuse(struct coord_pending *q, int16_t error)
 {
-    struct coord_part *p = q->part;
+    const struct server_coord_config *config = &q->part->c->config;
     struct coord_turn turn;
     struct coord_step step;
     struct coord_request r;
-    struct wire_header header;
-    server_coord_turn_begin(&turn, p, &step);
-    void *body = wire_arena_take(&p->c->arena, q->api->request->top.size);
-    struct view request = view_of(q->request, q->request_bytes);
-    int rc = wire_header_read(request, &header);
-    if (rc == ERR_OK)
-        rc = wire_decode(q->api->request, q->version,
-                         view_of(request.at + header.bytes, request.len - header.bytes), body,
-                         &p->c->arena);
-    must(rc == ERR_OK); /* it was decoded before */
+    struct view client_id, none = {0};
+    void *body;
+    server_coord_turn_begin(&turn, q->part, &step);
     free(q->reply);
     q->reply = NULL;
-    request_of(q, &r, body, header.client_id);
-    p->c->config.machine->refuse(&step, &r, error);
-    must(q->reply != NULL);
-    p->c->config.answer(p->c->config.user, q->shard, q->token, view_of(q->reply, q->reply_bytes));
+    if (decode_anew(q, step.arena, &body, &client_id) == ERR_OK) {
+        request_of(q, &r, body, client_id);
+        config->machine->refuse(&step, &r, error);
+        must(q->reply != NULL);
+    }
+    config->answer(config->user, q->shard, q->token,
+                   q->reply ? view_of(q->reply, q->reply_bytes) : none);
     server_coord_pending_free(q); /* also from turn.replied */
 }
 
@@ -149,6 +167,8 @@ server_coord_fail(struct coord_part *p, int16_t error, const char *what)
                  c->config.topic, p->partition, what);
     if (p->state == COORD_END || p->state == COORD_LOAD)
         c->loading--;
+    if (p->state == COORD_ACTIVE)
+        c->active--;
     p->state = COORD_IDLE;
     p->life = ++c->lives;
     p->retry_ms = c->now_ms + SERVER_COORD_PAUSE_MS;
@@ -180,6 +200,7 @@ pending_new(struct coord_part *p, const struct server_coord_origin *from,
     memcpy(q->request, from->bytes.at, from->bytes.len);
     list_push_back(&p->waiting, &q->link);
     p->c->requests++;
+    p->c->request_bytes += q->request_bytes;
     return q;
 }
 
@@ -188,15 +209,16 @@ server_coord_request(struct server_coord *c, int32_t partition,
                      const struct server_coord_origin *from, struct coord_request *r,
                      int64_t now_ms)
 {
-    must(partition >= 0 && partition < c->count);
-    struct coord_part *p = &c->parts[partition];
+    bool there = partition >= 0 && partition < c->count;
+    struct coord_part *p = there ? &c->parts[partition] : &c->nowhere;
     c->now_ms = now_ms > c->now_ms ? now_ms : c->now_ms;
     struct coord_pending *q = pending_new(p, from, r);
     if (p->state != COORD_ACTIVE) {
-        refuse(q, KERR_COORDINATOR_LOAD_IN_PROGRESS);
+        refuse(q, there ? KERR_COORDINATOR_LOAD_IN_PROGRESS : KERR_NOT_COORDINATOR);
         return;
     }
-    if (c->requests > SERVER_COORD_REQUESTS_MAX) {
+    if (c->requests > SERVER_COORD_REQUESTS_MAX ||
+        c->request_bytes > SERVER_COORD_REQUEST_BYTES_MAX) {
         refuse(q, KERR_COORDINATOR_NOT_AVAILABLE);
         return;
     }
@@ -280,8 +302,10 @@ active(struct coord_part *p)
     struct coord_step step;
     p->state = COORD_ACTIVE;
     p->c->loading--;
-    log_info("coordinator", "serving topic=%s partition=%d records_to=%lld", p->c->config.topic,
-             p->partition, (long long)p->next);
+    log_debug("coordinator", "serving topic=%s partition=%d records_to=%lld", p->c->config.topic,
+              p->partition, (long long)p->next);
+    if (++p->c->active == (uint32_t)p->c->count)
+        log_info("coordinator", "serving topic=%s partitions=%d", p->c->config.topic, p->c->count);
     server_coord_turn_begin(&turn, p, &step);
     p->c->config.machine->loaded(p->machine, &step);
     server_coord_turn_end(&turn);
@@ -358,7 +382,6 @@ server_coord_done(struct server_coord *c, uint64_t token, int err, struct view b
 /* ---- the turn ----------------------------------------------------------------------------------
  */
 
-/* Every shard knows this control: nothing of a former one is on its way. */
 static bool
 links_open(const struct server_inner *i)
 {
@@ -368,12 +391,18 @@ links_open(const struct server_inner *i)
     return true;
 }
 
+/* Whether a partition that is idle may begin; what ends that wait wakes the loop. */
+static bool
+may_begin(const struct server_coord *c)
+{
+    return c->linked && c->loading < SERVER_COORD_LOADS_MAX;
+}
+
 static void
 part_begin(struct coord_part *p)
 {
     struct server_coord *c = p->c;
-    if (c->now_ms < p->retry_ms || c->loading >= SERVER_COORD_LOADS_MAX ||
-        !links_open(c->config.inner))
+    if (c->now_ms < p->retry_ms || !may_begin(c))
         return;
     int rc = c->config.home(c->config.user, c->config.topic, p->partition, &p->home);
     p->retry_ms = c->now_ms + SERVER_COORD_PAUSE_MS;
@@ -418,6 +447,7 @@ server_coord_step(struct server_coord *c, int64_t now_ms)
     int64_t at = INT64_MAX;
     c->now_ms = now_ms > c->now_ms ? now_ms : c->now_ms;
     c->blocked = false;
+    c->linked = links_open(c->config.inner);
     for (int32_t i = 0; i < c->count; i++)
         part_step(&c->parts[i]);
     for (struct list *n = c->touched.next; n != &c->touched;) {
@@ -427,12 +457,30 @@ server_coord_step(struct server_coord *c, int64_t now_ms)
     }
     for (int32_t i = 0; i < c->count; i++) {
         const struct coord_part *p = &c->parts[i];
-        int64_t due = p->state == COORD_IDLE     ? p->retry_ms
-                      : p->state == COORD_ACTIVE ? c->config.machine->deadline_ms(p->machine)
-                                                 : INT64_MAX;
+        int64_t due = INT64_MAX;
+        if (p->state == COORD_ACTIVE)
+            due = c->config.machine->deadline_ms(p->machine);
+        else if (p->state == COORD_IDLE && may_begin(c))
+            due = p->retry_ms;
         at = due < at ? due : at;
     }
     return c->blocked && at > now_ms + 1 ? now_ms + 1 : at;
+}
+
+void
+server_coord_tell(struct server_coord *c, server_coord_event_fn *event, void *arg, int64_t now_ms)
+{
+    c->now_ms = now_ms > c->now_ms ? now_ms : c->now_ms;
+    for (int32_t i = 0; i < c->count; i++) {
+        struct coord_part *p = &c->parts[i];
+        if (p->state != COORD_ACTIVE)
+            continue;
+        struct coord_turn turn;
+        struct coord_step step;
+        server_coord_turn_begin(&turn, p, &step);
+        event(p->machine, &step, arg);
+        server_coord_turn_end(&turn);
+    }
 }
 
 void

@@ -16,10 +16,11 @@
 enum {
     SERVER_COORD_LOADS_MAX = 8, /* partitions being loaded at a time */
     SERVER_COORD_FETCH_BYTES = 1 << 20,
-    SERVER_COORD_BATCH_BYTES = 1 << 20, /* of records of one append, about */
-    SERVER_COORD_FLIGHT_MAX = 8,        /* appends of a partition not answered */
-    SERVER_COORD_PAUSE_MS = 100,        /* after a failure */
-    SERVER_COORD_REQUESTS_MAX = 65536,  /* unanswered, of one kind */
+    SERVER_COORD_BATCH_BYTES = 1 << 20,         /* of records of one append, about */
+    SERVER_COORD_FLIGHT_MAX = 8,                /* appends of a partition not answered */
+    SERVER_COORD_PAUSE_MS = 100,                /* after a failure */
+    SERVER_COORD_REQUESTS_MAX = 65536,          /* unanswered, of one kind */
+    SERVER_COORD_REQUEST_BYTES_MAX = 256 << 20, /* of them; more: COORDINATOR_NOT_AVAILABLE */
 };
 
 /* Where a partition is served. */
@@ -37,7 +38,7 @@ struct server_coord_config {
         kind; /* in the top byte of the tokens of calls, so that the owner of `inner` finds us */
     /* ERR_OK; ERR_AGAIN: not open yet; ERR_NOT_FOUND: no such topic or partition. */
     int (*home)(void *user, const char *topic, int32_t partition, struct server_coord_home *out);
-    /* The answer of a request, from the correlation id on. */
+    /* The answer of a request, from the correlation id on; at NULL: close its connection. */
     void (*answer)(void *user, uint32_t shard, uint64_t token, struct view bytes);
     void (*random)(void *user, void *at, size_t bytes);
     void *user;
@@ -51,9 +52,13 @@ void server_coord_free(struct server_coord *c);
 
 /* The topic has so many partitions (0: it does not exist): those are loaded. */
 void server_coord_partitions(struct server_coord *c, int32_t count);
+/* Everything begins anew, with what is in the log then: the dataplane was restarted, or the topic
+ * is another one. */
+void server_coord_restart(struct server_coord *c, const char *why);
 
-/* A request of a client for one partition.  `bytes`: the whole request, copied; `r`: decoded from
- * it, its token is set here.  Answered by config.answer, now or later. */
+/* A request of a client for one partition; NOT_COORDINATOR when there is none of that number.
+ * `bytes`: the whole request, copied; `r`: decoded from it, its token is set here.  Answered by
+ * config.answer, now or later. */
 struct server_coord_origin {
     uint32_t shard; /* that asks, and its token */
     uint64_t token;
@@ -69,6 +74,10 @@ void server_coord_done(struct server_coord *c, uint64_t token, int err, struct v
                        int64_t now_ms);
 /* Once a turn: loads, timers, appends.  Returns when it wants to be called again (wall clock). */
 int64_t server_coord_step(struct server_coord *c, int64_t now_ms);
+/* Something happened that every partition being served has to know of: one step for each. */
+typedef void server_coord_event_fn(void *machine, struct coord_step *step, void *arg);
+void server_coord_tell(struct server_coord *c, server_coord_event_fn *event, void *arg,
+                       int64_t now_ms);
 /* A marker was appended to a partition by a call of somebody else's, at this offset. */
 void server_coord_marker(struct server_coord *c, int32_t partition, const struct coord_place *place,
                          bool commit);

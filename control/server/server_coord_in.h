@@ -57,8 +57,10 @@ struct coord_part {
 struct server_coord {
     struct server_coord_config config;
     struct coord_part *parts;
+    struct coord_part nowhere; /* of requests for partitions that are not there; never begun */
     int32_t count;
-    uint32_t loading, requests;
+    uint32_t loading, active, requests;
+    uint64_t request_bytes; /* of those requests */
     uint32_t lives;
     struct list touched; /* parts with records gathered and not sent */
     uint8_t *arena_at;
@@ -69,6 +71,7 @@ struct server_coord {
     uint32_t scratch_bytes;
     int64_t now_ms;
     bool blocked; /* a call found no room */
+    bool linked;  /* every shard knows this control: nothing of a former one is on its way */
 };
 
 /* One step of a machine under way: struct coord_step's user. */

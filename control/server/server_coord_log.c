@@ -283,6 +283,7 @@ server_coord_pending_free(struct coord_pending *q)
 {
     list_remove(&q->link);
     q->part->c->requests--;
+    q->part->c->request_bytes -= q->request_bytes;
     free(q->reply);
     free(q);
 }

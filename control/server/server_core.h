@@ -48,6 +48,8 @@ struct server_core {
      * stop, and nothing that it computed since may leave. */
     int (*append)(void *user, struct view records);
     void (*random)(void *user, void *at, size_t bytes);
+    /* True when a shard serves this partition; NULL: each is served. */
+    bool (*open)(void *user, const struct meta_topic *t, int32_t partition);
     void *user;
 };
 

@@ -4,7 +4,7 @@
  *
  * One difference: where Kafka answers UNKNOWN_TOPIC_OR_PARTITION for a topic that it has just begun
  * to create, we answer when it is there.  Clients then need no second request. */
-#include "control/server/server_core.h"
+#include "control/server/server_internal.h"
 #include "core/base/err.h"
 #include "core/wire/wire_gen.h"
 
@@ -73,7 +73,9 @@ topic_missing(struct server_core *core, struct server_call *call, struct view na
         call->wait_count == SERVER_AUTO_CREATE_MAX)
         return ERR_OK;
     struct meta_new_topic t = {.name = name, .partition_count = -1, .replication_factor = -1};
+    struct server_internal memory;
     uint32_t partitions;
+    server_internal_fill(core, &t, &memory);
     int rc = server_topic_create(core, &t, false, &partitions, &e);
     if (rc != ERR_OK || e.code != KERR_NONE)
         return rc; /* a collision or a full broker: unknown, as Kafka says it */

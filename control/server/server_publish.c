@@ -260,14 +260,22 @@ server_publish_wake(struct server_publish *p)
 
 /* What the owning shard made of the slot as it is wanted now; UINT32_MAX: not known yet. */
 static uint32_t
-slot_state(const struct server_publish *p, uint32_t slot)
+slot_state(const struct server_publish *p, uint32_t slot, uint32_t *shard)
 {
     struct table_have_fact have;
     if (meta_dirty_has(p->image->slot_dirty, slot) ||
         table_have_read(&region_have(p->region)[slot], &have) != ERR_OK ||
         have.version != region_want(p->region)[slot].fact.version)
         return UINT32_MAX;
+    *shard = have.shard;
     return have.state;
+}
+
+int
+server_publish_shard(const struct server_publish *p, uint32_t slot, uint32_t *shard)
+{
+    bool open = slot_state(p, slot, shard) == TABLE_OPEN;
+    return open && *shard < p->shard_count ? ERR_OK : ERR_AGAIN;
 }
 
 enum server_progress
@@ -277,7 +285,7 @@ server_publish_opened(const struct server_publish *p, uint32_t row)
     if (!t || t->state != META_LIVE)
         return SERVER_DONE;
     for (uint32_t i = 0; i < t->partition_count; i++) {
-        uint32_t state = slot_state(p, t->partitions[i].slot);
+        uint32_t shard, state = slot_state(p, t->partitions[i].slot, &shard);
         if (state != TABLE_OPEN && state != TABLE_FAILED)
             return SERVER_WAITING;
     }
@@ -290,7 +298,7 @@ server_publish_gone(const struct server_publish *p, uint32_t row)
     const struct meta_topic *t = p->image->topics[row];
     must(t && t->state == META_DELETING);
     for (uint32_t i = 0; i < t->partition_count; i++) {
-        uint32_t state = slot_state(p, t->partitions[i].slot);
+        uint32_t shard, state = slot_state(p, t->partitions[i].slot, &shard);
         if (state != TABLE_GONE && state != TABLE_ABSENT)
             return SERVER_WAITING;
     }

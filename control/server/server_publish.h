@@ -50,6 +50,8 @@ enum server_progress { SERVER_WAITING, SERVER_DONE };
 /* SERVER_DONE: each partition is open, or its shard said that it cannot be; or the topic is gone.
  */
 enum server_progress server_publish_opened(const struct server_publish *p, uint32_t row);
+/* The shard that has this slot open as it is wanted now; ERR_AGAIN: none does. */
+must_check int server_publish_shard(const struct server_publish *p, uint32_t slot, uint32_t *shard);
 /* SERVER_DONE: no shard has anything left of a topic that is being deleted. */
 enum server_progress server_publish_gone(const struct server_publish *p, uint32_t row);
 

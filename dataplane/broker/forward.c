@@ -1,8 +1,10 @@
 /* forward.c: see forward.h.
  *
  * `forwards` holds every request that waits for control, oldest first; all have the same time to
- * live, so the first is the first to expire.  A request is unsent (control_generation 0) or was
- * sent to one life of control; the unsent ones are at the end of the list.
+ * live, so the first is the first to expire.  `forwards_endless` holds those that control answers
+ * when others do their part (JoinGroup, SyncGroup): its own timers end them.  A request is unsent
+ * (control_generation 0) or was sent to one life of control; the unsent ones are at the end of the
+ * list.
  *
  * I1 A token names one request for ever: 16 bits of the data process' generation, 24 of the uses of
  *    the place in the pool, 24 of the place.  An answer whose token names nothing is dropped: it is
@@ -73,8 +75,8 @@ request_send(struct shard *s, struct req *r)
     return true;
 }
 
-enum req_verdict
-forward_start(struct shard *s, struct req *r, struct view body)
+static enum req_verdict
+start(struct shard *s, struct req *r, struct view body, struct list *waiting)
 {
     struct view whole = view_of(body.at - r->header_bytes, body.len + r->header_bytes);
     if (whole.len > SHARD_ANSWER_BLOCK_MAX ||
@@ -90,13 +92,26 @@ forward_start(struct shard *s, struct req *r, struct view body)
     r->u.forward.copy = copy;
     r->u.forward.len = whole.len;
     r->u.forward.control_generation = 0;
-    r->u.forward.deadline_ns = s->now_ns + s->forward_ns;
-    if (list_empty(&s->forwards))
+    bool endless = waiting == &s->forwards_endless;
+    r->u.forward.deadline_ns = endless ? CLOCK_NEVER : s->now_ns + s->forward_ns;
+    if (!endless && list_empty(waiting))
         s->forward_next_ns = r->u.forward.deadline_ns;
-    list_push_back(&s->forwards, &r->u.forward.waiting);
+    list_push_back(waiting, &r->u.forward.waiting);
     if (!s->control_generation || s->control_bad || s->forwards_unsent || !request_send(s, r))
         s->forwards_unsent = true;
     return REQ_PENDING;
+}
+
+enum req_verdict
+forward_start(struct shard *s, struct req *r, struct view body)
+{
+    return start(s, r, body, &s->forwards);
+}
+
+enum req_verdict
+forward_wait_start(struct shard *s, struct req *r, struct view body)
+{
+    return start(s, r, body, &s->forwards_endless);
 }
 
 void
@@ -204,7 +219,7 @@ control_changed(struct shard *s, uint32_t generation)
     }
     s->control_generation = generation;
     inner_open(&s->inner, generation);
-    if (!list_empty(&s->forwards))
+    if (!list_empty(&s->forwards) || !list_empty(&s->forwards_endless))
         s->forwards_unsent = true;
 }
 
@@ -259,11 +274,14 @@ unsent_send(struct shard *s)
 {
     if (!s->control_generation || s->control_bad)
         return;
-    for (struct list *at = s->forwards.next; at != &s->forwards; at = at->next) {
-        struct req *r = list_item(at, struct req, u.forward.waiting);
-        if (r->u.forward.control_generation != s->control_generation && r->conn &&
-            !request_send(s, r))
-            return;
+    struct list *lists[] = {&s->forwards, &s->forwards_endless};
+    for (uint32_t i = 0; i < 2; i++) {
+        for (struct list *at = lists[i]->next; at != lists[i]; at = at->next) {
+            struct req *r = list_item(at, struct req, u.forward.waiting);
+            if (r->u.forward.control_generation != s->control_generation && r->conn &&
+                !request_send(s, r))
+                return;
+        }
     }
     s->forwards_unsent = false;
 }

@@ -8,6 +8,8 @@
 #include "dataplane/broker/req.h"
 
 req_start_fn forward_start;
+/* The same for what may wait for other clients: as long as its connection lives. */
+req_start_fn forward_wait_start;
 void forward_abandon(struct shard *s, struct req *r);
 /* Takes all messages from control: answers, closes, doorbells; notices that control was restarted
  * and reads its tables when they are complete.  Returns how many. */

@@ -17,6 +17,7 @@
 #include "core/wire/batch.h"
 #include "core/wire/kerr.h"
 #include "core/wire/lens.h"
+#include "dataplane/broker/inner.h"
 #include "dataplane/broker/markers.h"
 #include "dataplane/broker/produce_in.h"
 #include "dataplane/broker/shard.h"
@@ -131,7 +132,7 @@ step_find(const struct shard *s, const struct req *r, const struct step *step,
         return KERR_UNKNOWN_TOPIC_OR_PARTITION;
     if (!acks_ok(r->u.produce.acks))
         return KERR_INVALID_REQUIRED_ACKS;
-    if (step->topic->fact.internal)
+    if (step->topic->fact.internal && r->conn->listener != INNER_LISTENER)
         return KERR_INVALID_TOPIC_EXCEPTION;
     if (s->fenced || p->leader_id != s->node_id)
         return KERR_NOT_LEADER_OR_FOLLOWER;

@@ -394,7 +394,7 @@ turn_deadline(struct shard *s)
     /* Control rings neither for room in its ring nor when it starts again. */
     if (s->forwards_unsent || s->have_unsent || inner_blocked)
         at = least(at, s->now_ns + SHARD_RETRY_MS * CLOCK_NS_PER_MS);
-    else if (!list_empty(&s->forwards))
+    else if (!list_empty(&s->forwards) || !list_empty(&s->forwards_endless))
         at = least(at, s->now_ns + SHARD_TICK_MS * CLOCK_NS_PER_MS);
     return at;
 }
@@ -592,6 +592,7 @@ shard_init(struct shard *s, const struct shard_config *config)
     list_init(&s->conns_dirty);
     list_init(&s->conns_stalled);
     list_init(&s->forwards);
+    list_init(&s->forwards_endless);
     list_init(&s->appends);
     list_init(&s->trims);
     s->expire_ns = s->fetch_ns = s->forward_next_ns = s->store_ns = CLOCK_NEVER;

@@ -90,12 +90,13 @@ struct shard {
     struct conn *conns; /* [conn_slots], index = low 32 bits of the stream id */
     uint32_t conn_slots, conn_max, conn_count, conn_high, conn_sweep;
     struct list conns_dirty, conns_stalled;
-    struct list forwards; /* struct req by u.forward.waiting, oldest first */
-    uint32_t appends_out; /* own JOB_APPEND that are not home */
-    struct list appends;  /* struct job: JOB_APPEND and JOB_MARKER that wait for journal space,
-                             oldest first */
-    struct list trims;    /* struct job: JOB_TRIM, the same */
-    struct req *reqs;     /* pool */
+    struct list forwards;         /* struct req by u.forward.waiting, oldest first */
+    struct list forwards_endless; /* the same, without a time limit */
+    uint32_t appends_out;         /* own JOB_APPEND that are not home */
+    struct list appends; /* struct job: JOB_APPEND and JOB_MARKER that wait for journal space,
+                            oldest first */
+    struct list trims;   /* struct job: JOB_TRIM, the same */
+    struct req *reqs;    /* pool */
     struct list reqs_free;
     uint32_t req_count;
     struct shard_wait *waits; /* ring */

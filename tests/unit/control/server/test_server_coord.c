@@ -88,6 +88,64 @@ a_tick_answers_what_waited(void **state)
     teardown(f);
 }
 
+static void
+without_a_connection_nothing_is_due(void **state)
+{
+    (void)state;
+    struct fixture *f = setup();
+    assert_true(server_coord_step(f->coord, f->now_ms) == INT64_MAX); /* a reply wakes the loop */
+    connect(f);
+    assert_true(server_coord_step(f->coord, f->now_ms) < INT64_MAX);
+    teardown(f);
+}
+
+static void
+a_partition_that_is_not_there_is_refused(void **state)
+{
+    (void)state;
+    struct fixture *f = setup_active();
+    server_coord_partitions(f->coord, 0);
+    ask(f, 1, "?a");
+    expect(f, 0, 1, KERR_NOT_COORDINATOR, -1);
+    teardown(f);
+}
+
+static void
+count_up(void *machine, struct coord_step *step, void *arg)
+{
+    toy_put(machine, step, *(uint8_t *)arg);
+}
+
+static void
+an_event_is_a_step_of_each_partition_that_is_served(void **state)
+{
+    (void)state;
+    struct fixture *f = setup_active();
+    uint8_t key = 'e';
+    server_coord_tell(f->coord, count_up, &key, f->now_ms);
+    turns(f, 3);
+    assert_int_equal(f->log_end, 1);
+    ask(f, 1, "?e");
+    expect(f, 0, 1, KERR_NONE, 1);
+    teardown(f);
+}
+
+static void
+a_restart_reads_the_log_anew(void **state)
+{
+    (void)state;
+    struct fixture *f = setup_active();
+    ask(f, 1, "+a");
+    turns(f, 3);
+    ask(f, 2, "~a");
+    server_coord_restart(f->coord, "a test");
+    expect(f, 1, 2, KERR_NOT_COORDINATOR, -1);
+    turns(f, SERVER_COORD_PAUSE_MS + 5);
+    ask(f, 3, "?a");
+    expect(f, 2, 3, KERR_NONE, 1);
+    teardown(f);
+}
+
 int
 main(void)
 {
@@ -96,6 +154,10 @@ main(void)
         cmocka_unit_test(a_partition_that_is_not_open_is_looked_at_again),
         cmocka_unit_test(a_failed_append_refuses_what_waits_and_loads_anew),
         cmocka_unit_test(a_restarted_dataplane_ends_what_waits_and_is_read_anew),
+        cmocka_unit_test(without_a_connection_nothing_is_due),
+        cmocka_unit_test(a_partition_that_is_not_there_is_refused),
+        cmocka_unit_test(an_event_is_a_step_of_each_partition_that_is_served),
+        cmocka_unit_test(a_restart_reads_the_log_anew),
         cmocka_unit_test(a_tick_answers_what_waited),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -217,6 +217,33 @@ a_silent_control_costs_the_connection_after_its_time(void **state)
 }
 
 static void
+a_request_that_waits_for_other_clients_has_no_time_limit(void **state)
+{
+    (void)state;
+    const char *settings[] = {"control.forward.timeout.ms", "5000", NULL};
+    struct harness *h = client(settings);
+    struct received got;
+    size_t at = 0;
+    harness_request_raw(h, 0, 0, WIRE_API_SYNC_GROUP, 0, 5, false,
+                        view_of("\0\1g\0\0\0\0\0\1m\0\0\0\0", 14));
+    harness_turn(h);
+    assert_true(control_receives(h, &got));
+    assert_int_equal(got.head.again, 0);
+    h->now_ns += 3600 * CLOCK_NS_PER_S;
+    harness_turns(h, 3);
+    assert_int_equal(h->shards[0].conn_count, 1);
+    harness_control_starts(h);
+    harness_turns(h, 3);
+    assert_true(control_receives(h, &got)); /* it is kept for the next control too */
+    assert_int_equal(got.head.again, 1);
+    control_answers(h, got.head.token, 5);
+    harness_turns(h, 2);
+    assert_int_equal(harness_response(h, 0, 0, &at).len, 10);
+    assert_int_equal(buddy_used(h->shards[0].memory), 0);
+    harness_free(h);
+}
+
+static void
 the_answer_of_a_connection_that_is_gone_never_reaches_another(void **state)
 {
     (void)state;
@@ -339,6 +366,7 @@ main(void)
         cmocka_unit_test(a_full_ring_delays_requests_and_loses_none),
         cmocka_unit_test(a_request_larger_than_the_ring_takes_closes_the_connection),
         cmocka_unit_test(a_silent_control_costs_the_connection_after_its_time),
+        cmocka_unit_test(a_request_that_waits_for_other_clients_has_no_time_limit),
         cmocka_unit_test(the_answer_of_a_connection_that_is_gone_never_reaches_another),
         cmocka_unit_test(an_answer_to_another_request_closes_the_connection),
         cmocka_unit_test(control_can_have_a_connection_closed),

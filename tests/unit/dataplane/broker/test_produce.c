@@ -90,6 +90,28 @@ acks_0_appends_and_says_nothing(void **state)
 }
 
 static void
+internal_topics_take_records_of_coordinators_only(void **state)
+{
+    (void)state;
+    struct harness *h = one_shard();
+    struct table_topic_fact fact;
+    assert_int_equal(table_topic_read(&region_topics(&h->region)[0], &fact), ERR_OK);
+    fact.internal = 1;
+    fact.version++;
+    table_topic_write(&region_topics(&h->region)[0], &fact);
+    harness_ring_row(h, MSG_TOPIC, 0);
+    harness_turn(h);
+    harness_produce(h, 0, V, 77, -1, "0rders", 0, harness_batch(1));
+    assert_int_equal(answer_of(h, V).error_code, KERR_INVALID_TOPIC_EXCEPTION);
+    assert_int_equal(route_part(route_by_row(h->shards[0].route, 0), 0)->log->end, 0);
+    h->shards[0].conns[0].listener = INNER_LISTENER;
+    harness_produce(h, 0, V, 78, -1, "0rders", 0, harness_batch(1));
+    harness_turns(h, 6);
+    assert_int_equal(route_part(route_by_row(h->shards[0].route, 0), 0)->log->end, 1);
+    harness_free(h);
+}
+
+static void
 acks_0_with_an_error_closes_the_connection(void **state)
 {
     (void)state;
@@ -611,6 +633,7 @@ main(void)
         cmocka_unit_test(an_acknowledged_batch_is_in_the_log_with_its_offset),
         cmocka_unit_test(no_answer_leaves_before_the_batch_is_durable),
         cmocka_unit_test(acks_0_appends_and_says_nothing),
+        cmocka_unit_test(internal_topics_take_records_of_coordinators_only),
         cmocka_unit_test(acks_0_with_an_error_closes_the_connection),
         cmocka_unit_test(unknown_topics_and_partitions_get_their_codes),
         cmocka_unit_test(a_corrupt_batch_is_refused_with_a_message_and_counted),
