@@ -18,6 +18,7 @@ enum {
     SETUP_COPIES = 2047,
     SETUP_SPANS = 8191,
     SETUP_LINK_BYTES = 14 + 4 + 4, /* Ethernet, tag, frame check sequence */
+    SETUP_KERNEL_BYTES = 256,      /* of each receive buffer, to the kernel (net_af_xdp) */
     SETUP_ROOM_LEAST = 2048,       /* what some devices want of a receive buffer */
 };
 
@@ -52,7 +53,7 @@ static int
 queue_setup(struct setup *s, uint16_t number, uint16_t rx_count, uint16_t tx_count)
 {
     struct nic_queue *q = &s->d->queues[number];
-    uint32_t room = (uint32_t)s->config->mtu + SETUP_LINK_BYTES;
+    uint32_t room = (uint32_t)s->config->mtu + SETUP_LINK_BYTES + SETUP_KERNEL_BYTES;
     room = RTE_PKTMBUF_HEADROOM + (room < SETUP_ROOM_LEAST ? SETUP_ROOM_LEAST : room);
     *q = (struct nic_queue){.device = s->d, .port = s->d->port, .number = number};
     /* Our arenas are not mapped for the memory access of a device on PCI. */
@@ -73,6 +74,16 @@ queue_setup(struct setup *s, uint16_t number, uint16_t rx_count, uint16_t tx_cou
 
 /* ---- the device ---- */
 
+/* Some devices tell the longest frame, some the longest packet. */
+static uint32_t
+mtu_most(const struct rte_eth_dev_info *info)
+{
+    uint32_t by_frame = info->max_rx_pktlen > SETUP_LINK_BYTES - 4
+                            ? info->max_rx_pktlen - (SETUP_LINK_BYTES - 4)
+                            : UINT16_MAX;
+    return info->max_mtu < by_frame ? info->max_mtu : by_frame;
+}
+
 static int
 port_find(struct setup *s)
 {
@@ -87,10 +98,15 @@ port_find(struct setup *s)
         return fail(s, ERR_IO, "capabilities", rc);
     uint32_t most = s->info.max_rx_queues < s->info.max_tx_queues ? s->info.max_rx_queues
                                                                   : s->info.max_tx_queues;
-    if (s->config->queues <= most)
+    if (s->config->queues > most) {
+        (void)snprintf(s->error, NIC_DPDK_ERROR_BYTES, "%s has %u queues, %u cores want one each",
+                       s->config->device, most, s->config->queues);
+        return ERR_UNSUPPORTED;
+    }
+    if (s->config->mtu <= mtu_most(&s->info))
         return ERR_OK;
-    (void)snprintf(s->error, NIC_DPDK_ERROR_BYTES, "%s has %u queues, %u cores want one each",
-                   s->config->device, most, s->config->queues);
+    (void)snprintf(s->error, NIC_DPDK_ERROR_BYTES, "%s takes packets of %u bytes at most, not %u",
+                   s->config->device, mtu_most(&s->info), s->config->mtu);
     return ERR_UNSUPPORTED;
 }
 
@@ -112,7 +128,7 @@ port_configure(struct setup *s)
     }
     int rc = rte_eth_dev_configure(s->d->port, count, count, &conf);
     if (rc)
-        return fail(s, ERR_IO, "configuration (net.mtu?)", rc);
+        return fail(s, ERR_IO, "configuration", rc);
     s->d->facts.tx_l4_sum = conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
     return ERR_OK;
 }

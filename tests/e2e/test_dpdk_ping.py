@@ -66,8 +66,9 @@ def answering(device, interface, mtu=MTU):
 
 
 @contextlib.contextmanager
-def veth():
-    run("ip", "link", "add", "va", "type", "veth", "peer", "name", "vb")
+def veth(mtu=MTU):
+    run("ip", "link", "add", "va", "mtu", str(mtu), "type", "veth",
+        "peer", "name", "vb", "mtu", str(mtu))
     try:
         run("ip", "link", "set", "va", "up")
         run("ip", "link", "set", "vb", "up")
@@ -106,6 +107,13 @@ def on_veth(device):
         pings_of_every_size(answer)
 
 
+def long_packets():
+    with veth(3400), answering("net_af_xdp0,iface=va", "vb", 3400) as answer:
+        equal(ping(OURS4, 5, "-s", str(3400 - 28), "-M", "do"), 5, "IPv4")
+        equal(ping(OURS6, 5, "-s", str(3400 - 48), "-M", "do"), 5, "IPv6")
+        answer.end()
+
+
 def neighbours_are_resolved():
     with answering("net_tap0,iface=sl0", "sl0") as answer:
         equal(ping(OURS4, 1), 1, "IPv4")
@@ -138,8 +146,8 @@ def a_flood_is_answered_up_to_its_rate():
         check(counters["echoes"] + counters["rate"] >= 3000, counters)
 
 
-def refused(device, text):
-    answer = Answer(device)
+def refused(device, text, mtu=MTU):
+    answer = Answer(device, mtu)
     check(answer.first.startswith("refused") and text in answer.first, answer.first)
     equal(answer.process.wait(timeout=30), 3, "exit code")
 
@@ -148,6 +156,7 @@ def unprepared_hosts_are_told_what_to_do():
     refused("net_af_packet0,iface=nope", "ip link")
     refused("0000:ff:1f.7", "lspci -D")
     refused("eth0", "net_tap0,iface=sl0")
+    refused("net_tap0,iface=sl0", "at most, not 9000", 9000)
     with veth():
         run("ip", "addr", "add", "10.99.0.2/24", "dev", "va")
         run("ip", "route", "add", "default", "via", "10.99.0.1", "dev", "va")
@@ -161,6 +170,7 @@ CASES = {
     "tap_flood": a_flood_is_answered_up_to_its_rate,
     "af_packet_ping": lambda: on_veth("net_af_packet0,iface=va"),
     "af_xdp_ping": lambda: on_veth("net_af_xdp0,iface=va"),
+    "af_xdp_long_packets": long_packets,
     "unprepared_hosts": unprepared_hosts_are_told_what_to_do,
 }
 

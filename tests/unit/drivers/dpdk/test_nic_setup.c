@@ -65,6 +65,23 @@ more_queues_than_the_device_has_are_refused(void **state)
     in_child(bring_up_too_many_queues);
 }
 
+static void
+bring_up_with_long_packets(void)
+{
+    struct nic_dpdk_config c = child_config("net_memif0,role=client");
+    struct nic_dpdk *d;
+    char error[NIC_DPDK_ERROR_BYTES];
+    c.mtu = 9000;
+    must(nic_dpdk_create(&c, &d, error) == ERR_UNSUPPORTED);
+    must(strstr(error, "at most, not 9000") != NULL);
+}
+
+static void
+packets_longer_than_the_device_takes_are_refused(void **state)
+{
+    in_child(bring_up_with_long_packets);
+}
+
 int
 main(void)
 {
@@ -72,6 +89,7 @@ main(void)
         cmocka_unit_test(a_device_comes_up_and_goes_down),
         cmocka_unit_test(each_queue_has_pools_of_its_own),
         cmocka_unit_test(more_queues_than_the_device_has_are_refused),
+        cmocka_unit_test(packets_longer_than_the_device_takes_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
