@@ -172,6 +172,8 @@ log_repair(struct repair *r, struct plog *p)
     plog_init(&anew);
     memcpy(anew.topic, p->topic, sizeof p->topic);
     memcpy(anew.dir_id, p->dir_id, sizeof p->dir_id);
+    anew.seen_generation = p->seen_generation;
+    anew.seen_id = p->seen_id;
     anew.partition = p->partition;
     anew.dir = p->dir;
     anew.config = p->config;

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 
 enum {
-    PLOG_FIXED_BYTES = 8 + 16 + 4 + 1 + 16 + PLOG_CONFIG_BYTES + 8 + 8 + 8 + 4 + 4,
+    PLOG_FIXED_BYTES = 8 + 16 + 4 + 1 + 16 + 8 + 8 + PLOG_CONFIG_BYTES + 8 + 8 + 8 + 4 + 4,
     PLOG_EPOCH_BYTES = 12,
     PLOG_SEGMENT_BYTES = 41,
     PLOG_OFFSET_ENTRY = 8,
@@ -354,6 +354,8 @@ plog_save(const struct plog *p, struct put *w)
     if (p->damage)
         plog_damage_save(p, w);
     put_bytes(w, p->dir_id, sizeof p->dir_id);
+    put_u64(w, p->seen_generation);
+    put_u64(w, p->seen_id);
     plog_config_write(&p->config, w);
     put_u64(w, (uint64_t)p->start);
     put_u64(w, (uint64_t)p->end);
@@ -423,6 +425,8 @@ plog_load(struct plog *p, struct cur *c)
     struct view dir = cur_view(c, sizeof p->dir_id);
     if (dir.len)
         memcpy(p->dir_id, dir.at, dir.len);
+    p->seen_generation = cur_u64(c);
+    p->seen_id = cur_u64(c);
     plog_config_read(&p->config, c);
     p->start = p->start_next = cur_i64(c);
     p->end = p->hw = cur_i64(c);

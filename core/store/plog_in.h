@@ -85,9 +85,13 @@ struct plog {
     uint8_t topic[16];
     int32_t partition;
     uint8_t dir_id[16]; /* of its data directory: all zero is the first */
-    uint8_t dir;        /* the number of that (disk.h) now, or PLOG_DIR_NONE */
-    bool rescued;       /* offline, and the journal is not needed for it (store_rescue.c) */
-    bool half_swapped;  /* offline within a swap, which a start has to finish from the journal */
+    /* The last generation whose start had its directory, or that made it, and its id then: no other
+     * log had both.  Records in rescue files (store_rescue.c) are its own when they say the same.
+     * Generation 0: not known. */
+    uint64_t seen_generation, seen_id;
+    uint8_t dir;       /* the number of that (disk.h) now, or PLOG_DIR_NONE */
+    bool rescued;      /* offline, and the journal is not needed for it (store_rescue.c) */
+    bool half_swapped; /* offline within a swap, which a start has to finish from the journal */
     uint32_t slot;
     bool used, dead;
     enum plog_state state;

@@ -152,6 +152,8 @@ store_create(struct store *s, const uint8_t topic_id[16], int32_t partition,
     p->partition = partition;
     p->dir = dir;
     memcpy(p->dir_id, s->dirs.dirs[dir].id, sizeof p->dir_id);
+    p->seen_generation = s->generation;
+    p->seen_id = p->id;
     p->config = *config;
     int rc = store_create_record(s, p);
     if (rc != ERR_OK) {

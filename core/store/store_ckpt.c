@@ -38,7 +38,7 @@
 #define CKPT_EVERY_NS (60 * CLOCK_NS_PER_S)
 
 enum {
-    CKPT_VERSION = 2,
+    CKPT_VERSION = 3,
     CKPT_LOGS_PER_TURN = 64,
     CKPT_BYTES_PER_TURN = 256 << 10,
     CKPT_CHUNK = 1 << 20

@@ -427,6 +427,10 @@ boot_build(struct recover *v, uint32_t core_count, uint64_t journal_bytes, struc
         if (p->dead)
             continue;
         p->id = ++count; /* ids are the journal's, and that begins anew */
+        if (p->dir != PLOG_DIR_NONE) {
+            p->seen_generation = v->boot.header.generation + 1;
+            p->seen_id = p->id;
+        }
         plog_save(p, &w);
     }
     must(!w.bad);

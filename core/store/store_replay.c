@@ -341,6 +341,8 @@ replay_create(struct replay *r, struct view body)
         return ERR_LIMIT;
     plog_init(&l->log);
     store_create_read(body, &l->log);
+    l->log.seen_generation = r->rescue.generation;
+    l->log.seen_id = l->log.id;
     store_replay_move_place(r, &l->log);
     l->ghost = is_ghost(r, l);
     int rc = log_add(r, l);

@@ -18,6 +18,9 @@
  * segments miss.  One whose directory is not: its batches in the journal go to one more file.  A
  * file goes when no log that is offline is named in it, behind the boot checkpoint.
  *
+ * A record is of the log that had the id in its body in the generation of its file: another one may
+ * have been made under the same topic and partition since (plog_in.h: seen_generation).
+ *
  * I1 A batch of a log that is offline is in its segment file and synced, in the journal behind what
  * was released, or in a rescue file.  I2 Bytes of a rescue file count only where the log knows
  * bytes that its file does not have. */
@@ -178,13 +181,29 @@ store_rescue_find(struct disk *disk, struct rescue_set *set)
     return set->failed ? ERR_LIMIT : rc;
 }
 
-static struct replay_log *
-log_of(const struct replay *r, const uint8_t *topic, int32_t partition, struct replay_log *last)
+/* A record of a rescue file, as far as it says whose it is. */
+struct rescue_owner {
+    uint64_t generation, id;
+    int32_t partition;
+    const uint8_t *topic;
+};
+
+static bool
+is_owner(const struct plog *p, const struct rescue_owner *o)
 {
-    if (last && store_same_log(&last->log, topic, partition))
+    if (!store_same_log(p, o->topic, o->partition))
+        return false;
+    return p->seen_generation == 0 || mutant(MUTANT_RESCUE_BY_NAME) ||
+           (p->seen_generation == o->generation && p->seen_id == o->id);
+}
+
+static struct replay_log *
+log_of(const struct replay *r, const struct rescue_owner *o, struct replay_log *last)
+{
+    if (last && is_owner(&last->log, o))
         return last;
     for (uint32_t i = r->core_first; i < r->count; i++)
-        if (store_same_log(&r->logs[i]->log, topic, partition))
+        if (is_owner(&r->logs[i]->log, o))
             return r->logs[i];
     return NULL;
 }
@@ -200,7 +219,7 @@ static int
 record_take(struct replay *r, struct replay_log *l, uint32_t kind, struct view body)
 {
     struct cur c = cur_of(body);
-    cur_u64(&c); /* an id of that time */
+    cur_u64(&c); /* the id: is_owner */
     int64_t base = cur_i64(&c);
     uint32_t pos = cur_u32(&c), len = cur_u32(&c);
     struct segment *seg = plog_segment_at(&l->log, base);
@@ -254,7 +273,11 @@ file_take(struct replay *r, struct rescue_file *f, const uint8_t *at, uint64_t l
         if (get_u32(at) != RESCUE_MAGIC || all > left ||
             crc32c(0, at + 8, (size_t)(all - 8)) != get_u32(at + 4))
             break;
-        struct replay_log *l = log_of(r, at + 8, (int32_t)get_u32(at + 24), last);
+        struct rescue_owner o = {.generation = strtoull(f->name, NULL, 10),
+                                 .id = len >= 8 ? get_u64(at + RESCUE_HEADER_BYTES) : 0,
+                                 .partition = (int32_t)get_u32(at + 24),
+                                 .topic = at + 8};
+        struct replay_log *l = log_of(r, &o, last);
         if (l && !l->log.dead && l->log.dir == PLOG_DIR_NONE)
             f->needed = true;
         else if (l && !l->log.dead)

@@ -64,7 +64,6 @@ struct sim_log {
     bool damaged;                /* the device spoiled bytes of it: an error is an answer */
     bool offline;                /* may be */
     bool dies;                   /* was in the directory that died */
-    bool ended_offline;          /* deleted like that: not made anew before the next start */
     uint32_t core;               /* that wrote lsns */
 };
 

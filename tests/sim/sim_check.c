@@ -120,7 +120,7 @@ check_length(struct sim *s, const struct sim_log *l, const struct plog_facts *fa
 static void
 check_log(struct sim *s, struct sim_log *l, struct survival *v)
 {
-    l->ended_offline = l->dies = false;
+    l->dies = false;
     struct plog *p = sim_plog(s, l);
     if (!p) {
         check_gone(s, l);

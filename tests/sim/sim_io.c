@@ -120,8 +120,6 @@ sim_open(struct sim *s, struct sim_log *l)
             sim_fail(s, "log %d is not found", l->partition);
         return p;
     }
-    if (l->ended_offline)
-        return NULL; /* records of it may lie in a rescue file, under the same name */
     struct plog *p;
     int rc = store_create(store, id, l->partition, &l->config, &p);
     if (rc == ERR_AGAIN)

@@ -200,7 +200,6 @@ log_work(struct sim *s, struct sim_log *l)
         sim_trim(s, l);
     else if (what == 97 && sim_chance(s, 3)) {
         struct plog *p = sim_plog(s, l);
-        l->ended_offline = p->state == PLOG_OFFLINE;
         store_delete(sim_store(s, l), p);
         l->state = SIM_DELETED;
         sim_say(s, "log %d deleted", l->partition);

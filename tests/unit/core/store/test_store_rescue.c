@@ -78,10 +78,8 @@ ends_note(struct fixture *f, int64_t *ends)
 
 /* Directory 1 dies with records that are in the journal only; ends when they are rescued. */
 static void
-lose_directory(struct fixture *f)
+directory_dies(struct fixture *f)
 {
-    append_all(f, 6);
-    assert_int_equal(fixture_checkpoint(f), ERR_OK);
     append_all(f, 5);
     disk_mem_fail_dir(f->disk, 1, ERR_IO);
     f->store[0]->flushing = true; /* write back now */
@@ -90,6 +88,14 @@ lose_directory(struct fixture *f)
     assert_int_equal(fixture_turns(f, 40), ERR_OK);
     tasks_run(f);
     assert_int_equal(fixture_turns(f, 40), ERR_OK);
+}
+
+static void
+lose_directory(struct fixture *f)
+{
+    append_all(f, 6);
+    assert_int_equal(fixture_checkpoint(f), ERR_OK);
+    directory_dies(f);
 }
 
 static uint32_t
@@ -178,6 +184,51 @@ start_through_cuts(struct fixture *f, uint64_t *rng)
     fail_msg("no start got through");
 }
 
+/* The old log's file is kept for another log that is offline. */
+static void
+a_log_made_anew_takes_nothing_of_the_one_that_was_deleted(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, 5);
+    directory_dies(&f);
+    uint32_t topic = 0;
+    while (fixture_log(&f, topic, 0)->state == PLOG_ONLINE)
+        topic++;
+    store_delete(f.store[0], fixture_log(&f, topic, 0));
+    assert_int_equal(fixture_turns(&f, 100), ERR_OK);
+    struct plog *p = fixture_log(&f, topic, 0);
+    assert_int_equal(p->state, PLOG_ONLINE);
+    for (uint64_t n = 0; n < 4; n++) /* of another length than the old ones */
+        fixture_append(&f, p, 1, VALUE_BYTES / 2, 100 + n, 2000);
+    assert_int_equal(fixture_settle(&f), ERR_OK);
+    int64_t ends[TOPICS];
+    ends_note(&f, ends);
+    static uint8_t before[64 << 10], after[64 << 10];
+    struct store_range range;
+    int64_t bytes = fixture_read(&f, p, 0, sizeof before, before, &range);
+    char path[PLOG_PATH_BYTES];
+    plog_path_dir(p, path);
+    disk_mem_fail(f.disk, path, DISK_WRITE, ERR_IO); /* it has to be rescued, too */
+    f.store[0]->flushing = true;
+    assert_int_equal(fixture_turns(&f, 400), ERR_OK);
+    f.store[0]->flushing = false;
+    assert_int_equal(p->state, PLOG_OFFLINE);
+    assert_int_equal(fixture_turns(&f, 40), ERR_OK);
+    tasks_run(&f);
+    assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+    disk_mem_fail(f.disk, NULL, DISK_WRITE, ERR_OK);
+    power_off(&f);
+    disk_mem_fail_dir(f.disk, 1, ERR_OK);
+    disk_mem_restart(f.disk);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    expect_whole(&f, ends);
+    assert_int_equal(fixture_read(&f, fixture_log(&f, topic, 0), 0, sizeof after, after, &range),
+                     bytes);
+    assert_memory_equal(before, after, (size_t)bytes);
+    fixture_end(&f);
+}
+
 static void
 whenever_the_power_goes_rescued_records_survive(void **state)
 {
@@ -217,6 +268,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_dead_disk_does_not_hold_the_journal_and_nothing_of_it_is_lost),
         cmocka_unit_test(records_of_a_missing_directory_are_kept_over_starts_without_it),
+        cmocka_unit_test(a_log_made_anew_takes_nothing_of_the_one_that_was_deleted),
         cmocka_unit_test(whenever_the_power_goes_rescued_records_survive),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
