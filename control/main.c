@@ -4,6 +4,7 @@
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "drivers/os/os.h"
+#include "drivers/re2/regex_re2.h"
 #include "drivers/uring/uring.h"
 
 #include <errno.h>
@@ -106,6 +107,7 @@ run(const struct conf *conf)
         .conf = conf,
         .log = {.disk = uring_disk(uring), .clock = uring_clock(uring)},
         .random = os_random,
+        .regex = &regex_re2,
         .pid = (int32_t)getpid(),
     };
     rc = server_create(&sc, &server);

@@ -55,9 +55,9 @@ struct group_port {
     bool (*by_name)(void *user, struct view name, struct group_topic *out);
     bool (*by_id)(void *user, const uint8_t id[16], struct group_topic *out);
     void *user;
-    /* Each topic once: index 0, 1, ... until false, within one step.  NULL, as `regex` NULL:
-     * members cannot subscribe by regular expression. */
-    bool (*by_index)(void *user, uint32_t index, struct group_topic *out);
+    /* Each topic once, within one step: *cursor is 0 at first and belongs to the callee then; false
+     * ends.  NULL, as `regex` NULL: members cannot subscribe by regular expression. */
+    bool (*next)(void *user, uint32_t *cursor, struct group_topic *out);
     const struct regex_port *regex;
     /* Of the metadata, such as an offset of its log; grows with every change. */
     int64_t (*version)(void *user);
@@ -112,9 +112,9 @@ void group_tick(struct group_shard *s, struct coord_step *step);
 int64_t group_deadline_ms(const struct group_shard *s);
 void group_refuse(struct coord_step *step, const struct coord_request *r, int16_t error);
 
-/* A topic was created (`created`), or grown or deleted: groups that are subscribed to it, or look
- * for it with a regular expression, assign it with the next heartbeat of a member.  After the
- * metadata has the change.  No records. */
+/* A topic was created (`created`: or may have been), grown or deleted: groups that are subscribed
+ * to it, or look for it with a regular expression, assign it with the next heartbeat of a member.
+ * After the metadata has the change.  No records. */
 void group_metadata_changed(struct group_shard *s, struct view name, bool created);
 
 /* A topic was deleted: its offsets go from all groups.  Does what group_metadata_changed does. */

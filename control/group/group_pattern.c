@@ -25,7 +25,7 @@ group_pattern_check(struct group_beat *b)
     const struct group_regex *known = c ? group_consumer_regex(c, regex) : NULL;
     if (regex.len == 0 || (known && known->members))
         return KERR_NONE;
-    if (!port || !b->shard->config->port.by_index)
+    if (!port || !b->shard->config->port.next)
         return group_beat_complain(b, KERR_INVALID_REQUEST,
                                    "Regular expressions are not supported here.");
     char why[REGEX_ERROR_BYTES] = "";
@@ -103,7 +103,7 @@ topics_match(const struct group_consumer *c, void *compiled, struct found *f)
 {
     const struct group_port *port = &config_of(c)->port;
     struct group_topic t;
-    for (uint32_t i = 0; port->by_index(port->user, i, &t); i++) {
+    for (uint32_t cursor = 0; port->next(port->user, &cursor, &t);) {
         if (!port->regex->matches(compiled, t.name.at, t.name.len))
             continue;
         if (f->count == f->room) {
@@ -143,7 +143,7 @@ void
 group_pattern_resolve(struct group_consumer *c)
 {
     const struct group_port *port = &config_of(c)->port;
-    if (!port->regex || !port->by_index)
+    if (!port->regex || !port->next)
         return;
     int64_t version = port->version ? port->version(port->user) : 0;
     bool changed = false;

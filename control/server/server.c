@@ -126,6 +126,7 @@ start(struct server *s, const struct server_config *config)
         return rc;
     s->core.append = core_append;
     s->core.random = core_random;
+    s->core.regex = config->regex;
     s->core.user = s;
     if (s->core.image.topics_max != h->topics_max ||
         s->core.image.partitions_max != h->partitions_max) {

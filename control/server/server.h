@@ -26,6 +26,7 @@ struct server_config {
     const struct conf *conf;
     struct server_log_config log;
     void (*random)(void *at, size_t bytes);
+    const struct regex_port *regex; /* borrowed for ever */
     int32_t pid;
 };
 

@@ -4,7 +4,7 @@
  * (server_split.h): its parts go out with shard MERGE and the address of their place as token, and
  * the last one that is answered sends the whole. */
 #include "control/server/server_coords.h"
-#include "control/group/group.h"
+#include "control/server/server_groups.h"
 #include "control/server/server_internal.h"
 #include "control/server/server_split.h"
 #include "core/base/err.h"
@@ -46,6 +46,7 @@ struct coordinator {
 struct server_coords {
     struct server_coords_config config;
     struct group_config groups;
+    uint64_t metadata_seen; /* the last entry whose topics the groups know of */
     struct coordinator kinds[SERVER_COORDINATORS];
     struct list merges;
 };
@@ -70,34 +71,6 @@ server_coords_open(const struct server_coords *c, const struct meta_topic *t, in
 {
     uint32_t shard;
     return server_publish_shard(c->config.publish, t->partitions[partition].slot, &shard) == ERR_OK;
-}
-
-static void
-topic_tell(const struct meta_topic *t, struct group_topic *out)
-{
-    memcpy(out->id, t->id, sizeof out->id);
-    out->name = view_of(t->name, t->name_bytes);
-    out->partition_count = (int32_t)t->partition_count;
-}
-
-static bool
-topic_by_name(void *user, struct view name, struct group_topic *out)
-{
-    const struct server_coords *c = user;
-    const struct meta_topic *t = meta_topic_by_name(&c->config.core->image, name);
-    if (t)
-        topic_tell(t, out);
-    return t != NULL;
-}
-
-static bool
-topic_by_id(void *user, const uint8_t id[16], struct group_topic *out)
-{
-    const struct server_coords *c = user;
-    const struct meta_topic *t = meta_topic_by_id(&c->config.core->image, id);
-    if (t)
-        topic_tell(t, out);
-    return t != NULL;
 }
 
 static void
@@ -213,6 +186,8 @@ static const struct route {
     {WIRE_API_LIST_GROUPS, SERVER_GROUPS, 0},
     {WIRE_API_DELETE_GROUPS, SERVER_GROUPS, 0},
     {WIRE_API_OFFSET_DELETE, SERVER_GROUPS, REQUEST(offset_delete, group_id)},
+    {WIRE_API_CONSUMER_GROUP_HEARTBEAT, SERVER_GROUPS, REQUEST(consumer_group_heartbeat, group_id)},
+    {WIRE_API_CONSUMER_GROUP_DESCRIBE, SERVER_GROUPS, 0},
 };
 #undef REQUEST
 
@@ -314,19 +289,6 @@ server_coords_request(struct server_coords *c, uint32_t shard, const struct msg_
 /* ---- life -------------------------------------------------------------------------------------
  */
 
-static void
-group_configure(struct group_config *g, const struct conf *conf)
-{
-    group_config_default(g);
-    g->session_timeout_min_ms = (int32_t)conf_number(conf, CONF_GROUP_SESSION_MIN_MS);
-    g->session_timeout_max_ms = (int32_t)conf_number(conf, CONF_GROUP_SESSION_MAX_MS);
-    g->initial_rebalance_delay_ms = (int32_t)conf_number(conf, CONF_GROUP_DELAY_MS);
-    g->max_size = (int32_t)conf_number(conf, CONF_GROUP_MAX_SIZE);
-    g->offsets_retention_ms = conf_number(conf, CONF_OFFSETS_RETENTION_MIN) * 60000;
-    g->offsets_retention_check_ms = conf_number(conf, CONF_OFFSETS_RETENTION_CHECK_MS);
-    g->offset_metadata_max_bytes = (int32_t)conf_number(conf, CONF_OFFSET_METADATA_MAX);
-}
-
 struct server_coords *
 server_coords_new(const struct server_coords_config *config)
 {
@@ -335,8 +297,8 @@ server_coords_new(const struct server_coords_config *config)
         return NULL;
     c->config = *config;
     list_init(&c->merges);
-    group_configure(&c->groups, config->core->conf);
-    c->groups.port = (struct group_port){.by_name = topic_by_name, .by_id = topic_by_id, .user = c};
+    server_groups_configure(&c->groups, config->core);
+    c->metadata_seen = config->core->image.index;
     struct server_coord_config rc = {.topic = server_internal_name(SERVER_GROUPS),
                                      .machine = &group_machine,
                                      .machine_config = &c->groups,
@@ -393,10 +355,31 @@ topic_look(struct server_coords *c, uint32_t kind)
     server_coord_partitions(k->runtime, (int32_t)t->partition_count);
 }
 
+struct changed {
+    struct server_coords *coords;
+    int64_t now_ms;
+};
+
+static void
+topic_changed(void *machine, struct coord_step *step, void *arg)
+{
+    const struct view *name = arg;
+    group_metadata_changed(machine, *name, true);
+}
+
+static void
+topic_tell(void *user, struct view name)
+{
+    const struct changed *x = user;
+    server_coord_tell(x->coords->kinds[SERVER_GROUPS].runtime, topic_changed, &name, x->now_ms);
+}
+
 int64_t
 server_coords_step(struct server_coords *c, int64_t now_ms)
 {
     int64_t at = INT64_MAX;
+    struct changed changed = {c, now_ms};
+    server_groups_changed(&c->config.core->image, &c->metadata_seen, topic_tell, &changed);
     for (uint32_t k = 0; k < SERVER_COORDINATORS; k++) {
         if (!c->kinds[k].runtime)
             continue;

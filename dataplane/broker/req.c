@@ -64,6 +64,8 @@ static const struct req_handler handlers[] = {
     {WIRE_API_DESCRIBE_CLUSTER, forward_start, forward_abandon},
     {WIRE_API_DESCRIBE_PRODUCERS, producers_start, scatter_abandon},
     {WIRE_API_UNREGISTER_BROKER, forward_start, forward_abandon},
+    {WIRE_API_CONSUMER_GROUP_HEARTBEAT, forward_start, forward_abandon},
+    {WIRE_API_CONSUMER_GROUP_DESCRIBE, forward_start, forward_abandon},
     {WIRE_API_LIST_CONFIG_RESOURCES, forward_start, forward_abandon},
     {WIRE_API_DESCRIBE_TOPIC_PARTITIONS, forward_start, forward_abandon},
 };

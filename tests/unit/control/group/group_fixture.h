@@ -96,10 +96,11 @@ fx_by_name(void *user, struct view name, struct group_topic *out)
 }
 
 static inline bool
-fx_by_index(void *user, uint32_t index, struct group_topic *out)
+fx_next(void *user, uint32_t *cursor, struct group_topic *out)
 {
     const struct fixture *f = user;
-    uint8_t id[16] = {(uint8_t)(index + (f->topic_gone ? 2 : 1))};
+    uint8_t id[16] = {(uint8_t)(*cursor + (f->topic_gone ? 2 : 1))};
+    (*cursor)++;
     return fx_by_id(user, id, out);
 }
 
@@ -142,7 +143,7 @@ fx_new(void)
     group_config_default(&f->config);
     f->config.port = (struct group_port){.by_name = fx_by_name,
                                          .by_id = fx_by_id,
-                                         .by_index = fx_by_index,
+                                         .next = fx_next,
                                          .version = fx_version,
                                          .regex = &fx_regex,
                                          .user = f};

@@ -83,17 +83,19 @@ produce_is_offered_from_version_0_for_librdkafka(void **state)
 }
 
 static void
-the_metadata_version_is_that_of_kafka_4_3(void **state)
+the_features_are_those_of_kafka_4_3_that_work(void **state)
 {
     (void)state;
     struct harness *h = client();
     atomic_store(&h->region.header->features_epoch, 42);
     struct wire_api_versions_response r = ask(h, 4, 4, "x");
     assert_int_equal(r.finalized_features_epoch, 42);
-    assert_int_equal(r.finalized_features.count, 1);
+    assert_int_equal(r.finalized_features.count, 2);
     assert_true(view_equal(r.finalized_features.items[0].name, view_of_text("metadata.version")));
     assert_int_equal(r.finalized_features.items[0].max_version_level, 30);
     assert_int_equal(r.supported_features.items[0].min_version, 7);
+    assert_true(view_equal(r.finalized_features.items[1].name, view_of_text("group.version")));
+    assert_int_equal(r.finalized_features.items[1].max_version_level, 1);
     harness_free(h);
 }
 
@@ -140,7 +142,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_api_with_a_handler_is_offered_and_no_other),
         cmocka_unit_test(produce_is_offered_from_version_0_for_librdkafka),
-        cmocka_unit_test(the_metadata_version_is_that_of_kafka_4_3),
+        cmocka_unit_test(the_features_are_those_of_kafka_4_3_that_work),
         cmocka_unit_test(an_unknown_version_is_answered_in_version_0_with_the_range_alone),
         cmocka_unit_test(a_bad_client_name_is_an_invalid_request),
         cmocka_unit_test(names_are_letters_digits_and_inner_dots_and_hyphens),
