@@ -81,6 +81,7 @@ void
 ipnet_ours_claimed(struct ipnet *n, struct ipnet_ours *o)
 {
     n->stat.duplicates++;
+    ipnet_news_claimed(n, o->ip);
     if (o->state == IPNET_TENTATIVE)
         o->state = IPNET_DUPLICATE;
     if (o->state == IPNET_DUPLICATE)
@@ -235,10 +236,14 @@ ours_init(struct ipnet *n)
     link_local(c->mac, local);
     if (v6 && !ipnet_ours_find(n, local))
         ours_add(n, local, 64);
+    n->report_ns = n->now_ns;
+    if (c->secondary) {
+        n->reports_left = 0;
+        return;
+    }
     for (uint32_t i = 0; i < n->ours_count; i++)
         if (n->ours[i].state == IPNET_TENTATIVE)
             ipnet_ndp_probe(n, n->ours[i].ip);
-    n->report_ns = n->now_ns;
 }
 
 /* ---- life ---- */
@@ -279,6 +284,7 @@ ipnet_init(void *at, const struct ipnet_config *config, uint64_t now_ns)
     rate_init(&n->errors, IPNET_ERRORS_RATE);
     rate_init(&n->replies, IPNET_ARP_REPLIES_RATE);
     rate_init(&n->resolves, IPNET_RESOLVES_RATE);
+    rate_init(&n->news_rate, IPNET_NEWS_RATE);
     ipnet_neigh_init(n);
     ours_init(n);
     return n;
@@ -303,6 +309,10 @@ ours_step(struct ipnet *n, struct ipnet_ours *o)
     if (n->now_ns < o->deadline_ns)
         return o->deadline_ns;
     o->state = IPNET_OURS;
+    if (n->config.secondary) {
+        o->announces = 0;
+        return CLOCK_NEVER;
+    }
     if (ipnet_ip_is_v4(o->ip))
         ipnet_arp_announce(n, o->ip);
     else

@@ -30,11 +30,13 @@ enum {
     IPNET_MTU_LEAST = 1280, /* RFC 8200 section 5 */
     IPNET_MTU_MAX = 9216,
     IPNET_SECRET_BYTES = 16,
+    IPNET_NEWS_QUOTE_BYTES = 32, /* ports and sequence number are in the first 8 */
     /* Answers a second, each with a bucket of its own that starts full. */
     IPNET_ECHOES_RATE = 1000,
     IPNET_ERRORS_RATE = 100,
     IPNET_ARP_REPLIES_RATE = 1000, /* ARP replies and neighbour advertisements */
     IPNET_RESOLVES_RATE = 200,     /* requests and solicitations */
+    IPNET_NEWS_RATE = 2000,        /* news for other loops */
 };
 
 struct ipnet_address {
@@ -52,6 +54,9 @@ struct ipnet_config {
     uint16_t mtu;   /* IPNET_MTU_LEAST to IPNET_MTU_MAX */
     uint16_t vlan;  /* 1 to 4094; 0: untagged */
     bool tx_l4_sum; /* the device fills in TCP checksums */
+    /* Other loops have queues of the same device: what this one learns is news for them. */
+    bool shared;
+    bool secondary; /* another loop looks for duplicates of our addresses, announces and reports */
     struct ipnet_address addresses[IPNET_ADDRESSES_MAX];
     uint32_t address_count;
     struct ipnet_route routes[IPNET_ROUTES_MAX];
@@ -82,18 +87,40 @@ struct ipnet *ipnet_init(void *at, const struct ipnet_config *config, uint64_t n
 /* Ends the holds of everything that has not left. */
 void ipnet_end(struct ipnet *n);
 
+/* What one loop learned that the others with queues of the same device should know: an answer comes
+ * to the queue that the device chose, not to the one that asked. */
+enum ipnet_news_kind {
+    IPNET_NEWS_NEIGHBOUR, /* ip has this link address */
+    IPNET_NEWS_CLAIMED,   /* another host uses our address ip */
+    IPNET_NEWS_ERROR,     /* an ICMP error; the quote is cut to its first bytes */
+};
+struct ipnet_news {
+    enum ipnet_news_kind kind;
+    uint8_t how; /* enum ipnet_learn */
+    uint8_t quote_bytes;
+    uint8_t ip[16], mac[6];
+    struct packet_error error; /* its quote is in `quote` */
+    uint8_t quote[IPNET_NEWS_QUOTE_BYTES];
+};
+
 /* What a burst brought.  Frames of `packets` belong to the receiver of the packets; `errors` borrow
  * from frames of `done`, which the caller releases after it has passed them on. */
 struct ipnet_input {
     struct packet_in packets[NIC_BURST_MAX];
     struct packet_error errors[NIC_BURST_MAX];
     struct packet_frame *done[NIC_BURST_MAX];
-    uint32_t packet_count, error_count, done_count;
+    struct ipnet_news news[NIC_BURST_MAX]; /* only with `shared` */
+    uint32_t packet_count, error_count, done_count, news_count;
 };
 
 /* Takes at most NIC_BURST_MAX frames. */
 void ipnet_input(struct ipnet *n, uint64_t now_ns, const struct nic_rx *frames, uint32_t count,
                  struct ipnet_input *out);
+
+/* ipnet_hear takes news of another loop.  True: *error is an error for the transport protocol,
+ * whose quote is lent from `news`. */
+bool ipnet_hear(struct ipnet *n, uint64_t now_ns, const struct ipnet_news *news,
+                struct packet_error *error);
 
 /* ipnet_room is how many packets ipnet_send will take now. */
 uint32_t ipnet_room(const struct ipnet *n);

@@ -102,13 +102,17 @@ ipnet_arp_input(struct ipnet *n, const uint8_t *eth, struct view arp)
     if (!ipnet_ip_is_host(sender) || !ipnet_ours_near(n, sender))
         return ipnet_drop(n, IPNET_DROP_ARP_SENDER);
     if (request) {
-        ipnet_neigh_learn(n, sender, mac, for_us ? IPNET_LEARN_ASKED : IPNET_LEARN_SEEN);
+        enum ipnet_learn how = for_us ? IPNET_LEARN_ASKED : IPNET_LEARN_SEEN;
+        ipnet_neigh_learn(n, sender, mac, how);
+        ipnet_news_neighbour(n, sender, mac, how);
         return for_us ? answer(n, mac, arp.at + 14, target_ip) : ERR_OK;
     }
-    if (!ipnet_neigh_find(n, sender))
-        return ipnet_drop(n, IPNET_DROP_ARP_UNASKED);
     /* A reply to everybody is a gratuitous one: no proof that he hears us. */
     bool to_us = memcmp(eth, n->config.mac, IPNET_MAC_BYTES) == 0;
-    ipnet_neigh_learn(n, sender, mac, to_us ? IPNET_LEARN_ANSWER : IPNET_LEARN_SEEN);
+    enum ipnet_learn how = to_us ? IPNET_LEARN_ANSWER : IPNET_LEARN_SEEN;
+    ipnet_news_neighbour(n, sender, mac, how);
+    if (!ipnet_neigh_find(n, sender)) /* another loop may have asked */
+        return n->config.shared ? ERR_OK : ipnet_drop(n, IPNET_DROP_ARP_UNASKED);
+    ipnet_neigh_learn(n, sender, mac, how);
     return ERR_OK;
 }

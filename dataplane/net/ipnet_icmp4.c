@@ -37,7 +37,7 @@ kind_of(uint8_t type, uint8_t code)
 }
 
 static int
-error_input(struct ipnet *n, const struct ipnet_packet *p, struct ipnet_input *out)
+error_input(struct ipnet *n, const struct ipnet_packet *p)
 {
     struct view quote = view_of(p->l4.at + IPNET_ICMP_BYTES, p->l4.len - IPNET_ICMP_BYTES);
     const uint8_t *ip = quote.at;
@@ -55,12 +55,12 @@ error_input(struct ipnet *n, const struct ipnet_packet *p, struct ipnet_input *o
         e.mtu = get_u16(p->l4.at + 6); /* RFC 1191 section 4 */
     e.quote = view_of(ip + header, quote.len - header);
     n->stat.errors_received++;
-    out->errors[out->error_count++] = e;
+    ipnet_news_error(n, &e);
     return ERR_OK;
 }
 
 int
-ipnet_icmp4_input(struct ipnet *n, const struct ipnet_packet *p, struct ipnet_input *out)
+ipnet_icmp4_input(struct ipnet *n, const struct ipnet_packet *p)
 {
     if (p->l4.len < IPNET_ICMP_BYTES)
         return ipnet_drop(n, IPNET_DROP_ICMP_FORMAT);
@@ -72,7 +72,7 @@ ipnet_icmp4_input(struct ipnet *n, const struct ipnet_packet *p, struct ipnet_in
     case TYPE_UNREACHABLE:
     case TYPE_TIME:
     case TYPE_PARAMETER:
-        return error_input(n, p, out);
+        return error_input(n, p);
     default:
         return ipnet_drop(n, IPNET_DROP_ICMP_TYPE);
     }

@@ -97,7 +97,8 @@ struct ipnet {
     struct list asking;
     uint32_t neigh_count, resolving, waiting;
 
-    struct ipnet_rate echoes, errors, replies, resolves;
+    struct ipnet_rate echoes, errors, replies, resolves, news_rate;
+    struct ipnet_input *out; /* of the burst at hand, NULL outside of one */
     struct ipnet_stat stat;
     uint64_t drops[IPNET_DROPS];
 };
@@ -230,6 +231,8 @@ enum ipnet_learn {
     IPNET_LEARN_SEEN,   /* changes what is there, makes nothing */
     IPNET_LEARN_ASKED,  /* it asked for us: it will want an answer */
     IPNET_LEARN_ANSWER, /* it answered us: confirmed */
+    IPNET_LEARN_WEAK,   /* the same, but it does not change a link address that is known */
+    IPNET_LEARN_HINT,   /* only for who has none yet */
 };
 void ipnet_neigh_init(struct ipnet *n);
 struct ipnet_neigh *ipnet_neigh_find(struct ipnet *n, const uint8_t ip[16]);
@@ -240,6 +243,14 @@ void ipnet_neigh_send(struct ipnet *n, const uint8_t hop[16], uint16_t slot);
 uint64_t ipnet_neigh_step(struct ipnet *n);
 /* Drops what waits. */
 void ipnet_neigh_end(struct ipnet *n);
+
+/* ---- ipnet_news.c: nothing without `shared` ---- */
+
+void ipnet_news_neighbour(struct ipnet *n, const uint8_t ip[16], const uint8_t mac[IPNET_MAC_BYTES],
+                          enum ipnet_learn how);
+void ipnet_news_claimed(struct ipnet *n, const uint8_t ip[16]);
+/* Into out->errors, and news of it. */
+void ipnet_news_error(struct ipnet *n, const struct packet_error *e);
 
 /* ---- ipnet_arp.c ---- */
 
@@ -264,8 +275,8 @@ bool ipnet_icmp_sum_good(const struct ipnet_packet *p);
 int ipnet_icmp_echo(struct ipnet *n, const struct ipnet_packet *p, uint8_t reply_type);
 /* Something came that we do not take: an error back, where the RFCs allow one. */
 void ipnet_icmp_refuse(struct ipnet *n, const struct ipnet_packet *p);
-int ipnet_icmp4_input(struct ipnet *n, const struct ipnet_packet *p, struct ipnet_input *out);
-int ipnet_icmp6_input(struct ipnet *n, const struct ipnet_packet *p, struct ipnet_input *out);
+int ipnet_icmp4_input(struct ipnet *n, const struct ipnet_packet *p);
+int ipnet_icmp6_input(struct ipnet *n, const struct ipnet_packet *p);
 
 /* ---- ipnet_ndp.c ---- */
 

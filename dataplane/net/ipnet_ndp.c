@@ -172,9 +172,31 @@ ipnet_ndp_solicit(struct ipnet *n, const struct ipnet_packet *p)
             ipnet_ours_claimed(n, o);
         return ERR_OK;
     }
-    if (!nobody && mac)
+    if (!nobody && mac) {
         ipnet_neigh_learn(n, p->src, mac, IPNET_LEARN_ASKED);
+        ipnet_news_neighbour(n, p->src, mac, IPNET_LEARN_ASKED);
+    }
     return advert_answer(n, p, mac);
+}
+
+/* RFC 4861 7.2.5.  Without a link address it speaks of the one that is known. */
+static int
+advert_learn(struct ipnet *n, const uint8_t target[16], const uint8_t *option, uint8_t flags)
+{
+    static const enum ipnet_learn hows[2][2] = {{IPNET_LEARN_HINT, IPNET_LEARN_SEEN},
+                                                {IPNET_LEARN_WEAK, IPNET_LEARN_ANSWER}};
+    enum ipnet_learn how = hows[(flags & NDP_SOLICITED) != 0][(flags & NDP_OVERRIDE) != 0];
+    const struct ipnet_neigh *e = ipnet_neigh_find(n, target);
+    bool known = e && e->state != IPNET_NEIGH_RESOLVING;
+    uint8_t mac[IPNET_MAC_BYTES];
+    if (option || known) {
+        memcpy(mac, option ? option : e->mac, sizeof mac);
+        ipnet_news_neighbour(n, target, mac, how);
+        if (e)
+            ipnet_neigh_learn(n, target, mac, how);
+    }
+    /* Another loop may have asked. */
+    return e || n->config.shared ? ERR_OK : ipnet_drop(n, IPNET_DROP_NDP_UNASKED);
 }
 
 int
@@ -191,19 +213,7 @@ ipnet_ndp_advert(struct ipnet *n, const struct ipnet_packet *p)
         ipnet_ours_claimed(n, o);
         return ERR_OK;
     }
-    struct ipnet_neigh *e = ipnet_neigh_find(n, target);
-    if (!e)
-        return ipnet_drop(n, IPNET_DROP_NDP_UNASKED);
-    uint8_t flags = p->l4.at[4];
-    if (e->state == IPNET_NEIGH_RESOLVING && !mac)
-        return ERR_OK;
-    /* Without the override flag it does not change the link address that is known. */
-    bool other = mac && memcmp(e->mac, mac, IPNET_MAC_BYTES) != 0;
-    if (e->state != IPNET_NEIGH_RESOLVING && other && !(flags & NDP_OVERRIDE))
-        return ERR_OK;
-    ipnet_neigh_learn(n, target, mac ? mac : e->mac,
-                      flags & NDP_SOLICITED ? IPNET_LEARN_ANSWER : IPNET_LEARN_SEEN);
-    return ERR_OK;
+    return advert_learn(n, target, mac, p->l4.at[4]);
 }
 
 /* ---- our groups ---- */

@@ -205,6 +205,8 @@ ipnet_neigh_learn(struct ipnet *n, const uint8_t ip[16], const uint8_t mac[IPNET
             return;
         if (settled && !other && how == IPNET_LEARN_SEEN)
             return;
+        if (settled && (how == IPNET_LEARN_HINT || (other && how == IPNET_LEARN_WEAK)))
+            return;
         asking_end(n, e);
         e->state = IPNET_NEIGH_KNOWN;
         if (!other && settled) {

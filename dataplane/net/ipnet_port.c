@@ -12,6 +12,25 @@ ipnet_port_init(struct ipnet_port *p, struct nic nic, struct ipnet *net, uint64_
     *p = (struct ipnet_port){.nic = nic, .net = net, .now_ns = now_ns};
 }
 
+void
+ipnet_port_join(struct ipnet_port *p, struct ipnet_mesh *mesh, uint32_t loop)
+{
+    p->mesh = mesh;
+    p->loop = loop;
+}
+
+bool
+ipnet_port_hear(struct ipnet_port *p, struct packet_error *error)
+{
+    for (uint32_t i = 0; p->mesh && i < IPNET_MESH_NEWS; i++) {
+        if (!ipnet_mesh_hear(p->mesh, p->loop, &p->heard))
+            return false;
+        if (ipnet_hear(p->net, p->now_ns, &p->heard, error))
+            return true;
+    }
+    return false;
+}
+
 static void
 done_release(struct ipnet_port *p)
 {
@@ -39,6 +58,8 @@ ipnet_port_receive(struct ipnet_port *p, struct ipnet_input *in)
     for (uint32_t i = 0; i < in->done_count; i++)
         p->done[i] = in->done[i];
     p->done_count = in->done_count;
+    for (uint32_t i = 0; p->mesh && i < in->news_count; i++)
+        ipnet_mesh_tell(p->mesh, p->loop, &in->news[i]);
     return count;
 }
 

@@ -88,9 +88,9 @@ take(struct ipnet *n, const struct nic_rx *frame, struct ipnet_input *out)
         return true;
     }
     if (p.protocol == IPNET_PROTO_ICMP4 && type == IPNET_TYPE_IP4)
-        (void)ipnet_icmp4_input(n, &p, out);
+        (void)ipnet_icmp4_input(n, &p);
     else if (p.protocol == IPNET_PROTO_ICMP6 && type == IPNET_TYPE_IP6)
-        (void)ipnet_icmp6_input(n, &p, out);
+        (void)ipnet_icmp6_input(n, &p);
     else
         ipnet_icmp_refuse(n, &p);
     return false;
@@ -102,8 +102,10 @@ ipnet_input(struct ipnet *n, uint64_t now_ns, const struct nic_rx *frames, uint3
 {
     must(count <= NIC_BURST_MAX);
     n->now_ns = now_ns;
-    out->packet_count = out->error_count = out->done_count = 0;
+    n->out = out;
+    out->packet_count = out->error_count = out->done_count = out->news_count = 0;
     for (uint32_t i = 0; i < count; i++)
         if (!take(n, &frames[i], out))
             out->done[out->done_count++] = frames[i].frame;
+    n->out = NULL;
 }

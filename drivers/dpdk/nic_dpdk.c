@@ -240,16 +240,22 @@ nic_dpdk_pending_drop(struct nic_queue *q)
 
 /* ---- facts ---- */
 
+void
+nic_dpdk_facts(const struct nic_dpdk *d, struct nic_facts *out)
+{
+    struct rte_eth_link link;
+    *out = d->facts;
+    if (rte_eth_link_get_nowait(d->port, &link) == 0) {
+        out->link_up = link.link_status == RTE_ETH_LINK_UP;
+        out->link_mbps = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
+    }
+}
+
 static void
 queue_facts(void *self, struct nic_facts *out)
 {
     const struct nic_queue *q = self;
-    struct rte_eth_link link;
-    *out = q->device->facts;
-    if (rte_eth_link_get_nowait(q->port, &link) == 0) {
-        out->link_up = link.link_status == RTE_ETH_LINK_UP;
-        out->link_mbps = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
-    }
+    nic_dpdk_facts(q->device, out);
 }
 
 /* What the device counts, it counts for all its queues: the first one tells it. */

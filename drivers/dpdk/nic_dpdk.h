@@ -43,6 +43,8 @@ must_check int nic_dpdk_create(const struct nic_dpdk_config *config, struct nic_
 /* All frames have been released; no loop uses its port any more. */
 void nic_dpdk_destroy(struct nic_dpdk *d);
 
+/* What the device is: nic_ops.facts, before a loop has a port. */
+void nic_dpdk_facts(const struct nic_dpdk *d, struct nic_facts *out);
 /* The port of queue `queue`, for the calling thread from now on. */
 struct nic nic_dpdk_enter(struct nic_dpdk *d, uint32_t queue);
 /* Before the thread ends. */

@@ -251,9 +251,13 @@ virtual_check(const struct look *l, struct nic_host *out)
 uint32_t
 nic_host_memory_mb(const struct nic_dpdk_config *config)
 {
-    enum { BASE_MB = 64, FRAME_EXTRA_BYTES = 1024, FRAMES = NIC_DPDK_FRAMES * 3 / 2 };
-    uint64_t each = (uint64_t)FRAMES * (config->mtu + FRAME_EXTRA_BYTES);
-    return BASE_MB + config->queues * (uint32_t)((each >> 20) + 1);
+    /* Frames that come and, half as many, that leave as copies, with what DPDK keeps beside each;
+     * then headers and spans. */
+    enum { BASE_MB = 96, OTHERS_MB = 4, FRAMES = NIC_DPDK_FRAMES * 3 / 2 };
+    enum { LEAST_BYTES = 2048, EXTRA_BYTES = 768 };
+    uint32_t frame = config->mtu > LEAST_BYTES ? config->mtu : LEAST_BYTES;
+    uint64_t each = (uint64_t)FRAMES * (frame + EXTRA_BYTES);
+    return BASE_MB + config->queues * (OTHERS_MB + (uint32_t)(each >> 20));
 }
 
 static int

@@ -23,6 +23,12 @@ nic_dpdk_destroy(struct nic_dpdk *d)
     must(d == NULL);
 }
 
+void
+nic_dpdk_facts(const struct nic_dpdk *d, struct nic_facts *out)
+{
+    must(d);
+}
+
 struct nic
 nic_dpdk_enter(struct nic_dpdk *d, uint32_t queue)
 {

@@ -56,6 +56,9 @@ static void
 expect(const struct nic_tx *tx)
 {
     struct nic_rx rx;
+    struct nic_facts facts;
+    nic.ops->facts(nic.self, &facts);
+    must(facts.mtu == 1500 && strcmp(facts.name, "net_ring net_ring0") == 0);
     must(nic.ops->rx(nic.self, &rx, 1) == 1);
     must(rx.bytes.len == tx->header_bytes + tx->payload_bytes);
     must(memcmp(rx.bytes.at, tx->header, tx->header_bytes) == 0);

@@ -10,8 +10,8 @@ bring_up(void)
     struct nic_facts facts;
     char error[NIC_DPDK_ERROR_BYTES];
     must(nic_dpdk_create(&c, &d, error) == ERR_OK);
-    struct nic nic = nic_dpdk_enter(d, 0);
-    nic.ops->facts(nic.self, &facts);
+    must(nic_dpdk_enter(d, 0).self == &d->queues[0]);
+    nic_dpdk_facts(d, &facts);
     must(facts.mtu == 1500 && facts.queues == 1 && facts.link_up && !facts.tx_l4_sum);
     must(strcmp(facts.name, "net_null net_null0") == 0);
     must(!(facts.mac[0] & 1));
