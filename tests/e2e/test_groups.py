@@ -96,12 +96,35 @@ def tool_cases(broker, topic):
         check("g1" not in groups_tool(broker, "--list").split(), "g1 is still there")
 
 
+def records_cases(broker, topic):
+    """What coordinators write is what Kafka's own tools read."""
+    with case("groups: Kafka's formatters read our records of offsets and groups"):
+        want = {"OffsetsMessageFormatter": f'"group":"g2","topic":"{topic}","partition":0',
+                "GroupMetadataMessageFormatter": '"group":"g2"'}
+        for formatter, text in want.items():
+            done = tool("consumer.ConsoleConsumer", "--bootstrap-server", broker.bootstrap,
+                        "--topic", "__consumer_offsets", "--from-beginning", "--timeout-ms",
+                        "5000", "--formatter", f"org.apache.kafka.tools.consumer.{formatter}")
+            check(text in done.stdout.replace(" ", ""), f"{formatter}: {done.stdout[-3000:]} "
+                  f"{done.stderr[-1000:]}")
+
+
+def java_cases(broker):
+    classes = os.environ["JAVA_CLASSES"]
+    code = subprocess.run(["java", "-Xmx256m", "-cp", f"{classes}:{classes}/lib/*", "GroupTest",
+                           broker.bootstrap, stamp()], timeout=200).returncode
+    with case("groups: the Java client ends well"):
+        equal(code, 0, "exit code")
+
+
 def main():
     with Broker(SMALL, *NO_DELAY) as broker:
         topic = f"groups-{stamp()}"
         topic_ready(broker.bootstrap, topic, 1)
         kcat_cases(broker, topic)
+        records_cases(broker, topic)
         tool_cases(broker, topic)
+        java_cases(broker)
     finish()
 
 
