@@ -5,6 +5,7 @@
 #   make check    lint and unit tests, under a minute: before every push
 #   make asan     unit and client tests with AddressSanitizer and UndefinedBehaviorSanitizer
 #   make sim      SEEDS=n lives of a store on a disk with faults (SEED=s: that one, told in detail)
+#   make sim-tcp  SEEDS=n lives of two TCP stacks on a wire with faults (SEED=s: that one, told)
 #   make mutants  known bugs put back one at a time: the lives must find each (SEEDS at most)
 #   make fuzz     every fuzz target for T seconds (T=60), from the committed corpus
 #   make compat-oracle   the client scripts against Apache Kafka: they must test Kafka, not us
@@ -24,7 +25,7 @@ CHILDREN := dataplane/sluice-data control/sluice-control
 SANITIZE := -Db_sanitize=address,undefined -Db_lundef=false -Dbuildtype=debugoptimized
 
 .NOTPARALLEL:
-.PHONY: all run test check asan sim mutants fuzz lint fmt bench compat-oracle clean deps
+.PHONY: all run test check asan sim sim-tcp mutants fuzz lint fmt bench compat-oracle clean deps
 .PHONY: compat-librdkafka compat-librdkafka-full compat-kgo compat-apache
 .PHONY: product programs clang-build
 
@@ -85,9 +86,14 @@ sim: $(BUILD)/build.ninja
 	ninja -C $(BUILD) tests/sim/store_sim
 	$(BUILD)/tests/sim/store_sim $(if $(SEED),--seed $(SEED),--file tests/sim/seeds.txt --seeds $(SEEDS))
 
+sim-tcp: $(BUILD)/build.ninja
+	ninja -C $(BUILD) tests/sim/tcp/tcpsim
+	$(BUILD)/tests/sim/tcp/tcpsim $(if $(SEED),--seed $(SEED),--file tests/sim/tcp/seeds.txt --seeds $(SEEDS))
+
 mutants:
 	@test -e build-mutants/build.ninja || meson setup build-mutants -Dmutants=true
-	ninja -C build-mutants tests/sim/store_sim
+	ninja -C build-mutants tests/sim/store_sim tests/sim/tcp/tcpsim
+	build-mutants/tests/sim/tcp/tcpsim --mutants 300
 	build-mutants/tests/sim/store_sim --mutants $(SEEDS)
 
 fuzz:

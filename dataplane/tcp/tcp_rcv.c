@@ -339,6 +339,15 @@ tcp_rcv_sacks(struct tcp_rcv *r, const struct tcp_nodes *n, struct tcp_range *ou
     return count;
 }
 
+uint32_t
+tcp_rcv_limit(const struct tcp_rcv *r, const struct tcp_nodes *n)
+{
+    uint32_t limit = r->next;
+    for (uint32_t at = r->runs; at != TCP_NONE; at = n->at[at].run_next)
+        limit = n->at[at].run_limit;
+    return limit;
+}
+
 void
 tcp_rcv_drop(struct tcp_rcv *r, struct tcp_nodes *n, struct tcp_frames *f)
 {

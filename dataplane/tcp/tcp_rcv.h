@@ -80,6 +80,9 @@ void tcp_rcv_consume(struct tcp_rcv *r, struct tcp_nodes *n, struct tcp_frames *
 uint32_t tcp_rcv_sacks(struct tcp_rcv *r, const struct tcp_nodes *n, struct tcp_range *out,
                        uint32_t max);
 
+/* The end of what is held, early bytes included. */
+uint32_t tcp_rcv_limit(const struct tcp_rcv *r, const struct tcp_nodes *n);
+
 /* Gives everything back. */
 void tcp_rcv_drop(struct tcp_rcv *r, struct tcp_nodes *n, struct tcp_frames *f);
 

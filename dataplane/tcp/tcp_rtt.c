@@ -1,7 +1,6 @@
-/* tcp_rtt.c: see tcp_rtt.h.  alpha 1/8, beta 1/4, K 4; G is the timer's tick. */
+/* tcp_rtt.c: see tcp_rtt.h.  alpha 1/8, beta 1/4, K 4.  The least timeout stands beside the round
+ * trip, not in place of it: a steady long path has little spread, and a delayed ACK on top. */
 #include "dataplane/tcp/tcp_rtt.h"
-
-#include "dataplane/tcp/tcp_wheel.h"
 
 static uint32_t
 clamp(uint64_t us, const struct tcp_rtt *r)
@@ -38,8 +37,8 @@ tcp_rtt_sample(struct tcp_rtt *r, uint64_t sample_us)
             r->min_us = s;
     }
     uint64_t spread = (uint64_t)r->var_us * 4;
-    if (spread < TCP_TICK_US)
-        spread = TCP_TICK_US;
+    if (spread < r->rto_min_us)
+        spread = r->rto_min_us;
     r->base_us = clamp(r->srtt_us + spread, r);
     r->rto_us = r->base_us;
 }

@@ -31,10 +31,17 @@ tcp_segs_init(struct tcp_segs *s, uint32_t next)
                            .reo_round = next};
 }
 
+/* For splits: without them connections that hold all the others could not go on. */
+static uint32_t
+reserve_of(const struct tcp_seg_pool *p)
+{
+    return p->count / 16 + 1;
+}
+
 bool
 tcp_segs_room(const struct tcp_segs *s, const struct tcp_seg_pool *p)
 {
-    return s->count < SEGS_EACH && p->free != TCP_NONE;
+    return s->count < SEGS_EACH && p->used + reserve_of(p) < p->count;
 }
 
 static void
@@ -145,7 +152,7 @@ bool
 tcp_segs_split(struct tcp_segs *s, struct tcp_seg_pool *p, uint32_t i, uint32_t len)
 {
     must(len > 0 && len < p->at[i].len);
-    if (!tcp_segs_room(s, p))
+    if (p->free == TCP_NONE)
         return false;
     uint32_t k = seg_take(s, p);
     struct tcp_seg *g = &p->at[i], *rest = &p->at[k];
@@ -340,6 +347,15 @@ tcp_segs_lose_first(struct tcp_segs *s, struct tcp_seg_pool *p)
 {
     if (s->first != TCP_NONE && !(p->at[s->first].flags & (SEG_LOST | SEG_SACKED)))
         lose(s, p, s->first);
+}
+
+void
+tcp_segs_lose_larger(struct tcp_segs *s, struct tcp_seg_pool *p, uint32_t most)
+{
+    for (uint32_t i = s->first; i != TCP_NONE; i = p->at[i].next)
+        if (p->at[i].len - !!(p->at[i].flags & SEG_FIN) > most &&
+            !(p->at[i].flags & (SEG_LOST | SEG_SACKED)))
+            lose(s, p, i);
 }
 
 void

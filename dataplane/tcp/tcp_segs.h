@@ -69,7 +69,8 @@ void tcp_seg_pool_init(struct tcp_seg_pool *p, struct tcp_seg *at, uint32_t coun
 void tcp_segs_init(struct tcp_segs *s, uint32_t next);
 void tcp_segs_drop(struct tcp_segs *s, struct tcp_seg_pool *p);
 
-/* False: the pool or the connection's share is used up; then nothing can be sent. */
+/* False: the pool, but for what splits may need, or the connection's share is used up; then nothing
+ * new can be sent. */
 must_check bool tcp_segs_room(const struct tcp_segs *s, const struct tcp_seg_pool *p);
 
 /* Notes a segment just sent for the first time; there was room.  flags: 0 or SEG_FIN. */
@@ -97,6 +98,9 @@ uint64_t tcp_segs_detect(struct tcp_segs *s, struct tcp_seg_pool *p, const struc
 
 /* Without SACK: the first segment is lost. */
 void tcp_segs_lose_first(struct tcp_segs *s, struct tcp_seg_pool *p);
+
+/* Segments of more than `most` bytes cannot have arrived: the path is too narrow. */
+void tcp_segs_lose_larger(struct tcp_segs *s, struct tcp_seg_pool *p, uint32_t most);
 
 /* After a timeout all is lost, and what the peer had sacked may be gone (RFC 2018 8). */
 void tcp_segs_lose_all(struct tcp_segs *s, struct tcp_seg_pool *p);

@@ -31,7 +31,16 @@ a_round_trip_below_the_clock_is_one_microsecond(void **state)
         tcp_rtt_sample(&r, 0);
     assert_int_equal(r.srtt_us, 1);
     assert_int_equal(r.min_us, 1);
-    assert_int_equal(r.rto_us, 200000);
+    assert_int_equal(r.rto_us, 200001);
+}
+
+static void
+a_steady_long_path_leaves_time_for_a_delayed_ack(void **state)
+{
+    struct tcp_rtt r = rtt_of();
+    for (int i = 0; i < 100; i++)
+        tcp_rtt_sample(&r, 190000);
+    assert_true(r.rto_us >= 190000 + 200000);
 }
 
 static void
@@ -54,6 +63,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_sample_sets_time_and_half_as_spread),
         cmocka_unit_test(a_round_trip_below_the_clock_is_one_microsecond),
+        cmocka_unit_test(a_steady_long_path_leaves_time_for_a_delayed_ack),
         cmocka_unit_test(backoff_doubles_up_to_the_limit_and_progress_takes_it_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -209,12 +209,18 @@ a_segment_splits_for_a_smaller_path(void **state)
 }
 
 static void
-without_a_free_segment_nothing_is_sent_or_split(void **state)
+a_full_pool_sends_nothing_new_but_splits_what_is_out(void **state)
 {
     struct bench *b = bench_of(0);
-    send(b, POOL);
-    assert_false(tcp_segs_room(&b->segs, &b->pool));
-    assert_false(tcp_segs_split(&b->segs, &b->pool, b->segs.first, 10));
+    uint32_t splits = 0;
+    while (tcp_segs_room(&b->segs, &b->pool))
+        send(b, 1);
+    assert_true(b->pool.used < POOL);
+    while (splits < POOL && tcp_segs_split(&b->segs, &b->pool, b->segs.last, 1))
+        splits++;
+    assert_true(splits > 0);
+    assert_int_equal(b->pool.used, POOL);
+    tcp_segs_check(&b->segs, &b->pool);
     finish(b);
 }
 
@@ -284,7 +290,7 @@ main(void)
         cmocka_unit_test(a_lost_retransmission_is_lost_again),
         cmocka_unit_test(after_a_timeout_everything_is_lost_and_comes_back_when_it_was_spurious),
         cmocka_unit_test(a_segment_splits_for_a_smaller_path),
-        cmocka_unit_test(without_a_free_segment_nothing_is_sent_or_split),
+        cmocka_unit_test(a_full_pool_sends_nothing_new_but_splits_what_is_out),
         cmocka_unit_test(the_scoreboard_agrees_with_one_state_a_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

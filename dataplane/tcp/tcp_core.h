@@ -1,0 +1,293 @@
+/* tcp_core.h: the stack's own structures, shared by the files of this folder only.
+ *
+ * Indexes, one space for the flow table and the wheel: connections, then handshakes (the SYN
+ * cache), then TIME_WAIT entries.
+ *
+ * I1 una <= nxt <= end + 1; the segments out cover exactly [una, nxt), but for a SYN of ours.
+ * I2 extents cover [una's extent, end) without gaps.   I3 `edge`, the right edge of the receive
+ * window, never moves left.   I4 with segments out a retransmission timer runs; without any, and
+ * with something unsent that may not leave, the persist timer does; else neither.   I5 a
+ * connection is in the flow table exactly while its state is before TCP_GONE.   I6 a node of the
+ * output or event queue is in it once. */
+#ifndef SLUICE_TCP_CORE_H
+#define SLUICE_TCP_CORE_H
+
+#include "core/base/err.h"
+#include "core/base/mutant.h"
+#include "dataplane/tcp/tcp.h"
+#include "dataplane/tcp/tcp_cc.h"
+#include "dataplane/tcp/tcp_rcv.h"
+#include "dataplane/tcp/tcp_rtt.h"
+#include "dataplane/tcp/tcp_segs.h"
+#include "dataplane/tcp/tcp_seq.h"
+#include "dataplane/tcp/tcp_table.h"
+#include "dataplane/tcp/tcp_wheel.h"
+
+/* Names and meanings of RFC 9293; LISTEN, SYN-RECEIVED of passive opens and TIME-WAIT have tables
+ * of their own. */
+#define TCP_STATES(X)                                                                              \
+    X(FREE)                                                                                        \
+    X(SYN_SENT)     /* active open           -> ESTABLISHED, SYN_RECEIVED */                       \
+    X(SYN_RECEIVED) /* simultaneous open     -> ESTABLISHED */                                     \
+    X(ESTABLISHED)  /*                       -> FIN_WAIT_1, CLOSE_WAIT */                          \
+    X(CLOSE_WAIT)   /* the peer has closed   -> LAST_ACK */                                        \
+    X(FIN_WAIT_1)   /* we have closed        -> FIN_WAIT_2, CLOSING */                             \
+    X(FIN_WAIT_2)   /* and that is known     -> GONE with a TIME_WAIT entry */                     \
+    X(CLOSING)      /* both at once          -> GONE with a TIME_WAIT entry */                     \
+    X(LAST_ACK)     /* the peer, then we     -> GONE */                                            \
+    X(GONE)         /* only the user's events, unread bytes and loans are left -> FREE */
+
+enum tcp_state {
+#define TCP_STATE_ENUM(name) TCP_##name,
+    TCP_STATES(TCP_STATE_ENUM)
+#undef TCP_STATE_ENUM
+};
+
+enum tcp_rtx_kind { TCP_RTX_OFF, TCP_RTX_RTO, TCP_RTX_TLP, TCP_RTX_REORDER, TCP_RTX_PERSIST };
+enum tcp_congestion { TCP_OPEN, TCP_RECOVERY, TCP_LOSS };
+
+enum {
+    TCP_MSS_MIN = 216,       /* what a peer may ask for, at least */
+    TCP_MSS_DEFAULT_4 = 536, /* when it does not say */
+    TCP_MSS_DEFAULT_6 = 1220,
+    TCP_CONN_BURST = 32,   /* segments of one connection in a row */
+    TCP_TICK_BUDGET = 256, /* timers of one tcp_tick() */
+    TCP_OWED_ACKS = 8,     /* duplicate ACKs kept for a peer without SACK */
+    TCP_PORT_TRIES = 64,
+    TCP_PORT_FIRST = 32768,
+    TCP_PORT_COUNT = 28232,
+    TCP_COOKIE_PERIOD_SHIFT = 26, /* us: 67 s */
+};
+
+struct tcp_extent {
+    struct packet_ref ref;
+    struct tcp *stack;
+    struct view bytes;
+    uint32_t seq, conn, next;
+};
+
+struct tcp_conn {
+    /* Every segment touches these. */
+    uint8_t state, rtx_kind, congestion;
+    uint8_t snd_scale, rcv_scale;
+    bool ts, sack, ack_now, queued, evented;
+    uint8_t owed_acks, rto_count, events;
+    uint32_t una, nxt, end; /* sent and not acknowledged, to be sent, given by the user */
+    uint32_t snd_wnd, wl1, wl2, wnd_max;
+    uint32_t edge, wire_edge, acked_to; /* right edge; as last told; the last ACK sent */
+    uint32_t unacked_in;                /* bytes received since */
+    uint32_t ts_recent, ts_offset;
+    uint32_t seg_max, mss; /* options and payload; payload alone */
+    uint64_t ts_recent_us, rtx_due, ack_due, keep_due, linger_due;
+    uint64_t rto_base_us, tlp_base_us, reorder_due, sent_us, heard_us;
+    struct tcp_rcv rcv;
+    struct tcp_segs segs;
+    struct tcp_rtt rtt;
+    struct tcp_cc cc;
+    /* What is lent to us. */
+    uint32_t ext_first, ext_last, ext_next; /* the last: of `nxt` */
+    uint32_t ext_count, ended_bytes;
+    /* Closing. */
+    bool fin_queued, fin_in_seen, fin_in, user_closed, user_knows;
+    uint8_t reason;
+    uint32_t fin_in_seq;
+    /* Losses. */
+    bool tlp_out, tlp_resent, undo, undo_stamped, syn_due;
+    uint8_t keep_count, probe_count, backoff; /* probes without an answer; of the persist timer */
+    uint32_t recover_to, dupacks, reno_sacked, tlp_end, undo_ts;
+    uint64_t challenge_us, outside_us;
+    uint64_t resent_segs, timeouts, undone;
+    uint32_t iss, irs, peer_mss;
+    uint16_t listener;
+    uint32_t generation, queue_next, event_next;
+};
+
+struct tcp_syn {
+    uint32_t irs, iss, ts_recent, ts_offset, window;
+    uint16_t mss, listener;
+    uint8_t scale, tries;
+    bool has_scale, ts, sack;
+    uint64_t sent_us;
+    uint32_t next;
+};
+
+struct tcp_wait {
+    uint32_t nxt, rcv_next, ts_recent, ts_offset;
+    uint16_t window;
+    bool ts;
+    uint64_t due_us, reply_us;
+    uint32_t prev, next;
+};
+
+struct tcp_queue {
+    uint32_t first, last, count;
+};
+
+struct tcp {
+    struct tcp_config config;
+    struct tcp_key key;
+    struct packet_port port;
+    uint64_t now_us;
+    struct tcp_table *table;
+    struct tcp_wheel *wheel;
+    struct tcp_conn *conns;
+    struct tcp_syn *syns;
+    struct tcp_wait *waits;
+    struct tcp_extent *extents;
+    struct tcp_nodes nodes;
+    struct tcp_seg_pool segs;
+    struct tcp_frames frames;
+    uint32_t conn_free, syn_free, wait_free, extent_free;
+    uint32_t conns_used, syns_used, waits_used, extents_used;
+    struct tcp_queue output, event;
+    uint32_t wait_first, wait_last;
+    struct tcp_addr listeners[TCP_LISTENERS_MAX];
+    uint32_t listener_count, listener_kept;
+    uint64_t cookie_us, port_next;
+    uint64_t reply_tokens_us; /* budget of replies to strangers, in time */
+    uint64_t counters[TCP_COUNTER_KINDS];
+    uint32_t out_count, out_room;
+    struct packet_out out[PACKET_BURST];
+};
+
+static inline void
+tcp_bump(struct tcp *t, enum tcp_counter which)
+{
+    t->counters[which]++;
+}
+
+static inline uint32_t
+tcp_index(const struct tcp *t, const struct tcp_conn *c)
+{
+    return (uint32_t)(c - t->conns);
+}
+
+static inline uint32_t
+tcp_clock(const struct tcp *t, uint32_t offset)
+{
+    return (uint32_t)(t->now_us / 1000) + offset;
+}
+
+static inline bool
+tcp_is_v4(const uint8_t ip[16])
+{
+    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    return memcmp(ip, mapped, 12) == 0;
+}
+
+/* Where the FIN of ours would be in the sequence space: one number after `end`. */
+static inline uint32_t
+tcp_send_limit(const struct tcp_conn *c)
+{
+    return c->end + c->fin_queued;
+}
+
+/* Bytes thought to be in the network. */
+static inline uint32_t
+tcp_flight(const struct tcp_conn *c)
+{
+    uint32_t flight = tcp_segs_flight(&c->segs);
+    return c->reno_sacked < flight ? flight - c->reno_sacked : 0;
+}
+
+/* The next number expected, the peer's FIN included. */
+static inline uint32_t
+tcp_rcv_next(const struct tcp_conn *c)
+{
+    return c->rcv.next + c->fin_in;
+}
+
+static inline uint32_t
+tcp_rcv_window(const struct tcp_conn *c)
+{
+    return seq_before(c->rcv.next, c->edge) ? c->edge - c->rcv.next : 0;
+}
+
+/* tcp_stack.c */
+struct tcp_conn *tcp_conn_new(struct tcp *t, const struct tcp_flow *f);
+struct tcp_conn *tcp_conn_of(const struct tcp *t, uint64_t id);
+uint64_t tcp_conn_id(const struct tcp *t, const struct tcp_conn *c);
+/* Leaves the table: nothing comes or goes any more, loans end when the devices are done. */
+void tcp_conn_gone(struct tcp *t, struct tcp_conn *c, enum tcp_reason reason);
+void tcp_conn_event(struct tcp *t, struct tcp_conn *c, enum tcp_event_kind kind);
+void tcp_conn_output(struct tcp *t, struct tcp_conn *c);
+void tcp_conn_loan_ended(struct tcp *t, struct tcp_conn *c, uint32_t bytes);
+void tcp_conn_user_closed(struct tcp *t, struct tcp_conn *c);
+
+/* tcp_open.c */
+/* Segment size, windows and scoreboard once both SYNs are known: iss and irs are set. */
+void tcp_conn_start(struct tcp *t, struct tcp_conn *c, const struct tcp_options *o,
+                    uint32_t window);
+uint32_t tcp_seg_max(const struct tcp *t, const struct tcp_flow *f, uint32_t peer_mss);
+uint32_t tcp_isn(const struct tcp *t, const struct tcp_flow *f);
+uint32_t tcp_ts_offset(const struct tcp *t, const struct tcp_flow *f);
+uint8_t tcp_scale_for(const struct tcp *t);
+
+/* tcp_ext.c: bytes lent by the user. */
+void tcp_ext_init(struct tcp *t);
+uint32_t tcp_ext_append(struct tcp *t, struct tcp_conn *c, struct view bytes);
+void tcp_ext_acked(struct tcp *t, struct tcp_conn *c, uint32_t una);
+void tcp_ext_drop(struct tcp *t, struct tcp_conn *c);
+/* Adds spans for [seq, seq + len) to a packet; returns how many bytes they cover. */
+uint32_t tcp_ext_spans(struct tcp *t, struct tcp_conn *c, uint32_t seq, uint32_t len,
+                       struct packet_out *p);
+
+/* tcp_input.c */
+struct tcp_seen {
+    const struct packet_in *packet;
+    struct tcp_header h;
+    struct tcp_flow flow;
+    bool frame_kept;
+};
+
+/* tcp_state.c: a segment of a connection. */
+void tcp_state_input(struct tcp *t, struct tcp_conn *c, struct tcp_seen *s);
+/* What follows the checks of sequence, RST and SYN: ACK, data, FIN. */
+void tcp_state_accept(struct tcp *t, struct tcp_conn *c, struct tcp_seen *s);
+void tcp_state_acked_fin(struct tcp *t, struct tcp_conn *c);
+
+/* tcp_ack.c.  False: the ACK is not acceptable, drop the segment. */
+void tcp_ack_challenge(struct tcp *t, struct tcp_conn *c);
+bool tcp_ack_input(struct tcp *t, struct tcp_conn *c, const struct tcp_header *h);
+void tcp_ack_enter_loss(struct tcp *t, struct tcp_conn *c);
+/* RACK's timer: some segment may be lost by now. */
+void tcp_ack_reorder_due(struct tcp *t, struct tcp_conn *c);
+
+/* tcp_output.c */
+void tcp_output_conn(struct tcp *t, struct tcp_conn *c);
+void tcp_output_reset(struct tcp *t, struct tcp_conn *c);
+void tcp_output_probe(struct tcp *t, struct tcp_conn *c);  /* a number before the window */
+bool tcp_output_tail(struct tcp *t, struct tcp_conn *c);   /* the last segment again */
+bool tcp_output_forced(struct tcp *t, struct tcp_conn *c); /* new bytes, whatever the size */
+/* Opens the receive window as far as there is room; true: the peer should be told now. */
+bool tcp_output_window(struct tcp *t, struct tcp_conn *c);
+/* A packet of no connection: to the sender of what was seen.  False: no room or over the rate. */
+bool tcp_output_bare(struct tcp *t, const struct tcp_flow *f, const struct tcp_header *h,
+                     bool limited);
+void tcp_output_push(struct tcp *t);
+
+/* tcp_path.c: the path takes segments of at most seg_max bytes, options included; what is out and
+ * larger counts as lost, but not as congestion. */
+void tcp_path_limit(struct tcp *t, struct tcp_conn *c, uint32_t seg_max);
+
+/* tcp_timer.c */
+void tcp_timer_rtx(struct tcp *t, struct tcp_conn *c); /* which of I4 runs, and until when */
+void tcp_timer_arm(struct tcp *t, struct tcp_conn *c); /* the wheel follows the deadlines */
+void tcp_timer_run(struct tcp *t, struct tcp_conn *c);
+
+/* tcp_half.c: handshakes of passive opens. */
+void tcp_half_syn(struct tcp *t, struct tcp_seen *s, uint16_t listener);
+void tcp_half_input(struct tcp *t, uint32_t i, struct tcp_seen *s);
+/* False: cookies were not given out lately. */
+bool tcp_half_cookie(struct tcp *t, struct tcp_seen *s, uint16_t listener);
+void tcp_half_timer(struct tcp *t, uint32_t i);
+void tcp_half_drop_all(struct tcp *t);
+
+/* tcp_wait.c: TIME_WAIT. */
+void tcp_wait_start(struct tcp *t, struct tcp_conn *c);
+/* listens: somebody would take a new connection.  True: it was a SYN that may open one; the entry
+ * is gone. */
+bool tcp_wait_input(struct tcp *t, uint32_t i, struct tcp_seen *s, bool listens);
+void tcp_wait_expire(struct tcp *t);
+
+#endif

@@ -1,0 +1,112 @@
+#include "tests/unit/dataplane/tcp/tcp_rig.h"
+
+static void
+a_stale_id_names_nobody(void **state)
+{
+    struct rig *r = rig_new();
+    uint64_t id = rig_plain(r);
+    tcp_abort(r->t, id);
+    rig_turn(r);
+    assert_non_null(rig_event(r, TCP_CLOSED));
+    assert_int_equal(rig_write(r, id, 10), ERR_NOT_FOUND);
+    tcp_close(r->t, id);
+    struct tcp_info i;
+    assert_false(tcp_inspect(r->t, id, &i));
+    rig_forget(r);
+    r->peer_isn += 1000;
+    assert_true(rig_plain(r) != id);
+    rig_free(r);
+}
+
+static void
+closed_comes_once_and_last(void **state)
+{
+    struct rig *r = rig_new();
+    uint64_t id = rig_plain(r);
+    rig_write(r, id, 100);
+    tcp_abort(r->t, id);
+    rig_turn(r);
+    assert_int_equal(r->event_count, 2);
+    assert_int_equal(r->events[0].kind, TCP_SENT);
+    assert_int_equal(r->events[0].bytes, 100);
+    assert_int_equal(r->events[1].kind, TCP_CLOSED);
+    assert_int_equal(r->events[1].reason, TCP_ABORTED);
+    rig_free(r);
+}
+
+static void
+events_come_in_order_whatever_the_room_for_them(void **state)
+{
+    struct rig *r = rig_new();
+    uint64_t id = rig_plain(r);
+    struct tcp_event e;
+    uint8_t wire[60];
+    struct tcp_header h = {.src_port = PEER_PORT,
+                           .dst_port = OWN_PORT,
+                           .seq = PEER_ISN + 1,
+                           .ack = r->isn + 1,
+                           .flags = TCP_ACK | TCP_FIN,
+                           .window = 1000,
+                           .payload = view_of(wire, 5)};
+    memset(wire, 0, sizeof wire);
+    rig_put(r, &h, PACKET_SUM_GOOD);
+    assert_int_equal(tcp_poll(r->t, &e, 1), 1);
+    assert_int_equal(e.kind, TCP_READABLE);
+    assert_int_equal(tcp_poll(r->t, &e, 1), 1);
+    assert_int_equal(e.kind, TCP_EOF);
+    assert_int_equal(tcp_poll(r->t, &e, 1), 0);
+    tcp_abort(r->t, id);
+    rig_turn(r);
+    rig_free(r);
+}
+
+static void
+nothing_is_kept_after_all_have_ended(void **state)
+{
+    struct rig *r = rig_new();
+    uint64_t id = rig_plain(r);
+    rig_write(r, id, 3000);
+    rig_in(r, (struct rig_seg){.flags = TCP_ACK, .seq = 500, .ack = 1, .len = 100});
+    rig_in(r, (struct rig_seg){.flags = TCP_ACK, .seq = 1, .ack = 1, .len = 100});
+    struct tcp_usage u;
+    tcp_usage(r->t, &u);
+    assert_int_equal(u.conns, 1);
+    assert_int_equal(u.nodes, 2);
+    assert_true(u.segs > 0 && u.extents > 0);
+    rig_in(r, (struct rig_seg){.flags = TCP_RST, .seq = 101});
+    assert_non_null(rig_event(r, TCP_CLOSED));
+    tcp_usage(r->t, &u);
+    assert_int_equal(u.conns | u.nodes | u.segs | u.extents | u.half_open | u.waiting, 0);
+    assert_int_equal(r->frames_out, 0);
+    rig_free(r);
+}
+
+static void
+a_full_device_delays_and_loses_nothing(void **state)
+{
+    struct rig *r = rig_new();
+    uint64_t id = rig_plain(r);
+    r->room = 0;
+    rig_write(r, id, 2500);
+    assert_true(rig_quiet(r));
+    assert_true(tcp_next(r->t) <= r->now_us);
+    r->room = 1;
+    rig_turn(r);
+    rig_expect(r, TCP_ACK, 1, 1, 1000);
+    rig_expect(r, TCP_ACK, 1001, 1, 1000);
+    rig_expect(r, TCP_ACK, 2001, 1, 500);
+    rig_free(r);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_stale_id_names_nobody),
+        cmocka_unit_test(closed_comes_once_and_last),
+        cmocka_unit_test(events_come_in_order_whatever_the_room_for_them),
+        cmocka_unit_test(nothing_is_kept_after_all_have_ended),
+        cmocka_unit_test(a_full_device_delays_and_loses_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
