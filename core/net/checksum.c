@@ -41,10 +41,16 @@ sum_of(const uint8_t *p, size_t n)
         memcpy(w, p, sizeof a);
         a = add_carry(a, w[0]);
     }
-    w[0] = 0;
-    if (n)
-        memcpy(w, p, n); /* the rest, padded with zeros as RFC 1071 pads an odd byte */
-    return add_carry(add_carry(a, b), w[0]);
+    /* The rest by its bits: headers are short, and a copy of unknown length is a call. */
+    uint32_t four = 0;
+    uint16_t two = 0, last = 0;
+    if (n & 4)
+        memcpy(&four, p, 4);
+    if (n & 2)
+        memcpy(&two, p + (n & 4), 2);
+    if (n & 1)
+        memcpy(&last, p + (n & 6), 1); /* padded with a zero (RFC 1071) */
+    return add_carry(add_carry(a, b), (uint64_t)four + two + last);
 }
 
 void
