@@ -7,10 +7,11 @@
  * but by replay: a step that wants a change puts out a record and replays it itself, at once.  What
  * is not in records (timers, members that are joining) is begun anew when a partition is loaded.
  *
- * The runtime appends the records of one step as one batch and holds every reply back until all
- * records put out before it are below the high watermark.  When an append fails it throws the
- * machine away, answers what waits with an error that clients retry, and loads the partition anew:
- * there is no rollback.  Source: Kafka CoordinatorRuntime, CoordinatorShard; KIP-848. */
+ * The runtime appends the records of one step as one batch, but for boundaries, and holds every
+ * reply back until all records put out before it are below the high watermark.  When an append
+ * fails it throws the machine away, answers what waits with an error that clients retry, and loads
+ * the partition anew: there is no rollback.  Source: Kafka CoordinatorRuntime, CoordinatorShard;
+ * KIP-848. */
 #ifndef SLUICE_COORD_COORD_H
 #define SLUICE_COORD_COORD_H
 
@@ -35,6 +36,9 @@ struct coord_ops {
      * each token, in this step or in a later one. */
     void (*reply)(void *user, uint64_t token, const void *response);
     void (*random)(void *user, void *at, size_t bytes);
+    /* What the step put out so far stands on its own: a crash may keep it and lose what follows.  A
+     * step whose records may be many says so between them.  NULL: all are in one batch anyway. */
+    void (*boundary)(void *user);
 };
 
 /* One step: the time, memory for responses that is gone after it, and where results go. */

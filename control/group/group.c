@@ -277,6 +277,7 @@ group_tick(struct group_shard *s, struct coord_step *step)
     for (struct heap_node *n; (n = heap_first(&s->timers)) && (int64_t)n->key <= step->now_ms;) {
         struct group_timer *t = heap_item(n, struct group_timer, node);
         group_timer_clear(s, t);
+        group_boundary(s);
         fire(s, t);
     }
     s->step = NULL;
@@ -351,6 +352,13 @@ group_request(struct group_shard *s, struct coord_step *step, const struct coord
     else
         group_refuse(step, r, KERR_UNSUPPORTED_VERSION);
     s->step = NULL;
+}
+
+void
+group_boundary(struct group_shard *s)
+{
+    if (s->step->ops->boundary)
+        s->step->ops->boundary(s->step->user);
 }
 
 void

@@ -174,6 +174,8 @@ const char *group_state_name(enum group_state state);
 void group_timer_set(struct group_shard *s, struct group_timer *t, int64_t at_ms);
 void group_timer_clear(struct group_shard *s, struct group_timer *t);
 
+/* The records that the running step put out so far stand on their own. */
+void group_boundary(struct group_shard *s);
 /* Results of the running step. */
 void group_answer(struct group_shard *s, uint64_t token, const void *response);
 /* n structs of the step's arena with their defaults; NULL when there is no room (or n is 0). */

@@ -42,6 +42,7 @@ group_record_offset(struct group_shard *s, const struct group_commit *c)
 {
     struct wire_offset_commit_key k = {
         .group = c->group_id, .topic = c->topic, .partition = c->partition};
+    group_boundary(s); /* each offset is a fact of its own */
     struct view key =
         group_record_encode(WIRE_RECORD_OFFSET_COMMIT, &wire_offset_commit_key_message, 0, &k);
     struct view value = {0};

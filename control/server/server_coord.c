@@ -79,8 +79,12 @@ server_coord_free(struct server_coord *c)
 void
 server_coord_restart(struct server_coord *c, const char *why)
 {
+    uint32_t active = c->active;
     for (int32_t i = 0; i < c->count; i++)
-        server_coord_fail(&c->parts[i], KERR_NOT_COORDINATOR, why);
+        server_coord_fail(&c->parts[i], KERR_NOT_COORDINATOR, NULL);
+    if (active)
+        log_info("coordinator", "loading all partitions anew topic=%s why=%s", c->config.topic,
+                 why);
 }
 
 void
@@ -162,7 +166,7 @@ void
 server_coord_fail(struct coord_part *p, int16_t error, const char *what)
 {
     struct server_coord *c = p->c;
-    if (p->state != COORD_IDLE)
+    if (what && p->state != COORD_IDLE)
         log_warn("coordinator", "a partition is loaded anew topic=%s partition=%d why=%s",
                  c->config.topic, p->partition, what);
     if (p->state == COORD_END || p->state == COORD_LOAD)

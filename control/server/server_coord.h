@@ -16,7 +16,9 @@
 enum {
     SERVER_COORD_LOADS_MAX = 8, /* partitions being loaded at a time */
     SERVER_COORD_FETCH_BYTES = 1 << 20,
-    SERVER_COORD_BATCH_BYTES = 1 << 20,         /* of records of one append, about */
+    /* Steps share an append until it has so many bytes; a step goes on in another one at its next
+     * boundary.  Far below max.message.bytes, for the last step that joins. */
+    SERVER_COORD_BATCH_BYTES = 64 << 10,
     SERVER_COORD_FLIGHT_MAX = 8,                /* appends of a partition not answered */
     SERVER_COORD_PAUSE_MS = 100,                /* after a failure */
     SERVER_COORD_REQUESTS_MAX = 65536,          /* unanswered, of one kind */

@@ -81,7 +81,7 @@ struct coord_turn {
     struct list replied;         /* in this step: their barrier is known at its end */
 };
 
-/* server_coord.c */
+/* server_coord.c; what: for the log, NULL: no line */
 void server_coord_fail(struct coord_part *p, int16_t error, const char *what);
 uint64_t server_coord_token(const struct coord_part *p, enum coord_call call);
 

@@ -1,8 +1,9 @@
 /* server_coord_log.c: what a machine's steps put out: records gathered into batches, batches
  * appended, replies held back until then; and the same the other way round, when a log is read.
  *
- * The records of one step are in one batch; steps of one turn share a batch as long as it has room
- * and their records are of the same transaction, or of none.  Batches of a partition are numbered;
+ * The records of one step are in one batch, unless it says where they may be parted; steps of one
+ * turn share a batch as long as it has room and their records are of the same transaction, or of
+ * none.  Batches of a partition are numbered;
  * replies wait for the number that was current when their step ended.
  *
  * I1 durable <= sent <= built; p->gathers has built - sent batches. */
@@ -56,7 +57,7 @@ gather_for(struct coord_part *p, const struct coord_place *place)
 {
     if (!list_empty(&p->gathers)) {
         struct coord_gather *last = list_item(p->gathers.prev, struct coord_gather, link);
-        if (last->len < SERVER_COORD_BATCH_BYTES / 2 && last->producer_id == place->producer_id &&
+        if (last->len < SERVER_COORD_BATCH_BYTES && last->producer_id == place->producer_id &&
             last->producer_epoch == place->producer_epoch)
             return last;
     }
@@ -127,8 +128,16 @@ turn_random(void *user, void *at, size_t bytes)
     config->random(config->user, at, bytes);
 }
 
+static void
+turn_boundary(void *user)
+{
+    struct coord_turn *t = user;
+    if (t->gather && t->gather->len >= SERVER_COORD_BATCH_BYTES)
+        t->gather = NULL; /* the next record begins another */
+}
+
 const struct coord_ops server_coord_ops = {
-    .record = turn_record, .reply = turn_reply, .random = turn_random};
+    .record = turn_record, .reply = turn_reply, .random = turn_random, .boundary = turn_boundary};
 
 void
 server_coord_turn_begin(struct coord_turn *t, struct coord_part *p, struct coord_step *step)

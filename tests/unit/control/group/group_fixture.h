@@ -33,6 +33,7 @@ struct fixture {
     struct logged log[LOGGED];
     uint32_t log_count;
     uint8_t seed;
+    uint32_t boundaries;   /* that steps put between records */
     bool topic_gone;       /* of "t1" */
     int32_t partitions[3]; /* of "t1" and "t2", by digit; 0: PARTITIONS */
     int64_t metadata_version;
@@ -70,7 +71,13 @@ fx_random(void *user, void *at, size_t bytes)
     memset(at, ++f->seed, bytes);
 }
 
-static const struct coord_ops fx_ops = {fx_record, fx_reply, fx_random};
+static inline void
+fx_boundary(void *user)
+{
+    ((struct fixture *)user)->boundaries++;
+}
+
+static const struct coord_ops fx_ops = {fx_record, fx_reply, fx_random, fx_boundary};
 
 /* Topics "t1" and "t2", ids of bytes 1 and 2. */
 static inline bool

@@ -12,6 +12,21 @@ a_commit_without_a_group_makes_a_simple_one(void **state)
     fx_free(f);
 }
 
+/* The runtime may part their records: one batch cannot take as many as a group may have. */
+static void
+offsets_stand_on_their_own_when_they_come_and_when_they_go(void **state)
+{
+    struct fixture *f = fx_new();
+    for (int32_t i = 0; i < PARTITIONS; i++)
+        assert_int_equal(fx_commit(f, "g", i, 42), 0);
+    assert_int_equal(f->boundaries, PARTITIONS);
+    f->boundaries = 0;
+    f->topic_gone = true;
+    group_topic_deleted(f->s, &f->step, view_of_text("t1"));
+    assert_int_equal(f->boundaries, PARTITIONS);
+    fx_free(f);
+}
+
 static void
 a_commit_with_a_generation_needs_its_group(void **state)
 {
@@ -138,6 +153,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_commit_without_a_group_makes_a_simple_one),
+        cmocka_unit_test(offsets_stand_on_their_own_when_they_come_and_when_they_go),
         cmocka_unit_test(a_commit_with_a_generation_needs_its_group),
         cmocka_unit_test(a_commit_needs_member_and_generation_of_a_group_that_has_members),
         cmocka_unit_test(no_commit_while_members_wait_for_their_assignment_but_of_transactions),

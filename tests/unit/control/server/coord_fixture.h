@@ -3,7 +3,7 @@
  *
  * The toy keeps a count per key.  FindCoordinator requests drive it: key "+x" counts x up and
  * answers with the count as node id; "?x" only answers; "~x" answers at the next tick; "*x" counts
- * up twice in one step. */
+ * up twice in one step; "#x" counts up MANY times, with boundaries. */
 #ifndef SLUICE_TESTS_COORD_FIXTURE_H
 #define SLUICE_TESTS_COORD_FIXTURE_H
 
@@ -15,7 +15,7 @@
 
 #include <stdlib.h>
 
-enum { GENERATION = 5, KIND = 3, PARTITION = 1, LOG_BYTES = 1 << 20, HELD = 64 };
+enum { GENERATION = 5, KIND = 3, PARTITION = 1, LOG_BYTES = 1 << 20, HELD = 64, MANY = 20000 };
 
 /* ---- the toy -----------------------------------------------------------------------------------
  */
@@ -103,6 +103,10 @@ toy_request(void *m, struct coord_step *step, const struct coord_request *r)
     uint8_t key = q->key.at[1];
     for (int n = q->key.at[0] == '*' ? 2 : q->key.at[0] == '+' ? 1 : 0; n; n--)
         toy_put(t, step, key);
+    for (int n = q->key.at[0] == '#' ? MANY : 0; n; n--) {
+        step->ops->boundary(step->user);
+        toy_put(t, step, key);
+    }
     if (q->key.at[0] == '~') {
         t->waiting = r->token;
         t->deadline_ms = step->now_ms + 10;

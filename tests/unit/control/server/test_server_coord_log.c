@@ -39,6 +39,26 @@ steps_of_one_turn_share_an_append(void **state)
 }
 
 static void
+a_step_of_many_records_is_parted_at_its_boundaries(void **state)
+{
+    (void)state;
+    struct fixture *f = setup_active();
+    f->hold = true;
+    ask(f, 1, "#a");
+    turns(f, 3);
+    assert_in_range(f->produces, 2, SERVER_COORD_FLIGHT_MAX);
+    assert_int_equal(f->log_end, MANY);
+    assert_int_equal(f->answer_count, 0); /* the reply waits for the last of them */
+    f->hold = false;
+    turns(f, 1);
+    expect(f, 0, 1, KERR_NONE, MANY % 256);
+    ask(f, 2, "*a"); /* without a boundary: one batch */
+    turns(f, 2);
+    expect(f, 1, 2, KERR_NONE, (MANY + 2) % 256);
+    teardown(f);
+}
+
+static void
 the_state_comes_back_from_the_log(void **state)
 {
     (void)state;
@@ -139,6 +159,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_reply_waits_until_its_records_are_durable),
         cmocka_unit_test(steps_of_one_turn_share_an_append),
+        cmocka_unit_test(a_step_of_many_records_is_parted_at_its_boundaries),
         cmocka_unit_test(the_state_comes_back_from_the_log),
         cmocka_unit_test(a_marker_takes_its_offset),
         cmocka_unit_test(what_compaction_left_is_read_over),

@@ -125,7 +125,8 @@ fixture_markers(void *user, const struct txn_order *o)
     }
 }
 
-static const struct coord_ops fixture_coord = {fixture_record, fixture_reply, fixture_random};
+static const struct coord_ops fixture_coord = {
+    .record = fixture_record, .reply = fixture_reply, .random = fixture_random};
 static const struct txn_ops fixture_ops = {fixture_producer_id, fixture_markers};
 
 static inline struct coord_step
