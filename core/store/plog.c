@@ -17,11 +17,13 @@
 enum {
     PLOG_FIXED_BYTES = 8 + 16 + 4 + 1 + 16 + 8 + 8 + PLOG_CONFIG_BYTES + 8 + 8 + 8 + 4 + 4,
     PLOG_EPOCH_BYTES = 12,
+    PLOG_SWAP_BYTES = 52,
     PLOG_SEGMENT_BYTES = 41,
     PLOG_OFFSET_ENTRY = 8,
     PLOG_TIME_ENTRY = 12,
     PLOG_FLAG_DELETED = 1,
     PLOG_FLAG_DAMAGED = 2,
+    PLOG_FLAG_UNFINISHED = 4,
     PLOG_FLAG_GAPS = 1
 };
 
@@ -339,9 +341,35 @@ uint64_t
 plog_save_bytes(const struct plog *p)
 {
     return PLOG_FIXED_BYTES + (p->damage ? PLOG_DAMAGE_BYTES : 0) +
+           (p->unfinished.limit ? PLOG_SWAP_BYTES : 0) +
            (uint64_t)p->epoch_count * PLOG_EPOCH_BYTES +
            (uint64_t)p->segment_count * PLOG_SEGMENT_BYTES + producer_save_bytes(&p->producers) +
            stable_save_bytes(&p->stable);
+}
+
+static void
+swap_save(const struct plog_swap *x, struct put *w)
+{
+    put_u64(w, x->tag);
+    put_u64(w, (uint64_t)x->first);
+    put_u64(w, (uint64_t)x->limit);
+    put_u64(w, (uint64_t)x->clean_to);
+    put_u64(w, (uint64_t)x->max_ts);
+    put_u64(w, (uint64_t)x->first_ts);
+    put_u32(w, x->bytes);
+}
+
+static void
+swap_load(struct plog_swap *x, struct cur *c)
+{
+    x->tag = cur_u64(c);
+    x->first = cur_i64(c);
+    x->limit = cur_i64(c);
+    x->clean_to = cur_i64(c);
+    x->max_ts = cur_i64(c);
+    x->first_ts = cur_i64(c);
+    x->bytes = cur_u32(c);
+    c->bad = c->bad || x->first >= x->limit;
 }
 
 void
@@ -350,12 +378,15 @@ plog_save(const struct plog *p, struct put *w)
     put_u64(w, p->id);
     put_bytes(w, p->topic, sizeof p->topic);
     put_u32(w, (uint32_t)p->partition);
-    put_u8(w, (uint8_t)((p->dead ? PLOG_FLAG_DELETED : 0) | (p->damage ? PLOG_FLAG_DAMAGED : 0)));
+    put_u8(w, (uint8_t)((p->dead ? PLOG_FLAG_DELETED : 0) | (p->damage ? PLOG_FLAG_DAMAGED : 0) |
+                        (p->unfinished.limit ? PLOG_FLAG_UNFINISHED : 0)));
     if (p->damage)
         plog_damage_save(p, w);
     put_bytes(w, p->dir_id, sizeof p->dir_id);
     put_u64(w, p->seen_generation);
     put_u64(w, p->seen_id);
+    if (p->unfinished.limit)
+        swap_save(&p->unfinished, w);
     plog_config_write(&p->config, w);
     put_u64(w, (uint64_t)p->start);
     put_u64(w, (uint64_t)p->end);
@@ -427,6 +458,8 @@ plog_load(struct plog *p, struct cur *c)
         memcpy(p->dir_id, dir.at, dir.len);
     p->seen_generation = cur_u64(c);
     p->seen_id = cur_u64(c);
+    if (flags & PLOG_FLAG_UNFINISHED)
+        swap_load(&p->unfinished, c);
     plog_config_read(&p->config, c);
     p->start = p->start_next = cur_i64(c);
     p->end = p->hw = cur_i64(c);

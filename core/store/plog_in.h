@@ -80,6 +80,14 @@ struct plog_epoch {
     int64_t start;
 };
 
+/* What a SWAP record says (store_swap.c): one cleaned segment takes the place of all in
+ * [first, limit). */
+struct plog_swap {
+    uint64_t tag; /* of the file's name */
+    int64_t first, limit, clean_to, max_ts, first_ts;
+    uint32_t bytes;
+};
+
 struct plog {
     uint64_t id, serial; /* id: within the journal; serial: within this process */
     uint8_t topic[16];
@@ -89,9 +97,9 @@ struct plog {
      * log had both.  Records in rescue files (store_rescue.c) are its own when they say the same.
      * Generation 0: not known. */
     uint64_t seen_generation, seen_id;
-    uint8_t dir;       /* the number of that (disk.h) now, or PLOG_DIR_NONE */
-    bool rescued;      /* offline, and the journal is not needed for it (store_rescue.c) */
-    bool half_swapped; /* offline within a swap, which a start has to finish from the journal */
+    struct plog_swap unfinished; /* offline within it: a start finishes that; limit 0: none */
+    uint8_t dir;                 /* the number of that (disk.h) now, or PLOG_DIR_NONE */
+    bool rescued; /* offline, and the journal is not needed for it (store_rescue.c) */
     uint32_t slot;
     bool used, dead;
     enum plog_state state;

@@ -669,6 +669,8 @@ must_check int store_replay_swaps_take(struct replay *r, const struct replay *dr
  * tells of bytes of a segment: its file may be another one already. */
 bool store_replay_doomed(struct replay *r, uint64_t log, int64_t segment_base, uint64_t lsn);
 must_check int store_replay_swap(struct replay *r, uint64_t lsn, struct view body);
+/* Finishes what a checkpoint says of a log that was loaded, if its directory is there. */
+must_check int store_replay_unfinished(struct replay *r, struct replay_log *l);
 
 /* store_replay_move.c.  Takes over the MOVE records that a dry replay saw, as far as they count. */
 must_check int store_replay_moves_take(struct replay *r, const struct replay *dry,

@@ -319,7 +319,7 @@ store_replay_load(struct replay *r, struct cur *c)
     for (uint32_t i = 0; i < count; i++)
         l->keeps_files = l->keeps_files || l->log.segments[i]->synced > 0;
     l->ghost = is_ghost(r, l);
-    return l->log.dead ? log_remove(r, l, 0) : ERR_OK;
+    return l->log.dead ? log_remove(r, l, 0) : store_replay_unfinished(r, l);
 }
 
 static int

@@ -5,6 +5,9 @@
  * them: those records count (offsets, producers, epochs), but their bytes are not written.  So the
  * first replay, which only looks (replay.dry), notes the swaps.
  *
+ * A log whose directory is not there, or which went offline within a swap, has it in its checkpoint
+ * (plog_in.h: unfinished) until a start has the directory.
+ *
  * Repeating is harmless: names are those of one round of compaction (its tag). */
 #include "core/base/err.h"
 #include "core/base/log.h"
@@ -12,17 +15,11 @@
 
 #include <stdlib.h>
 
-struct swap_record {
-    uint64_t log, tag;
-    int64_t first, limit, clean_to, max_ts, first_ts;
-    uint32_t bytes;
-};
-
 static int
-record_read(struct view body, struct swap_record *out)
+record_read(struct view body, uint64_t *log, struct plog_swap *out)
 {
     struct cur c = cur_of(body);
-    out->log = cur_u64(&c);
+    *log = cur_u64(&c);
     out->first = cur_i64(&c);
     out->limit = cur_i64(&c);
     out->tag = cur_u64(&c);
@@ -88,7 +85,7 @@ file_unlink(struct replay *r, const struct plog *p, int64_t base, const char *su
 /* Names the new file, unless that was done, and removes the old ones. */
 static int
 files_swap(struct replay *r, const struct plog *p, uint32_t at, uint32_t count,
-           const struct swap_record *x)
+           const struct plog_swap *x)
 {
     char from[PLOG_PATH_BYTES], to[PLOG_PATH_BYTES], suffix[CLEAN_SUFFIX_BYTES];
     clean_run_suffix(x->tag, suffix);
@@ -108,59 +105,41 @@ files_swap(struct replay *r, const struct plog *p, uint32_t at, uint32_t count,
     return got < 0 && got != ERR_NOT_FOUND ? (int)got : ERR_OK;
 }
 
-int
-store_replay_swap(struct replay *r, uint64_t lsn, struct view body)
+/* Puts the new segment into the log, and with `files` the new file into its place. */
+static int
+swap_do(struct replay *r, struct replay_log *l, const struct plog_swap *x, bool files)
 {
-    struct swap_record x;
-    struct segment *old[CLEAN_GROUP_MAX];
-    int rc = record_read(body, &x);
-    struct replay_log *l = rc == ERR_OK ? store_replay_log(r, x.log) : NULL;
-    if (!l || l->log.dead)
-        return rc;
-    if (r->dry) {
-        store_replay_extents_forget(r, l, x.first, x.limit);
-        rc = swap_note(
-            r, &(struct replay_swap){
-                   .core = r->core, .lsn = lsn, .log = x.log, .first = x.first, .limit = x.limit});
-        if (rc != ERR_OK)
-            return rc;
-    }
     struct plog *p = &l->log;
-    if (p->dir == PLOG_DIR_NONE) {
-        log_error("store", "a data directory is missing, and the journal has a compaction of it to "
-                           "finish: bring it back and start again");
-        return ERR_IO;
-    }
-    plog_cleaned(p, x.clean_to);
-    uint32_t at = p->segment_count ? plog_segment_index(p, x.first) : 0, count = 0;
-    if (at >= p->segment_count || p->segments[at]->base != x.first)
+    struct segment *old[CLEAN_GROUP_MAX];
+    plog_cleaned(p, x->clean_to);
+    uint32_t at = p->segment_count ? plog_segment_index(p, x->first) : 0, count = 0;
+    if (at >= p->segment_count || p->segments[at]->base != x->first)
         return ERR_OK; /* it has left the log since, below its start */
-    while (at + count < p->segment_count && p->segments[at + count]->base < x.limit)
+    while (at + count < p->segment_count && p->segments[at + count]->base < x->limit)
         count++;
     /* The last segment is never compacted; it may have been rolled by an append that was refused.
      */
-    if (at + count == p->segment_count && p->end == x.limit && !plog_roll(p, p->end))
+    if (at + count == p->segment_count && p->end == x->limit && !plog_roll(p, p->end))
         return ERR_LIMIT;
     if (count > CLEAN_GROUP_MAX || at + count == p->segment_count) {
         char path[PLOG_PATH_BYTES];
-        plog_path_segment(p, x.first, ".log", path);
+        plog_path_segment(p, x->first, ".log", path);
         log_error("store",
-                  "damaged: a journal record of a compaction does not fit its log path=%s "
-                  "lsn=%llu segments=%u of %u",
-                  path, (unsigned long long)lsn, count, p->segment_count);
+                  "damaged: what a compaction says does not fit its log path=%s segments=%u of %u",
+                  path, count, p->segment_count);
         return ERR_CORRUPT;
     }
-    struct segment *seg = plog_segment_new(p, x.first);
+    struct segment *seg = plog_segment_new(p, x->first);
     if (!seg)
         return ERR_LIMIT;
-    rc = l->ghost ? ERR_OK : files_swap(r, p, at, count, &x);
+    int rc = files && !l->ghost ? files_swap(r, p, at, count, x) : ERR_OK;
     if (rc != ERR_OK) {
         free(seg);
         return rc;
     }
-    seg->bytes = seg->written = seg->synced = seg->indexed_from = x.bytes;
-    seg->max_ts = x.max_ts;
-    seg->first_ts = x.first_ts;
+    seg->bytes = seg->written = seg->synced = seg->indexed_from = x->bytes;
+    seg->max_ts = x->max_ts;
+    seg->first_ts = x->first_ts;
     seg->created = seg->named = seg->gaps = true;
     plog_replace(p, at, count, seg, old);
     seg->appended_ms = old[count - 1]->appended_ms;
@@ -168,8 +147,45 @@ store_replay_swap(struct replay *r, uint64_t lsn, struct view body)
         must(l->pending_len == 0 || l->pending_seg != old[i]);
         plog_segment_free(old[i]);
     }
-    l->touched = true;
+    l->touched = l->touched || files;
     if (l->finish_from > at)
         l->finish_from = at;
     return ERR_OK;
+}
+
+int
+store_replay_unfinished(struct replay *r, struct replay_log *l)
+{
+    struct plog_swap x = l->log.unfinished;
+    if (x.limit == 0 || l->log.dead || l->log.dir == PLOG_DIR_NONE)
+        return ERR_OK;
+    l->log.unfinished = (struct plog_swap){0};
+    return swap_do(r, l, &x, true);
+}
+
+int
+store_replay_swap(struct replay *r, uint64_t lsn, struct view body)
+{
+    struct plog_swap x;
+    uint64_t log;
+    int rc = record_read(body, &log, &x);
+    struct replay_log *l = rc == ERR_OK ? store_replay_log(r, log) : NULL;
+    if (!l || l->log.dead)
+        return rc;
+    if (r->dry) {
+        store_replay_extents_forget(r, l, x.first, x.limit);
+        rc = swap_note(
+            r, &(struct replay_swap){
+                   .core = r->core, .lsn = lsn, .log = log, .first = x.first, .limit = x.limit});
+        if (rc != ERR_OK)
+            return rc;
+    }
+    if (l->log.dir != PLOG_DIR_NONE)
+        return swap_do(r, l, &x, true);
+    /* A start that has its directory finishes it.  The files of the one before are in their places,
+     * or this one would not have begun. */
+    struct plog_swap before = l->log.unfinished;
+    l->log.unfinished = x;
+    bool same = before.tag == x.tag && before.first == x.first;
+    return before.limit && !same ? swap_do(r, l, &before, false) : ERR_OK;
 }

@@ -453,11 +453,11 @@ by_id(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Not within a swap of its segments: the journal keeps what finishes that. */
+/* Not within a swap of its segments: that ends soon, if with an error. */
 static bool
 wants_rescue(const struct store *s, const struct plog *p)
 {
-    bool swap = p->half_swapped || (s->swap.under_way && s->swap.log == p);
+    bool swap = s->swap.under_way && s->swap.log == p;
     return p->used && !p->dead && p->state == PLOG_OFFLINE && !p->rescued && !swap;
 }
 

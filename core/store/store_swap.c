@@ -14,7 +14,8 @@
  *    length of a response may have been said.  It ends after file.delete.delay.ms, as a file that
  *    is dropped, or when there are STORE_RETIRED_MAX; a reader that is slower loses its connection.
  *
- * An error after the record takes the log offline; the next start finishes it. */
+ * An error after the record takes the log offline.  Checkpoints then say what is unfinished, so
+ * that the journal need not keep the record; the next start that has the directory finishes it. */
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/base/mutant.h"
@@ -140,7 +141,6 @@ group_fits(const struct store *s)
     return true;
 }
 
-/* Only with this group the whole round is in place. */
 static bool
 last_changed(const struct clean_run *r)
 {
@@ -148,6 +148,13 @@ last_changed(const struct clean_run *r)
         if (r->groups[i].changed)
             return false;
     return true;
+}
+
+/* Only with its last group the whole round is in place. */
+static int64_t
+clean_to(const struct store *s)
+{
+    return last_changed(s->swap.run) ? s->swap.run->clean_to : 0;
 }
 
 static bool
@@ -164,7 +171,7 @@ record_append(struct store *s, const struct segment *seg)
     put_u64(&w, (uint64_t)seg->base);
     put_u64(&w, (uint64_t)source_of(s, g->count - 1)->limit);
     put_u64(&w, s->swap.run->tag);
-    put_u64(&w, last_changed(s->swap.run) ? (uint64_t)s->swap.run->clean_to : 0);
+    put_u64(&w, (uint64_t)clean_to(s));
     put_u32(&w, g->bytes);
     put_u64(&w, (uint64_t)g->max_ts);
     put_u64(&w, (uint64_t)g->first_ts);
@@ -244,7 +251,14 @@ group_failed(struct store *s, int error)
     w->seg = NULL;
     w->under_way = false;
     w->unwanted = true;
-    w->log->half_swapped = true; /* the journal must keep the record */
+    const struct clean_group *g = group_of(s);
+    w->log->unfinished = (struct plog_swap){.tag = w->run->tag,
+                                            .first = source_of(s, 0)->base,
+                                            .limit = source_of(s, g->count - 1)->limit,
+                                            .clean_to = clean_to(s),
+                                            .max_ts = g->max_ts,
+                                            .first_ts = g->first_ts,
+                                            .bytes = g->bytes};
     w->run->group++;
     if (!w->log->dead)
         store_offline(s, w->log, error, "swap of cleaned segments");

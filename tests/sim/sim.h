@@ -188,12 +188,9 @@ void sim_dirs_choose(struct sim *s, bool several, bool dies);
 const char *sim_dirs_path(const char *path, uint8_t *dir);
 /* Its directory does not work: it may be offline. */
 bool sim_dirs_is_bad(const struct sim *s, const struct sim_log *l, const struct plog *p);
-/* A loop may end: the journal is full, and has a compaction to finish in that directory. */
-bool sim_dirs_end(const struct sim *s, const struct store *store);
 void sim_dirs_arm(struct sim *s); /* before a stretch of work */
 void sim_dirs_die(struct sim *s);
 void sim_dirs_before_start(struct sim *s); /* does it work again? */
-bool sim_dirs_back(struct sim *s);         /* it does; false: it did anyway */
 void sim_dirs_move(struct sim *s, struct sim_log *l);
 
 /* ---- sim_txn.c ---------------------------------------------------------------------------------

@@ -42,15 +42,6 @@ sim_dirs_is_bad(const struct sim *s, const struct sim_log *l, const struct plog 
            (l->dies || p->dir == s->bad_dir || p->dir == PLOG_DIR_NONE);
 }
 
-bool
-sim_dirs_end(const struct sim *s, const struct store *store)
-{
-    for (uint32_t i = 0; s->dir_state != SIM_DIR_WELL && i < store->log_limit; i++)
-        if (store->logs[i].used && store->logs[i].half_swapped)
-            return true;
-    return false;
-}
-
 void
 sim_dirs_arm(struct sim *s)
 {
@@ -90,15 +81,6 @@ sim_dirs_before_start(struct sim *s)
 {
     if (s->dir_state != SIM_DIR_WELL)
         state_set(s, (enum sim_dir_state)sim_below(s, 3));
-}
-
-bool
-sim_dirs_back(struct sim *s)
-{
-    if (s->dir_state == SIM_DIR_WELL)
-        return false;
-    state_set(s, SIM_DIR_WELL);
-    return true;
 }
 
 void

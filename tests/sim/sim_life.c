@@ -124,8 +124,6 @@ recover(struct sim *s, bool power)
             sim_fault_clear(s); /* the device is well again */
             continue;
         }
-        if (rc == ERR_IO && sim_dirs_back(s))
-            continue; /* a compaction in there has to be finished */
         sim_fail(s, "recovery: %s", err_name(rc));
     }
 }

@@ -369,7 +369,7 @@ an_error_after_the_record_takes_the_log_offline_and_the_next_start_mends_it(void
     disk_mem_fail(w.f.disk, CLEAN_SUFFIX_END, DISK_RENAME, ERR_IO);
     store_task_done(w.f.store[0], t);
     assert_int_equal(fixture_turns(&w.f, 1000), ERR_OK);
-    assert_null(w.log->task);
+    assert_null(w.f.store[0]->swap.run);
     assert_int_equal(w.log->state, PLOG_OFFLINE);
     disk_mem_fail(w.f.disk, NULL, DISK_RENAME, ERR_OK);
     fixture_kill(&w.f);
@@ -378,6 +378,83 @@ an_error_after_the_record_takes_the_log_offline_and_the_next_start_mends_it(void
     clean_world_check(&w, 20000);
     assert_int_equal(clean_world_names(&w).cleaned, 0);
     fixture_end(&w.f);
+}
+
+static void
+tasks_run(void)
+{
+    struct store_task *t;
+    struct store_worker worker = {.disk = disk_mem_port(w.f.disk, CLEAN_PORT), .map = &w.map};
+    while ((t = store_task_take(w.f.store[0]))) {
+        store_task_run(&worker, t);
+        store_task_done(w.f.store[0], t);
+    }
+}
+
+/* Checkpoints know what is unfinished. */
+static void
+an_error_within_a_swap_does_not_hold_the_journal(void **state)
+{
+    (void)state;
+    begin(6, 200);
+    struct store_task *t = clean_world_run(&w, 5000);
+    disk_mem_fail(w.f.disk, CLEAN_SUFFIX_END, DISK_RENAME, ERR_IO);
+    store_task_done(w.f.store[0], t);
+    assert_int_equal(fixture_turns(&w.f, 1000), ERR_OK);
+    assert_int_equal(w.log->state, PLOG_OFFLINE);
+    tasks_run();
+    assert_int_equal(w.f.store[0]->frozen, 0);
+    disk_mem_fail(w.f.disk, NULL, DISK_RENAME, ERR_OK);
+    struct plog *other = fixture_log(&w.f, 2, 0);
+    for (int i = 0; i < 12; i++) { /* more than the ring holds */
+        for (uint64_t n = 0; n < 10; n++)
+            fixture_append(&w.f, other, 1, 3000, n, 1000);
+        assert_int_equal(fixture_checkpoint(&w.f), ERR_OK);
+    }
+    fixture_kill(&w.f);
+    disk_mem_restart(w.f.disk);
+    assert_int_equal(clean_world_start(&w), ERR_OK);
+    assert_int_equal(w.log->unfinished.limit, 0);
+    clean_world_check(&w, 20000);
+    assert_int_equal(clean_world_names(&w).cleaned, 0);
+    fixture_end(&w.f);
+}
+
+/* Wherever the power goes, a start without the directory leaves it for one that has it. */
+static void
+a_swap_is_finished_when_its_directory_is_back(void **state)
+{
+    (void)state;
+    static const uint8_t two[] = {0, 1}, without[] = {0, UINT8_MAX};
+    uint32_t unfinished = 0;
+    bool ended = false;
+    for (uint64_t k = 0; !ended; k++) {
+        srandom((unsigned)k);
+        clean_world_init(&w, 200 + k % 7);
+        disk_mem_dirs(w.f.disk, two, 2);
+        assert_int_equal(fixture_start(&w.f), ERR_OK);
+        assert_int_equal(fixture_log(&w.f, 2, 0)->dir, 0);
+        w.log = fixture_log(&w.f, 1, 0);
+        assert_int_equal(w.log->dir, 1);
+        clean_world_append(&w, 150);
+        assert_int_equal(fixture_checkpoint(&w.f), ERR_OK);
+        disk_mem_cut_after(w.f.disk, k);
+        ended = clean_world_clean(&w, 5000);
+        disk_mem_cut_after(w.f.disk, 0);
+        fixture_turns(&w.f, 3);
+        for (int start = 0; start < 3; start++) {
+            fixture_kill(&w.f);
+            disk_mem_restart(w.f.disk);
+            disk_mem_cut_after(w.f.disk, UINT64_MAX);
+            disk_mem_dirs(w.f.disk, start < 2 ? without : two, 2);
+            assert_int_equal(clean_world_start(&w), ERR_OK);
+            unfinished += w.log->unfinished.limit > 0;
+        }
+        assert_int_equal(w.log->unfinished.limit, 0);
+        clean_world_check(&w, 20000);
+        fixture_end(&w.f);
+    }
+    assert_true(unfinished > 10);
 }
 
 int
@@ -397,6 +474,8 @@ main(void)
         cmocka_unit_test(a_result_that_is_not_wanted_leaves_no_file),
         cmocka_unit_test(
             an_error_after_the_record_takes_the_log_offline_and_the_next_start_mends_it),
+        cmocka_unit_test(an_error_within_a_swap_does_not_hold_the_journal),
+        cmocka_unit_test(a_swap_is_finished_when_its_directory_is_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
