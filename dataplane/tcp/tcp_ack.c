@@ -44,8 +44,8 @@ acceptable(const struct tcp_conn *c, uint32_t ack)
 static bool
 window_update(struct tcp_conn *c, const struct tcp_header *h)
 {
-    if (!seq_before(c->una, h->ack) && !seq_before(c->wl1, h->seq) &&
-        !(c->wl1 == h->seq && seq_upto(c->wl2, h->ack)))
+    bool more = seq_before(c->una, h->ack) && !mutant(MUTANT_TCP_WINDOW_BY_SEQ);
+    if (!more && !seq_before(c->wl1, h->seq) && !(c->wl1 == h->seq && seq_upto(c->wl2, h->ack)))
         return false;
     uint32_t window = (uint32_t)h->window << c->snd_scale;
     bool changed = window != c->snd_wnd;

@@ -7,8 +7,8 @@
  * I2 extents cover [una's extent, end) without gaps.   I3 `edge`, the right edge of the receive
  * window, never moves left.   I4 with segments out a retransmission timer runs; without any, and
  * with something unsent that may not leave, the persist timer does; else neither.   I5 a
- * connection is in the flow table exactly while its state is before TCP_GONE.   I6 a node of the
- * output or event queue is in it once. */
+ * connection is in the flow table exactly while its state is before TCP_GONE.   I6 a connection
+ * is in the event queue once, and once in the output or the starved queue. */
 #ifndef SLUICE_TCP_CORE_H
 #define SLUICE_TCP_CORE_H
 
@@ -139,7 +139,7 @@ struct tcp {
     struct tcp_frames frames;
     uint32_t conn_free, syn_free, wait_free, extent_free;
     uint32_t conns_used, syns_used, waits_used, extents_used;
-    struct tcp_queue output, event;
+    struct tcp_queue output, event, starved; /* the last: wait for a free segment */
     uint32_t wait_first, wait_last;
     struct tcp_addr listeners[TCP_LISTENERS_MAX];
     uint32_t listener_count, listener_kept;
@@ -211,6 +211,7 @@ uint64_t tcp_conn_id(const struct tcp *t, const struct tcp_conn *c);
 void tcp_conn_gone(struct tcp *t, struct tcp_conn *c, enum tcp_reason reason);
 void tcp_conn_event(struct tcp *t, struct tcp_conn *c, enum tcp_event_kind kind);
 void tcp_conn_output(struct tcp *t, struct tcp_conn *c);
+void tcp_conn_starve(struct tcp *t, struct tcp_conn *c);
 void tcp_conn_loan_ended(struct tcp *t, struct tcp_conn *c, uint32_t bytes);
 void tcp_conn_user_closed(struct tcp *t, struct tcp_conn *c);
 

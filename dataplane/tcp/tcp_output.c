@@ -287,7 +287,7 @@ send_new(struct tcp *t, struct tcp_conn *c, bool over)
     if (!tcp_segs_room(&c->segs, &t->segs)) {
         tcp_bump(t, TCP_N_SEGS_FULL);
         if (c->segs.out_bytes == 0) /* no acknowledgement will bring us back here */
-            tcp_conn_output(t, c);
+            tcp_conn_starve(t, c);
         return STEP_NOTHING;
     }
     uint32_t sent = send_segment(t, c, c->nxt, len, fin);

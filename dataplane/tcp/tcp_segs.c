@@ -31,17 +31,18 @@ tcp_segs_init(struct tcp_segs *s, uint32_t next)
                            .reo_round = next};
 }
 
-/* For splits: without them connections that hold all the others could not go on. */
+/* For splits: without them connections that hold all the others could not go on.  And a quarter for
+ * connections that have nothing out, so that one whose peer is gone does not stop them. */
 static uint32_t
-reserve_of(const struct tcp_seg_pool *p)
+reserve_of(const struct tcp_segs *s, const struct tcp_seg_pool *p)
 {
-    return p->count / 16 + 1;
+    return p->count / 16 + 1 + (s->count ? p->count / 4 : 0);
 }
 
 bool
 tcp_segs_room(const struct tcp_segs *s, const struct tcp_seg_pool *p)
 {
-    return s->count < SEGS_EACH && p->used + reserve_of(p) < p->count;
+    return s->count < SEGS_EACH && p->used + reserve_of(s, p) < p->count;
 }
 
 static void

@@ -77,7 +77,7 @@ tcp_init(void *at, const struct tcp_config *c, const struct packet_port *port, u
         t->waits[i].next = i + 1 < c->waiting ? i + 1 : TCP_NONE;
     tcp_ext_init(t);
     t->wait_first = t->wait_last = TCP_NONE;
-    t->output = t->event = (struct tcp_queue){TCP_NONE, TCP_NONE, 0};
+    t->output = t->event = t->starved = (struct tcp_queue){TCP_NONE, TCP_NONE, 0};
     return t;
 }
 
@@ -145,6 +145,32 @@ tcp_conn_output(struct tcp *t, struct tcp_conn *c)
     c->queued = true;
     uint32_t *last = t->output.last == TCP_NONE ? NULL : &t->conns[t->output.last].queue_next;
     push(&t->output, tcp_index(t, c), last, &c->queue_next);
+}
+
+/* No segment is free and none of its own is out: the next that is freed anywhere wakes it. */
+void
+tcp_conn_starve(struct tcp *t, struct tcp_conn *c)
+{
+    if (c->queued)
+        return;
+    c->queued = true;
+    uint32_t *last = t->starved.last == TCP_NONE ? NULL : &t->conns[t->starved.last].queue_next;
+    push(&t->starved, tcp_index(t, c), last, &c->queue_next);
+}
+
+static void
+starved_wake(struct tcp *t)
+{
+    static const struct tcp_segs none;
+    if (t->starved.first == TCP_NONE || !tcp_segs_room(&none, &t->segs))
+        return;
+    if (t->output.last == TCP_NONE)
+        t->output.first = t->starved.first;
+    else
+        t->conns[t->output.last].queue_next = t->starved.first;
+    t->output.last = t->starved.last;
+    t->output.count += t->starved.count;
+    t->starved = (struct tcp_queue){TCP_NONE, TCP_NONE, 0};
 }
 
 void
@@ -228,6 +254,7 @@ void
 tcp_flush(struct tcp *t, uint64_t now_us)
 {
     t->now_us = now_us;
+    starved_wake(t);
     for (uint32_t round = 0; round < TCP_TICK_BUDGET && t->output.first != TCP_NONE; round++) {
         uint64_t before = t->counters[TCP_N_SEGS_OUT];
         for (uint32_t left = t->output.count; left; left--) {
@@ -342,6 +369,7 @@ conn_check(const struct tcp *t, const struct tcp_conn *c)
     must((c->segs.out_bytes > 0) <= (c->rtx_kind != TCP_RTX_OFF || c->queued));
     must(c->rtx_kind == TCP_RTX_OFF || c->rtx_kind == TCP_RTX_PERSIST || c->queued ||
          c->segs.out_bytes > 0);
+    must(c->rtx_kind != TCP_RTX_OFF || c->queued || c->nxt == tcp_send_limit(c));
     uint64_t due = tcp_wheel_due(t->wheel, tcp_index(t, c));
     must(c->queued || c->rtx_due == TCP_NEVER || due <= c->rtx_due + TCP_TICK_US);
 }

@@ -102,6 +102,8 @@ tcp_wait_input(struct tcp *t, uint32_t i, struct tcp_seen *s, bool listens)
     }
     bool newer = w->ts ? h->options.has_ts && seq_before(w->ts_recent, h->options.ts_value)
                        : seq_before(w->rcv_next, h->seq);
+    if (mutant(MUTANT_TCP_SYN_TAKES_WAIT))
+        listens = newer = true;
     if (listens && newer && (h->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
         wait_free(t, k);
         return true;

@@ -70,7 +70,7 @@ struct link {
 /* What the wire has seen of one direction of a connection. */
 struct seen {
     bool syn, window;
-    uint8_t scale;
+    uint8_t offered, scale;
     uint32_t isn, sent, edge, acked;
 };
 

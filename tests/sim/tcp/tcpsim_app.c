@@ -58,7 +58,6 @@ opened(struct sim *s, uint32_t side, const struct tcp_event *e)
     if (end->open && !end->closed && s->config[1].half_open > 1)
         sim_fail(s, "pair %d is accepted twice", k);
     if (end->given || end->got || end->open) { /* the first try was given up by the client */
-        end->closed = true;
         tcp_abort(s->tcp[1], e->id);
         return;
     }
@@ -239,6 +238,19 @@ app_turn(struct sim *s)
     events(s, 1);
 }
 
+/* Bytes are there that it means to read, without an event to come. */
+static bool
+unread(const struct sim *s, const struct pair *p, uint32_t side)
+{
+    const struct end *e = &p->end[side];
+    struct view v;
+    if (!e->open || e->closed || e->closing)
+        return false;
+    if (p->manner == MANNER_UNREAD && side == p->aborter && e->got >= p->abort_at)
+        return false;
+    return tcp_peek(s->tcp[side], e->id, &v, 1) > 0;
+}
+
 uint64_t
 app_next(const struct sim *s)
 {
@@ -247,10 +259,12 @@ app_next(const struct sim *s)
         const struct pair *p = &s->pairs[k];
         if (!p->end[0].id && p->start_us < next)
             next = p->start_us;
-        for (uint32_t side = 0; side < SIDES; side++)
-            if (p->end[side].open && !p->end[side].closed && p->end[side].read_us > s->now_us &&
-                p->end[side].read_us < next)
-                next = p->end[side].read_us;
+        for (uint32_t side = 0; side < SIDES; side++) {
+            const struct end *e = &p->end[side];
+            uint64_t at = e->read_us > s->now_us ? e->read_us : s->now_us + 100;
+            if (unread(s, p, side) && at < next)
+                next = at;
+        }
     }
     return next;
 }

@@ -70,18 +70,21 @@ judge(struct sim *s, uint32_t side, const struct packet *p, uint32_t ip_bytes)
             side, h.flags, h.seq - (h.flags & TCP_SYN ? 0 : own->isn), h.ack - peer->isn,
             h.payload.len, h.window, h.options.sack_count,
             h.options.has_scale ? h.options.scale : -1);
-    if (h.flags & TCP_RST || s->pairs[k].end[side].closed || s->pairs[k].end[!side].closed)
+    const struct end *ends = s->pairs[k].end;
+    bool half_open = side == 1 && !ends[1].open && !(h.flags & TCP_SYN);
+    if (h.flags & TCP_RST || ends[0].closed || ends[1].closed || half_open)
         return; /* or it is of a later connection that a stranger asks for */
     if (h.flags & TCP_SYN) {
         if (own->syn && (own->isn == h.seq || s->pairs[k].end[0].open || s->pairs[k].end[0].closed))
             return;
         *own = (struct seen){.syn = true, .isn = h.seq, .sent = h.seq + 1};
-        own->scale = h.options.has_scale && !s->strip_scale ? h.options.scale : 0;
+        own->offered = h.options.has_scale && !s->strip_scale ? h.options.scale : 0;
+        own->scale = own->offered;
         if (h.flags & TCP_ACK) {
             own->edge = h.ack + h.window;
             own->acked = h.ack;
             own->window = true;
-            peer->scale = h.options.has_scale ? peer->scale : 0;
+            peer->scale = h.options.has_scale ? peer->offered : 0;
         }
         return;
     }

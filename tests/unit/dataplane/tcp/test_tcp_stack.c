@@ -98,6 +98,30 @@ a_full_device_delays_and_loses_nothing(void **state)
     rig_free(r);
 }
 
+static void
+who_waits_for_a_segment_does_not_keep_the_loop_busy(void **state)
+{
+    struct tcp_config c = rig_config();
+    c.segs = 2; /* one and the reserve */
+    struct rig *r = rig_of(&c);
+    uint64_t first = rig_plain(r);
+    uint32_t isn = r->isn;
+    r->peer_port++;
+    uint64_t second = rig_plain(r);
+    uint32_t second_isn = r->isn;
+    rig_write(r, first, 10);
+    rig_out(r);
+    rig_write(r, second, 20);
+    assert_true(rig_quiet(r));
+    assert_true(tcp_next(r->t) > r->now_us);
+    r->peer_port--;
+    r->isn = isn;
+    rig_in(r, (struct rig_seg){.flags = TCP_ACK, .seq = 1, .ack = 11});
+    r->isn = second_isn;
+    rig_expect(r, TCP_ACK, 1, 1, 20);
+    rig_free(r);
+}
+
 int
 main(void)
 {
@@ -107,6 +131,7 @@ main(void)
         cmocka_unit_test(events_come_in_order_whatever_the_room_for_them),
         cmocka_unit_test(nothing_is_kept_after_all_have_ended),
         cmocka_unit_test(a_full_device_delays_and_loses_nothing),
+        cmocka_unit_test(who_waits_for_a_segment_does_not_keep_the_loop_busy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
