@@ -233,7 +233,7 @@ several_take(struct server_coords *c, const struct route *to, struct server_coor
     if (rc != ERR_OK)
         return rc;
     struct server_coord *runtime = c->kinds[to->kind].runtime;
-    if (split.part_count == 1) {
+    if (split.part_count == 1 && split.order) { /* without: what is merged leaves errors out */
         server_coord_request(runtime, split.parts[0].partition, from, r, now_ms);
         return ERR_OK;
     }

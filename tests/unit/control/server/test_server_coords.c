@@ -107,6 +107,7 @@ a_broker_without_groups_lists_none(void **state)
     coords_turns(c, 1);
     assert_int_equal(coords_send(c, 9, WIRE_API_LIST_GROUPS, 5, &request), ERR_OK);
     coords_expect(c, 0, 9, WIRE_API_LIST_GROUPS, 5, &response);
+    assert_int_equal(response.error_code, KERR_NONE);
     assert_int_equal(response.groups.count, 0);
     coords_free(c);
 }
