@@ -35,6 +35,7 @@ test  kcat             client: command line over librdkafka
 test  librdkafka-dev   client: the C library
 test  default-jdk-headless  client: the Java client, and Apache Kafka itself as the oracle
 test  iproute2         network namespaces for the tests of net=dpdk
+test  ethtool          the same: a veth peer that sends whole checksums
 test  iputils-ping     client: ping, over devices of DPDK
 test  maven            fetches the Java client by its coordinates
 compat npm             fetches librdkafka's test suite by its name
