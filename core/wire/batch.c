@@ -105,7 +105,8 @@ check_header(struct view records, const struct batch_rules *rules, const struct 
                       "Inconsistent batch offset range and count of records");
     if (b->attributes & BATCH_CONTROL)
         return refuse(KERR_INVALID_RECORD, why, "Clients are not allowed to write control records");
-    if (b->producer_id >= 0 && b->base_sequence < 0)
+    bool unsequenced = rules->coordinator && b->attributes & BATCH_TRANSACTIONAL;
+    if (b->producer_id >= 0 && b->base_sequence < 0 && !unsequenced)
         return refuse(KERR_INVALID_RECORD, why,
                       "Invalid sequence number in record batch with producer id");
     if (b->attributes & BATCH_LOG_APPEND_TIME)

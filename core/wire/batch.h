@@ -74,6 +74,7 @@ struct batch_rules {
     uint32_t bytes_max;   /* max.message.bytes */
     bool keys_required;   /* compacted topic */
     bool log_append_time; /* the broker stamps: record times are not checked */
+    bool coordinator;     /* a coordinator wrote it: its transactional batches have no sequence */
     int64_t before_max_ms,
         after_max_ms; /* message.timestamp.{before,after}.max.ms; INT64_MAX off */
     int64_t now_ms;

@@ -129,6 +129,8 @@ answer_take(struct shard *s, struct view body)
     struct msg_answer m;
     memcpy(&m, body.at, sizeof m);
     struct view bytes = view_of(body.at + sizeof m, body.len - (uint32_t)sizeof m);
+    if (vouch_answered(s, m.token, bytes, false))
+        return true;
     struct req *r = token_find(s, m.token);
     if (!r)
         return true;
@@ -160,6 +162,8 @@ close_take(struct shard *s, struct view body)
 {
     struct msg_answer m;
     memcpy(&m, body.at, sizeof m);
+    if (vouch_answered(s, m.token, view_of(NULL, 0), true))
+        return;
     struct req *r = token_find(s, m.token);
     if (r)
         req_fail(s, r, DROP_CONTROL_CLOSE);

@@ -67,8 +67,10 @@ struct job {
         struct {
             struct view records; /* one batch that batch_check accepted, in home's memory */
             struct batch_info info;
-            int16_t acks;
-            bool txn_bumps; /* the client bumps its epoch with each transaction */
+            struct view transactional_id; /* behind the records; at NULL: null */
+            uint64_t guard;               /* vouch.h: the question that was answered for it */
+            int16_t acks, version;        /* of Produce */
+            bool trusted;                 /* a coordinator's own batch */
             int64_t base_offset, log_append_time_ms, log_start_offset;
         } append;
         struct {

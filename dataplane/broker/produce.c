@@ -34,7 +34,6 @@ enum {
     ANSWER_AT_START = 22,
     ANSWER_START_SINCE = 5, /* version that has log_start_offset */
     ZSTD_SINCE = 7,
-    TXN_BUMPS_SINCE = 12, /* KIP-890: the client bumps its epoch with each transaction */
 };
 
 /* One partition of the request that is being carried out. */
@@ -43,6 +42,7 @@ struct step {
     struct route_topic *topic; /* NULL: unknown */
     struct lens_produce_partition in;
     bool first, last; /* of its topic */
+    struct view transactional_id;
     struct batch_rules rules;
     struct batch_info info;
     struct view batch; /* what is appended: the records as they came, or in another codec */
@@ -50,6 +50,13 @@ struct step {
     void *error_block; /* what `out` says of single records; NULL */
     struct lens_produce_result out;
 };
+
+/* Sent by control itself. */
+static bool
+trusted(const struct req *r)
+{
+    return r->conn->listener == INNER_LISTENER;
+}
 
 static bool
 acks_ok(int16_t acks)
@@ -132,7 +139,7 @@ step_find(const struct shard *s, const struct req *r, const struct step *step,
         return KERR_UNKNOWN_TOPIC_OR_PARTITION;
     if (!acks_ok(r->u.produce.acks))
         return KERR_INVALID_REQUIRED_ACKS;
-    if (step->topic->fact.internal && r->conn->listener != INNER_LISTENER)
+    if (step->topic->fact.internal && !trusted(r))
         return KERR_INVALID_TOPIC_EXCEPTION;
     if (s->fenced || p->leader_id != s->node_id)
         return KERR_NOT_LEADER_OR_FOLLOWER;
@@ -153,6 +160,7 @@ step_check(const struct shard *s, const struct req *r, struct step *step)
         .bytes_max = c->max_message_bytes,
         .keys_required = c->cleanup_compact,
         .log_append_time = c->log_append_time,
+        .coordinator = trusted(r),
         .before_max_ms = c->timestamp_before_max_ms,
         .after_max_ms = c->timestamp_after_max_ms,
         .now_ms = s->now_ms,
@@ -163,37 +171,18 @@ step_check(const struct shard *s, const struct req *r, struct step *step)
         return (int16_t)error;
     if ((step->info.attributes & BATCH_CODEC_MASK) == BATCH_ZSTD && r->version < ZSTD_SINCE)
         return KERR_UNSUPPORTED_COMPRESSION_TYPE;
+    /* Kafka: nobody is authorized to write to a transaction without a name. */
+    if (step->info.attributes & BATCH_TRANSACTIONAL && !step->transactional_id.at && !trusted(r))
+        return KERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
     return KERR_NONE;
-}
-
-/* Asks whether a transaction may begin in an own log with this batch, unless it is open there.
- * KERR_NONE: append at once. */
-static int
-txn_check(struct shard *s, struct route_part *p, const struct batch_info *info, bool bumps)
-{
-    uint64_t guard;
-    if (!s->txn_begins) /* asked first: else anybody could make the log remember producers */
-        return KERR_INVALID_TXN_STATE;
-    int error = store_txn_verify(s->store, p->log, info, bumps, s->now_ms, &guard);
-    if (error != KERR_NONE || guard == 0)
-        return error;
-    if (!s->txn_begins(s->txn_user, p, info))
-        return KERR_INVALID_TXN_STATE;
-    return store_txn_verified(s->store, p->log, info->producer_id, guard) ? KERR_NONE
-                                                                          : KERR_INVALID_TXN_STATE;
 }
 
 /* Appends to an own log.  Gives a Kafka error code or ERR_AGAIN as store_append; a duplicate counts
  * as appended.  *start: log start offset. */
 static int
 log_append(struct shard *s, struct route_part *p, const struct batch_info *info, struct view batch,
-           bool bumps, struct store_appended *out)
+           struct store_appended *out)
 {
-    if (info->attributes & BATCH_TRANSACTIONAL) {
-        int refused = txn_check(s, p, info, bumps);
-        if (refused != KERR_NONE)
-            return refused;
-    }
     int error = store_append(s->store, p->log, info, batch, p->leader_epoch, s->now_ms, out);
     if (error == KERR_DUPLICATE_SEQUENCE_NUMBER) {
         counters_add(&s->counters, COUNTER_PRODUCE_DUPLICATES, 1);
@@ -215,40 +204,27 @@ log_start(const struct route_part *p)
     return facts.log_start_offset;
 }
 
-/* KERR_* or ERR_AGAIN. */
-static int
-step_append_own(struct shard *s, struct req *r, struct step *step, struct route_part *p)
-{
-    struct store_appended done;
-    int error = log_append(s, p, &step->info, step->batch, r->version >= TXN_BUMPS_SINCE, &done);
-    if (error != KERR_NONE)
-        return error;
-    if (done.lsn > r->u.produce.lsn && !step->topic->fact.config.write_caching)
-        r->u.produce.lsn = done.lsn;
-    step->out.base_offset = done.base_offset;
-    step->out.log_append_time_ms = done.log_append_time_ms;
-    step->out.log_start_offset = log_start(p);
-    return KERR_NONE;
-}
-
 /* Copies the batch and sends it to its owner.  KERR_*, or ERR_AGAIN: no job, no memory. */
 static int
 step_send(struct shard *s, struct req *r, struct step *step, const struct route_part *p,
           struct job **out)
 {
     uint32_t len = step->batch.len;
-    if (len > SHARD_ANSWER_BLOCK_MAX)
+    struct view name = step->transactional_id;
+    if ((uint64_t)len + name.len > SHARD_ANSWER_BLOCK_MAX)
         return KERR_MESSAGE_TOO_LARGE;
     struct job *j = mesh_job(s->mesh);
     if (!j)
         return ERR_AGAIN;
     size_t room;
-    uint8_t *copy = buddy_take(s->memory, len, &room);
+    uint8_t *copy = buddy_take(s->memory, (size_t)len + name.len, &room);
     if (!copy) {
         mesh_done(s->mesh, j);
         return ERR_AGAIN;
     }
     memcpy(copy, step->batch.at, len);
+    if (name.len)
+        memcpy(copy + len, name.at, name.len);
     j->kind = JOB_APPEND;
     j->owner = (uint16_t)p->owner;
     j->topic = p->topic;
@@ -258,8 +234,38 @@ step_send(struct shard *s, struct req *r, struct step *step, const struct route_
     j->u.append.records = view_of(copy, len);
     j->u.append.info = step->info;
     j->u.append.acks = r->u.produce.acks;
-    j->u.append.txn_bumps = r->version >= TXN_BUMPS_SINCE;
+    j->u.append.transactional_id = view_of(name.at ? copy + len : NULL, name.len);
+    j->u.append.guard = 0;
+    j->u.append.version = r->version;
+    j->u.append.trusted = trusted(r);
     *out = j;
+    return KERR_NONE;
+}
+
+/* Appends to an own log; what has to wait becomes a job.  KERR_*, or ERR_AGAIN. */
+static int
+step_append_own(struct shard *s, struct req *r, struct step *step, struct route_part *p,
+                struct job **j)
+{
+    struct store_appended done;
+    int error = KERR_NONE;
+    if (step->info.attributes & BATCH_TRANSACTIONAL) {
+        uint64_t ask;
+        struct vouch_batch b = {&step->info, r->version, trusted(r), 0};
+        error = vouch_begins(s, p, &b, &ask);
+        /* Batches of its producer may wait there as jobs: it must not overtake them. */
+        if (error == KERR_NONE && (ask != 0 || !list_empty(&s->appends)))
+            return step_send(s, r, step, p, j);
+    }
+    if (error == KERR_NONE)
+        error = log_append(s, p, &step->info, step->batch, &done);
+    if (error != KERR_NONE)
+        return error;
+    if (done.lsn > r->u.produce.lsn && !step->topic->fact.config.write_caching)
+        r->u.produce.lsn = done.lsn;
+    step->out.base_offset = done.base_offset;
+    step->out.log_append_time_ms = done.log_append_time_ms;
+    step->out.log_start_offset = log_start(p);
     return KERR_NONE;
 }
 
@@ -302,7 +308,7 @@ step_append(struct shard *s, struct req *r, struct step *step, struct job **j)
                                &step->block, &step->out.error_message);
     if (error != KERR_NONE)
         return error;
-    return p->owner == s->config.shard ? step_append_own(s, r, step, p)
+    return p->owner == s->config.shard ? step_append_own(s, r, step, p, j)
                                        : step_send(s, r, step, p, j);
 }
 
@@ -378,7 +384,8 @@ request_carry_out(struct shard *s, struct req *r, struct lens_produce *l)
     for (uint32_t i = 0; i < l->topic_count; i++) {
         struct lens_produce_topic t;
         must(lens_produce_next_topic(l, &t) == ERR_OK); /* request_measure read it all */
-        struct step step = {.lens = &t, .topic = topic_find(s, &t)};
+        struct step step = {
+            .lens = &t, .topic = topic_find(s, &t), .transactional_id = l->transactional_id};
         if (t.partition_count == 0 && seen++ >= r->u.produce.steps_done) {
             step.first = step.last = true;
             step_answer(s, r, &step);
@@ -473,6 +480,28 @@ job_part(const struct shard *s, const struct job *j)
     return p && p->owner == s->config.shard ? p : NULL;
 }
 
+/* Whether the batch may be appended now.  False: the job is on its way home, or waits for its
+ * coordinator. */
+static bool
+job_begins(struct shard *s, struct route_part *p, struct job *j)
+{
+    uint64_t ask;
+    struct vouch_batch b = {&j->u.append.info, j->u.append.version, j->u.append.trusted,
+                            j->u.append.guard};
+    if (!(b.info->attributes & BATCH_TRANSACTIONAL))
+        return true;
+    int error = vouch_begins(s, p, &b, &ask);
+    if (error == KERR_NONE && ask == 0)
+        return true;
+    if (error == KERR_NONE) {
+        vouch_ask(s, p, j, ask);
+    } else {
+        j->error = (int16_t)error;
+        shard_return(s, j);
+    }
+    return false;
+}
+
 /* False: the store cannot take it now. */
 static bool
 job_append(struct shard *s, struct job *j)
@@ -485,9 +514,10 @@ job_append(struct shard *s, struct job *j)
         shard_return(s, j);
         return true;
     }
+    if (!job_begins(s, p, j))
+        return true;
     struct store_appended done;
-    int error =
-        log_append(s, p, &j->u.append.info, j->u.append.records, j->u.append.txn_bumps, &done);
+    int error = log_append(s, p, &j->u.append.info, j->u.append.records, &done);
     if (error == ERR_AGAIN)
         return false;
     j->error = (int16_t)error;

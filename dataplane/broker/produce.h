@@ -1,8 +1,8 @@
 /* produce.h: Produce on its home shard, and the owner's side of JOB_APPEND.
  *
- * A transaction begins in a log only when its coordinator says that the partition is part of it:
- * shard.txn_begins is asked.  There is no coordinator yet, so every transactional batch is answered
- * with INVALID_TXN_STATE, as Kafka does for a partition that was not added to a transaction. */
+ * A transaction begins in a log only when its coordinator says that the partition is part of it
+ * (vouch.h); the batch waits for that as a job, also at its home shard.  Control's own connection
+ * (inner.h) may write to internal topics, and begin transactions there: it is the coordinator. */
 #ifndef SLUICE_BROKER_PRODUCE_H
 #define SLUICE_BROKER_PRODUCE_H
 

@@ -355,6 +355,7 @@ take_timers(struct shard *s)
 {
     lease_look(s);
     s->forward_next_ns = forward_run(s, s->now_ns);
+    s->vouch_ns = vouch_run(s, s->now_ns);
     s->fetch_ns = fetch_expire(s, s->now_ns);
     uint64_t soon_ns = s->now_ns + CONN_SHORT_SWEEP_MS * CLOCK_NS_PER_MS;
     if (shard_memory_short(s) && s->expire_ns > soon_ns)
@@ -386,7 +387,7 @@ turn_deadline(struct shard *s)
         return 0;
     uint64_t at = least(least(s->expire_ns, s->fetch_ns), least(s->forward_next_ns, s->store_ns));
     at = least(least(at, s->route_retry_ns), least(s->lease_ns, s->clean_ns));
-    at = least(at, s->retain_ns);
+    at = least(at, least(s->retain_ns, s->vouch_ns));
     if (s->config.shard == 0)
         at = least(at, s->tick_ns);
     if (!list_empty(&s->conns_stalled) || !list_empty(&s->appends) || !list_empty(&s->trims))
@@ -522,6 +523,7 @@ configure(struct shard *s)
     s->in_flight_max = (uint32_t)conf_number(c, CONF_MAX_IN_FLIGHT);
     s->fetch_bytes_max = (uint32_t)conf_number(c, CONF_FETCH_MAX_BYTES);
     s->producer_ms = conf_number(c, CONF_PRODUCER_EXPIRY_MS);
+    s->txn_verify = conf_bool(c, CONF_TXN_VERIFY);
     s->retain_every_ns = ns_of_ms(conf_number(c, CONF_RETENTION_CHECK_MS));
     s->idle_ns = ns_of_ms(conf_number(c, CONF_IDLE_MS));
     s->stall_ns = ns_of_ms(conf_number(c, CONF_REQUEST_TIMEOUT_MS));
@@ -563,6 +565,9 @@ memory_take(struct shard *s)
         return ERR_FULL;
     s->memory = buddy_init(s->memory_at, s->arena_at, SHARD_ANSWER_BYTES, SHARD_ANSWER_BLOCK_MAX);
     wire_arena_init(&s->scratch, s->scratch_at, SHARD_SCRATCH_BYTES);
+    s->vouch = vouch_new();
+    if (!s->vouch)
+        return ERR_FULL;
     int err = inner_init(&s->inner, s->conn_slots - 1);
     return err ? err : req_pool_init(s, s->conn_slots + SHARD_REQS_SPARE);
 }
@@ -595,7 +600,7 @@ shard_init(struct shard *s, const struct shard_config *config)
     list_init(&s->forwards_endless);
     list_init(&s->appends);
     list_init(&s->trims);
-    s->expire_ns = s->fetch_ns = s->forward_next_ns = s->store_ns = CLOCK_NEVER;
+    s->expire_ns = s->fetch_ns = s->forward_next_ns = s->store_ns = s->vouch_ns = CLOCK_NEVER;
     s->route_retry_ns = CLOCK_NEVER;
     int err = memory_take(s);
     s->stream = inner_stream(&s->inner, config->stream);
@@ -628,6 +633,7 @@ shard_free(struct shard *s)
         fetch_free(s->fetch);
     route_free(s->route);
     inner_free(&s->inner);
+    vouch_free(s->vouch);
     free(s->reqs);
     pages_give(s->memory_at, buddy_footprint(SHARD_ANSWER_BYTES));
     pages_give(s->arena_at, SHARD_ANSWER_BYTES);

@@ -19,6 +19,7 @@
 #include "dataplane/broker/inner.h"
 #include "dataplane/broker/mesh.h"
 #include "dataplane/broker/route.h"
+#include "dataplane/broker/vouch.h"
 
 #include <stdatomic.h>
 
@@ -51,10 +52,6 @@ struct shard_config {
         *drained; /* shards that have nothing left to answer after *stop; NULL: do not wait */
 };
 
-/* May the transaction of this batch begin in that own partition?  The coordinator's answer. */
-typedef bool shard_txn_begins_fn(void *user, const struct route_part *p,
-                                 const struct batch_info *info);
-
 /* What waits for durability, in order of lsn: a ring. */
 struct shard_wait {
     uint64_t lsn;
@@ -86,7 +83,7 @@ struct shard {
     uint64_t now_ns;         /* of this turn */
     int64_t now_ms;          /* wall clock of this turn */
     uint64_t route_retry_ns; /* when to read torn rows again, CLOCK_NEVER: none */
-    uint64_t expire_ns, fetch_ns, forward_next_ns, store_ns; /* next deadlines of each part */
+    uint64_t expire_ns, fetch_ns, forward_next_ns, store_ns, vouch_ns; /* next, of each part */
     struct conn *conns; /* [conn_slots], index = low 32 bits of the stream id */
     uint32_t conn_slots, conn_max, conn_count, conn_high, conn_sweep;
     struct list conns_dirty, conns_stalled;
@@ -108,15 +105,15 @@ struct shard {
     uint64_t idle_ns, stall_ns, forward_ns;
     int32_t node_id;
     bool spin;
-    bool stopping;                   /* nothing new is parsed */
-    bool is_drained;                 /* counted in *drained */
-    bool fenced;                     /* the lease has run out: answer NOT_LEADER_OR_FOLLOWER */
-    uint32_t work;                   /* of this turn: 0 means that it found nothing to do */
-    bool was_fenced;                 /* in the turn before */
-    uint64_t lease_ns;               /* when it runs out, if control does not renew it */
-    uint64_t producers_ns;           /* next store_expire_producers */
-    shard_txn_begins_fn *txn_begins; /* NULL: nobody knows transactions, none begins */
-    void *txn_user;
+    bool stopping;         /* nothing new is parsed */
+    bool is_drained;       /* counted in *drained */
+    bool fenced;           /* the lease has run out: answer NOT_LEADER_OR_FOLLOWER */
+    uint32_t work;         /* of this turn: 0 means that it found nothing to do */
+    bool was_fenced;       /* in the turn before */
+    uint64_t lease_ns;     /* when it runs out, if control does not renew it */
+    uint64_t producers_ns; /* next store_expire_producers */
+    struct vouch *vouch;
+    bool txn_verify;                     /* transaction.partition.verification.enable */
     int64_t producer_ms;                 /* unused so long: forgotten */
     uint64_t retain_ns, retain_every_ns; /* next store_retain; pause between two rounds */
     bool clean_on;                       /* logs of this shard are compacted */

@@ -181,6 +181,23 @@ check_with(uint32_t at, uint64_t value, uint32_t bytes)
 }
 
 static void
+only_a_coordinator_writes_to_transactions_without_a_sequence(void **state)
+{
+    struct batch_rules coordinator = rules;
+    struct batch_info b;
+    struct view v = three(MAKE_NONE);
+    coordinator.coordinator = true;
+    set_u64(maker.bytes + BATCH_AT_PRODUCER_ID, 9);
+    set_u32(maker.bytes + BATCH_AT_BASE_SEQUENCE, UINT32_MAX);
+    make_seal(maker.bytes, v.len);
+    assert_int_equal(batch_check(v, &coordinator, &b, NULL), KERR_INVALID_RECORD);
+    set_u16(maker.bytes + BATCH_AT_ATTRIBUTES, BATCH_TRANSACTIONAL);
+    make_seal(maker.bytes, v.len);
+    assert_int_equal(batch_check(v, &rules, &b, NULL), KERR_INVALID_RECORD);
+    assert_int_equal(batch_check(v, &coordinator, &b, NULL), KERR_NONE);
+}
+
+static void
 header_fields_that_contradict_each_other_are_refused(void **state)
 {
     enum { AT_LAST_DELTA = 23, AT_PRODUCER_ID = 43, AT_SEQUENCE = 53, AT_COUNT = 57 };
@@ -431,6 +448,7 @@ main(void)
         cmocka_unit_test(a_length_below_the_header_is_corrupt),
         cmocka_unit_test(old_magic_is_an_invalid_record_and_a_new_one_corrupt),
         cmocka_unit_test(a_batch_over_the_topics_limit_is_too_large),
+        cmocka_unit_test(only_a_coordinator_writes_to_transactions_without_a_sequence),
         cmocka_unit_test(header_fields_that_contradict_each_other_are_refused),
         cmocka_unit_test(count_and_records_must_agree),
         cmocka_unit_test(offset_deltas_must_count_from_zero),

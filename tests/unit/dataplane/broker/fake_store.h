@@ -31,7 +31,7 @@ struct plog {
     int64_t start, end, durable;
     bool txn_open, txn_verified; /* one transaction at a time */
     int64_t txn_first;
-    uint64_t guard;
+    uint64_t guard, guards;     /* open question, 0: none; questions so far */
     struct store_marker marker; /* the last one */
     struct stable_aborted aborted[FAKE_STORE_PRODUCERS];
     struct plog_producer producers[FAKE_STORE_PRODUCERS];
@@ -246,6 +246,7 @@ store_append(struct store *s, struct plog *p, const struct batch_info *info, str
         p->txn_first = p->txn_open ? p->txn_first : p->end;
         p->txn_open = true;
         p->txn_verified = false;
+        p->guard = 0;
     }
     must(info->bytes == batch.len && p->len + batch.len <= 8 << 20);
     must(p->batch_count < FAKE_STORE_BATCHES);
@@ -272,7 +273,9 @@ store_txn_verify(struct store *s, struct plog *p, const struct batch_info *info,
     (void)info;
     (void)bumps;
     (void)now_ms;
-    *guard = p->txn_open ? 0 : ++p->guard;
+    if (!p->txn_open && !p->guard)
+        p->guard = ++p->guards;
+    *guard = p->guard;
     return KERR_NONE;
 }
 
@@ -281,7 +284,7 @@ store_txn_verified(struct store *s, struct plog *p, int64_t producer_id, uint64_
 {
     (void)s;
     (void)producer_id;
-    p->txn_verified = guard == p->guard;
+    p->txn_verified = guard && guard == p->guard;
     return p->txn_verified;
 }
 
@@ -304,7 +307,8 @@ store_append_marker(struct store *s, struct plog *p, const struct store_marker *
     if (p->txn_open && !m->commit)
         p->aborted[p->aborted_count++] = (struct stable_aborted){
             m->producer_id, p->txn_first, out->base_offset, out->base_offset + 1};
-    p->txn_open = false;
+    p->txn_open = p->txn_verified = false;
+    p->guard = 0;
     return KERR_NONE;
 }
 

@@ -195,44 +195,25 @@ transactional_batch(void)
     return batch;
 }
 
-/* A coordinator that knows producer 5 in partition *user only. */
-static bool
-part_of_transaction(void *user, const struct route_part *p, const struct batch_info *info)
-{
-    const int32_t *partition = user;
-    assert_int_equal(info->producer_id, 5);
-    return p->partition == *partition;
-}
-
 static void
-a_transaction_begins_where_its_coordinator_says_so(void **state)
+a_transactional_batch_is_appended_only_once_its_coordinator_vouches(void **state)
 {
     (void)state;
     for (int32_t partition = 0; partition < 2; partition++) {
-        for (int32_t known = 0; known < 2; known++) {
-            struct harness *h = two_shards();
-            for (uint32_t i = 0; i < 2; i++) {
-                h->shards[i].txn_begins = part_of_transaction;
-                h->shards[i].txn_user = &known;
-            }
-            harness_produce(h, 0, V, 77, -1, "0rders", partition, transactional_batch());
-            int16_t error = answer_of(h, V).error_code;
-            assert_int_equal(error, partition == known ? KERR_NONE : KERR_INVALID_TXN_STATE);
-            assert_int_equal(h->stores[partition]->lsn, partition == known);
-            harness_free(h);
-        }
+        struct harness *h = two_shards();
+        struct wire_produce_request_partition_produce_data part = {partition,
+                                                                   transactional_batch()};
+        struct wire_produce_request_topic_produce_data topic = {.name = view_of_text("0rders"),
+                                                                .partition_data = {&part, 1}};
+        struct wire_produce_request body = {
+            .transactional_id = view_of_text("bank"), .acks = -1, .topic_data = {&topic, 1}};
+        harness_request(h, 0, 0, WIRE_API_PRODUCE, V, 77, &body);
+        harness_turns(h, 6);
+        assert_int_equal(h->stores[partition]->lsn, 0);
+        assert_int_equal(h->streams[0].conns[0].sends, 0);
+        assert_int_equal(harness_counter(h, (uint32_t)partition, COUNTER_TXN_QUESTIONS), 1);
+        harness_free(h);
     }
-}
-
-static void
-a_transactional_batch_is_refused_as_of_no_transaction(void **state)
-{
-    (void)state;
-    struct harness *h = one_shard();
-    harness_produce(h, 0, V, 77, -1, "0rders", 0, transactional_batch());
-    assert_int_equal(answer_of(h, V).error_code, KERR_INVALID_TXN_STATE);
-    assert_int_equal(h->stores[0]->lsn, 0);
-    harness_free(h);
 }
 
 static void
@@ -638,8 +619,7 @@ main(void)
         cmocka_unit_test(unknown_topics_and_partitions_get_their_codes),
         cmocka_unit_test(a_corrupt_batch_is_refused_with_a_message_and_counted),
         cmocka_unit_test(a_batch_of_an_old_format_is_counted_as_such),
-        cmocka_unit_test(a_transaction_begins_where_its_coordinator_says_so),
-        cmocka_unit_test(a_transactional_batch_is_refused_as_of_no_transaction),
+        cmocka_unit_test(a_transactional_batch_is_appended_only_once_its_coordinator_vouches),
         cmocka_unit_test(a_duplicate_is_a_success_with_the_first_offset),
         cmocka_unit_test(a_topic_with_a_codec_stores_it_on_the_own_and_on_another_shard),
         cmocka_unit_test(
