@@ -43,5 +43,8 @@ group_partition(struct view group_id, int32_t partition_count)
         }
         hash = hash * 31 + point;
     }
-    return (int32_t)(hash & INT32_MAX) % partition_count;
+    /* Kafka Utils.abs: 0 for the least of all. */
+    int64_t h = (int32_t)hash;
+    h = h == INT32_MIN ? 0 : h < 0 ? -h : h;
+    return (int32_t)(h % partition_count);
 }

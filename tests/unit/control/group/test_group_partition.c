@@ -8,6 +8,8 @@ partitions_are_those_of_javas_hash(void **state)
     assert_int_equal(group_partition(view_of_text("hello"), 50), 99162322 % 50);
     assert_int_equal(group_partition(view_of_text("polygenelubricants"), 50), 0);
     assert_int_equal(group_partition(view_of_text(""), 50), 0);
+    /* "my-group".hashCode() is -1906497762: its absolute value counts. */
+    assert_int_equal(group_partition(view_of_text("my-group"), 50), 1906497762 % 50);
 }
 
 static void
