@@ -267,7 +267,7 @@ txn_write(struct txn *t, struct coord_step *step, struct txn_meta *m, const stru
     must(txn_replay(t, key, value) == ERR_OK);
     m->v.last_epoch = last_epoch;
     free(at);
-    wake(t, step->now_ms + TXN_TICK_MS);
+    wake(t, step->now_ms + t->config.tick_ms);
 }
 
 /* ---- markers ---- */
@@ -350,7 +350,7 @@ txn_loaded(struct txn *t, struct coord_step *step)
             if (is_decided(m))
                 txn_decided(t, step, m);
     if (t->count)
-        wake(t, step->now_ms + TXN_TICK_MS);
+        wake(t, step->now_ms + t->config.tick_ms);
 }
 
 static void
@@ -400,7 +400,7 @@ tick_one(struct txn *t, struct coord_step *step, struct txn_meta *m)
 void
 txn_tick(struct txn *t, struct coord_step *step)
 {
-    t->deadline_ms = t->count ? step->now_ms + TXN_TICK_MS : INT64_MAX;
+    t->deadline_ms = t->count ? step->now_ms + t->config.tick_ms : INT64_MAX;
     for (uint32_t i = 0; i < t->bucket_count; i++)
         for (struct txn_meta *m = t->buckets[i], *next; m; m = next) {
             next = m->next;

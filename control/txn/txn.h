@@ -11,11 +11,11 @@
 
 #include "control/coord/coord.h"
 #include "core/base/must.h"
+#include "core/base/regex.h"
 
 enum {
     TXN_PARTS_MAX = 65536,     /* partitions of one transaction */
     TXN_MARKER_RETRY_MS = 100, /* between two attempts to write a marker */
-    TXN_TICK_MS = 1000,        /* between two looks for what has run out */
 };
 
 struct txn; /* the coordinator of one partition */
@@ -47,7 +47,9 @@ struct txn_ops {
 struct txn_config {
     int32_t timeout_max_ms;           /* transaction.max.timeout.ms */
     int64_t expiration_ms;            /* transactional.id.expiration.ms */
+    int64_t tick_ms;                  /* between two looks for what has run out */
     int32_t offsets_partitions_count; /* of __consumer_offsets, for AddOffsetsToTxn */
+    const struct regex_port *regex;   /* of ListTransactions; NULL: patterns are refused */
     const struct txn_ops *ops;
     void *user; /* of ops */
 };
@@ -64,7 +66,8 @@ must_check int txn_replay(struct txn *t, struct view key, struct view value);
 /* The partition is loaded: orders the markers of transactions that were decided before. */
 void txn_loaded(struct txn *t, struct coord_step *step);
 
-/* Carries out a request of one of the four APIs. */
+/* Carries out a request of InitProducerId, AddPartitionsToTxn, AddOffsetsToTxn, EndTxn,
+ * DescribeTransactions or ListTransactions (of this partition). */
 void txn_request(struct txn *t, struct coord_step *step, const struct coord_request *request);
 
 /* The result of a marker: a Kafka error code (KERR_NONE also where the topic is gone).  What

@@ -281,6 +281,18 @@ end_txn(struct txn *t, struct coord_step *step, const struct coord_request *r)
     step->ops->reply(step->user, r->token, &a);
 }
 
+static void
+describe(struct txn *t, struct coord_step *step, const struct coord_request *r)
+{
+    txn_list_describe(t, step, r);
+}
+
+static void
+list(struct txn *t, struct coord_step *step, const struct coord_request *r)
+{
+    txn_list_all(t, step, r);
+}
+
 void
 txn_request(struct txn *t, struct coord_step *step, const struct coord_request *request)
 {
@@ -292,6 +304,8 @@ txn_request(struct txn *t, struct coord_step *step, const struct coord_request *
         {WIRE_API_ADD_PARTITIONS_TO_TXN, add_partitions},
         {WIRE_API_ADD_OFFSETS_TO_TXN, add_offsets},
         {WIRE_API_END_TXN, end_txn},
+        {WIRE_API_DESCRIBE_TRANSACTIONS, describe},
+        {WIRE_API_LIST_TRANSACTIONS, list},
     };
     for (uint32_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (rows[i].key == request->api->key) {
@@ -327,6 +341,12 @@ txn_refuse(struct coord_step *step, const struct coord_request *r, int16_t error
     struct wire_end_txn_response end;
     const void *body = &init;
     switch (r->api->key) {
+    case WIRE_API_DESCRIBE_TRANSACTIONS:
+        txn_list_describe_refuse(step, r, error);
+        return;
+    case WIRE_API_LIST_TRANSACTIONS:
+        txn_list_all_refuse(step, r, error);
+        return;
     case WIRE_API_INIT_PRODUCER_ID:
         wire_init(r->api->response, &init);
         init.error_code = error;

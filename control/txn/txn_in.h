@@ -13,6 +13,8 @@ enum txn_status {
     TXN_PREPARE_ABORT = 3,   /* decided, markers due     -> COMPLETE_ABORT                     */
     TXN_COMPLETE_COMMIT = 4, /* all markers are written  -> as EMPTY                           */
     TXN_COMPLETE_ABORT = 5,  /* all markers are written  -> as EMPTY                           */
+    TXN_DEAD = 6,            /* never in records: names that ListTransactions knows            */
+    TXN_PREPARE_FENCE = 7,
 };
 
 enum {
@@ -102,6 +104,13 @@ struct txn {
     uint32_t bucket_count, count;
     int64_t deadline_ms;
 };
+
+/* txn_list.c */
+void txn_list_describe(const struct txn *t, struct coord_step *step, const struct coord_request *r);
+void txn_list_describe_refuse(struct coord_step *step, const struct coord_request *r,
+                              int16_t error);
+void txn_list_all(const struct txn *t, struct coord_step *step, const struct coord_request *r);
+void txn_list_all_refuse(struct coord_step *step, const struct coord_request *r, int16_t error);
 
 /* Answers a request with an error wherever its response has one (txn_answer.c). */
 void txn_refuse(struct coord_step *step, const struct coord_request *r, int16_t error);

@@ -37,7 +37,7 @@ the_deadline_is_when_something_may_be_due(void **state)
     struct fixture *f = fixture_new();
     assert_int_equal(txn_deadline_ms(f->txn), INT64_MAX);
     fixture_init(f, "a", -1, -1);
-    assert_int_equal(txn_deadline_ms(f->txn), f->now_ms + TXN_TICK_MS);
+    assert_int_equal(txn_deadline_ms(f->txn), f->now_ms + FIXTURE_TICK_MS);
     fixture_add(f, 4, "a", 1000, 0, "in", 1);
     fixture_end(f, 5, "a", 1000, 0, true);
     fixture_marked(f, &f->orders[0], KERR_REQUEST_TIMED_OUT);
@@ -47,7 +47,7 @@ the_deadline_is_when_something_may_be_due(void **state)
     assert_int_equal(txn_deadline_ms(f->txn), f->now_ms + TXN_MARKER_RETRY_MS - 10);
     fixture_tick(f, TXN_MARKER_RETRY_MS - 10);
     assert_int_equal(f->order_count, 2);
-    assert_int_equal(txn_deadline_ms(f->txn), f->now_ms + TXN_TICK_MS);
+    assert_int_equal(txn_deadline_ms(f->txn), f->now_ms + FIXTURE_TICK_MS);
     fixture_free(f);
 }
 

@@ -9,7 +9,7 @@
 
 #include <stdlib.h>
 
-enum { FIXTURE_RECORDS = 8192, FIXTURE_ORDERS = 64, FIXTURE_PARTS = 64 };
+enum { FIXTURE_TICK_MS = 1000, FIXTURE_RECORDS = 8192, FIXTURE_ORDERS = 64, FIXTURE_PARTS = 64 };
 
 struct fixture_order {
     char id[32];
@@ -38,7 +38,9 @@ struct fixture {
     struct wire_init_producer_id_response init;
     struct wire_end_txn_response end;
     struct wire_add_offsets_to_txn_response offsets;
-    int16_t added; /* of the first partition */
+    struct wire_describe_transactions_response described; /* points into memory */
+    struct wire_list_transactions_response list;          /* the same */
+    int16_t added;                                        /* of the first partition */
     int16_t verified[8];
     uint8_t memory[1 << 16];
     struct wire_arena arena;
@@ -74,6 +76,12 @@ fixture_reply(void *user, uint64_t token, const void *response)
         return;
     case WIRE_API_END_TXN:
         f->end = *(const struct wire_end_txn_response *)response;
+        return;
+    case WIRE_API_DESCRIBE_TRANSACTIONS:
+        f->described = *(const struct wire_describe_transactions_response *)response;
+        return;
+    case WIRE_API_LIST_TRANSACTIONS:
+        f->list = *(const struct wire_list_transactions_response *)response;
         return;
     case WIRE_API_ADD_OFFSETS_TO_TXN:
         f->offsets = *(const struct wire_add_offsets_to_txn_response *)response;
@@ -141,7 +149,12 @@ fixture_new(void)
 {
     struct fixture *f = calloc(1, sizeof *f);
     must(f);
-    f->config = (struct txn_config){900000, 604800000, 50, &fixture_ops, f};
+    f->config = (struct txn_config){.timeout_max_ms = 900000,
+                                    .expiration_ms = 604800000,
+                                    .tick_ms = FIXTURE_TICK_MS,
+                                    .offsets_partitions_count = 50,
+                                    .ops = &fixture_ops,
+                                    .user = f};
     f->txn = txn_new(&f->config);
     f->now_ms = 1000000;
     f->next_id = 1000;
