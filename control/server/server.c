@@ -457,6 +457,7 @@ deleted_forget(struct server *s)
 static void
 coords_turn(struct server *s)
 {
+    s->core.committed = server_log_committed(s->log);
     int64_t at_ms = server_coords_step(s->coords, s->wall_ms);
     int64_t wait_ms = at_ms > s->wall_ms ? at_ms - s->wall_ms : 0;
     bool far =

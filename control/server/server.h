@@ -4,6 +4,7 @@
 #define SLUICE_SERVER_SERVER_H
 
 #include "control/server/server_log.h"
+#include "core/base/regex.h"
 #include "core/conf/conf.h"
 #include "core/shm/region.h"
 

@@ -474,17 +474,45 @@ server_coord_step(struct server_coord *c, int64_t now_ms)
 void
 server_coord_tell(struct server_coord *c, server_coord_event_fn *event, void *arg, int64_t now_ms)
 {
+    for (int32_t i = 0; i < c->count; i++)
+        server_coord_visit(c, i, event, arg, now_ms);
+}
+
+void
+server_coord_visit(struct server_coord *c, int32_t partition, server_coord_event_fn *event,
+                   void *arg, int64_t now_ms)
+{
     c->now_ms = now_ms > c->now_ms ? now_ms : c->now_ms;
-    for (int32_t i = 0; i < c->count; i++) {
-        struct coord_part *p = &c->parts[i];
-        if (p->state != COORD_ACTIVE)
-            continue;
-        struct coord_turn turn;
-        struct coord_step step;
-        server_coord_turn_begin(&turn, p, &step);
-        event(p->machine, &step, arg);
-        server_coord_turn_end(&turn);
-    }
+    if (!server_coord_active(c, partition))
+        return;
+    struct coord_part *p = &c->parts[partition];
+    struct coord_turn turn;
+    struct coord_step step;
+    server_coord_turn_begin(&turn, p, &step);
+    event(p->machine, &step, arg);
+    server_coord_turn_end(&turn);
+}
+
+void
+server_coord_mark(const struct server_coord *c, int32_t partition, struct server_coord_mark *out)
+{
+    must(partition >= 0 && partition < c->count);
+    *out = (struct server_coord_mark){c->parts[partition].life, c->parts[partition].built};
+}
+
+int
+server_coord_reached(const struct server_coord *c, int32_t partition,
+                     const struct server_coord_mark *mark)
+{
+    if (partition < 0 || partition >= c->count || c->parts[partition].life != mark->life)
+        return ERR_NOT_FOUND;
+    return c->parts[partition].durable >= mark->built ? ERR_OK : ERR_AGAIN;
+}
+
+bool
+server_coord_flushed(const struct server_coord *c, int32_t partition)
+{
+    return server_coord_active(c, partition) && list_empty(&c->parts[partition].gathers);
 }
 
 void
@@ -494,8 +522,10 @@ server_coord_marker(struct server_coord *c, int32_t partition, const struct coor
     if (!server_coord_active(c, partition))
         return; /* loading finds it in the log */
     struct coord_part *p = &c->parts[partition];
-    must(place->offset >= p->next);
-    p->next = place->offset + 1;
+    struct coord_place at = *place;
+    at.offset = at.offset < 0 ? p->next : at.offset;
+    must(at.offset >= p->next);
+    p->next = at.offset + 1;
     if (c->config.machine->replay_marker)
-        c->config.machine->replay_marker(p->machine, place, commit);
+        c->config.machine->replay_marker(p->machine, &at, commit);
 }

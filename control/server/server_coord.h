@@ -80,7 +80,27 @@ int64_t server_coord_step(struct server_coord *c, int64_t now_ms);
 typedef void server_coord_event_fn(void *machine, struct coord_step *step, void *arg);
 void server_coord_tell(struct server_coord *c, server_coord_event_fn *event, void *arg,
                        int64_t now_ms);
-/* A marker was appended to a partition by a call of somebody else's, at this offset. */
+/* The same for one partition; nothing happens when it is not served. */
+void server_coord_visit(struct server_coord *c, int32_t partition, server_coord_event_fn *event,
+                        void *arg, int64_t now_ms);
+
+/* A place in the records of a partition. */
+struct server_coord_mark {
+    uint32_t life;
+    uint64_t built;
+};
+/* Behind all that was put out so far, also in the step that is under way. */
+void server_coord_mark(const struct server_coord *c, int32_t partition,
+                       struct server_coord_mark *out);
+/* ERR_OK: everything before it is durable; ERR_AGAIN: not yet; ERR_NOT_FOUND: the partition began
+ * anew, and nobody knows. */
+int server_coord_reached(const struct server_coord *c, int32_t partition,
+                         const struct server_coord_mark *mark);
+/* The partition is served, and all that was put out is on its way to the log. */
+bool server_coord_flushed(const struct server_coord *c, int32_t partition);
+
+/* A marker was appended to a partition by a call of somebody else's, at this offset; -1: behind
+ * all that is known. */
 void server_coord_marker(struct server_coord *c, int32_t partition, const struct coord_place *place,
                          bool commit);
 

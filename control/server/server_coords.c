@@ -7,6 +7,7 @@
 #include "control/server/server_groups.h"
 #include "control/server/server_internal.h"
 #include "control/server/server_split.h"
+#include "control/server/server_txn.h"
 #include "core/base/err.h"
 #include "core/base/list.h"
 #include "core/base/log.h"
@@ -18,6 +19,7 @@
 #include <stdlib.h>
 
 enum { MERGE = UINT32_MAX, MERGE_ARENA_BYTES = 256 << 20 };
+enum { MARKERS = SERVER_COORDINATORS }; /* kind of the calls that write markers */
 
 struct merge;
 
@@ -48,6 +50,7 @@ struct server_coords {
     struct group_config groups;
     uint64_t metadata_seen; /* the last entry whose topics the groups know of */
     struct coordinator kinds[SERVER_COORDINATORS];
+    struct server_txn *txn;
     struct list merges;
 };
 
@@ -160,7 +163,9 @@ static void
 answer_take(void *user, uint32_t shard, uint64_t token, struct view bytes)
 {
     struct server_coords *c = user;
-    if (shard == MERGE)
+    if (shard == SERVER_VERIFY_SHARD)
+        server_txn_answered(c->txn, token, bytes);
+    else if (shard == MERGE)
         merge_take(c, (struct merge_part *)(uintptr_t)token, bytes);
     else
         c->config.answer(c->config.user, shard, token, bytes);
@@ -188,6 +193,15 @@ static const struct route {
     {WIRE_API_OFFSET_DELETE, SERVER_GROUPS, REQUEST(offset_delete, group_id)},
     {WIRE_API_CONSUMER_GROUP_HEARTBEAT, SERVER_GROUPS, REQUEST(consumer_group_heartbeat, group_id)},
     {WIRE_API_CONSUMER_GROUP_DESCRIBE, SERVER_GROUPS, 0},
+    {WIRE_API_TXN_OFFSET_COMMIT, SERVER_GROUPS, REQUEST(txn_offset_commit, group_id)},
+    {WIRE_API_INIT_PRODUCER_ID, SERVER_TRANSACTIONS, REQUEST(init_producer_id, transactional_id)},
+    {WIRE_API_ADD_PARTITIONS_TO_TXN, SERVER_TRANSACTIONS,
+     REQUEST(add_partitions_to_txn, v3_and_below_transactional_id)},
+    {WIRE_API_ADD_OFFSETS_TO_TXN, SERVER_TRANSACTIONS,
+     REQUEST(add_offsets_to_txn, transactional_id)},
+    {WIRE_API_END_TXN, SERVER_TRANSACTIONS, REQUEST(end_txn, transactional_id)},
+    {WIRE_API_DESCRIBE_TRANSACTIONS, SERVER_TRANSACTIONS, 0},
+    {WIRE_API_LIST_TRANSACTIONS, SERVER_TRANSACTIONS, 0},
 };
 #undef REQUEST
 
@@ -281,13 +295,33 @@ server_coords_request(struct server_coords *c, uint32_t shard, const struct msg_
     struct view key;
     memcpy(&key, (const uint8_t *)body + to->key_at, sizeof key);
     int32_t count = partitions_of(c, to->kind);
+    if (api->key == WIRE_API_INIT_PRODUCER_ID && !key.at)
+        return ERR_NOT_FOUND; /* not of a transaction: any id will do */
     int32_t partition = count ? group_partition(key, count) : 0;
-    server_coord_request(c->kinds[to->kind].runtime, partition, &from, &r, now_ms);
+    if (!server_txn_request(c->txn, partition, &from, &r, now_ms))
+        server_coord_request(c->kinds[to->kind].runtime, partition, &from, &r, now_ms);
     return ERR_OK;
 }
 
 /* ---- life -------------------------------------------------------------------------------------
  */
+
+static bool
+runtime_new(struct server_coords *c, enum server_coordinator kind,
+            const struct coord_machine *machine, void *machine_config)
+{
+    struct server_coord_config config = {.topic = server_internal_name(kind),
+                                         .machine = machine,
+                                         .machine_config = machine_config,
+                                         .inner = c->config.inner,
+                                         .kind = (uint8_t)kind,
+                                         .home = home_of,
+                                         .answer = answer_take,
+                                         .random = random_draw,
+                                         .user = c};
+    c->kinds[kind].runtime = server_coord_new(&config);
+    return c->kinds[kind].runtime != NULL;
+}
 
 struct server_coords *
 server_coords_new(const struct server_coords_config *config)
@@ -299,21 +333,22 @@ server_coords_new(const struct server_coords_config *config)
     list_init(&c->merges);
     server_groups_configure(&c->groups, config->core);
     c->metadata_seen = config->core->image.index;
-    struct server_coord_config rc = {.topic = server_internal_name(SERVER_GROUPS),
-                                     .machine = &group_machine,
-                                     .machine_config = &c->groups,
-                                     .inner = config->inner,
-                                     .kind = SERVER_GROUPS,
-                                     .home = home_of,
-                                     .answer = answer_take,
-                                     .random = random_draw,
-                                     .user = c};
-    c->kinds[SERVER_GROUPS].runtime = server_coord_new(&rc);
-    if (!c->kinds[SERVER_GROUPS].runtime) {
-        server_coords_free(c);
-        return NULL;
-    }
-    return c;
+    struct server_txn_config txn = {.core = config->core,
+                                    .publish = config->publish,
+                                    .inner = config->inner,
+                                    .regex = config->core->regex,
+                                    .kind = MARKERS,
+                                    .answer = config->answer,
+                                    .user = config->user};
+    c->txn = server_txn_new(&txn);
+    bool made = c->txn && runtime_new(c, SERVER_GROUPS, &group_machine, &c->groups) &&
+                runtime_new(c, SERVER_TRANSACTIONS, &txn_machine, server_txn_machine(c->txn)) &&
+                server_txn_attach(c->txn, c->kinds[SERVER_GROUPS].runtime,
+                                  c->kinds[SERVER_TRANSACTIONS].runtime) == ERR_OK;
+    if (made)
+        return c;
+    server_coords_free(c);
+    return NULL;
 }
 
 void
@@ -323,6 +358,7 @@ server_coords_free(struct server_coords *c)
         return;
     for (uint32_t k = 0; k < SERVER_COORDINATORS; k++)
         server_coord_free(c->kinds[k].runtime);
+    server_txn_free(c->txn);
     while (!list_empty(&c->merges))
         merge_free(list_item(list_first(&c->merges), struct merge, link));
     free(c);
@@ -333,7 +369,11 @@ server_coords_done(struct server_coords *c, uint64_t token, int err, struct view
                    int64_t now_ms)
 {
     uint64_t kind = token >> 56;
-    must(kind < SERVER_COORDINATORS && c->kinds[kind].runtime); /* whose tokens are they? */
+    if (kind == MARKERS) {
+        server_txn_done(c->txn, token, err, body, now_ms);
+        return;
+    }
+    must(kind < SERVER_COORDINATORS); /* whose tokens are they? */
     server_coord_done(c->kinds[kind].runtime, token, err, body, now_ms);
 }
 
@@ -377,16 +417,19 @@ topic_tell(void *user, struct view name)
 int64_t
 server_coords_step(struct server_coords *c, int64_t now_ms)
 {
-    int64_t at = INT64_MAX;
     struct changed changed = {c, now_ms};
     server_groups_changed(&c->config.core->image, &c->metadata_seen, topic_tell, &changed);
-    for (uint32_t k = 0; k < SERVER_COORDINATORS; k++) {
-        if (!c->kinds[k].runtime)
-            continue;
-        topic_look(c, k);
-        int64_t due = server_coord_step(c->kinds[k].runtime, now_ms);
-        at = due < at ? due : at;
-    }
+    topic_look(c, SERVER_GROUPS);
+    topic_look(c, SERVER_TRANSACTIONS);
+    /* What one makes for the next goes out in this turn: questions lead to offsets, which go before
+     * markers, whose results lead to records of transactions. */
+    int64_t due[] = {server_txn_step(c->txn, now_ms),
+                     server_coord_step(c->kinds[SERVER_GROUPS].runtime, now_ms),
+                     server_txn_markers(c->txn, now_ms),
+                     server_coord_step(c->kinds[SERVER_TRANSACTIONS].runtime, now_ms)};
+    int64_t at = INT64_MAX;
+    for (uint32_t i = 0; i < sizeof due / sizeof *due; i++)
+        at = due[i] < at ? due[i] : at;
     return at;
 }
 
@@ -394,8 +437,7 @@ void
 server_coords_restarted(struct server_coords *c)
 {
     for (uint32_t k = 0; k < SERVER_COORDINATORS; k++)
-        if (c->kinds[k].runtime)
-            server_coord_restart(c->kinds[k].runtime, "the dataplane was restarted");
+        server_coord_restart(c->kinds[k].runtime, "the dataplane was restarted");
 }
 
 static void

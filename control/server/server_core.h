@@ -32,6 +32,7 @@ struct server_endpoint {
 
 struct server_core {
     struct meta_image image; /* may be ahead of what is committed */
+    uint64_t committed;      /* index of the log up to which it is */
     struct meta_rules rules;
     const struct conf *conf;
     char cluster_id[META_CLUSTER_BYTES_MAX + 1];
@@ -76,6 +77,10 @@ struct server_call {
 /* ERR_OK; ERR_LIMIT: the arena is full, the connection is to be closed; else what append returned.
  */
 typedef int server_handle_fn(struct server_core *core, struct server_call *call);
+
+/* Takes a block of producer ids [*first, *limit): nobody has them once the image's present index is
+ * committed.  Errors are those of append. */
+must_check int server_ids_block(struct server_core *core, int64_t *first, int64_t *limit);
 
 server_handle_fn server_metadata, server_describe_cluster, server_describe_partitions;
 server_handle_fn server_create_topics, server_delete_topics, server_create_partitions;

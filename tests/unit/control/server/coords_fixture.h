@@ -24,6 +24,15 @@ struct coords_held {
     uint32_t len;
 };
 
+struct coords_marker {
+    char topic[32];
+    int32_t partition, coordinator_epoch;
+    int64_t producer_id;
+    int16_t producer_epoch;
+    int8_t version;
+    bool commit;
+};
+
 struct coords_fixture {
     struct core_fixture *f;
     struct region_fixture r;
@@ -35,6 +44,9 @@ struct coords_fixture {
     bool hold; /* appends are not answered yet */
     struct coords_held held[COORDS_HELD];
     uint32_t held_count, appends;
+    struct coords_marker markers[COORDS_HELD]; /* that the shards were sent */
+    uint32_t marker_count;
+    int16_t marker_error; /* what they answer */
     struct coords_answer answers[COORDS_ANSWERS];
     uint32_t answer_count;
     uint8_t request[4096];
@@ -92,6 +104,7 @@ coords_new(void)
     c->f = core_fixture_new();
     assert_int_equal(conf_parse(&c->f->conf,
                                 "offsets.topic.num.partitions=4\n"
+                                "transaction.state.log.num.partitions=4\n"
                                 "group.initial.rebalance.delay.ms=0\n",
                                 CONF_OPTION, error),
                      ERR_OK);
@@ -155,6 +168,37 @@ coords_hold(struct coords_fixture *c, uint32_t shard, const struct wire_api *api
 }
 
 static inline void
+coords_mark(struct coords_fixture *c, uint32_t shard, const struct wire_header *h, struct view body)
+{
+    const struct wire_api *api = wire_api_find(WIRE_API_WRITE_TXN_MARKERS);
+    struct wire_write_txn_markers_request q;
+    uint8_t at[2048];
+    struct wire_arena arena;
+    wire_arena_init(&arena, at, sizeof at);
+    assert_int_equal(wire_decode(api->request, h->api_version, body, &q, &arena), ERR_OK);
+    const struct wire_write_txn_markers_request_writable_txn_marker *one = q.markers.items;
+    const struct wire_write_txn_markers_request_writable_txn_marker_topic *topic =
+        one->topics.items;
+    assert_true(c->marker_count < COORDS_HELD && topic->name.len < sizeof c->markers[0].topic);
+    struct coords_marker *m = &c->markers[c->marker_count++];
+    *m = (struct coords_marker){.partition = topic->partition_indexes.items[0],
+                                .coordinator_epoch = one->coordinator_epoch,
+                                .producer_id = one->producer_id,
+                                .producer_epoch = one->producer_epoch,
+                                .version = one->transaction_version,
+                                .commit = one->transaction_result};
+    memcpy(m->topic, topic->name.at, topic->name.len);
+    struct wire_write_txn_markers_response_writable_txn_marker_partition_result part = {
+        m->partition, c->marker_error};
+    struct wire_write_txn_markers_response_writable_txn_marker_topic_result t = {
+        .name = topic->name, .partitions = {&part, 1}};
+    struct wire_write_txn_markers_response_writable_txn_marker_result result = {
+        .producer_id = m->producer_id, .topics = {&t, 1}};
+    struct wire_write_txn_markers_response r = {.markers = {&result, 1}};
+    coords_hold(c, shard, api, h, &r);
+}
+
+static inline void
 coords_serve(struct coords_fixture *c, uint32_t shard, struct view frame)
 {
     struct wire_header h;
@@ -168,6 +212,10 @@ coords_serve(struct coords_fixture *c, uint32_t shard, struct view frame)
         struct wire_produce_response r = {.responses = {&topic, 1}};
         c->appends++;
         coords_hold(c, shard, api, &h, &r);
+        return;
+    }
+    if (h.api_key == WIRE_API_WRITE_TXN_MARKERS) {
+        coords_mark(c, shard, &h, view_of(frame.at + h.bytes, frame.len - h.bytes));
         return;
     }
     assert_int_equal(h.api_key, WIRE_API_OFFSET_FOR_LEADER_EPOCH); /* the logs are empty */

@@ -131,6 +131,43 @@ an_event_is_a_step_of_each_partition_that_is_served(void **state)
 }
 
 static void
+an_event_for_one_partition_is_a_step_of_it(void **state)
+{
+    (void)state;
+    struct fixture *f = setup();
+    uint8_t key = 'e';
+    server_coord_visit(f->coord, PARTITION, count_up, &key, f->now_ms); /* not served yet */
+    teardown(f);
+    f = setup_active();
+    server_coord_visit(f->coord, PARTITION, count_up, &key, f->now_ms);
+    server_coord_visit(f->coord, PARTITION + 1, count_up, &key, f->now_ms);
+    assert_int_equal(last_toy->counts['e'], 1);
+    teardown(f);
+}
+
+static void
+a_mark_is_reached_once_all_before_it_is_durable(void **state)
+{
+    (void)state;
+    struct fixture *f = setup_active();
+    struct server_coord_mark mark;
+    f->hold = true;
+    ask(f, 1, "+a");
+    server_coord_mark(f->coord, PARTITION, &mark);
+    assert_false(server_coord_flushed(f->coord, PARTITION));
+    turns(f, 2);
+    assert_true(server_coord_flushed(f->coord, PARTITION));
+    assert_int_equal(server_coord_reached(f->coord, PARTITION, &mark), ERR_AGAIN);
+    f->hold = false;
+    turns(f, 1);
+    assert_int_equal(server_coord_reached(f->coord, PARTITION, &mark), ERR_OK);
+    server_coord_restart(f->coord, "test");
+    assert_int_equal(server_coord_reached(f->coord, PARTITION, &mark), ERR_NOT_FOUND);
+    assert_false(server_coord_flushed(f->coord, PARTITION));
+    teardown(f);
+}
+
+static void
 a_restart_reads_the_log_anew(void **state)
 {
     (void)state;
@@ -157,6 +194,8 @@ main(void)
         cmocka_unit_test(without_a_connection_nothing_is_due),
         cmocka_unit_test(a_partition_that_is_not_there_is_refused),
         cmocka_unit_test(an_event_is_a_step_of_each_partition_that_is_served),
+        cmocka_unit_test(an_event_for_one_partition_is_a_step_of_it),
+        cmocka_unit_test(a_mark_is_reached_once_all_before_it_is_durable),
         cmocka_unit_test(a_restart_reads_the_log_anew),
         cmocka_unit_test(a_tick_answers_what_waited),
     };

@@ -42,7 +42,7 @@ an_idempotent_producer_that_shows_an_old_id_gets_a_new_one(void **state)
 }
 
 static void
-a_transactional_producer_is_refused(void **state)
+a_transactional_producer_is_for_its_coordinator(void **state)
 {
     struct core_fixture *f = core_fixture_new();
     struct wire_init_producer_id_request request = plain;
@@ -58,7 +58,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ids_count_up_and_take_a_record_a_block),
         cmocka_unit_test(an_idempotent_producer_that_shows_an_old_id_gets_a_new_one),
-        cmocka_unit_test(a_transactional_producer_is_refused),
+        cmocka_unit_test(a_transactional_producer_is_for_its_coordinator),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

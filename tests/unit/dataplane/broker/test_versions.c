@@ -1,5 +1,6 @@
 #include "dataplane/broker/versions.h"
 
+#include "core/wire/feature.h"
 #include "tests/unit/dataplane/broker/harness.h"
 
 static uint8_t memory[65536];
@@ -90,12 +91,26 @@ the_features_are_those_of_kafka_4_3_that_work(void **state)
     atomic_store(&h->region.header->features_epoch, 42);
     struct wire_api_versions_response r = ask(h, 4, 4, "x");
     assert_int_equal(r.finalized_features_epoch, 42);
-    assert_int_equal(r.finalized_features.count, 2);
+    assert_int_equal(r.finalized_features.count, FEATURES);
     assert_true(view_equal(r.finalized_features.items[0].name, view_of_text("metadata.version")));
     assert_int_equal(r.finalized_features.items[0].max_version_level, 30);
     assert_int_equal(r.supported_features.items[0].min_version, 7);
     assert_true(view_equal(r.finalized_features.items[1].name, view_of_text("group.version")));
     assert_int_equal(r.finalized_features.items[1].max_version_level, 1);
+    harness_free(h);
+}
+
+static void
+transactions_are_of_version_2(void **state)
+{
+    (void)state;
+    struct harness *h = client();
+    struct wire_api_versions_response r = ask(h, 4, 4, "x");
+    const struct wire_api_versions_response_finalized_feature_key *f =
+        &r.finalized_features.items[FEATURE_TRANSACTION];
+    assert_true(view_equal(f->name, view_of_text("transaction.version")));
+    assert_int_equal(f->max_version_level, 2);
+    assert_int_equal(r.supported_features.items[FEATURE_TRANSACTION].min_version, 0);
     harness_free(h);
 }
 
@@ -142,6 +157,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_api_with_a_handler_is_offered_and_no_other),
         cmocka_unit_test(produce_is_offered_from_version_0_for_librdkafka),
+        cmocka_unit_test(transactions_are_of_version_2),
         cmocka_unit_test(the_features_are_those_of_kafka_4_3_that_work),
         cmocka_unit_test(an_unknown_version_is_answered_in_version_0_with_the_range_alone),
         cmocka_unit_test(a_bad_client_name_is_an_invalid_request),
