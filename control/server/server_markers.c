@@ -182,6 +182,9 @@ groups_tell(struct server_markers *m, const struct marker *k)
 {
     struct coord_place place = {
         .offset = -1, .producer_id = k->producer_id, .producer_epoch = k->producer_epoch};
+    const struct meta_topic *t = meta_topic_by_name(&m->config.core->image, k->topic);
+    if (!t || (uint32_t)k->partition >= t->partition_count)
+        return true; /* with all groups in it */
     if (!server_coord_active(m->config.groups, k->partition))
         return false;
     server_coord_marker(m->config.groups, k->partition, &place, k->commit);

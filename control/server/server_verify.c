@@ -19,7 +19,8 @@ enum {
     ADDS_SINCE = 5, /* version of TxnOffsetCommit: clients of transaction version 2 */
     ABORTABLE_SINCE = 4,
     HEADER_ROOM = 32,
-    ARENA_BYTES = 256 << 20, /* touched as needed */
+    ARENA_FIRST = 64 << 10,
+    ARENA_PER_BYTE = 64, /* of a request: no struct is larger beside its least bytes */
 };
 
 struct waiting {
@@ -39,8 +40,10 @@ struct server_verify {
     struct server_verify_config config;
     struct list asked, paused;
     uint32_t count;
+    uint64_t bytes; /* of those requests */
     int64_t now_ms;
-    uint8_t *arena_at;
+    uint8_t *arena_at; /* grows with the largest request */
+    uint64_t arena_room;
     struct wire_arena arena;
     struct waiting *refused; /* whose answer is being made */
 };
@@ -54,12 +57,6 @@ server_verify_new(const struct server_verify_config *config)
     v->config = *config;
     list_init(&v->asked);
     list_init(&v->paused);
-    v->arena_at = malloc(ARENA_BYTES);
-    if (!v->arena_at) {
-        free(v);
-        return NULL;
-    }
-    wire_arena_init(&v->arena, v->arena_at, ARENA_BYTES);
     return v;
 }
 
@@ -68,6 +65,7 @@ waiting_free(struct server_verify *v, struct waiting *w)
 {
     list_remove(&w->link);
     v->count--;
+    v->bytes -= w->bytes;
     free(w);
 }
 
@@ -84,14 +82,27 @@ server_verify_free(struct server_verify *v)
     free(v);
 }
 
-/* The request once more; it was decoded before, by an arena of at least this size. */
+static void
+arena_renew(struct server_verify *v, uint32_t bytes)
+{
+    uint64_t room = ARENA_FIRST + (uint64_t)bytes * ARENA_PER_BYTE;
+    if (room > v->arena_room) {
+        free(v->arena_at);
+        v->arena_at = malloc(room);
+        must(v->arena_at != NULL);
+        v->arena_room = room;
+    }
+    wire_arena_init(&v->arena, v->arena_at, v->arena_room);
+}
+
+/* The request once more; it was decoded before. */
 static const struct wire_txn_offset_commit_request *
 request_of(struct server_verify *v, const struct waiting *w, struct coord_request *r)
 {
     const struct wire_api *api = wire_api_find(WIRE_API_TXN_OFFSET_COMMIT);
     struct view bytes = view_of(w->request, w->bytes);
     struct wire_header header;
-    wire_arena_reset(&v->arena);
+    arena_renew(v, w->bytes);
     void *body = wire_arena_take(&v->arena, api->request->top.size);
     int rc = wire_header_read(bytes, &header);
     if (rc == ERR_OK)
@@ -216,7 +227,8 @@ server_verify_request(struct server_verify *v, int32_t partition, int32_t txn_pa
     w->bytes = from->bytes.len;
     memcpy(w->request, from->bytes.at, from->bytes.len);
     list_init(&w->link);
-    if (++v->count > SERVER_VERIFY_MAX)
+    v->bytes += w->bytes;
+    if (++v->count > SERVER_VERIFY_MAX || v->bytes > SERVER_VERIFY_BYTES_MAX)
         refuse(v, w, KERR_COORDINATOR_NOT_AVAILABLE);
     else
         ask(v, w);
@@ -235,7 +247,7 @@ answer_read(struct server_verify *v, struct view bytes)
     uint32_t n = put_len(&w);
     if (bytes.len < n)
         return KERR_UNKNOWN_SERVER_ERROR;
-    wire_arena_reset(&v->arena);
+    arena_renew(v, bytes.len);
     int rc = wire_decode(api->response, QUESTION_VERSION, view_of(bytes.at + n, bytes.len - n), &a,
                          &v->arena);
     must(rc == ERR_OK); /* our own machine made it */

@@ -10,6 +10,7 @@
 enum {
     SERVER_VERIFY_SHARD = UINT32_MAX - 1, /* origin of our questions: server_verify_answered */
     SERVER_VERIFY_MAX = 65536,            /* open at a time; more: COORDINATOR_NOT_AVAILABLE */
+    SERVER_VERIFY_BYTES_MAX = 64 << 20,   /* of them, likewise */
     SERVER_VERIFY_PAUSE_MS = 2,           /* before asking again: a transaction is being ended */
     SERVER_VERIFY_CONCURRENT_MS = 100,    /* so long; then the client is told */
 };

@@ -44,6 +44,7 @@ struct coords_fixture {
     bool hold; /* appends are not answered yet */
     struct coords_held held[COORDS_HELD];
     uint32_t held_count, appends;
+    int16_t append_error;                      /* what the shards answer to appends */
     struct coords_marker markers[COORDS_HELD]; /* that the shards were sent */
     uint32_t marker_count;
     int16_t marker_error; /* what they answer */
@@ -206,7 +207,8 @@ coords_serve(struct coords_fixture *c, uint32_t shard, struct view frame)
     const struct wire_api *api = wire_api_find(h.api_key);
     struct view text = view_of_text(server_internal_name(SERVER_GROUPS));
     if (h.api_key == WIRE_API_PRODUCE) {
-        struct wire_produce_response_partition_produce_response part = {.base_offset = 0};
+        struct wire_produce_response_partition_produce_response part = {.error_code =
+                                                                            c->append_error};
         struct wire_produce_response_topic_produce_response topic = {
             .name = text, .partition_responses = {&part, 1}};
         struct wire_produce_response r = {.responses = {&topic, 1}};

@@ -108,6 +108,28 @@ the_dataplane_is_restarted_and_no_marker_is_left_behind(void **state)
     coords_free(c);
 }
 
+static void
+a_coordinator_of_groups_that_is_being_loaded_hears_of_the_marker_later(void **state)
+{
+    (void)state;
+    struct coords_fixture *c = txns_active();
+    int64_t id = txns_init(c, "a").producer_id;
+    assert_int_equal(txns_offsets(c, 5, "a", id, 0, 7), KERR_NONE);
+    txns_end_send(c, 5, "a", id, 0, true);
+    coords_turns(c, 1); /* decided */
+    uint32_t answers = c->answer_count;
+    coords_commit(c, answers, "g", "t", 3);
+    c->append_error = KERR_KAFKA_STORAGE_ERROR;
+    coords_turns(c, 1); /* it fails in front of the marker */
+    c->append_error = KERR_NONE;
+    assert_int_equal(c->marker_count, 1);
+    assert_string_equal(txns_state(c, "a"), "PrepareCommit");
+    coords_turns(c, 2 * SERVER_COORD_PAUSE_MS + 20);
+    assert_string_equal(txns_state(c, "a"), "CompleteCommit");
+    assert_int_equal(c->marker_count, 1);
+    coords_free(c);
+}
+
 int
 main(void)
 {
@@ -116,6 +138,7 @@ main(void)
         cmocka_unit_test(a_marker_that_fails_is_written_again_and_none_twice_at_a_time),
         cmocka_unit_test(a_marker_is_not_needed_where_the_topic_is_gone),
         cmocka_unit_test(the_dataplane_is_restarted_and_no_marker_is_left_behind),
+        cmocka_unit_test(a_coordinator_of_groups_that_is_being_loaded_hears_of_the_marker_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
