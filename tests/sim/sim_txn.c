@@ -204,6 +204,8 @@ sim_stable_check(struct sim *s, const struct sim_log *l)
         return;
     struct plog_facts facts;
     plog_facts(p, &facts);
+    if (facts.damage)
+        return; /* it serves nothing */
     int64_t stable = first_unstable(l, facts.high_watermark);
     if (stable < facts.log_start_offset)
         stable = facts.log_start_offset;

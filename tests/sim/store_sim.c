@@ -18,11 +18,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { PROCS_MAX = 64, FAILURES_MAX = 10, LIFE_SECONDS = 20 };
+enum { PROCS_MAX = 64, FAILURES_MAX = 10, LIFE_SECONDS = 20 /* of the processor */ };
 
 struct counts {
     uint64_t lives, crashes, recoveries, refused, appends, reads;
@@ -44,7 +45,7 @@ struct options {
 static void
 live(struct sim *s, uint64_t seed, bool small, struct counts *c)
 {
-    alarm(LIFE_SECONDS);
+    setitimer(ITIMER_PROF, &(struct itimerval){.it_value.tv_sec = LIFE_SECONDS}, NULL);
     if (small)
         sim_life_small(s, seed);
     else
@@ -96,7 +97,7 @@ failure_print(const struct options *o, uint64_t seed, int status)
 {
     if (WIFSIGNALED(status))
         printf("seed %" PRIu64 ": signal %d%s\n", seed, WTERMSIG(status),
-               WTERMSIG(status) == SIGALRM ? " (it never ends)" : "");
+               WTERMSIG(status) == SIGPROF ? " (it never ends)" : "");
     printf("again: build/tests/sim/store_sim%s --seed %" PRIu64 "\n", o->small ? " --small 1" : "",
            seed);
 }
