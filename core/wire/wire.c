@@ -247,7 +247,8 @@ read_field(struct reader *r, const struct wire_field *f, uint8_t *at)
         read_array(r, f, nullable, (struct wire_array *)at);
     } else if (f->flags & WIRE_POINTER) {
         *(void **)at = NULL;
-        if (nullable && (int8_t)cur_u8(&r->c) < 0)
+        int8_t there = nullable ? (int8_t)cur_u8(&r->c) : 1;
+        if (there < 0 || (there == 0 && f->tag >= 0))
             return;
         uint8_t *inner = r->c.bad ? NULL : take(r, f->inner->size);
         *(void **)at = inner;

@@ -178,8 +178,8 @@ write_field(struct writer *o, const struct wire_field *f, const uint8_t *at)
     } else if (f->flags & WIRE_POINTER) {
         const uint8_t *inner = *(const uint8_t *const *)at;
         o->invalid |= !inner && !nullable;
-        if (nullable)
-            write_u8(o, inner ? 1 : UINT8_MAX);
+        if (nullable) /* null is -1 in a field of its own, 0 in a tagged one */
+            write_u8(o, inner ? 1 : f->tag < 0 ? UINT8_MAX : 0);
         if (inner)
             write_struct(o, f->inner, inner);
     } else if (f->type == WIRE_STRUCT) {

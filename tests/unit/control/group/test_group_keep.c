@@ -58,18 +58,43 @@ a_deleted_group_leaves_tombstones_of_every_kind(void **state)
     fx_free(f);
 }
 
-/* Bytes that Kafka 4.3 writes: key and value of a current assignment. */
+static void
+check_bytes(struct view is, const void *wanted, uint32_t len)
+{
+    assert_int_equal(is.len, len);
+    assert_memory_equal(is.at, wanted, len);
+}
+
+/* Bytes as Kafka 4.3's schemas have them; kafka-dump-log reads them. */
 static void
 records_are_in_kafkas_schema(void **state)
 {
     struct fixture *f = fx_new();
+    f->partitions[1] = 2;
     cf_join(f, "m1");
-    static const uint8_t key[] = {0, 8, 0, 1, 'g', 0, 2, 'm', '1'};
-    const struct logged *l = &f->log[4];
-    assert_int_equal(l->key.len, sizeof key);
-    assert_memory_equal(l->key.at, key, sizeof key);
-    static const uint8_t head[] = {0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 2};
-    assert_memory_equal(l->value.at, head, sizeof head); /* version, epoch 2 after 0, one topic */
+    static const char member_key[] = "\0\5\0\1g\0\2m1";
+    static const char member[] = "\0\0" /* version */
+                                 "\0\0" /* neither instance nor rack */
+                                 "\2c"
+                                 "\x0b/127.0.0.1"
+                                 "\2\3t1" /* one topic */
+                                 "\1"     /* an empty expression */
+                                 "\0\0\xea\x60"
+                                 "\0"        /* no assignor */
+                                 "\1\0\1\0"; /* a tag: no classic member */
+    static const char target[] = "\0\0"
+                                 "\2\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1"
+                                 "\3\0\0\0\0\0\0\0\1\0\0";
+    static const char current[] = "\0\0"
+                                  "\0\0\0\2\0\0\0\0\0"
+                                  "\2\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1"
+                                  "\3\0\0\0\0\0\0\0\1"
+                                  "\1\0\x09\3\0\0\0\2\0\0\0\2" /* epochs, a tag */
+                                  "\1\0";
+    check_bytes(f->log[0].key, member_key, sizeof member_key - 1);
+    check_bytes(f->log[0].value, member, sizeof member - 1);
+    check_bytes(f->log[2].value, target, sizeof target - 1);
+    check_bytes(f->log[4].value, current, sizeof current - 1);
     fx_free(f);
 }
 

@@ -60,8 +60,15 @@ a_nullable_tagged_struct_is_written_even_when_null(void **state)
     struct view v;
     wire_init(&wire_consumer_group_member_metadata_value_message, &r);
     assert_int_equal(encode(&wire_consumer_group_member_metadata_value_message, 0, &r, &v), ERR_OK);
-    static const char null_tag[] = "\1\0\1\xff";
+    static const char null_tag[] = "\1\0\1\0";
     assert_memory_equal(v.at + v.len - 4, null_tag, 4);
+    static uint8_t first[64];
+    struct wire_arena none;
+    wire_arena_init(&none, first, sizeof first);
+    assert_int_equal(
+        wire_decode(&wire_consumer_group_member_metadata_value_message, 0, v, &back, &none),
+        ERR_OK);
+    assert_null(back.classic_member_metadata);
     struct wire_consumer_group_member_metadata_value_classic_member_metadata classic = {
         .session_timeout_ms = 7};
     r.classic_member_metadata = &classic;
