@@ -10,6 +10,19 @@
 namespace
 {
 
+/* Where RE2/J, and so Kafka, says it in other words. */
+const struct {
+    const char *re2, *re2j;
+} words[] = {
+    {"missing ]", "missing closing ]"},
+    {"missing )", "missing closing )"},
+    {"invalid perl operator", "invalid or unsupported Perl syntax"},
+    {"no argument for repetition operator", "missing argument to repetition operator"},
+    {"bad repetition operator", "invalid nested repetition operator"},
+    {"invalid repetition size", "invalid repeat count"},
+    {"trailing \\", "trailing backslash at end of expression"},
+};
+
 /* What RE2 says without its last part, the piece of the pattern that it points at. */
 void
 explain(const RE2 &regex, char why[REGEX_ERROR_BYTES])
@@ -18,8 +31,9 @@ explain(const RE2 &regex, char why[REGEX_ERROR_BYTES])
     const std::string arg = ": " + regex.error_arg();
     if (text.size() > arg.size() && text.compare(text.size() - arg.size(), arg.size(), arg) == 0)
         text.resize(text.size() - arg.size());
-    if (text == "missing ]" || text == "missing )") /* in the words of RE2/J */
-        text.insert(text.find(' '), " closing");
+    for (const auto &w : words)
+        if (text == w.re2)
+            text = w.re2j;
     std::snprintf(why, REGEX_ERROR_BYTES, "%s", text.c_str());
 }
 

@@ -1,4 +1,4 @@
-#include "tests/unit/control/group/group_fixture.h"
+#include "tests/unit/control/group/consumer_fixture.h"
 
 static int32_t
 listed(struct fixture *f, const char *group_state, const char *type)
@@ -12,8 +12,6 @@ listed(struct fixture *f, const char *group_state, const char *type)
     const struct wire_list_groups_response *a =
         fx_answer(f, fx_send(f, WIRE_API_LIST_GROUPS, 5, &q));
     assert_int_equal(a->error_code, 0);
-    for (int32_t i = 0; i < a->groups.count; i++)
-        assert_true(view_equal(a->groups.items[i].group_type, view_of_text("Classic")));
     return a->groups.count;
 }
 
@@ -96,6 +94,53 @@ only_a_group_without_members_is_deleted_with_all_its_offsets(void **state)
     fx_free(f);
 }
 
+static void
+groups_of_the_consumer_protocol_are_listed_as_such(void **state)
+{
+    struct fixture *f = fx_new();
+    fx_commit(f, "h", 0, 1);
+    cf_join(f, "m1");
+    assert_int_equal(listed(f, NULL, "consumer"), 1);
+    assert_int_equal(listed(f, NULL, "classic"), 1);
+    assert_int_equal(listed(f, "stable", "Consumer"), 1);
+    cf_join(f, "m2");
+    assert_int_equal(listed(f, "assigning", NULL), 1);
+    cf_stay(f, "m1", -1, NULL);
+    cf_stay(f, "m2", -1, NULL);
+    assert_int_equal(listed(f, "empty", "consumer"), 1);
+    fx_free(f);
+}
+
+/* As Kafka: clients then ask with ConsumerGroupDescribe. */
+static void
+a_group_of_the_consumer_protocol_is_dead_to_describe_groups(void **state)
+{
+    struct fixture *f = fx_new();
+    cf_join(f, "m1");
+    const struct wire_describe_groups_response_described_group *g = describe(f, "g", 6);
+    assert_int_equal(g->error_code, KERR_GROUP_ID_NOT_FOUND);
+    assert_true(view_equal(g->error_message, view_of_text("Group g is not a classic group.")));
+    g = describe(f, "g", 5);
+    assert_int_equal(g->error_code, 0);
+    assert_true(view_equal(g->group_state, view_of_text("Dead")));
+    fx_free(f);
+}
+
+static void
+a_group_of_the_consumer_protocol_is_deleted_with_offsets_once_empty(void **state)
+{
+    struct fixture *f = fx_new();
+    cf_join(f, "m1");
+    fx_commit_as(f, "g", &(struct committing){.member = "m1", .generation = 2, .offset = 5});
+    assert_int_equal(fx_delete(f, "g"), KERR_NON_EMPTY_GROUP);
+    cf_stay(f, "m1", -1, NULL);
+    assert_int_equal(fx_delete(f, "g"), 0);
+    assert_null(fx_group(f, "g"));
+    fx_reload(f);
+    assert_null(fx_group(f, "g"));
+    fx_free(f);
+}
+
 int
 main(void)
 {
@@ -104,6 +149,9 @@ main(void)
         cmocka_unit_test(a_stable_group_is_described_with_metadata_and_assignment),
         cmocka_unit_test(a_group_that_is_not_there_is_dead_and_from_version_6_an_error),
         cmocka_unit_test(only_a_group_without_members_is_deleted_with_all_its_offsets),
+        cmocka_unit_test(groups_of_the_consumer_protocol_are_listed_as_such),
+        cmocka_unit_test(a_group_of_the_consumer_protocol_is_dead_to_describe_groups),
+        cmocka_unit_test(a_group_of_the_consumer_protocol_is_deleted_with_offsets_once_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-#include "tests/unit/control/group/group_fixture.h"
+#include "tests/unit/control/group/consumer_fixture.h"
 
 static void
 a_plain_commit_after_that_of_a_transaction_wins_over_it(void **state)
@@ -121,6 +121,26 @@ a_stable_consumer_group_loses_only_topics_it_is_not_subscribed_to(void **state)
     fx_free(f);
 }
 
+static void
+a_consumer_group_loses_offsets_of_topics_it_is_not_subscribed_to(void **state)
+{
+    struct fixture *f = fx_new();
+    f->config.consumer.session_timeout_ms = 10000000;
+    cf_join(f, "m1"); /* for t1 */
+    struct committing c = {.member = "m1", .generation = 2, .offset = 1};
+    fx_commit_as(f, "g", &c);
+    c.topic = "t2";
+    fx_commit_as(f, "g", &c);
+    f->config.offsets_retention_ms = f->config.offsets_retention_check_ms;
+    fx_advance(f, f->config.offsets_retention_check_ms);
+    assert_int_equal(fx_fetch(f, "g", 0, false), 1);
+    assert_int_equal(fx_group(f, "g")->offsets.count, 1);
+    cf_stay(f, "m1", -1, NULL); /* from now on of no topic; age counts from the commit */
+    fx_advance(f, f->config.offsets_retention_check_ms);
+    assert_null(fx_group(f, "g"));
+    fx_free(f);
+}
+
 int
 main(void)
 {
@@ -131,6 +151,7 @@ main(void)
         cmocka_unit_test(offsets_of_an_empty_group_age_from_when_it_became_empty),
         cmocka_unit_test(a_commit_may_carry_its_own_retention),
         cmocka_unit_test(nothing_expires_while_a_group_rebalances),
+        cmocka_unit_test(a_consumer_group_loses_offsets_of_topics_it_is_not_subscribed_to),
         cmocka_unit_test(a_stable_consumer_group_loses_only_topics_it_is_not_subscribed_to),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,8 +34,10 @@ a_pattern_that_is_not_valid_says_why(void **state)
     } wrong[] = {
         {"[", "missing closing ]"},
         {"(a", "missing closing )"},
-        {"*a", "no argument for repetition operator"},
-        {"a(?=b)", "invalid perl operator"},
+        {"*a", "missing argument to repetition operator"},
+        {"a(?=b)", "invalid or unsupported Perl syntax"},
+        {"a**b", "invalid nested repetition operator"},
+        {"a\\", "trailing backslash at end of expression"},
         {"(a)\\1", "invalid escape sequence"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
