@@ -1,6 +1,10 @@
 /* group_target.c: the target assignment of a group of the consumer protocol: what the assignors are
  * asked, and what of their answer becomes records.
  *
+ * I1 The epoch of the target is the last of its records.  Of a log that ends among them the next
+ *    heartbeat makes the target anew, and until then no partition gets a second holder, since what
+ *    others hold is not given (group_reconcile.c).
+ *
  * The hash of the subscribed topics tells whether they changed since the group's epoch began.  It
  * is not Kafka's (XXH3): a group that moves between the two is assigned once more than needed. */
 #include "control/group/group_assign.h"
@@ -262,8 +266,10 @@ targets_keep(struct target *t)
     for (uint32_t i = 0; i < t->in.member_count; i++) {
         uint32_t first = i ? ends[i - 1] : 0;
         struct group_parts now = {parts + first, ends[i] - first};
-        if (!t->of[i]->has_target || !group_parts_same(&now, &t->of[i]->target))
-            group_keep_target(t->c, t->of[i]->by_id.key, &now);
+        if (t->of[i]->has_target && group_parts_same(&now, &t->of[i]->target))
+            continue;
+        group_boundary(t->c->group->shard); /* they may be many; I1 */
+        group_keep_target(t->c, t->of[i]->by_id.key, &now);
     }
     free(ends);
     free(parts);

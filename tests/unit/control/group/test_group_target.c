@@ -69,6 +69,32 @@ a_new_target_waits_for_the_interval(void **state)
     fx_free(f);
 }
 
+static void
+a_log_that_ends_among_the_targets_is_mended_by_the_next_heartbeat(void **state)
+{
+    struct fixture *f = fx_new();
+    cf_join(f, "m1");
+    cf_join(f, "m2");
+    fx_advance(f, 1000);
+    uint32_t before = f->log_count;
+    cf_stay(f, "m2", 2, "");
+    assert_int_equal(get_u16(f->log[before].key.at),
+                     WIRE_RECORD_CONSUMER_GROUP_TARGET_ASSIGNMENT_MEMBER);
+    while (f->log_count > before + 1) {
+        f->log_count--;
+        group_drop(&f->log[f->log_count].key);
+        group_drop(&f->log[f->log_count].value);
+    }
+    fx_reload(f);
+    assert_int_equal(cf_group(f)->target_epoch, 2);
+    cf_stay(f, "m2", 2, "");
+    assert_int_equal(cf_group(f)->target_epoch, 3);
+    assert_int_equal(cf_member(f, "m1")->target.count, 2);
+    assert_int_equal(cf_member(f, "m2")->target.count, 2);
+    assert_int_equal(cf_member(f, "m2")->assigned.count, 0); /* m1 still has them */
+    fx_free(f);
+}
+
 int
 main(void)
 {
@@ -78,6 +104,7 @@ main(void)
         cmocka_unit_test(most_members_choose_the_assignor),
         cmocka_unit_test(targets_follow_subscriptions_that_differ),
         cmocka_unit_test(a_new_target_waits_for_the_interval),
+        cmocka_unit_test(a_log_that_ends_among_the_targets_is_mended_by_the_next_heartbeat),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
