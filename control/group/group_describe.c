@@ -140,5 +140,8 @@ group_api_consumer_describe(struct group_shard *s, const struct coord_request *r
                                  q->group_ids.count);
     for (int32_t i = 0; a.groups.items && i < q->group_ids.count; i++)
         describe(s, q->group_ids.items[i], &a.groups.items[a.groups.count++]);
+    for (int32_t i = 0; q->include_authorized_operations && i < a.groups.count; i++)
+        if (a.groups.items[i].error_code == KERR_NONE)
+            a.groups.items[i].authorized_operations = GROUP_OPERATIONS;
     group_answer(s, r->token, &a);
 }

@@ -57,6 +57,10 @@ struct group_pending {
     struct group_offsets offsets;
 };
 
+/* What a client may do with a group when nothing is forbidden, a bit for each of Kafka's
+ * AclOperation codes: READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS. */
+enum { GROUP_OPERATIONS = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11 };
+
 /* ---- groups ---------------------------------------------------------------------------------- */
 
 #define GROUP_STATES(X)                                                                            \

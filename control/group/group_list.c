@@ -104,6 +104,8 @@ describe(struct group_shard *s, const struct coord_request *r, struct view id,
         }
         return;
     }
+    if (((const struct wire_describe_groups_request *)r->body)->include_authorized_operations)
+        to->authorized_operations = GROUP_OPERATIONS;
     to->group_state = view_of_text(group_state_name(g->state));
     to->protocol_type = g->protocol_type.at ? g->protocol_type : view_of("", 0);
     if (g->state == GROUP_STABLE)

@@ -8,6 +8,7 @@ describe(struct fixture *f, const char *group)
     struct view id = view_of_text(group);
     q.group_ids.items = &id;
     q.group_ids.count = 1;
+    q.include_authorized_operations = true;
     const struct wire_consumer_group_describe_response *a =
         fx_answer(f, fx_send(f, WIRE_API_CONSUMER_GROUP_DESCRIBE, 1, &q));
     assert_int_equal(a->groups.count, 1);
@@ -27,6 +28,7 @@ a_group_is_told_with_members_and_assignments(void **state)
     assert_true(view_equal(g->group_state, view_of_text("Reconciling")));
     assert_true(view_equal(g->assignor_name, view_of_text("uniform")));
     assert_int_equal(g->group_epoch, 3);
+    assert_int_equal(g->authorized_operations, 3400); /* as Kafka without an authorizer */
     assert_int_equal(g->assignment_epoch, 3);
     assert_int_equal(g->members.count, 2);
     for (int32_t i = 0; i < 2; i++) {
@@ -63,6 +65,7 @@ other_groups_are_not_found(void **state)
     struct fixture *f = fx_new();
     assert_int_equal(describe(f, "g")->error_code, KERR_GROUP_ID_NOT_FOUND);
     assert_int_equal(describe(f, "")->error_code, KERR_INVALID_GROUP_ID);
+    assert_int_equal(describe(f, "")->authorized_operations, INT32_MIN);
     fx_commit(f, "h", 0, 1);
     const struct wire_consumer_group_describe_response_described_group *g = describe(f, "h");
     assert_int_equal(g->error_code, KERR_GROUP_ID_NOT_FOUND);

@@ -37,6 +37,7 @@ describe(struct fixture *f, const char *group, int16_t version)
     wire_init(&wire_describe_groups_request_message, &q);
     struct view name = view_of_text(group);
     q.groups = (struct wire_string_array){&name, 1};
+    q.include_authorized_operations = true;
     const struct wire_describe_groups_response *a =
         fx_answer(f, fx_send(f, WIRE_API_DESCRIBE_GROUPS, version, &q));
     return &a->groups.items[0];
@@ -50,6 +51,7 @@ a_stable_group_is_described_with_metadata_and_assignment(void **state)
     const struct wire_describe_groups_response_described_group *g = describe(f, "g", 6);
     assert_true(view_equal(g->group_state, view_of_text("Stable")));
     assert_true(view_equal(g->protocol_data, view_of_text("range")));
+    assert_int_equal(g->authorized_operations, 3400); /* as Kafka without an authorizer */
     assert_true(view_equal(g->members.items[0].member_metadata, view_of_text("m")));
     assert_true(view_equal(g->members.items[0].member_assignment, view_of_text("a")));
     assert_true(view_equal(g->members.items[0].client_host, view_of_text("/127.0.0.1")));
