@@ -13,7 +13,7 @@ seconds=$1
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 build=${2:-$root/build-fuzz}
-targets="frame lens batch net"
+targets="frame lens batch net tcp"
 canary_seconds=60
 
 if [ ! -f "$build/build.ninja" ]; then
