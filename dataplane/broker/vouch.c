@@ -178,7 +178,7 @@ question_send(struct shard *s, struct question *q)
 {
     const struct job *j = list_item(list_first(&q->jobs), struct job, link);
     const struct route_topic *t = route_by_row(s->route, q->topic);
-    if (!t) {
+    if (!t || memcmp(t->fact.id, j->topic_id, sizeof j->topic_id) != 0) {
         question_end(s, q, KERR_NOT_LEADER_OR_FOLLOWER); /* deleted meanwhile */
         return true;
     }

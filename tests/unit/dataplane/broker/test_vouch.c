@@ -554,6 +554,29 @@ an_answer_that_cannot_be_read_refuses_the_batch(void **state)
     }
 }
 
+/* Its row may be another topic's by then. */
+static void
+a_topic_that_was_deleted_meanwhile_is_not_asked_about(void **state)
+{
+    (void)state;
+    struct harness *h = setup(NULL);
+    struct asked q;
+    struct table_topic_fact fact;
+    produce(h, BUMPS, 1, 0, "bank", batch_of(0, 0, 1));
+    assert_true(asked(h, 0, &q));
+    assert_int_equal(table_topic_read(&region_topics(&h->region)[0], &fact), ERR_OK);
+    fact.id[3] ^= 1;
+    fact.version = 2;
+    table_topic_write(&region_topics(&h->region)[0], &fact);
+    harness_ring_row(h, MSG_TOPIC, 0);
+    harness_turn(h);
+    harness_control_starts(h); /* it would be asked again */
+    harness_turns(h, 4);
+    assert_false(asked(h, 0, &q));
+    assert_int_equal(error_of(h, BUMPS), KERR_NOT_LEADER_OR_FOLLOWER);
+    teardown(h);
+}
+
 static void
 a_client_that_goes_away_leaves_nothing_behind(void **state)
 {
@@ -589,6 +612,7 @@ main(void)
         cmocka_unit_test(
             control_begins_transactions_in_internal_topics_unasked_and_nobody_else_does),
         cmocka_unit_test(an_answer_that_cannot_be_read_refuses_the_batch),
+        cmocka_unit_test(a_topic_that_was_deleted_meanwhile_is_not_asked_about),
         cmocka_unit_test(a_client_that_goes_away_leaves_nothing_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
