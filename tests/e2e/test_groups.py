@@ -7,7 +7,7 @@ import re
 import subprocess
 
 from broker import CONTROL, DATA, SMALL, Broker, stamp
-from case import case, check, equal, finish
+from case import case, check, equal, finish, until
 from kafka import topic_ready
 
 HERE = pathlib.Path(__file__).parent
@@ -96,17 +96,22 @@ def tool_cases(broker, topic):
         check("g1" not in groups_tool(broker, "--list").split(), "g1 is still there")
 
 
+def formatted(broker, formatter):
+    """What Kafka's consumer prints of __consumer_offsets."""
+    return tool("consumer.ConsoleConsumer", "--bootstrap-server", broker.bootstrap, "--topic",
+                "__consumer_offsets", "--from-beginning", "--timeout-ms", "5000", "--formatter",
+                f"org.apache.kafka.tools.consumer.{formatter}").stdout
+
+
 def records_cases(broker, topic):
     """What coordinators write is what Kafka's own tools read."""
     with case("groups: Kafka's formatters read our records of offsets and groups"):
         want = {"OffsetsMessageFormatter": f'"group":"g2","topic":"{topic}","partition":0',
                 "GroupMetadataMessageFormatter": '"group":"g2"'}
         for formatter, text in want.items():
-            done = tool("consumer.ConsoleConsumer", "--bootstrap-server", broker.bootstrap,
-                        "--topic", "__consumer_offsets", "--from-beginning", "--timeout-ms",
-                        "5000", "--formatter", f"org.apache.kafka.tools.consumer.{formatter}")
-            check(text in done.stdout.replace(" ", ""), f"{formatter}: {done.stdout[-3000:]} "
-                  f"{done.stderr[-1000:]}")
+            # It ends when nothing has come for a while: under load before anything has.
+            until(f"{formatter} prints {text}", TOOL_SECONDS,
+                  lambda: text in formatted(broker, formatter).replace(" ", ""))
 
 
 def java_cases(broker):
