@@ -137,6 +137,12 @@ buddy_widen(struct buddy *b, void *block)
     return b->arena + at;
 }
 
+bool
+buddy_has(const struct buddy *b, const void *at)
+{
+    return (uintptr_t)at - (uintptr_t)b->arena < b->total;
+}
+
 size_t
 buddy_used(const struct buddy *b)
 {

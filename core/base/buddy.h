@@ -7,6 +7,7 @@
 
 #include "core/base/must.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,8 @@ void buddy_give(struct buddy *b, void *block);
  * starts, which is `block` or its old size before it (the caller moves what it holds), or NULL. */
 must_check void *buddy_widen(struct buddy *b, void *block);
 
+/* Whether the address lies in the arena. */
+bool buddy_has(const struct buddy *b, const void *at);
 size_t buddy_used(const struct buddy *b);
 size_t buddy_total(const struct buddy *b);
 

@@ -1,39 +1,94 @@
 /* index.c: the sparse index of one segment, in memory: offset, time and position of some batches.
- * I1 rel and pos grow strictly, max_ts never falls.  I2 chunks but the last are full. */
+ *
+ * Chunk k has room for INDEX_FIRST << k entries, so few are enough, none ever moves, and an entry
+ * is found by its number.  When there is no room for more, the front of the index gets sparser in
+ * place: it always takes another entry, at the price of longer walks in the old part.
+ * I1 rel and pos grow strictly, max_ts never falls.  I2 chunks but the last in use are full. */
 #include "core/store/plog_in.h"
+#include "core/store/slab.h"
 
-#include <stdlib.h>
+enum { INDEX_FIRST = 10 }; /* 240 of 256 bytes */
+
+_Static_assert(INDEX_FIRST * sizeof(struct index_entry) <= 256, "a small block of the slab");
+
+/* The chunk of entry i, and its place there. */
+static uint32_t
+chunk_of(uint32_t i, uint32_t *place)
+{
+    uint32_t k = 31 - (uint32_t)__builtin_clz(i / INDEX_FIRST + 1);
+    *place = i - INDEX_FIRST * ((UINT32_C(1) << k) - 1);
+    return k;
+}
 
 struct index_entry *
 index_get(const struct index *x, uint32_t i)
 {
-    return &x->chunks[i / INDEX_CHUNK][i % INDEX_CHUNK];
+    uint32_t place, k = chunk_of(i, &place);
+    return &x->chunks[k][place];
+}
+
+/* Keeps `count` entries and the chunks that they need. */
+static void
+cut(struct index *x, uint32_t count)
+{
+    uint32_t place, first = count ? chunk_of(count - 1, &place) + 1 : 0;
+    for (uint32_t k = first; k < INDEX_CHUNKS; k++) {
+        slab_give(x->memory, x->chunks[k]);
+        x->chunks[k] = NULL;
+    }
+    x->count = count;
 }
 
 void
 index_free(struct index *x)
 {
-    for (uint32_t i = 0; i * INDEX_CHUNK < x->count; i++)
-        free(x->chunks[i]);
-    free(x->chunks);
-    *x = (struct index){0};
+    cut(x, 0);
+    *x = (struct index){.memory = x->memory};
+}
+
+/* Leaves out what is nearer than `bytes` to the one before, among the first `limit` entries. */
+static void
+thin(struct index *x, uint32_t limit, uint32_t bytes)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < x->count; i++) {
+        struct index_entry e = *index_get(x, i);
+        if (kept == 0 || i >= limit || e.pos - index_get(x, kept - 1)->pos >= bytes)
+            *index_get(x, kept++) = e;
+    }
+    cut(x, kept);
+}
+
+/* Makes the front sparser until something is left out. */
+static void
+make_room(struct index *x)
+{
+    for (uint32_t before = x->count; x->count == before;) {
+        x->step = x->step ? x->step * 2 : 2 * PLOG_INDEX_MIN;
+        if (x->step > UINT32_MAX / 4)
+            return; /* what is left lies as far apart as segments are long */
+        thin(x, before - before / 4, x->step);
+    }
+}
+
+/* Memory for the entry behind the last one. */
+static bool
+ready(struct index *x)
+{
+    uint32_t place, k = chunk_of(x->count, &place);
+    if (k == INDEX_CHUNKS)
+        return false;
+    if (place == 0 && !x->chunks[k])
+        x->chunks[k] = slab_take(x->memory, sizeof **x->chunks * (INDEX_FIRST << k));
+    return x->chunks[k];
 }
 
 void
 index_add(struct index *x, struct index_entry e)
 {
-    uint32_t chunk = x->count / INDEX_CHUNK;
-    if (x->count % INDEX_CHUNK == 0) {
-        if (chunk == x->chunk_room) {
-            uint32_t room = x->chunk_room ? x->chunk_room * 2 : 4;
-            struct index_entry **more = realloc(x->chunks, room * sizeof *more);
-            if (!more)
-                return;
-            x->chunks = more;
-            x->chunk_room = room;
-        }
-        x->chunks[chunk] = malloc(INDEX_CHUNK * sizeof **x->chunks);
-        if (!x->chunks[chunk])
+    if (!ready(x)) {
+        make_room(x);
+        if (!ready(x))
             return;
     }
     x->count++;
@@ -86,14 +141,7 @@ index_by_time(const struct index *x, int64_t time_ms)
 void
 index_thin(struct index *x, uint32_t bytes)
 {
-    struct index thin = {0};
-    for (uint32_t i = 0; i < x->count; i++) {
-        const struct index_entry *e = index_get(x, i);
-        if (thin.count == 0 || e->pos - index_get(&thin, thin.count - 1)->pos >= bytes)
-            index_add(&thin, *e);
-    }
-    index_free(x);
-    *x = thin;
+    thin(x, x->count, bytes);
 }
 
 void
@@ -111,5 +159,5 @@ index_join(struct index *x, struct index *front)
     }
     index_free(x);
     *x = *front;
-    *front = (struct index){0};
+    *front = (struct index){.memory = front->memory};
 }

@@ -10,6 +10,7 @@
 #include "core/base/err.h"
 #include "core/base/mutant.h"
 #include "core/store/plog_in.h"
+#include "core/store/slab.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,9 +47,11 @@ plog_init(struct plog *p)
 void
 plog_segment_free(struct segment *seg)
 {
+    struct buddy *memory = seg->sums.memory;
+    list_remove(&seg->used_node);
     index_free(&seg->idx);
     sums_free(&seg->sums);
-    free(seg);
+    slab_give(memory, seg);
 }
 
 void
@@ -144,19 +147,31 @@ plog_segment_limit(const struct plog *p, const struct segment *seg)
 struct segment *
 plog_segment_new(struct plog *p, int64_t base)
 {
-    struct segment *seg = calloc(1, sizeof *seg);
+    struct segment *seg = slab_take(p->memory, sizeof *seg);
+    if (!seg && p->memory)
+        seg = slab_take(NULL, sizeof *seg); /* the arena is full of indexes */
     if (!seg)
         return NULL;
     seg->log = p;
+    seg->idx.memory = seg->sums.memory = p->memory;
     seg->serial = ++p->next_segment_serial;
     seg->base = base;
     seg->file = -1;
     seg->max_ts = seg->first_ts = seg->appended_ms = seg->entry_ts = INT64_MIN;
     list_init(&seg->open_node);
     list_init(&seg->sync_node);
+    list_init(&seg->used_node);
     list_init(&seg->drop_node);
     list_init(&seg->retired_node);
     return seg;
+}
+
+void
+plog_use_memory(struct plog *p, struct buddy *memory)
+{
+    p->memory = memory;
+    for (uint32_t i = 0; i < p->segment_count; i++)
+        p->segments[i]->idx.memory = p->segments[i]->sums.memory = memory;
 }
 
 struct segment *

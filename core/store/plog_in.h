@@ -14,7 +14,7 @@
 enum {
     PLOG_INDEX_MIN = 4096,        /* bytes between index entries, at least */
     PLOG_INDEX_SEALED = 64 << 10, /* the same in a segment that is done */
-    INDEX_CHUNK = 16,             /* small: most partitions have few batches */
+    INDEX_CHUNKS = 12,            /* 40,950 entries: more than a sealed segment has */
     PLOG_PATH_BYTES = 128,
     PLOG_EPOCHS_MAX = 1 << 16,
     PLOG_SEGMENTS_MAX = 1 << 20,
@@ -33,8 +33,9 @@ struct index_entry {
 /* Sorted by position, grows in chunks that never move.  May lack entries (no memory): it is sparse.
  */
 struct index {
-    struct index_entry **chunks;
-    uint32_t count, chunk_room;
+    struct buddy *memory; /* slab.h; NULL: the heap */
+    struct index_entry *chunks[INDEX_CHUNKS];
+    uint32_t count, step; /* step: 0, or about how far entries lie apart in its front */
 };
 
 /* I1 synced <= written <= bytes.  I2 only the last segment of a log grows. */
@@ -64,7 +65,8 @@ struct segment {
     int index_error;   /* why the index cannot be rebuilt */
     int32_t file;      /* -1: not open */
     uint32_t busy;     /* jobs that use the file */
-    struct list open_node, sync_node;
+    struct list open_node, sync_node, used_node;
+    uint64_t used_ns; /* of used_node: when its index was used last */
     /* When it has left its log (store_retain.c): */
     struct list drop_node;
     uint64_t drop_ns;         /* the file goes then */
@@ -89,7 +91,8 @@ struct plog_swap {
 };
 
 struct plog {
-    uint64_t id, serial; /* id: within the journal; serial: within this process */
+    struct buddy *memory; /* of its segments (slab.h); NULL: the heap */
+    uint64_t id, serial;  /* id: within the journal; serial: within this process */
     uint8_t topic[16];
     int32_t partition;
     uint8_t dir_id[16]; /* of its data directory: all zero is the first */
@@ -140,6 +143,8 @@ struct plog {
     bool changed;
 };
 
+/* Where its segments take memory from, from now on. */
+void plog_use_memory(struct plog *p, struct buddy *memory);
 /* Empty log; false without memory. */
 bool plog_init(struct plog *p);
 void plog_free(struct plog *p);
@@ -237,7 +242,9 @@ void plog_start_set(struct plog *p, int64_t start);
  * be a new one first. */
 int64_t plog_retained(struct plog *p, int64_t now_ms, bool *roll);
 
+/* A full one makes room: it gets sparser, from its front on. */
 void index_add(struct index *x, struct index_entry e);
+/* Empties it; its memory stays where it gets blocks from. */
 void index_free(struct index *x);
 struct index_entry *index_get(const struct index *x, uint32_t i);
 /* Entry with the greatest rel (or pos) at or below the wanted; -1 when there is none. */

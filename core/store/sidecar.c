@@ -4,6 +4,7 @@
 #include "core/base/crc32c.h"
 #include "core/base/err.h"
 #include "core/base/mutant.h"
+#include "core/store/slab.h"
 
 #include <stdlib.h>
 
@@ -155,7 +156,7 @@ index_read(struct view v, uint32_t segment_bytes, struct index *idx)
         if (!grows || e.pos >= segment_bytes)
             return ERR_CORRUPT;
         index_add(idx, e);
-        if (idx->count != i + 1)
+        if (idx->count == 0)
             return ERR_LIMIT;
         last = e;
     }
@@ -168,23 +169,23 @@ sums_read(struct view v, uint32_t segment_bytes, struct sums *sums)
     uint32_t count = segment_bytes / SUMS_PIECE + (segment_bytes % SUMS_PIECE != 0);
     if (v.len != count * SUM_BYTES)
         return ERR_CORRUPT;
-    uint32_t *crcs = malloc(count * sizeof *crcs + 1);
+    uint32_t *crcs = slab_take(sums->memory, count * sizeof *crcs + 1);
     if (!crcs)
         return ERR_LIMIT;
     for (uint32_t i = 0; i < count; i++)
         crcs[i] = get_u32(v.at + i * SUM_BYTES);
     bool loaded = sums_load(sums, segment_bytes, crcs);
-    free(crcs);
+    slab_give(sums->memory, crcs);
     return loaded ? ERR_OK : ERR_LIMIT;
 }
 
 int
 sidecar_read(const uint8_t *at, uint32_t bytes, int64_t base, uint32_t segment_bytes,
-             struct index *idx, struct sums *sums)
+             struct buddy *memory, struct index *idx, struct sums *sums)
 {
     struct view table = {0};
-    *idx = (struct index){0};
-    *sums = (struct sums){0};
+    *idx = (struct index){.memory = memory};
+    *sums = (struct sums){.memory = memory};
     int rc = footer_read(at, bytes, base, segment_bytes, &table);
     struct cur c = cur_of(table);
     uint32_t front = rc == ERR_OK ? (uint32_t)(table.at - at) : 0, seen = 0;

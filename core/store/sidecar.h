@@ -36,9 +36,9 @@ enum sidecar_section {
 uint32_t sidecar_bytes(const struct plog *p, const struct segment *seg);
 /* Writes it into `at`, that many bytes. */
 void sidecar_write(const struct plog *p, const struct segment *seg, uint8_t *at, uint32_t bytes);
-/* Reads index and sums.  ERR_CORRUPT: it is damaged, or of another segment (base, bytes);
- * ERR_LIMIT: no memory.  Both come back empty then. */
+/* Reads index and sums, into blocks of `memory` (slab.h).  ERR_CORRUPT: it is damaged, or of
+ * another segment (base, bytes); ERR_LIMIT: no memory.  Both come back empty then. */
 must_check int sidecar_read(const uint8_t *at, uint32_t bytes, int64_t base, uint32_t segment_bytes,
-                            struct index *idx, struct sums *sums);
+                            struct buddy *memory, struct index *idx, struct sums *sums);
 
 #endif

@@ -11,12 +11,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 enum {
     STORE_EXPIRE_LOGS = 64,
-    STORE_TAIL_MIN = 1024,
-    STORE_TAIL_BYTES = 160 /* arena bytes per entry */
 };
 
 /* ---- the table of logs -------------------------------------------------------------------------
@@ -97,6 +94,7 @@ log_admit(struct store *s, struct plog *p, uint32_t slot)
     p->serial = s->next_serial++;
     p->jitter_seed = s->config.jitter_seed ^ p->id << 32;
     p->ready = true;
+    plog_use_memory(p, s->slab);
     s->log_count++;
     if (p->dir != PLOG_DIR_NONE)
         s->dirs.dirs[p->dir].logs++;
@@ -269,51 +267,6 @@ store_journal_config(uint64_t journal_bytes, uint64_t cache_bytes, uint32_t flig
     };
 }
 
-static void *
-map(uint64_t bytes)
-{
-    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return at == MAP_FAILED ? NULL : at;
-}
-
-static void
-unmap(void *at, uint64_t bytes)
-{
-    if (at)
-        munmap(at, bytes);
-}
-
-static uint64_t
-bounce_bytes(void)
-{
-    return (uint64_t)STORE_WRITES_MAX * (STORE_BOUNCE_BYTES + STORE_BLOCK);
-}
-
-static int
-memory_take(struct store *s)
-{
-    const struct store_config *c = &s->config;
-    s->tail.room = s->journal_config.arena_bytes / STORE_TAIL_BYTES + STORE_TAIL_MIN;
-    s->tail.first = s->tail.clean = s->tail.durable = s->tail.next = 1;
-    s->bucket_count = c->logs_max * 2;
-    s->logs = map(c->logs_max * sizeof *s->logs);
-    s->free_slots = map(c->logs_max * sizeof *s->free_slots);
-    s->buckets = map(s->bucket_count * sizeof *s->buckets);
-    s->tail.ring = map(s->tail.room * sizeof *s->tail.ring);
-    s->blocks = map((uint64_t)STORE_BLOCKS_MAX * STORE_BLOCK);
-    s->bounce = map(bounce_bytes());
-    s->buffers = map(c->read_buffers * sizeof *s->buffers);
-    s->buffer_mem = map((uint64_t)c->read_buffers * STORE_READ_BYTES);
-    if (!s->logs || !s->free_slots || !s->buckets || !s->tail.ring || !s->blocks || !s->bounce ||
-        !s->buffers || !s->buffer_mem)
-        return ERR_LIMIT;
-    memset(s->buckets, 0xff, s->bucket_count * sizeof *s->buckets);
-    for (uint32_t i = 0; i < c->read_buffers; i++)
-        s->buffers[i].mem = s->buffer_mem + (uint64_t)i * STORE_READ_BYTES;
-    return ERR_OK;
-}
-
 /* Loads the logs of this core, each in its place (segments point to their log). */
 static int
 logs_adopt(struct store *s, const struct store_boot *boot)
@@ -368,20 +321,7 @@ store_forget(struct store *s)
     store_retain_free(s);
     store_swap_forget(s);
     journal_free(s->journal);
-    const struct store_config *c = &s->config;
-    unmap(s->logs, c->logs_max * sizeof *s->logs);
-    unmap(s->free_slots, c->logs_max * sizeof *s->free_slots);
-    unmap(s->buckets, s->bucket_count * sizeof *s->buckets);
-    unmap(s->tail.ring, s->tail.room * sizeof *s->tail.ring);
-    unmap(s->blocks, (uint64_t)STORE_BLOCKS_MAX * STORE_BLOCK);
-    unmap(s->bounce, bounce_bytes());
-    unmap(s->buffers, c->read_buffers * sizeof *s->buffers);
-    unmap(s->buffer_mem, (uint64_t)c->read_buffers * STORE_READ_BYTES);
-    for (uint32_t i = 0; i < STORE_LARGE_MAX; i++)
-        free(s->large[i].mem);
-    free(s->ckpt.mem);
-    free(s->waiters);
-    free(s->ready);
+    store_memory_give(s);
     free(s);
 }
 
@@ -405,14 +345,14 @@ store_init(const struct store_config *config, struct disk *disk, const struct st
     struct list *lists[] = {&s->changed,      &s->dirty,      &s->unsynced,  &s->dirs_unsynced,
                             &s->dying,        &s->open_files, &s->ckpt.sync, &s->ckpt.dirs,
                             &s->tasks,        &s->trimmed,    &s->dropping,  &s->dropped,
-                            &s->swap.retired, &s->move.queue};
+                            &s->swap.retired, &s->move.queue, &s->indexed};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         list_init(lists[i]);
     store_journal_config(config->journal_bytes, config->cache_bytes, config->frames_in_flight,
                          s->dir, &s->journal_config);
     s->journal_config.sync = config->sync;
     s->journal_config.clock = config->clock;
-    int rc = memory_take(s);
+    int rc = store_memory_take(s);
     if (rc == ERR_OK)
         rc = logs_adopt(s, boot);
     if (rc == ERR_OK)
@@ -422,7 +362,7 @@ store_init(const struct store_config *config, struct disk *disk, const struct st
         return rc;
     }
     disk->ops->arena(disk->self, s->buffer_mem, (uint64_t)config->read_buffers * STORE_READ_BYTES);
-    disk->ops->arena(disk->self, s->bounce, bounce_bytes());
+    disk->ops->arena(disk->self, s->bounce, STORE_BOUNCE_ALL);
     store_tail_clean(s);
     store_room_look(s);
     *out = s;
@@ -602,6 +542,7 @@ store_step(struct store *s, uint64_t now_ns, uint64_t *deadline_ns)
     uint64_t swap = store_swap_step(s);
     store_move_step(s);
     store_writeback_step(s);
+    store_index_evict(s);
     store_rescue_step(s);
     store_ckpt_step(s);
     if (!list_empty(&s->dying) && !s->ending)

@@ -37,6 +37,7 @@ struct store_config {
     const struct clock *clock; /* for store_init only; may be NULL */
     uint64_t jitter_seed;      /* any number, other for each start: segment.jitter.ms */
     uint32_t frames_in_flight; /* K: journal writes submitted and not done, 1 to 8 */
+    uint64_t index_bytes;      /* of memory for indexes of segments, about; 0: 64 MiB */
 };
 
 enum { STORE_READ_BYTES = 256 << 10, STORE_SPANS_MAX = 64, STORE_EXTENT_BYTES_LEAST = 8 << 10 };
@@ -268,8 +269,8 @@ must_check int store_dir_facts(const struct store *s, uint32_t dir, struct store
 
 struct store_stats {
     uint64_t frames, frame_bytes, batch_bytes, syncs, writeback_bytes, checkpoints, cold_reads,
-        segments_dropped, sidecars, sidecars_bad, damaged, cache_reads, extents, extent_bytes,
-        journal_used_bytes, journal_wait_turns;
+        segments_dropped, sidecars, sidecars_bad, damaged, indexes_dropped, cache_reads, extents,
+        extent_bytes, journal_used_bytes, journal_wait_turns;
     /* Compaction: */
     uint64_t clean_rounds, clean_bytes_read, clean_bytes_written, clean_records,
         clean_records_dropped, clean_keyless;

@@ -58,17 +58,23 @@ enum {
     STORE_SYNCS_MAX = 8,
     STORE_BLOCKS_MAX = 1024,
     STORE_BOUNCE_BYTES = 1 << 20,
+    STORE_BOUNCE_ALL = STORE_WRITES_MAX * (STORE_BOUNCE_BYTES + STORE_BLOCK),
     STORE_WRITE_GOOD_BYTES = 256 << 10,
     STORE_FILES_MAX = 2048,    /* open segment files */
     STORE_STEP_MAX = 16 << 20, /* allocated ahead of a segment */
     STORE_READ_BUFFERS_MAX = 4096,
     STORE_WAITERS_MAX = 1 << 16,
-    STORE_AHEAD = 3,         /* reads begun behind the one that is needed */
-    STORE_TRIMS_MAX = 1024,  /* START records not durable yet */
-    STORE_RETAIN_LOGS = 256, /* looked at per call of store_retain */
-    STORE_RETIRED_MAX = 256, /* replaced segments that are kept for readers */
-    STORE_LARGE_MAX = 8,     /* whole large batches read for store_find_time */
-    STORE_DONE_MAX = 32,     /* completions taken per poll */
+    STORE_AHEAD = 3,                /* reads begun behind the one that is needed */
+    STORE_TRIMS_MAX = 1024,         /* START records not durable yet */
+    STORE_RETAIN_LOGS = 256,        /* looked at per call of store_retain */
+    STORE_RETIRED_MAX = 256,        /* replaced segments that are kept for readers */
+    STORE_INDEX_BYTES = 64 << 20,   /* indexes and sums of one core, beside */
+    STORE_SLAB_LOG_BYTES = 1 << 10, /* what each log takes at least */
+    STORE_SLAB_BLOCK_MAX = 1 << 20,
+    STORE_INDEX_KEEP_NS = 50 * 1000 * 1000, /* an index stays so long after its last use */
+    STORE_EVICTS = 16,                      /* looked at per turn */
+    STORE_LARGE_MAX = 8,                    /* whole large batches read for store_find_time */
+    STORE_DONE_MAX = 32,                    /* completions taken per poll */
 };
 
 /* One batch in the cache.  Entries form a ring in the order of the journal; those of one log are
@@ -273,6 +279,9 @@ struct store {
     uint8_t *blocks; /* the last, partial blocks of files that were written lately */
     struct plog *block_owners[STORE_BLOCKS_MAX];
     uint32_t block_hand;
+    struct list indexed; /* segments whose index a sidecar has, longest unused first */
+    struct buddy *slab;  /* slab.h: segments, their indexes and sums */
+    void *slab_books, *slab_arena;
     uint8_t *bounce;
     bool bounce_busy[STORE_WRITES_MAX];
     uint32_t extents, extents_failed;   /* in flight; of them to be journaled */
@@ -317,6 +326,11 @@ struct store {
     uint32_t expire_slot;
     struct store_stats stats;
 };
+
+/* store_memory.c.  Both on the thread that starts the store; ERR_LIMIT: take what was taken back.
+ */
+must_check int store_memory_take(struct store *s);
+void store_memory_give(struct store *s);
 
 /* store.c */
 void store_log_changed(struct store *s, struct plog *p);
@@ -470,6 +484,10 @@ void store_cold_forget(struct store *s, const struct plog *p);
 
 /* store_index.c: makes the index of a segment known, by its sidecar or by a walk. */
 void store_index_begin(struct store *s, struct plog *p, struct segment *seg);
+/* Notes that the index of a segment is, or will be, of use; and drops those that were not for
+ * longest, when memory gets short: their sidecars have them. */
+void store_index_used(struct store *s, struct segment *seg);
+void store_index_evict(struct store *s);
 void store_index_walk(struct store *s, struct job *j);
 void store_index_end(struct store *s, struct job *j, int error);
 void store_index_free(struct job *j);

@@ -7,6 +7,7 @@
  *
  * I1 w->sums covers [0, w->pos).  I2 [w->begin, w->end) is the batch that w->pos is in, or behind.
  * The walk ends at seg->written, which may grow meanwhile; write-back goes on from there. */
+#include "core/base/buddy.h"
 #include "core/base/crc32c.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
@@ -31,10 +32,55 @@ store_index_begin(struct store *s, struct plog *p, struct segment *seg)
         return;
     seg->index_busy = true;
     j->max_ts = INT64_MIN;
+    j->idx.memory = s->slab;
     if (seg->sealed && !seg->sidecar)
         store_sidecar_load(s, j);
     else
         store_index_walk(s, j);
+}
+
+void
+store_index_used(struct store *s, struct segment *seg)
+{
+    if (!seg->sealed || !seg->sidecar)
+        return;
+    list_remove(&seg->used_node);
+    list_push_back(&s->indexed, &seg->used_node);
+    seg->used_ns = s->now_ns;
+}
+
+/* What the sidecar has, and nobody is in the middle of using. */
+static bool
+droppable(const struct store *s, const struct segment *seg)
+{
+    const struct plog *p = seg->log;
+    bool quiet = seg->busy == 0 && !seg->index_busy && !seg->sidecar_busy && !p->held && !p->shut &&
+                 !p->dead && p->state == PLOG_ONLINE && !(s->swap.under_way && s->swap.log == p);
+    return quiet && seg->sidecar && seg->indexed_from == 0 && seg->written == seg->bytes &&
+           seg->bytes > 0 && seg->sums.bad_count == 0 && plog_segment_at(p, seg->base) == seg;
+}
+
+void
+store_index_evict(struct store *s)
+{
+    uint64_t most = buddy_total(s->slab) / 4 * 3;
+    for (int i = 0; i < STORE_EVICTS && buddy_used(s->slab) > most; i++) {
+        struct list *n = list_first(&s->indexed);
+        struct segment *seg = n ? list_item(n, struct segment, used_node) : NULL;
+        /* Who has it read must get to use it, however short memory is. */
+        if (!seg || s->now_ns - seg->used_ns < STORE_INDEX_KEEP_NS)
+            return;
+        list_remove(n);
+        if (!droppable(s, seg)) {
+            store_index_used(s, seg);
+            continue;
+        }
+        index_free(&seg->idx);
+        sums_free(&seg->sums);
+        seg->indexed_from = seg->bytes;
+        seg->sidecar = false; /* not known to be good: it is read again */
+        s->stats.indexes_dropped++;
+    }
 }
 
 void
@@ -56,6 +102,7 @@ store_index_end(struct store *s, struct job *j, int error)
     if (error == ERR_OK) {
         index_join(&seg->idx, &j->idx);
         seg->indexed_from = 0;
+        store_index_used(s, seg);
     } else {
         seg->index_error = error;
         log_error("store", "no index partition=%d segment=%lld position=%u error=%s", p->partition,
@@ -74,6 +121,8 @@ store_index_walk(struct store *s, struct job *j)
 {
     j->walk = calloc(1, sizeof *j->walk);
     j->mem = aligned_alloc(STORE_BLOCK, STORE_READ_BYTES);
+    if (j->walk)
+        j->walk->sums.memory = s->slab;
     if (!j->walk || !j->mem) {
         /* Not for ever: a later read tries again. */
         j->seg->index_busy = false;
@@ -153,7 +202,7 @@ walk_end(struct store *s, struct job *j)
     struct segment *seg = j->seg;
     sums_free(&seg->sums);
     seg->sums = j->walk->sums;
-    j->walk->sums = (struct sums){0};
+    j->walk->sums = (struct sums){.memory = s->slab};
     store_index_end(s, j, ERR_OK);
 }
 

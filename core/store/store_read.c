@@ -139,6 +139,7 @@ find_cold(struct store *s, struct plog *p, struct segment *seg, int64_t offset,
     int64_t i = index_by_rel(&seg->idx, (uint32_t)(offset - seg->base));
     if (seg->indexed_from) /* without the sums of the whole file nothing of it is lent */
         return ERR_AGAIN;
+    store_index_used(s, seg);
     struct index_entry none = {0};
     const struct index_entry *x = i < 0 ? &none : index_get(&seg->idx, (uint32_t)i);
     int64_t base = seg->base + (int64_t)x->rel;

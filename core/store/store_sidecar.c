@@ -82,6 +82,7 @@ store_sidecar_next(struct store *s, struct job *j)
         if (j->file >= 0 && !j->log->dead)
             store_dirs_note(s, j->log);
         s->stats.sidecars += j->seg->sidecar;
+        store_index_used(s, j->seg);
         j->seg->sidecar_busy = false;
         free(j->mem);
         store_job_end(s, j);
@@ -147,7 +148,7 @@ load_end(struct store *s, struct job *j)
     struct sums sums;
     int rc = j->error;
     if (rc == ERR_OK)
-        rc = sidecar_read(j->mem, j->len, seg->base, seg->bytes, &j->idx, &sums);
+        rc = sidecar_read(j->mem, j->len, seg->base, seg->bytes, s->slab, &j->idx, &sums);
     if (rc != ERR_OK) {
         load_failed(s, j, rc);
         return;

@@ -21,8 +21,6 @@
 #include "core/base/mutant.h"
 #include "core/store/store_in.h"
 
-#include <stdlib.h>
-
 enum {
     SWAP_OPEN = JOB_OPENED,
     SWAP_IDX = 0,
@@ -211,6 +209,7 @@ group_begin(struct store *s)
     seg->first_ts = g->first_ts;
     seg->sealed = seg->created = seg->named = seg->gaps = true;
     seg->idx = g->idx;
+    seg->idx.memory = p->memory;
     g->idx = (struct index){0};
     s->swap.under_way = true;
     s->swap.count = g->count;
@@ -419,7 +418,8 @@ run_step(struct store *s)
     if (!w->unwanted)
         plog_cleaned(w->log, r->clean_to);
     w->run = NULL;
-    free(w->seg);
+    if (w->seg)
+        plog_segment_free(w->seg);
     w->seg = NULL;
     store_clean_over(s);
     store_task_end(s, &r->task);

@@ -192,6 +192,7 @@ store_find_time(struct store *s, struct plog *p, int64_t time_ms, uint64_t waite
             store_wait(s, waiter, NULL);
             return ERR_AGAIN;
         }
+        store_index_used(s, k.seg);
         int64_t x = index_by_time(&k.seg->idx, k.time_ms);
         k.pos = x < 0 ? 0 : index_get(&k.seg->idx, (uint32_t)x)->pos;
         int rc = seek_segment(&k, largest, offset, timestamp_ms);

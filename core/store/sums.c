@@ -2,15 +2,15 @@
 #include "core/store/sums.h"
 
 #include "core/base/crc32c.h"
+#include "core/store/slab.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 void
 sums_free(struct sums *x)
 {
-    free(x->at);
-    *x = (struct sums){0};
+    slab_give(x->memory, x->at);
+    *x = (struct sums){.memory = x->memory};
 }
 
 static void
@@ -29,7 +29,7 @@ grow(struct sums *x, uint32_t count)
         room *= 2;
     if (room == x->room)
         return true;
-    uint32_t *more = realloc(x->at, room * sizeof *more);
+    uint32_t *more = slab_grow(x->memory, x->at, x->room * sizeof *more, room * sizeof *more);
     if (!more)
         return false;
     x->at = more;

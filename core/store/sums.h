@@ -12,8 +12,11 @@
 
 enum { SUMS_PIECE = 64 << 10, SUMS_BAD_MAX = 8 };
 
+struct buddy;
+
 struct sums {
-    uint32_t *at; /* of whole pieces */
+    struct buddy *memory; /* slab.h; NULL: the heap */
+    uint32_t *at;         /* of whole pieces */
     uint32_t room, bytes, run;
     /* Stretches that are known to be bad; the last one takes in what finds no place. */
     struct {
@@ -23,6 +26,7 @@ struct sums {
     bool lost; /* no memory: covers nothing any more */
 };
 
+/* Covers nothing any more; its memory stays where it gets blocks from. */
 void sums_free(struct sums *x);
 /* Continues with the bytes that follow.  Without memory it is lost, which costs only the check. */
 void sums_add(struct sums *x, const uint8_t *at, uint32_t len);

@@ -32,7 +32,7 @@ what_was_written_is_read_back(void **state)
     assert_non_null(at);
     assert_int_equal(bytes % SIDECAR_BLOCK, 0);
     sidecar_write(&p, seg, at, bytes);
-    assert_int_equal(sidecar_read(at, bytes, 100, 300 << 10, &idx, &sums), ERR_OK);
+    assert_int_equal(sidecar_read(at, bytes, 100, 300 << 10, NULL, &idx, &sums), ERR_OK);
     assert_int_equal(idx.count, 5);
     for (uint32_t i = 0; i < 5; i++) {
         assert_int_equal(index_get(&idx, i)->rel, i * 50);
@@ -60,8 +60,8 @@ a_sidecar_of_another_segment_is_refused(void **state)
     uint8_t *at = malloc(bytes);
     assert_non_null(at);
     sidecar_write(&p, seg, at, bytes);
-    assert_int_equal(sidecar_read(at, bytes, 101, 300 << 10, &idx, &sums), ERR_CORRUPT);
-    assert_int_equal(sidecar_read(at, bytes, 100, 299 << 10, &idx, &sums), ERR_CORRUPT);
+    assert_int_equal(sidecar_read(at, bytes, 101, 300 << 10, NULL, &idx, &sums), ERR_CORRUPT);
+    assert_int_equal(sidecar_read(at, bytes, 100, 299 << 10, NULL, &idx, &sums), ERR_CORRUPT);
     free(at);
     plog_free(&p);
 }
@@ -82,7 +82,7 @@ any_changed_byte_that_says_something_is_found(void **state)
     for (uint32_t i = 0; i < bytes; i++) {
         bool zero = at[i] == 0;
         at[i] ^= 0x55;
-        int rc = sidecar_read(at, bytes, 100, 300 << 10, &idx, &sums);
+        int rc = sidecar_read(at, bytes, 100, 300 << 10, NULL, &idx, &sums);
         assert_true(rc == ERR_CORRUPT || (rc == ERR_OK && zero));
         found += rc == ERR_CORRUPT;
         if (rc == ERR_OK) {
@@ -109,10 +109,10 @@ cut_and_random_bytes_are_refused(void **state)
     assert_non_null(at);
     sidecar_write(&p, seg, at, bytes);
     for (uint32_t cut = 0; cut < bytes; cut += 7)
-        assert_int_equal(sidecar_read(at, cut, 100, 300 << 10, &idx, &sums), ERR_CORRUPT);
+        assert_int_equal(sidecar_read(at, cut, 100, 300 << 10, NULL, &idx, &sums), ERR_CORRUPT);
     for (uint32_t i = 0; i < bytes; i++)
         at[i] = (uint8_t)(i * 197);
-    assert_int_equal(sidecar_read(at, bytes, 100, 300 << 10, &idx, &sums), ERR_CORRUPT);
+    assert_int_equal(sidecar_read(at, bytes, 100, 300 << 10, NULL, &idx, &sums), ERR_CORRUPT);
     free(at);
     plog_free(&p);
 }
