@@ -11,6 +11,12 @@
 #define CLOCK_NS_PER_S  UINT64_C(1000000000)
 #define CLOCK_NEVER     UINT64_MAX
 
+/* System calls since the loop began. */
+struct clock_calls {
+    uint64_t enters; /* of wait(), and of ports that had no room to queue */
+    uint64_t wakes;  /* of wake(), by whoever called it */
+};
+
 struct clock_ops {
     /* Monotonic nanoseconds since an arbitrary point. */
     uint64_t (*now_ns)(void *self);
@@ -21,6 +27,8 @@ struct clock_ops {
     void (*wait)(void *self, uint64_t deadline_ns);
     /* Ends the present or the next wait() of this loop.  Any thread may call it. */
     void (*wake)(void *self);
+    /* NULL: not counted. */
+    void (*calls)(void *self, struct clock_calls *out);
 };
 
 struct clock {

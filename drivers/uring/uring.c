@@ -38,6 +38,7 @@ struct uring {
     struct disk_uring *disk;
     uint64_t now_ns;
     uint64_t enters;
+    _Atomic uint64_t wakes;
     int wake_fd;
     bool wake_fd_own;
     bool enabled;
@@ -287,7 +288,16 @@ clock_wake(void *self)
     struct uring *u = self;
     if (atomic_exchange_explicit(&u->woken, true, memory_order_acq_rel))
         return;
+    atomic_fetch_add_explicit(&u->wakes, 1, memory_order_relaxed);
     must(eventfd_write(u->wake_fd, 1) == 0 || errno == EAGAIN);
+}
+
+static void
+clock_calls(void *self, struct clock_calls *out)
+{
+    const struct uring *u = self;
+    out->enters = u->enters;
+    out->wakes = atomic_load_explicit(&u->wakes, memory_order_relaxed);
 }
 
 static const struct clock_ops clock_ops = {
@@ -295,6 +305,7 @@ static const struct clock_ops clock_ops = {
     .wall_ms = clock_wall_ms,
     .wait = clock_wait,
     .wake = clock_wake,
+    .calls = clock_calls,
 };
 
 struct clock

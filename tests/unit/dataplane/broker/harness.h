@@ -59,7 +59,7 @@ harness_wake(void *self)
 }
 
 static const struct clock_ops harness_clock = {harness_now, harness_wall, harness_wait,
-                                               harness_wake};
+                                               harness_wake, NULL};
 
 /* Control (re)starts: a new generation that is ready. */
 static inline void
