@@ -227,6 +227,60 @@ cut_damage(struct store *s, struct plog *p, struct segment *seg, struct store_ra
     return out->len ? ERR_OK : rc == ERR_AGAIN ? ERR_AGAIN : ERR_CORRUPT;
 }
 
+/* Where to begin a read for a position: at an index entry, from which on batches can be checked,
+ * unless that is far in front of it. */
+static uint32_t
+cold_start(const struct segment *seg, uint32_t pos)
+{
+    int64_t i = index_by_pos(&seg->idx, pos);
+    uint32_t at = i < 0 ? pos : index_get(&seg->idx, (uint32_t)i)->pos;
+    return pos - at > STORE_READ_BYTES / 2 ? pos : at;
+}
+
+/* Begins to read what comes behind buffer b in the range, as long as half of the buffers are left
+ * to other readers: one that catches up does not wait for the disk piece by piece. */
+static void
+read_ahead(struct store *s, const struct store_range *range, struct segment *seg,
+           struct read_buffer *b)
+{
+    uint32_t limit = range->at + range->len;
+    if (limit > seg->written) /* the rest is in the cache */
+        limit = seg->written;
+    for (int n = 0; n < STORE_AHEAD && b->pos + b->len < limit; n++) {
+        uint32_t pos =
+            b->state == READ_READY && b->whole_to > range->at ? b->whole_to : b->pos + b->len;
+        b = store_buffer_find(s, range->log, seg, pos);
+        if (!b && (store_buffers_busy(s) >= s->config.read_buffers / 2 ||
+                   store_buffer_read(s, range->log, seg, cold_start(seg, pos), &b) != ERR_OK))
+            return;
+    }
+}
+
+/* The same, with b kept from being taken for it. */
+static void
+read_on(struct store *s, const struct store_range *range, struct segment *seg,
+        struct read_buffer *b)
+{
+    uint32_t pins = mutant(MUTANT_LENT_BUFFER_TAKEN) ? 0 : 1;
+    b->pins += pins;
+    read_ahead(s, range, seg, b);
+    b->pins -= pins;
+}
+
+/* Where the front of a range is damaged, or cannot be read, that is the answer: once a response has
+ * begun, there is no other way than to close its connection.  ERR_AGAIN: it is being read, and as
+ * much behind it as will be wanted. */
+static int
+front_check(struct store *s, struct plog *p, struct segment *seg, const struct store_range *out)
+{
+    struct batch_info info;
+    int rc = out->len ? header_cold(s, p, seg, out->at, &info) : ERR_OK;
+    struct read_buffer *b = rc == ERR_AGAIN ? store_buffer_find(s, p, seg, out->at) : NULL;
+    if (b)
+        read_on(s, out, seg, b);
+    return rc;
+}
+
 static int
 locate_in(struct store *s, struct plog *p, struct segment *seg, int64_t offset,
           const struct want *want, struct store_range *out)
@@ -243,6 +297,8 @@ locate_in(struct store *s, struct plog *p, struct segment *seg, int64_t offset,
     int rc = find_cold(s, p, seg, offset, out);
     if (rc == ERR_OK)
         rc = extend_cold(s, p, seg, want, out);
+    if (rc == ERR_OK)
+        rc = front_check(s, p, seg, out);
     if (rc == ERR_OK && seg->sums.bad_count)
         rc = cut_damage(s, p, seg, out);
     if (rc == ERR_AGAIN)
@@ -299,35 +355,6 @@ hold_cached(struct store *s, const struct store_range *range, int64_t segment_li
     s->stats.cache_reads++;
 }
 
-/* Where to begin a read for a position: at an index entry, from which on batches can be checked,
- * unless that is far in front of it. */
-static uint32_t
-cold_start(const struct segment *seg, uint32_t pos)
-{
-    int64_t i = index_by_pos(&seg->idx, pos);
-    uint32_t at = i < 0 ? pos : index_get(&seg->idx, (uint32_t)i)->pos;
-    return pos - at > STORE_READ_BYTES / 2 ? pos : at;
-}
-
-/* Begins to read what comes behind buffer b in the range, as long as half of the buffers are left
- * to other readers: one that catches up does not wait for the disk piece by piece. */
-static void
-read_ahead(struct store *s, const struct store_range *range, struct segment *seg,
-           struct read_buffer *b)
-{
-    uint32_t limit = range->at + range->len;
-    if (limit > seg->written) /* the rest is in the cache */
-        limit = seg->written;
-    for (int n = 0; n < STORE_AHEAD && b->pos + b->len < limit; n++) {
-        uint32_t pos =
-            b->state == READ_READY && b->whole_to > range->at ? b->whole_to : b->pos + b->len;
-        b = store_buffer_find(s, range->log, seg, pos);
-        if (!b && (store_buffers_busy(s) >= s->config.read_buffers / 2 ||
-                   store_buffer_read(s, range->log, seg, cold_start(seg, pos), &b) != ERR_OK))
-            return;
-    }
-}
-
 static int
 hold_cold(struct store *s, const struct store_range *range, struct segment *seg, uint64_t waiter,
           struct store_hold *out)
@@ -346,12 +373,8 @@ hold_cold(struct store *s, const struct store_range *range, struct segment *seg,
     bool there = b && b->state != READ_BUSY;
     if (!b && store_buffer_read(s, p, seg, cold_start(seg, range->at), &b) != ERR_OK)
         b = NULL;
-    if (b) {
-        uint32_t pins = mutant(MUTANT_LENT_BUFFER_TAKEN) ? 0 : 1;
-        b->pins += pins; /* reading ahead must not take this one */
-        read_ahead(s, range, seg, b);
-        b->pins -= pins;
-    }
+    if (b)
+        read_on(s, range, seg, b);
     if (!there) {
         store_wait(s, waiter, b);
         return ERR_AGAIN;

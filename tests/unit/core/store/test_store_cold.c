@@ -210,6 +210,34 @@ a_damaged_base_offset_is_reported_and_not_taken_for_the_end(void **state)
     fixture_end(&f);
 }
 
+/* Also where an index entry leads straight to the batch, so that no header need be read. */
+static void
+damage_at_the_front_is_told_before_anything_is_lent(void **state)
+{
+    (void)state;
+    static uint8_t bytes[64 << 10];
+    for (int64_t offset = 0; offset < 17; offset += 16) {
+        struct fixture f;
+        struct plog *p = cold_log(&f, 9);
+        char path[PLOG_PATH_BYTES];
+        uint64_t size;
+        struct store_range range;
+        assert_true(fixture_read(&f, p, 50, 1, bytes, &range) > 0); /* the index is known */
+        plog_path_segment(p, 0, ".log", path);
+        uint8_t *file = disk_mem_bytes(f.disk, path, &size);
+        uint32_t batch = (uint32_t)get_u32(file + BATCH_AT_LENGTH) + BATCH_OVERHEAD;
+        file[batch * offset + 300] ^= 1;
+        for (uint32_t i = 0; i < f.read_buffers; i++)
+            f.store[0]->buffers[i].state = READ_FREE;
+        int rc, turns = 0;
+        while ((rc = store_locate(f.store[0], p, offset, INT64_MAX, 40000, true, &range)) ==
+               ERR_AGAIN)
+            assert_true(fixture_turns(&f, 1) == ERR_OK && ++turns < 1000);
+        assert_int_equal(rc, ERR_CORRUPT);
+        fixture_end(&f);
+    }
+}
+
 int
 main(void)
 {
@@ -221,6 +249,7 @@ main(void)
         cmocka_unit_test(a_waiter_comes_back_when_its_read_ended),
         cmocka_unit_test(reading_ahead_ends_where_the_file_ends_and_the_cache_begins),
         cmocka_unit_test(a_damaged_base_offset_is_reported_and_not_taken_for_the_end),
+        cmocka_unit_test(damage_at_the_front_is_told_before_anything_is_lent),
         cmocka_unit_test(a_long_range_is_read_ahead_and_half_of_the_buffers_are_left_to_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
