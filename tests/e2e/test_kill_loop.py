@@ -19,6 +19,15 @@ ACKERS, PARTITIONS, RATE = 3, 6, 400
 PAUSE_SECONDS_MAX = 2.5
 
 
+def found_whole(broker):
+    """What a kill of everything at once leaves is whole, before a start mends anything."""
+    broker.abandon()
+    done = subprocess.run([broker.binary, "log", "verify", "--data", str(broker.data)],
+                          capture_output=True, text=True, timeout=120)
+    check(done.returncode == 0 and "No damage" in done.stdout, done.stdout, done.stderr)
+    broker.start()
+
+
 def kill_loop(broker, ackers):
     """Kills: data twice as often as control, after 0 to PAUSE_SECONDS_MAX; sooner than a start
     takes as well as later.  Returns {program: number}."""
@@ -34,6 +43,9 @@ def kill_loop(broker, ackers):
         time.sleep(pause)
         broker.kill(name)
         done[name] += 1
+        if i % 4 == 3:  # often in the middle of a recovery
+            time.sleep(choose.uniform(0, PAUSE_SECONDS_MAX / 2))
+            found_whole(broker)
         if i % 6 == 5:  # let the producers get through now and then
             before = sum(len(a.acknowledged()) for a in ackers)
             until("acknowledgements go on", 60,
@@ -61,11 +73,7 @@ def main():
                 check(sum(killed.values()) >= 20 and min(killed.values()) > 0, "kills", killed)
                 check(total >= count > 1000, "too few records to prove anything")
             with case("kill -9 loop: sluice log verify finds nothing after the last kill"):
-                broker.abandon()
-                done = subprocess.run([broker.binary, "log", "verify", "--data", str(broker.data)],
-                                      capture_output=True, text=True, timeout=120)
-                check(done.returncode == 0 and "No damage" in done.stdout, done.stdout, done.stderr)
-                broker.start()
+                found_whole(broker)
                 check(verify(broker.bootstrap, topic, PARTITIONS, acknowledged) == total, "records")
             with case("kill -9 loop: a clean stop and start finds the same records"):
                 broker.restart()
