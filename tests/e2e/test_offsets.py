@@ -9,6 +9,7 @@ import gzip
 import pathlib
 import struct
 import sys
+import time
 
 from broker import stamp, target
 from case import case, check, equal, finish
@@ -189,6 +190,9 @@ def fill(c, topic, by_broker):
             equal(c.produced(c.call(0, 7, c.produce_body(topic, partition, data)))[0], NONE, "fill")
     equal(c.trim(topic, TRIMMED, 2), NONE, "DeleteRecords")
     for times in BATCHES:
+        began = int(time.time() * 1000)
+        while int(time.time() * 1000) <= began + 1:  # no two batches have the same time
+            time.sleep(0.001)
         equal(c.produced(c.call(0, 7, c.produce_body(by_broker, 0, stamped(times))))[0], NONE,
               "fill by broker's time")
 
