@@ -54,6 +54,7 @@ struct data {
     uint32_t shard_count;
     struct store_boot *boot;
     struct mesh *mesh;
+    struct quota_usage *quota_usage;
     struct clock clocks[REGION_SHARDS_MAX];
     struct data_shard *shards;
     int cpus[OS_CPUS_MAX], cpu_count;
@@ -242,6 +243,7 @@ serve(struct data_shard *d, struct store *store)
         .stream = uring_stream(d->uring),
         .store = store,
         .mesh = d->mesh,
+        .quota_usage = data->quota_usage,
         .cleaner = data->cleaner,
         .drained = &data->drained,
     };
@@ -410,6 +412,9 @@ shards_prepare(struct data *d)
     d->shards = calloc(d->shard_count, sizeof *d->shards);
     die_if(d->shards ? ERR_OK : ERR_FULL, "memory");
     die_if(mesh_create(d->shard_count, &d->mesh), "mesh");
+    void *usage = calloc(1, quota_footprint(d->shard_count));
+    die_if(usage ? ERR_OK : ERR_FULL, "memory");
+    d->quota_usage = quota_init(usage, d->shard_count);
     for (uint32_t i = 0; i < d->shard_count; i++) {
         d->shards[i].data = d;
         d->shards[i].number = i;

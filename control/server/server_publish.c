@@ -23,6 +23,8 @@ server_publish_init(struct server_publish *p, const struct region *region, struc
                                  .rules = rules,
                                  .generation = generation,
                                  .shard_count = h->shard_count};
+    p->quotas = calloc(1, sizeof *p->quotas);
+    must(p->quotas != NULL);
     for (uint32_t i = 0; i < p->shard_count; i++) {
         struct server_shard *s = &p->shards[i];
         chan_join(&s->to_data, region_ring_to_data(region, i), h->ring_bytes);
@@ -35,6 +37,7 @@ server_publish_init(struct server_publish *p, const struct region *region, struc
 void
 server_publish_free(struct server_publish *p)
 {
+    free(p->quotas);
     for (uint32_t i = 0; i < p->shard_count; i++) {
         free(p->shards[i].topic_bells);
         free(p->shards[i].want_bells);
@@ -185,6 +188,7 @@ void
 server_publish_rows(struct server_publish *p, uint64_t committed)
 {
     struct meta_image *m = p->image;
+    server_publish_quotas(p, committed);
     uint32_t i = meta_dirty_next(m->topic_dirty, 0, m->topics_max);
     for (; i != META_NONE; i = meta_dirty_next(m->topic_dirty, i + 1, m->topics_max)) {
         if (m->topic_index[i] > committed)

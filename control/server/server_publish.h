@@ -10,6 +10,7 @@
 
 #include "control/meta/meta.h"
 #include "core/shm/chan.h"
+#include "core/shm/quotas.h"
 #include "core/shm/region.h"
 #include "core/shm/table.h"
 
@@ -26,6 +27,9 @@ struct server_publish {
     const struct meta_rules *rules;
     uint32_t generation; /* of control */
     uint32_t shard_count;
+    uint64_t quotas_index; /* of the image, as published */
+    bool quotas_known;     /* it was published by us */
+    struct quotas_fact *quotas;
     struct server_shard shards[REGION_SHARDS_MAX];
 };
 
@@ -44,6 +48,9 @@ void server_publish_ring_all(struct server_publish *p);
 bool server_publish_bells(struct server_publish *p);
 /* Wakes the shards that got something. */
 void server_publish_wake(struct server_publish *p);
+
+/* server_publish_quota.c: the quotas of the user that every connection has, once committed. */
+void server_publish_quotas(struct server_publish *p, uint64_t committed);
 
 /* What the shards made of a topic that is published. */
 enum server_progress { SERVER_WAITING, SERVER_DONE };

@@ -16,7 +16,7 @@ static const uint32_t sizes[MSG_KINDS] = {
 
 _Static_assert(sizeof(struct msg_row) == 8, "layout in shared memory");
 _Static_assert(sizeof(struct msg_request) == 40, "layout in shared memory");
-_Static_assert(sizeof(struct msg_answer) == 8, "layout in shared memory");
+_Static_assert(sizeof(struct msg_answer) == 16, "layout in shared memory");
 _Static_assert(sizeof(struct msg_call) == 8, "layout in shared memory");
 
 const char *

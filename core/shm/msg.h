@@ -30,8 +30,10 @@ struct msg_request {
     uint32_t spare3;
 };
 
+/* throttle_ms: the client is over a quota of control's (mutations): leave it alone for so long. */
 struct msg_answer {
     uint64_t token;
+    uint32_t throttle_ms, spare;
 };
 
 /* Control's own connection to a shard.  `connection`: its number, which the first REPLY says;

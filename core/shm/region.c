@@ -4,6 +4,7 @@
 #include "core/shm/chan.h"
 #include "core/shm/counters.h"
 #include "core/shm/msg.h"
+#include "core/shm/quotas.h"
 #include "core/shm/table.h"
 
 #include <errno.h>
@@ -101,6 +102,14 @@ static const uint64_t layout[] = {
     FIELD(struct table_have_fact, high_watermark),
     FIELD(struct table_have_fact, log_end_offset),
     FIELD(struct table_have_fact, bytes),
+    sizeof(struct quotas_table),
+    FIELD(struct quotas_table, fact),
+    FIELD(struct quotas_fact, defaults),
+    FIELD(struct quotas_fact, rows),
+    FIELD(struct quotas_row, bounds),
+    FIELD(struct quotas_row, name),
+    QUOTAS_NAMED,
+    QUOTAS_DEFAULTS,
     sizeof(struct msg_request),
     FIELD(struct msg_request, token),
     FIELD(struct msg_request, again),
@@ -173,6 +182,7 @@ header_lay_out(struct region_header *h, const struct region_shape *s)
     h->topics_at = part_take(&end, sizeof(struct table_topic) * (uint64_t)s->topics_max);
     h->want_at = part_take(&end, sizeof(struct table_want) * (uint64_t)s->partitions_max);
     h->have_at = part_take(&end, sizeof(struct table_have) * (uint64_t)s->partitions_max);
+    h->quotas_at = part_take(&end, sizeof(struct quotas_table));
     h->rings_at = part_take(&end, (uint64_t)s->ring_bytes * 2 * s->shard_count);
     h->counters_at = part_take(&end, counter_block_bytes() * (s->shard_count + 1));
     h->bytes = end;
@@ -379,6 +389,12 @@ struct table_have *
 region_have(const struct region *r)
 {
     return (struct table_have *)(void *)part_at(r, r->header->have_at);
+}
+
+struct quotas_table *
+region_quotas(const struct region *r)
+{
+    return (struct quotas_table *)(void *)part_at(r, r->header->quotas_at);
 }
 
 void *

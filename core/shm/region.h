@@ -8,6 +8,7 @@
  *   topics     struct table_topic[topics_max]         written by control
  *   want       struct table_want[partitions_max]      written by control
  *   have       struct table_have[partitions_max]      written by the owning shard
+ *   quotas     struct quotas_table                    written by control
  *   rings      per shard two byte rings (chan.h): control to data, data to control
  *   counters   per shard and for control one block of words (counters.h)
  *
@@ -47,7 +48,7 @@ struct region_header {
     uint64_t bytes;
     uint8_t boot_id[16]; /* of this region: made anew with each supervisor */
     uint32_t shard_count, topics_max, partitions_max, ring_bytes;
-    uint64_t conf_at, topics_at, want_at, have_at, rings_at, counters_at;
+    uint64_t conf_at, topics_at, want_at, have_at, quotas_at, rings_at, counters_at;
     int32_t wake_fds[REGION_SHARDS_MAX + 1]; /* eventfds, inherited: shard i; last: control */
     struct region_peer peers[REGION_PROCESSES];
     /* control writes: */
@@ -95,6 +96,7 @@ const char *region_conf(const struct region *r);
 struct table_topic *region_topics(const struct region *r);
 struct table_want *region_want(const struct region *r);
 struct table_have *region_have(const struct region *r);
+struct quotas_table *region_quotas(const struct region *r);
 /* The two rings of a shard, as chan.h memory of header->ring_bytes each. */
 void *region_ring_to_data(const struct region *r, uint32_t shard);
 void *region_ring_to_control(const struct region *r, uint32_t shard);

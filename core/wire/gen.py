@@ -332,6 +332,14 @@ def struct_value(m, s):
     return f'{{{fields}, {len(s.fields)}, sizeof(struct {name}), {low}, {tags}}}'
 
 
+def throttle_min(api):
+    """First version whose response begins with ThrottleTimeMs."""
+    first = api.response.top.fields[0] if api.response.top.fields else None
+    if first is None or first.name != 'ThrottleTimeMs':
+        return 'INT16_MAX'
+    return first.versions[0]
+
+
 def source(apis):
     out = ['/* wire_gen.c: made by gen.py from core/wire/schema; see wire_table.h. */',
            '#include "core/wire/wire_gen.h"', '#include "core/wire/wire_table.h"', '',
@@ -352,7 +360,7 @@ def source(apis):
     for a in apis:
         flexible = 'INT16_MAX' if a.request.flexible == NONE else a.request.flexible
         out.append(f'    {{{a.key}, {a.request.versions[0]}, {a.request.versions[1]}, {flexible}, '
-                   f'"{a.name}", &wire_{snake(a.request.name)}_message, '
+                   f'{throttle_min(a)}, "{a.name}", &wire_{snake(a.request.name)}_message, '
                    f'&wire_{snake(a.response.name)}_message}},')
     out += ['};', f'const uint32_t wire_api_row_count = {len(apis)};', '',
             'const uint8_t wire_api_index[WIRE_API_KEYS] = {']

@@ -99,7 +99,8 @@ struct wire_api {
     int16_t key;
     int16_t version_min, version_max; /* what the schema defines, Kafka 4.3's stable range */
     int16_t flexible_min;             /* first flexible version, INT16_MAX: none */
-    const char *name;                 /* "Produce" */
+    int16_t throttle_min; /* first version whose response begins with ThrottleTimeMs, the same */
+    const char *name;     /* "Produce" */
     const struct wire_message *request, *response;
 };
 

@@ -26,7 +26,7 @@ conn_of(struct shard *s, const struct stream_event *e)
 bool
 conn_may_parse(const struct shard *s, const struct conn *c)
 {
-    if (c->request_count >= s->in_flight_max)
+    if (c->request_count >= s->in_flight_max || c->muted_ns)
         return false;
     uint64_t unsent = 0;
     for (const struct list *at = c->requests.next; at != &c->requests; at = at->next) {
@@ -59,6 +59,7 @@ conn_opened(struct shard *s, const struct stream_event *e)
     memset(c, 0, offsetof(struct conn, pins));
     c->id = e->id;
     list_init(&c->dirty);
+    list_init(&c->muted);
     list_init(&c->stalled);
     list_init(&c->requests);
     c->listener = e->listener;
@@ -120,6 +121,21 @@ request_refused(struct shard *s, struct conn *c, struct req *r)
     conn_close(s, c, COUNTERS);
 }
 
+/* The work on requests is measured only while somebody has a bound for it. */
+static uint64_t
+work_begins(const struct shard *s)
+{
+    return s->quota.kinds[QUOTAS_REQUEST] ? s->clock.ops->now_ns(s->clock.self) : 0;
+}
+
+static void
+work_ends(struct shard *s, const struct req *r, uint64_t begun_ns)
+{
+    if (begun_ns)
+        (void)quota_charge(&s->quota, QUOTAS_REQUEST, &r->cost,
+                           s->clock.ops->now_ns(s->clock.self) - begun_ns, s->now_ns);
+}
+
 /* Starts (or goes on with) one whole request. */
 static enum parse
 request_run(struct shard *s, struct conn *c, struct view request)
@@ -131,7 +147,10 @@ request_run(struct shard *s, struct conn *c, struct view request)
         return PARSE_STOP;
     }
     r->conn = c;
+    uint64_t begun_ns = work_begins(s);
     enum req_verdict verdict = req_start(s, r, request);
+    if (r->metered)
+        work_ends(s, r, begun_ns);
     if (verdict == REQ_AGAIN) {
         stall(s, c, r);
         return PARSE_STOP;
@@ -148,9 +167,9 @@ request_run(struct shard *s, struct conn *c, struct view request)
     c->again = NULL;
     if (verdict == REQ_DONE) {
         r->done = true;
-        if (!r->no_answer)
-            answer_seal(&r->answer);
+        req_seal(r);
     }
+    conn_mute(s, c, r->throttle_ms);
     return c->closing ? PARSE_STOP : PARSE_NEXT;
 }
 
@@ -273,6 +292,7 @@ conn_closed(struct shard *s, const struct stream_event *e)
     c->closing = true;
     conn_send_abandon(s, c);
     list_remove(&c->dirty);
+    list_remove(&c->muted);
     list_remove(&c->stalled);
     struct list *first;
     while ((first = list_first(&c->requests)))

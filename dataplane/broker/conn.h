@@ -28,6 +28,7 @@ struct conn_pin {
 struct conn {
     stream_id id;         /* 0: the slot is free */
     struct list dirty;    /* in the shard's conns_dirty: something to parse or to send */
+    struct list muted;    /* in the shard's conns_muted: over a quota */
     struct list stalled;  /* in the shard's conns_stalled: its next request got REQ_AGAIN */
     struct list requests; /* struct req, oldest first */
     struct req *again;    /* the request that got REQ_AGAIN; nothing behind it is parsed */
@@ -39,6 +40,7 @@ struct conn {
     bool was_read;          /* it was: map it before anything else, while it is still in memory */
     uint8_t pin_count;
     uint16_t listener;
+    uint64_t muted_ns;   /* nothing is parsed before then, 0: not muted */
     uint64_t active_ns;  /* last progress in either direction */
     uint64_t partial_ns; /* since when an incomplete request is there, 0: none */
     uint64_t send_ns; /* since when the peer has not taken a byte that it could, 0: nothing out */
@@ -79,6 +81,11 @@ uint64_t conn_expire(struct shard *s, uint64_t now_ns);
 /* Begins to close a connection; its requests end when STREAM_CLOSED arrives.  `drop`: an enum
  * counter that says why.  Harmless when it is being closed already. */
 void conn_close(struct shard *s, struct conn *c, uint32_t drop);
+
+/* Leaves a connection unread for so long (0: does nothing).  conn_unmute: ends that where it is
+ * over, and returns when to look again. */
+void conn_mute(struct shard *s, struct conn *c, uint32_t ms);
+uint64_t conn_unmute(struct shard *s, uint64_t now_ns);
 
 /* Between conn.c and conn_send.c: the connection an event is for, NULL when it is none of ours (any
  * more); gives back what sending has pinned or asked for. */

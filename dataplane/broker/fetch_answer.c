@@ -173,7 +173,8 @@ write_answer(struct shard *s, struct fetch *f, int16_t error, int32_t session_id
     if (bytes > UINT32_MAX || !req_answer_begin(s, f->req, (uint32_t)bytes))
         return false;
     struct put w = answer_writer(&f->req->answer);
-    lens_fetch_answer_begin(&w, f->version, 0, error, session_id, topics);
+    lens_fetch_answer_begin(&w, f->version, (int32_t)f->req->throttle_ms, error, session_id,
+                            topics);
     must(!w.bad);
     answer_commit(&f->req->answer, &w);
     if (!write_topics(s, f, count)) {
@@ -187,6 +188,30 @@ write_answer(struct shard *s, struct fetch *f, int16_t error, int32_t session_id
     return true;
 }
 
+static uint64_t
+bytes_of(const struct fetch *f, uint32_t count)
+{
+    uint64_t bytes = HEAD_BYTES;
+    for (uint32_t i = 0; i < count; i++)
+        bytes += PART_BYTES + f->parts[f->order[i]].records_bytes;
+    return bytes;
+}
+
+/* Counts the answer against the client's quota.  True: it is over it, gets nothing, and is left
+ * alone for r->throttle_ms; what it did not get does not count. */
+static bool
+over_quota(struct shard *s, struct fetch *f, uint64_t bytes)
+{
+    struct req *r = f->req;
+    if (!r->metered)
+        return false;
+    uint32_t ms = quota_charge(&s->quota, QUOTAS_FETCH, &r->quota, bytes, s->now_ns);
+    r->throttle_ms = ms > r->throttle_ms ? ms : r->throttle_ms;
+    if (r->throttle_ms)
+        quota_return(&s->quota, QUOTAS_FETCH, &r->quota, bytes, s->now_ns);
+    return r->throttle_ms > 0;
+}
+
 static void
 count_bytes(struct shard *s, const struct fetch *f, uint32_t count)
 {
@@ -194,6 +219,17 @@ count_bytes(struct shard *s, const struct fetch *f, uint32_t count)
     for (uint32_t i = 0; i < count; i++)
         bytes += f->parts[f->order[i]].records_bytes;
     counters_add(&s->counters, COUNTER_FETCH_BYTES, bytes);
+}
+
+/* An empty answer; the session, which was begun anew or is at its next epoch, knows nothing of it.
+ */
+static bool
+throttled(struct shard *s, struct fetch *f)
+{
+    if (!write_answer(s, f, f->error, f->kind == SESSION_INCREMENTAL ? f->session_id : 0, 0))
+        return false;
+    conn_mute(s, f->req->conn, f->req->throttle_ms);
+    return true;
 }
 
 bool
@@ -205,6 +241,9 @@ fetch_respond(struct shard *s, struct fetch *f)
     int32_t session_id = 0;
     uint32_t count = 0;
     put_in_order(f);
+    uint64_t bytes = bytes_of(f, f->part_count); /* before the order is changed */
+    if (over_quota(s, f, bytes))
+        return throttled(s, f);
     if (f->kind == SESSION_FULL) {
         made = make_session(s, f);
         session_id = made ? made->id : 0;
@@ -219,6 +258,8 @@ fetch_respond(struct shard *s, struct fetch *f)
     if (!write_answer(s, f, error, session_id, count)) {
         if (made)
             session_remove(c, made);
+        if (f->req->metered)
+            quota_return(&s->quota, QUOTAS_FETCH, &f->req->quota, bytes, s->now_ns);
         return false;
     }
     for (uint32_t i = 0; session && i < count; i++) {

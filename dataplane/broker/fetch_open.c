@@ -298,6 +298,8 @@ fetch_open(struct shard *s, struct req *r, struct view body, struct fetch **out)
     f->replica_id = head.replica_id;
     f->max_bytes =
         head.max_bytes < (int64_t)s->fetch_bytes_max ? head.max_bytes : (int32_t)s->fetch_bytes_max;
+    if (r->metered && (uint64_t)f->max_bytes > quota_most(&r->quota))
+        f->max_bytes = (int32_t)quota_most(&r->quota);
     f->min_bytes = head.min_bytes < f->max_bytes ? head.min_bytes : f->max_bytes;
     if (head.max_wait_ms > 0)
         f->deadline_ns = s->now_ns + (uint64_t)head.max_wait_ms * CLOCK_NS_PER_MS;

@@ -153,6 +153,9 @@ answer_take(struct shard *s, struct view body)
     put_bytes(&w, bytes.at, bytes.len);
     answer_commit(&r->answer, &w);
     copy_free(s, r);
+    if (m.throttle_ms > r->throttle_ms)
+        r->throttle_ms = m.throttle_ms;
+    conn_mute(s, r->conn, m.throttle_ms);
     req_finish(s, r);
     return true;
 }

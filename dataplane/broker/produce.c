@@ -453,7 +453,7 @@ produce_start(struct shard *s, struct req *r, struct view body)
         return REQ_AGAIN;
     if (!r->no_answer) {
         struct put w = answer_writer(&r->answer);
-        lens_produce_answer_end(&w, r->version, 0);
+        lens_produce_answer_end(&w, r->version, (int32_t)r->throttle_ms);
         answer_commit(&r->answer, &w);
     }
     r->u.produce.carried_out = true;

@@ -63,6 +63,8 @@ static const struct req_handler handlers[] = {
     {WIRE_API_ALTER_PARTITION_REASSIGNMENTS, forward_start, forward_abandon},
     {WIRE_API_LIST_PARTITION_REASSIGNMENTS, forward_start, forward_abandon},
     {WIRE_API_OFFSET_DELETE, forward_start, forward_abandon},
+    {WIRE_API_DESCRIBE_CLIENT_QUOTAS, forward_start, forward_abandon},
+    {WIRE_API_ALTER_CLIENT_QUOTAS, forward_start, forward_abandon},
     {WIRE_API_DESCRIBE_QUORUM, forward_start, forward_abandon},
     {WIRE_API_UPDATE_FEATURES, forward_start, forward_abandon},
     {WIRE_API_DESCRIBE_CLUSTER, forward_start, forward_abandon},
@@ -117,7 +119,8 @@ req_take(struct shard *s)
     list_remove(first);
     struct req *r = list_item(first, struct req, link);
     r->generation++;
-    r->done = r->no_answer = r->begun = false;
+    r->done = r->no_answer = r->begun = r->metered = false;
+    r->throttle_ms = 0;
     r->pending = 0;
     memset(&r->u, 0, sizeof r->u);
     r->arrived_ns = s->now_ns;
@@ -141,6 +144,25 @@ refuse(struct shard *s, enum counter why)
     return REQ_FAILED;
 }
 
+/* What a request counts for.  What it costs is known only when it is done, so a client pays for it
+ * with its next one. */
+static void
+meter(struct shard *s, struct req *r, struct view request, struct view client_id)
+{
+    int16_t key = r->api->key;
+    r->metered = true;
+    r->quota = (struct quota_claim){0};
+    r->cost = quota_claim(&s->quota, QUOTAS_REQUEST, client_id, s->now_ns);
+    r->throttle_ms = quota_owed(&s->quota, QUOTAS_REQUEST, &r->cost, s->now_ns);
+    if (key == WIRE_API_FETCH)
+        r->quota = quota_claim(&s->quota, QUOTAS_FETCH, client_id, s->now_ns);
+    if (key != WIRE_API_PRODUCE)
+        return;
+    r->quota = quota_claim(&s->quota, QUOTAS_PRODUCE, client_id, s->now_ns);
+    uint32_t ms = quota_charge(&s->quota, QUOTAS_PRODUCE, &r->quota, request.len, s->now_ns);
+    r->throttle_ms = ms > r->throttle_ms ? ms : r->throttle_ms;
+}
+
 enum req_verdict
 req_start(struct shard *s, struct req *r, struct view request)
 {
@@ -160,6 +182,8 @@ req_start(struct shard *s, struct req *r, struct view request)
             return versions_refuse(s, r);
         return refuse(s, DROP_REQUEST_VERSION);
     }
+    if (s->quota.on && !r->begun && r->conn->listener != INNER_LISTENER)
+        meter(s, r, request, h.client_id);
     struct view body = view_of(request.at + h.bytes, request.len - h.bytes);
     enum req_verdict verdict = handler->start(s, r, body);
     if (verdict == REQ_BAD)
@@ -201,12 +225,25 @@ req_answer_struct(struct shard *s, struct req *r, const void *body)
 }
 
 void
+req_seal(struct req *r)
+{
+    uint32_t at = REQ_LENGTH_BYTES + (uint32_t)sizeof r->correlation_id +
+                  (r->version >= r->api->flexible_min);
+    if (r->no_answer || r->answer.len == 0)
+        return;
+    /* Those of Produce and Fetch have it where they were written. */
+    if (r->throttle_ms && r->version >= r->api->throttle_min && r->api->key != WIRE_API_FETCH &&
+        r->answer.len >= at + sizeof(uint32_t))
+        set_u32(r->answer.bytes + at, r->throttle_ms);
+    answer_seal(&r->answer);
+}
+
+void
 req_finish(struct shard *s, struct req *r)
 {
     must(!r->done);
     r->done = true;
-    if (!r->no_answer && r->answer.len)
-        answer_seal(&r->answer);
+    req_seal(r);
     if (r->conn)
         conn_mark(s, r->conn);
     else if (r->pending == 0)

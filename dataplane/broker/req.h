@@ -14,6 +14,7 @@
 #include "core/wire/wire.h"
 #include "dataplane/broker/answer.h"
 #include "dataplane/broker/mesh.h"
+#include "dataplane/broker/quota.h"
 
 struct shard;
 struct conn;
@@ -42,6 +43,9 @@ struct req {
     bool begun;       /* the handler returned REQ_AGAIN before: go on, do not start anew */
     uint32_t pending; /* pieces of work on the way that point to this request; freed at 0 only */
     uint64_t arrived_ns;
+    bool metered; /* a quota may concern it: the next three are set */
+    uint32_t throttle_ms;
+    struct quota_claim quota, cost; /* of its bytes, of the work that it is */
     struct answer answer;
     union {
         struct {
@@ -99,6 +103,8 @@ must_check bool req_answer_begin(struct shard *s, struct req *r, uint32_t body_b
  * REQ_FAILED when the body is larger than any answer can be. */
 enum req_verdict req_answer_struct(struct shard *s, struct req *r, const void *body);
 
+/* The answer is complete: writes its length, and how long the client is to be left alone. */
+void req_seal(struct req *r);
 /* A pending request has its answer: seals it and lets its connection send.  Frees the request when
  * its connection is gone and nothing is pending. */
 void req_finish(struct shard *s, struct req *r);

@@ -373,6 +373,8 @@ take_timers(struct shard *s)
         s->expire_ns = soon_ns;
     if (s->expire_ns <= s->now_ns)
         s->expire_ns = conn_expire(s, s->now_ns);
+    if (s->mute_ns <= s->now_ns)
+        s->mute_ns = conn_unmute(s, s->now_ns);
     if (s->route_retry_ns <= s->now_ns) {
         s->route_retry_ns = CLOCK_NEVER;
         if (route_refresh_all(s->route, s->store))
@@ -398,7 +400,7 @@ turn_deadline(struct shard *s)
         return 0;
     uint64_t at = least(least(s->expire_ns, s->fetch_ns), least(s->forward_next_ns, s->store_ns));
     at = least(least(at, s->route_retry_ns), least(s->lease_ns, s->clean_ns));
-    at = least(at, least(s->retain_ns, s->vouch_ns));
+    at = least(at, least(s->retain_ns, least(s->vouch_ns, s->mute_ns)));
     if (s->config.shard == 0)
         at = least(at, s->tick_ns);
     if (!list_empty(&s->conns_stalled) || !list_empty(&s->appends) || !list_empty(&s->trims))
@@ -427,6 +429,7 @@ int
 shard_turn(struct shard *s, uint64_t *deadline_ns)
 {
     turn_begin(s);
+    quota_refresh(&s->quota, region_quotas(s->region));
     s->work += forward_take(s); /* control      -> answers, changed topics     */
     take_jobs(s);               /* other shards -> appends, locates, results   */
     take_bytes(s);              /* clients      -> requests                    */
@@ -619,6 +622,10 @@ shard_init(struct shard *s, const struct shard_config *config)
     configure(s);
     list_init(&s->conns_dirty);
     list_init(&s->conns_stalled);
+    list_init(&s->conns_muted);
+    s->mute_ns = CLOCK_NEVER;
+    s->quota.usage = config->quota_usage;
+    s->quota.shard = config->shard;
     list_init(&s->forwards);
     list_init(&s->forwards_endless);
     list_init(&s->appends);

@@ -47,7 +47,8 @@ struct shard_config {
     struct stream stream;
     struct store *store;
     struct mesh_end *mesh;
-    struct cleaner *cleaner; /* carries out long work on files; NULL: nobody does */
+    struct quota_usage *quota_usage; /* shared by the shards; NULL: quotas are not obeyed */
+    struct cleaner *cleaner;         /* carries out long work on files; NULL: nobody does */
     atomic_uint
         *drained; /* shards that have nothing left to answer after *stop; NULL: do not wait */
 };
@@ -86,7 +87,9 @@ struct shard {
     uint64_t expire_ns, fetch_ns, forward_next_ns, store_ns, vouch_ns; /* next, of each part */
     struct conn *conns; /* [conn_slots], index = low 32 bits of the stream id */
     uint32_t conn_slots, conn_max, conn_count, conn_high, conn_sweep;
-    struct list conns_dirty, conns_stalled;
+    struct list conns_dirty, conns_stalled, conns_muted;
+    uint64_t mute_ns; /* when the next of the muted may go on */
+    struct quota quota;
     struct list forwards;         /* struct req by u.forward.waiting, oldest first */
     struct list forwards_endless; /* the same, without a time limit */
     uint32_t appends_out;         /* own JOB_APPEND that are not home */

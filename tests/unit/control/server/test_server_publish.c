@@ -192,8 +192,8 @@ a_full_ring_only_delays_bells(void **state)
     setup(&f, 2048);
     entry(&f, topic_made);
     server_publish_rows(&f.publish, 1);
-    while (chan_reserve(&f.publish.shards[0].to_data, 8))
-        chan_publish(&f.publish.shards[0].to_data, MSG_CLOSE, 1, 8);
+    while (chan_reserve(&f.publish.shards[0].to_data, sizeof(struct msg_answer)))
+        chan_publish(&f.publish.shards[0].to_data, MSG_CLOSE, 1, sizeof(struct msg_answer));
     assert_true(server_publish_bells(&f.publish));
     assert_int_equal(bells_of(&f, 1, MSG_WANT), 2);
     assert_int_equal(bells_of(&f, 0, MSG_WANT), 0);

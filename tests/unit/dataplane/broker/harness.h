@@ -25,6 +25,7 @@ struct harness {
     struct conf conf;
     struct region region;
     struct mesh *mesh;
+    struct quota_usage *quota_usage;
     struct clock clocks[HARNESS_SHARDS];
     struct fake_stream streams[HARNESS_SHARDS];
     struct store *stores[HARNESS_SHARDS];
@@ -99,6 +100,7 @@ harness_new(uint32_t shard_count, const char *const *settings)
     atomic_store(&h->region.header->lease_until_ns, UINT64_MAX);
     region_join(&h->region, REGION_DATA, 1);
     assert_int_equal(mesh_create(shard_count, &h->mesh), ERR_OK);
+    h->quota_usage = quota_init(calloc(1, quota_footprint(shard_count)), shard_count);
     for (uint32_t i = 0; i < shard_count; i++)
         h->clocks[i] = (struct clock){&harness_clock, h};
     for (uint32_t i = 0; i < shard_count; i++) {
@@ -112,6 +114,7 @@ harness_new(uint32_t shard_count, const char *const *settings)
             .stream = {&fake_stream_ops, &h->streams[i]},
             .store = h->stores[i],
             .mesh = mesh_join(h->mesh, i, h->clocks),
+            .quota_usage = h->quota_usage,
         };
         assert_int_equal(shard_init(&h->shards[i], &config), ERR_OK);
     }
@@ -128,6 +131,7 @@ harness_free(struct harness *h)
         fake_stream_free(&h->streams[i]);
     }
     mesh_free(h->mesh);
+    free(h->quota_usage);
     region_destroy(&h->region);
     free(h);
 }

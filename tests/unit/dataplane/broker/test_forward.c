@@ -47,7 +47,7 @@ static void
 control_sends(struct harness *h, enum msg_kind kind, uint64_t token, const void *bytes,
               uint32_t len)
 {
-    struct msg_answer m = {token};
+    struct msg_answer m = {.token = token};
     uint8_t *at = chan_reserve(&h->to_data[0], (uint32_t)sizeof m + len);
     assert_non_null(at);
     memcpy(at, &m, sizeof m);

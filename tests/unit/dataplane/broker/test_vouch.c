@@ -109,7 +109,7 @@ static void
 send(struct harness *h, uint32_t shard, enum msg_kind kind, uint64_t token, const void *bytes,
      uint32_t len)
 {
-    struct msg_answer m = {token};
+    struct msg_answer m = {.token = token};
     uint32_t generation = atomic_load(&h->region.header->peers[REGION_CONTROL].generation);
     uint8_t *at = chan_reserve(&h->to_data[shard], (uint32_t)sizeof m + len);
     assert_non_null(at);

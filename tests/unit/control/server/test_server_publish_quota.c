@@ -1,0 +1,101 @@
+#include "control/meta/meta_quota.h"
+#include "control/server/server_publish.h"
+#include "tests/unit/control/server/region_fixture.h"
+
+static struct meta_image image;
+static struct server_publish publish;
+static struct region_fixture region;
+static struct quotas_fact fact;
+
+static int
+open_region(void **state)
+{
+    region_fixture_open(&region, 1 << 16);
+    meta_image_init(&image, FIXTURE_TOPICS, FIXTURE_PARTITIONS);
+    server_publish_init(&publish, &region.region, &image, NULL, 1);
+    return 0;
+}
+
+static int
+close_region(void **state)
+{
+    server_publish_free(&publish);
+    meta_image_free(&image);
+    region_fixture_close(&region);
+    return 0;
+}
+
+/* NULL: not part of the entity, "": the default. */
+static void
+set(const char *user, const char *client, const char *key, const char *value)
+{
+    const char *names[] = {user, client};
+    struct meta_quota_entity q = {0};
+    uint8_t bytes[META_RESOURCE_NAME_BYTES_MAX], entry[2048];
+    for (uint32_t p = 0; p < 2; p++)
+        if (names[p])
+            q.parts[p] = (struct meta_quota_part){names[p][0] ? (uint8_t)META_QUOTA_NAMED
+                                                              : (uint8_t)META_QUOTA_DEFAULT,
+                                                  view_of_text(names[p])};
+    struct put w = put_of(entry, sizeof entry);
+    meta_put_setting(&w, META_RESOURCE_QUOTA, meta_quota_name(&q, bytes), view_of_text(key), value);
+    assert_int_equal(meta_apply(&image, 1, image.index + 1, view_of(entry, put_len(&w))), ERR_OK);
+}
+
+static uint32_t
+published(uint64_t committed)
+{
+    uint32_t version;
+    server_publish_quotas(&publish, committed);
+    assert_int_equal(quotas_read(region_quotas(&region.region), &fact, &version), ERR_OK);
+    return version;
+}
+
+static void
+each_level_has_its_place(void **state)
+{
+    set("ANONYMOUS", "c", "producer_byte_rate", "1");
+    set("", "c", "consumer_byte_rate", "2");
+    set(NULL, "c", "request_percentage", "3");
+    set("ANONYMOUS", "", "producer_byte_rate", "4");
+    set("ANONYMOUS", NULL, "producer_byte_rate", "5");
+    set("", "", "producer_byte_rate", "6");
+    set("", NULL, "producer_byte_rate", "7");
+    set(NULL, "", "producer_byte_rate", "8");
+    set("somebody", NULL, "producer_byte_rate", "9");
+    (void)published(image.index);
+    assert_int_equal(fact.count, 1);
+    assert_true(fact.rows[0].bounds[QUOTAS_USER_CLIENT][QUOTAS_PRODUCE] == 1);
+    assert_true(fact.rows[0].bounds[QUOTAS_ANY_USER_CLIENT][QUOTAS_FETCH] == 2);
+    assert_true(fact.rows[0].bounds[QUOTAS_CLIENT][QUOTAS_REQUEST] == 3e7);
+    assert_true(fact.defaults[QUOTAS_USER_ANY_CLIENT][QUOTAS_PRODUCE] == 4);
+    assert_true(fact.defaults[QUOTAS_USER][QUOTAS_PRODUCE] == 5);
+    assert_true(fact.defaults[QUOTAS_ANY_USER_ANY_CLIENT][QUOTAS_PRODUCE] == 6);
+    assert_true(fact.defaults[QUOTAS_ANY_USER][QUOTAS_PRODUCE] == 7);
+    assert_true(fact.defaults[QUOTAS_ANY_CLIENT][QUOTAS_PRODUCE] == 8);
+}
+
+static void
+nothing_is_published_before_it_is_committed(void **state)
+{
+    uint32_t before = published(0);
+    set(NULL, "c", "producer_byte_rate", "1");
+    assert_int_equal(published(image.index - 1), before);
+    assert_int_equal(fact.count, 0);
+    assert_int_not_equal(published(image.index), before);
+    assert_int_equal(fact.count, 1);
+    set(NULL, "c", "producer_byte_rate", NULL);
+    (void)published(image.index);
+    assert_int_equal(fact.count, 0);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(each_level_has_its_place, open_region, close_region),
+        cmocka_unit_test_setup_teardown(nothing_is_published_before_it_is_committed, open_region,
+                                        close_region),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
