@@ -11,6 +11,8 @@
 #   make compat-oracle   the client scripts against Apache Kafka: they must test Kafka, not us
 #   make compat-librdkafka, compat-librdkafka-full, compat-kgo, compat-apache   other people's suites
 #                 against Sluice, judged by what Kafka gives on them (tests/compat)
+#   make compat-diff     hundreds of requests: answers as Apache Kafka's, field by field
+#   make compat-diff-record   asks Apache Kafka anew (tests/compat/diff/golden.json)
 #   make bench    side-by-side figures with Apache Kafka (ROUNDS=3; BENCH=--ours-only)
 #   make lint, make fmt, make clean
 # Variables: BUILD (build), CI (true: warnings are errors, one minute of each fuzz target), T,
@@ -26,6 +28,7 @@ SANITIZE := -Db_sanitize=address,undefined -Db_lundef=false -Dbuildtype=debugopt
 
 .NOTPARALLEL:
 .PHONY: all run test check asan sim sim-tcp mutants fuzz lint fmt bench compat-oracle clean deps
+.PHONY: compat-diff compat-diff-record
 .PHONY: compat-librdkafka compat-librdkafka-full compat-kgo compat-apache
 .PHONY: product programs clang-build
 
@@ -118,6 +121,13 @@ compat-librdkafka compat-librdkafka-full compat-kgo compat-apache:
 	@deploy/deps.sh test compat
 	@$(MAKE) --no-print-directory product
 	python3 tests/compat/run.py $(BUILD) $(COMPAT_$(@:compat-%=%))
+
+compat-diff: product
+	python3 tests/compat/diff/diff.py $(BUILD)
+
+compat-diff-record:
+	@deploy/deps.sh test
+	tests/compat/diff/record.sh $(BUILD)
 
 bench:
 	@deploy/deps.sh test

@@ -21,12 +21,6 @@ meta_error_set(struct meta_error *e, int16_t code, const char *fmt, ...)
 }
 
 static int16_t
-error_plain(struct meta_error *e, int16_t code)
-{
-    return meta_error_set(e, code, "%s", kerr_message(code));
-}
-
-static int16_t
 error_none(struct meta_error *e)
 {
     e->code = KERR_NONE;
@@ -277,8 +271,8 @@ meta_plan_partitions(const struct meta_image *m, const struct meta_rules *rules,
                      uint32_t assignment_count, struct put *out, struct meta_error *e)
 {
     const struct meta_topic *t = meta_topic_by_name(m, name);
-    if (!t)
-        return error_plain(e, KERR_UNKNOWN_TOPIC_OR_PARTITION);
+    if (!t) /* without a message, as Kafka */
+        return meta_error_set(e, KERR_UNKNOWN_TOPIC_OR_PARTITION, "%s", "");
     int32_t now = (int32_t)t->partition_count;
     if (count == now)
         return meta_error_set(e, KERR_INVALID_PARTITIONS, "Topic already has %d partition(s).",

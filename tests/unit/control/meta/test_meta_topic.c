@@ -197,6 +197,7 @@ partitions_can_only_grow(void **state)
     assert_string_equal(f->e.text,
                         "The topic t currently has 3 partition(s); 2 would not be an increase.");
     assert_int_equal(grow(f, "u", 2, NULL, 0), KERR_UNKNOWN_TOPIC_OR_PARTITION);
+    assert_string_equal(f->e.text, "");
     assert_int_equal(grow(f, "t", 17, NULL, 0), KERR_POLICY_VIOLATION);
     const int32_t one[] = {1};
     struct meta_assignment a = {0, one, 1};
