@@ -25,7 +25,7 @@ struct answer {
     uint64_t token, index, deadline_ns;
     uint32_t wait_count, wait_at; /* topics before wait_at are known to be open */
     uint32_t *wait_rows;
-    uint32_t bytes;
+    uint32_t bytes, throttle_ms;
     bool close;
     uint8_t at[];
 };
@@ -251,6 +251,7 @@ answer_add(struct server *s, uint32_t shard, uint64_t token, const struct server
     a->index = s->core.image.index;
     a->bytes = bytes;
     a->close = r == NULL;
+    a->throttle_ms = r ? (uint32_t)r->throttle_ms : 0;
     if (bytes)
         memcpy(a->at, r->bytes.at, bytes);
     if (r && r->wait_count > 0 && r->wait_ms > 0) {
@@ -370,7 +371,7 @@ static bool
 answer_send(struct server *s, const struct answer *a)
 {
     struct server_shard *shard = &s->publish.shards[a->shard];
-    struct msg_answer head = {.token = a->token};
+    struct msg_answer head = {.token = a->token, .throttle_ms = a->throttle_ms};
     uint32_t bytes = (uint32_t)sizeof head + a->bytes;
     uint8_t *at = chan_reserve(&shard->to_data, bytes);
     if (!at)

@@ -209,12 +209,15 @@ server_dispatch(struct server_core *core, struct view request, uint16_t listener
     struct server_call call = {.api = api,
                                .version = header.api_version,
                                .listener = listener,
+                               .client_id = header.client_id,
                                .request = &decoded,
                                .arena = arena};
     rc = handle(core, &call);
     if (rc != ERR_OK)
         return rc;
-    *out = (struct server_result){
-        .wait_rows = call.wait_rows, .wait_count = call.wait_count, .wait_ms = call.wait_ms};
+    *out = (struct server_result){.wait_rows = call.wait_rows,
+                                  .wait_count = call.wait_count,
+                                  .wait_ms = call.wait_ms,
+                                  .throttle_ms = call.throttle_ms};
     return response_write(&call, header.correlation_id, &out->bytes);
 }

@@ -5,6 +5,7 @@
 #define SLUICE_SERVER_SERVER_CORE_H
 
 #include "control/meta/meta.h"
+#include "control/server/server_mutations.h"
 #include "core/base/regex.h"
 #include "core/conf/conf.h"
 #include "core/wire/wire.h"
@@ -44,6 +45,7 @@ struct server_core {
     /* The same keys under the names that brokers have for them. */
     struct meta_config_row broker_rows[META_CONFIGS];
     char broker_names[META_CONFIGS][SERVER_KEY_BYTES];
+    struct server_mutations mutations;
     int64_t now_ms; /* wall clock; the loop sets it before each request */
     uint8_t *entry; /* META_ENTRY_BYTES_MAX bytes for records being planned */
     /* Appends an entry to the log and applies it to the image.  An error is final: the process must
@@ -72,6 +74,8 @@ struct server_call {
     uint32_t *wait_rows;      /* topics whose partitions should be open first; in the arena */
     uint32_t wait_count;
     int32_t wait_ms;
+    struct view client_id; /* of the request's header; at NULL: null */
+    int32_t throttle_ms;   /* the client is over a quota: it is left alone for so long */
 };
 
 /* ERR_OK; ERR_LIMIT: the arena is full, the connection is to be closed; else what append returned.
@@ -94,7 +98,7 @@ struct server_result {
     struct view bytes; /* from the correlation id on; in the arena */
     const uint32_t *wait_rows;
     uint32_t wait_count;
-    int32_t wait_ms;
+    int32_t wait_ms, throttle_ms;
 };
 
 /* The whole way: request bytes (from the api key on) to response bytes.  ERR_CORRUPT,

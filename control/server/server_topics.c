@@ -12,6 +12,9 @@
 
 #include <stdlib.h>
 
+/* First versions whose clients know THROTTLING_QUOTA_EXCEEDED. */
+enum { STRICT_CREATE = 6, STRICT_DELETE = 5, STRICT_GROW = 3 };
+
 static const char topic_of_metadata[] = "__cluster_metadata"; /* Kafka's own log; never ours */
 
 static int
@@ -195,6 +198,12 @@ create_one(struct server_core *core, struct server_call *call, const create_in *
     uint32_t partitions = 0;
     if (!create_read(call, in, &t))
         return ERR_LIMIT;
+    if (!request->validate_only && server_mutations_bound(core, call)) {
+        int rc = server_topic_create(core, &t, true, &partitions, e); /* how many it would be */
+        if (rc != ERR_OK || e->code != KERR_NONE ||
+            server_mutations_take(core, call, partitions, call->version >= STRICT_CREATE, e))
+            return rc;
+    }
     int rc = server_topic_create(core, &t, request->validate_only, &partitions, e);
     if (rc != ERR_OK || e->code != KERR_NONE)
         return rc;
@@ -246,6 +255,7 @@ server_create_topics(struct server_core *core, struct server_call *call)
     response->topics.items = rows;
     call->wait_ms =
         request->timeout_ms < SERVER_OPEN_WAIT_MS ? request->timeout_ms : SERVER_OPEN_WAIT_MS;
+    response->throttle_time_ms = call->throttle_ms;
     call->response = response;
     return ERR_OK;
 }
@@ -256,7 +266,8 @@ typedef struct wire_delete_topics_request_delete_topic_state delete_in;
 typedef struct wire_delete_topics_response_deletable_topic_result delete_out;
 
 static int
-delete_one(struct server_core *core, const delete_in *in, delete_out *out, struct meta_error *e)
+delete_one(struct server_core *core, struct server_call *call, const delete_in *in, delete_out *out,
+           struct meta_error *e)
 {
     bool by_id = !meta_id_is_zero(in->topic_id);
     const struct meta_topic *t = by_id ? meta_topic_by_id(&core->image, in->topic_id)
@@ -272,6 +283,8 @@ delete_one(struct server_core *core, const delete_in *in, delete_out *out, struc
                              kerr_message(KERR_TOPIC_DELETION_DISABLED));
         return ERR_OK;
     }
+    if (server_mutations_take(core, call, t->partition_count, call->version >= STRICT_DELETE, e))
+        return ERR_OK;
     struct put w = put_of(core->entry, META_ENTRY_BYTES_MAX);
     if (meta_plan_delete(&core->image, t, &w, e) != KERR_NONE)
         return ERR_OK;
@@ -335,7 +348,7 @@ server_delete_topics(struct server_core *core, struct server_call *call)
         struct meta_error e = {0};
         int rc = ERR_OK;
         if (delete_refused(core, &names, &in[i], &e) == KERR_NONE)
-            rc = delete_one(core, &in[i], &rows[i], &e);
+            rc = delete_one(core, call, &in[i], &rows[i], &e);
         if (rc != ERR_OK)
             return rc;
         rows[i].error_code = e.code;
@@ -343,6 +356,7 @@ server_delete_topics(struct server_core *core, struct server_call *call)
     }
     response->responses.items = rows;
     response->responses.count = (int32_t)count;
+    response->throttle_time_ms = call->throttle_ms;
     call->response = response;
     return ERR_OK;
 }
@@ -372,7 +386,11 @@ grow_one(struct server_core *core, struct server_call *call, const grow_in *in,
                              e) != KERR_NONE ||
         request->validate_only)
         return ERR_OK;
-    call->wait_rows[call->wait_count++] = meta_topic_by_name(&core->image, in->name)->row;
+    const struct meta_topic *t = meta_topic_by_name(&core->image, in->name);
+    if (server_mutations_take(core, call, (uint32_t)in->count - t->partition_count,
+                              call->version >= STRICT_GROW, e))
+        return ERR_OK;
+    call->wait_rows[call->wait_count++] = t->row;
     return core->append(core->user, view_of(core->entry, put_len(&w)));
 }
 
@@ -411,6 +429,7 @@ server_create_partitions(struct server_core *core, struct server_call *call)
     response->results.items = rows;
     call->wait_ms =
         request->timeout_ms < SERVER_OPEN_WAIT_MS ? request->timeout_ms : SERVER_OPEN_WAIT_MS;
+    response->throttle_time_ms = call->throttle_ms;
     call->response = response;
     return ERR_OK;
 }
