@@ -233,11 +233,14 @@ entry_of_resource(struct server_core *core, struct server_call *call, const desc
                   const struct server_resource_key *key, entry_out *out)
 {
     const struct meta_config_row *row = &key->row;
+    struct server_source sources[SERVER_SOURCES_MAX];
     bool group = in->resource_type == SERVER_RESOURCE_GROUP;
+    uint32_t count = group ? server_sources(core, view_of_text(row->synonyms), sources) : 0;
     const char *kept = meta_resource_value(&core->image, (enum meta_resource_type)in->resource_type,
                                            in->resource_name, row->name);
+    const char *otherwise = count ? sources[0].value : row->fallback;
     *out = (entry_out){.name = view_of_text(row->name),
-                       .value = view_of_text(kept ? kept : row->fallback),
+                       .value = view_of_text(kept ? kept : otherwise),
                        .config_type = (int8_t)row->type};
     out->synonyms.items = server_take(call, SYNONYMS_MAX, sizeof *out->synonyms.items);
     if (!out->synonyms.items)
@@ -245,9 +248,7 @@ entry_of_resource(struct server_core *core, struct server_call *call, const desc
     if (kept)
         synonym_add(out, out->name, out->value,
                     group ? SERVER_SOURCE_GROUP : SERVER_SOURCE_METRICS);
-    if (group)
-        synonym_add(out, view_of_text(row->synonyms), view_of_text(row->fallback),
-                    SERVER_SOURCE_DEFAULT);
+    synonyms_add(out, sources, count);
     entry_finish(call->request, out, row->help);
     return true;
 }

@@ -156,6 +156,18 @@ a_default_for_all_brokers_stands_behind_that_of_one(void **state)
 }
 
 static void
+the_default_of_groups_is_that_of_the_broker(void **state)
+{
+    struct core_fixture *f = core_fixture_conf("group.consumer.session.timeout.ms=50000\n");
+    entry_out e = describe(f, 4, 32, "g", "consumer.session.timeout.ms").configs.items[0];
+    assert_view(e.value, "50000");
+    assert_int_equal(e.config_source, 4);
+    assert_int_equal(e.synonyms.count, 2);
+    assert_view(e.synonyms.items[1].value, "45000");
+    core_fixture_free(f);
+}
+
+static void
 groups_and_subscriptions_show_what_was_set_and_the_default(void **state)
 {
     struct core_fixture *f = core_fixture_new();
@@ -186,6 +198,7 @@ main(void)
         cmocka_unit_test(what_is_not_there_is_said_to_be_so),
         cmocka_unit_test(a_default_that_may_change_is_not_read_only),
         cmocka_unit_test(a_default_for_all_brokers_stands_behind_that_of_one),
+        cmocka_unit_test(the_default_of_groups_is_that_of_the_broker),
         cmocka_unit_test(groups_and_subscriptions_show_what_was_set_and_the_default),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
