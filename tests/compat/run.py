@@ -26,8 +26,12 @@ from suites import GOOD, Row  # noqa: E402
 
 SUITES = {"librdkafka": librdkafka, "kgo": kgo, "apache": apache}
 # What the suites expect of a broker beyond the defaults, as their own harnesses set it.
-OPTIONS = ("broker.rack=RACK1", "auto.create.topics.enable=true")
-MODE_OPTIONS = {"noautocreate": ("auto.create.topics.enable=false",)}
+OPTIONS = ("broker.rack=RACK1", "auto.create.topics.enable=true", "num.partitions=4",
+           "group.initial.rebalance.delay.ms=0")
+# Two tests of the full mode expect one rebalance where a group begins.
+SLOW_JOIN = ("group.initial.rebalance.delay.ms=3000",)
+MODE_OPTIONS = {"noautocreate": ("auto.create.topics.enable=false",),
+                "full-classic": SLOW_JOIN, "full-consumer": SLOW_JOIN}
 
 
 def expected(suite, mode):
