@@ -18,8 +18,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MERGE = UINT32_MAX, MERGE_ARENA_BYTES = 256 << 20 };
-enum { MARKERS = SERVER_COORDINATORS }; /* kind of the calls that write markers */
+enum { MERGE_ARENA_BYTES = 256 << 20 };
+
+static const uint32_t MERGE = UINT32_MAX; /* as a shard: no client asks, but a merge does */
+enum { MARKERS = SERVER_COORDINATORS };   /* kind of the calls that write markers */
 
 struct merge;
 

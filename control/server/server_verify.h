@@ -8,12 +8,14 @@
 #include "control/server/server_coord.h"
 
 enum {
-    SERVER_VERIFY_SHARD = UINT32_MAX - 1, /* origin of our questions: server_verify_answered */
-    SERVER_VERIFY_MAX = 65536,            /* open at a time; more: COORDINATOR_NOT_AVAILABLE */
-    SERVER_VERIFY_BYTES_MAX = 64 << 20,   /* of them, likewise */
-    SERVER_VERIFY_PAUSE_MS = 2,           /* before asking again: a transaction is being ended */
-    SERVER_VERIFY_CONCURRENT_MS = 100,    /* so long; then the client is told */
+    SERVER_VERIFY_MAX = 65536,          /* open at a time; more: COORDINATOR_NOT_AVAILABLE */
+    SERVER_VERIFY_BYTES_MAX = 64 << 20, /* of them, likewise */
+    SERVER_VERIFY_PAUSE_MS = 2,         /* before asking again: a transaction is being ended */
+    SERVER_VERIFY_CONCURRENT_MS = 100,  /* so long; then the client is told */
 };
+
+/* Origin of our questions: server_verify_answered. */
+static const uint32_t SERVER_VERIFY_SHARD = UINT32_MAX - 1;
 
 struct server_verify_config {
     struct server_coord *groups, *transactions;

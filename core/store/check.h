@@ -4,7 +4,8 @@
  * nothing on disk.  What it looks at: the boot checkpoints, the core checkpoints, every journal
  * frame and batch in it, and of every log every batch that a file holds for sure: format, crc,
  * offsets that go on without a hole (ascending, where compaction may have been), leader epochs that
- * never fall. */
+ * never fall; and of sealed segments the sidecar, which is a remark when it is bad, since a start
+ * makes it anew. */
 #ifndef SLUICE_STORE_CHECK_H
 #define SLUICE_STORE_CHECK_H
 

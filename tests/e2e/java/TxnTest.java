@@ -149,8 +149,8 @@ public final class TxnTest {
                 p.beginTransaction();
                 for (int k = 0; k < 5; k++)
                     p.send(new ProducerRecord<>(name, 1, null, i + "/" + k));
+                p.flush();
                 if (i % 3 == 1) {
-                    p.flush();
                     p.abortTransaction();
                 } else {
                     p.commitTransaction();
@@ -225,6 +225,9 @@ public final class TxnTest {
                 p.beginTransaction();
                 for (int k = 0; k <= i % 4; k++, records++)
                     p.send(new ProducerRecord<>(name, (i + k) % PARTITIONS, null, i + "/" + k));
+                // Sender.maybeSendAndPollTransactionalRequest asks whether batches are incomplete
+                // before it takes the lock: without this it may send EndTxn before the records.
+                p.flush();
                 p.commitTransaction();
             }
         }

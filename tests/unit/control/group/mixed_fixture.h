@@ -122,7 +122,7 @@ mf_sync(struct fixture *f, const char *member, int32_t generation)
 static inline int32_t
 mf_classic_group(struct fixture *f, char id[80])
 {
-    struct joined j = mf_joined(f, mf_join(f, &(struct classic){NULL}));
+    struct joined j = mf_joined(f, mf_join(f, &(struct classic){.member = NULL}));
     assert_int_equal(j.error, KERR_MEMBER_ID_REQUIRED);
     snprintf(id, 80, "%s", j.member);
     uint64_t waits = mf_join(f, &(struct classic){.member = id});

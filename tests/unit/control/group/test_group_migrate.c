@@ -85,7 +85,7 @@ members_that_wait_are_told_to_join_again(void **state)
     struct fixture *f = fx_new();
     char id[80];
     mf_classic_group(f, id);
-    struct joined other = mf_joined(f, mf_join(f, &(struct classic){NULL}));
+    struct joined other = mf_joined(f, mf_join(f, &(struct classic){.member = NULL}));
     uint64_t waits = mf_join(f, &(struct classic){.member = other.member});
     assert_int_equal(mf_joined(f, waits).error, -100);
     assert_int_equal(cf_join(f, "m1").error, 0);

@@ -15,7 +15,7 @@ static const char *
 classic_joins(struct fixture *f, struct joined *j)
 {
     static char id[80];
-    struct joined first = mf_joined(f, mf_join(f, &(struct classic){NULL}));
+    struct joined first = mf_joined(f, mf_join(f, &(struct classic){.member = NULL}));
     assert_int_equal(first.error, KERR_MEMBER_ID_REQUIRED);
     snprintf(id, sizeof id, "%s", first.member);
     *j = mf_joined(f, mf_join(f, &(struct classic){.member = id}));
@@ -79,7 +79,7 @@ a_full_group_takes_no_classic_member(void **state)
 {
     struct fixture *f = consumer_group();
     f->config.consumer_max_size = 1;
-    assert_int_equal(mf_joined(f, mf_join(f, &(struct classic){NULL})).error,
+    assert_int_equal(mf_joined(f, mf_join(f, &(struct classic){.member = NULL})).error,
                      KERR_GROUP_MAX_SIZE_REACHED);
     fx_free(f);
 }

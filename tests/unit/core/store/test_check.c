@@ -143,6 +143,34 @@ checkpoints_are_looked_at(void **state)
     fixture_end(&f);
 }
 
+static void
+a_bad_sidecar_is_a_remark_and_no_damage(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct check c;
+    char path[PLOG_PATH_BYTES];
+    uint64_t size;
+    fixture_init(&f, 1);
+    f.config.segment_bytes = 100 << 10;
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    struct plog *p = fixture_log(&f, 1, 0);
+    for (int i = 0; i < 300; i++)
+        fixture_append(&f, p, 1, 900, (uint64_t)i, i);
+    assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+    assert_true(p->segment_count > 2);
+    plog_path_segment(p, p->segments[1]->base, ".idx", path);
+    assert_int_equal(fixture_stop(&f), ERR_OK);
+    assert_int_equal(look(&f, &c), 0);
+    assert_int_equal(told.count, 0);
+    disk_mem_bytes(f.disk, path, &size)[0] ^= 1;
+    assert_int_equal(look(&f, &c), 0);
+    assert_int_equal(told.count, 1);
+    assert_non_null(strstr(told.text, path));
+    assert_non_null(strstr(told.text, "index beside the segment is damaged"));
+    fixture_end(&f);
+}
+
 int
 main(void)
 {
@@ -151,6 +179,7 @@ main(void)
         cmocka_unit_test(a_flipped_byte_of_a_segment_is_found_with_file_and_place),
         cmocka_unit_test(a_flipped_byte_of_the_journal_is_found_with_file_and_place),
         cmocka_unit_test(checkpoints_are_looked_at),
+        cmocka_unit_test(a_bad_sidecar_is_a_remark_and_no_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
