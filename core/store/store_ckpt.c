@@ -36,6 +36,9 @@
 
 #define CKPT_MAGIC    UINT32_C(0x534c434b)
 #define CKPT_EVERY_NS (60 * CLOCK_NS_PER_S)
+/* While compaction waits for one: Kafka's cleaner takes a segment at the next look after it was
+ * rolled, 15 s at most, and clients' tests expect that. */
+#define CKPT_CLEAN_NS (5 * CLOCK_NS_PER_S)
 
 enum {
     CKPT_VERSION = 3,
@@ -380,6 +383,7 @@ store_ckpt_begin(struct store *s, bool clean)
     k->lsn = journal_durable_lsn(s->journal);
     k->goal = s->tail.durable;
     k->began_ns = s->now_ns;
+    s->clean.unnamed = false;
     k->extent_bytes = s->stats.extent_bytes;
 }
 
@@ -391,7 +395,7 @@ ckpt_due(const struct store *s)
     if (store_room_waits(s, 0) || s->swap.under_way || s->move.held ||
         journal_durable_lsn(s->journal) <= s->ckpt.lsn_done)
         return false; /* nothing to gain */
-    if (s->now_ns - s->ckpt.began_ns > CKPT_EVERY_NS)
+    if (s->now_ns - s->ckpt.began_ns > (s->clean.unnamed ? CKPT_CLEAN_NS : CKPT_EVERY_NS))
         return true;
     /* Recovery reads frames, and the extents that they tell of. */
     used += s->stats.extent_bytes - s->ckpt.extent_bytes;

@@ -200,6 +200,8 @@ struct clean {
     uint32_t best_slot; /* the one with the greatest dirty part */
     uint64_t best_serial, best_ratio;
     bool busy; /* a task of it is under way */
+    bool
+        unnamed; /* a segment was sealed that can be cleaned once a checkpoint made its name last */
 };
 
 /* A result that is being put in place, one group after the other (store_swap.c). */

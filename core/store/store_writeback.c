@@ -386,6 +386,7 @@ store_seal_next(struct store *s, struct job *j)
         seg->sealed = true;
         seg->synced = seg->bytes;
         seg->allocated = seg->bytes;
+        s->clean.unnamed |= seg->log->config.cleanup_compact && !seg->named;
         index_thin(&seg->idx, PLOG_INDEX_SEALED);
         store_job_end(s, j);
         store_sidecar_begin(s, seg->log, seg);

@@ -46,6 +46,41 @@ checkpoints_let_the_journal_go_round_for_ever(void **state)
     fixture_end(&f);
 }
 
+/* Three segments of 100 KiB, the first of which a checkpoint knows: can the second be cleaned so
+ * many seconds later? */
+static bool
+sealed_and_named(bool compact, uint32_t seconds)
+{
+    struct fixture f;
+    fixture_init(&f, 1);
+    f.config.segment_bytes = 100 << 10;
+    f.journal_bytes = 4 << 20; /* never half full: that would bring a checkpoint, too */
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    struct plog *p = fixture_log(&f, 1, 0);
+    p->config.cleanup_compact = compact;
+    fixture_append(&f, p, 1, 900, 0, 0);
+    assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+    for (int i = 0; i < 250; i++)
+        fixture_append(&f, p, 1, 900, (uint64_t)i, i);
+    for (uint32_t i = 0; i < seconds; i++) {
+        f.now_ns += CLOCK_NS_PER_S;
+        assert_int_equal(fixture_turns(&f, 20), ERR_OK);
+    }
+    assert_int_equal(p->segment_count, 3);
+    bool can = p->segments[1]->sealed && p->segments[1]->named;
+    fixture_end(&f);
+    return can;
+}
+
+static void
+a_rolled_segment_that_compaction_waits_for_gets_its_name_soon(void **state)
+{
+    (void)state;
+    assert_true(sealed_and_named(true, 10));
+    assert_false(sealed_and_named(false, 10));
+    assert_true(sealed_and_named(false, 70));
+}
+
 static void
 what_a_checkpoint_covers_is_not_replayed(void **state)
 {
@@ -304,6 +339,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_header_is_read_back_and_damage_is_seen),
         cmocka_unit_test(checkpoints_let_the_journal_go_round_for_ever),
+        cmocka_unit_test(a_rolled_segment_that_compaction_waits_for_gets_its_name_soon),
         cmocka_unit_test(what_a_checkpoint_covers_is_not_replayed),
         cmocka_unit_test(without_a_checkpoint_a_journal_that_has_moved_on_proves_nothing),
         cmocka_unit_test(checkpoints_go_on_beside_a_log_that_is_offline),
