@@ -4,6 +4,7 @@ passed without running anything)."""
 import dataclasses
 import os
 import pathlib
+import re
 import signal
 import subprocess
 
@@ -26,7 +27,9 @@ class Row:
 
 
 def clean(text):
-    return " ".join(str(text).split())[:REASON_MAX]
+    """One short line without the folders of this machine."""
+    text = re.sub(r"(?:/[\w.@+-]+){3,}/", "", str(text))
+    return " ".join(text.split())[:REASON_MAX]
 
 
 def bounded(command, seconds, log, **options):
