@@ -5,7 +5,7 @@
  * (OffsetCommit 2-10, TxnOffsetCommit 0-5, OffsetFetch 1-10, OffsetDelete), and what looks at
  * groups (ListGroups, DescribeGroups, DeleteGroups).  A request that names several groups answers
  * for the groups it names as if all belonged to this partition: the runtime splits it by partition
- * (group_partition) and merges the answers.  Any other request is answered UNSUPPORTED_VERSION
+ * (core/base/javahash.h) and merges the answers.  Any other request is answered UNSUPPORTED_VERSION
  * where its response has a place for it.
  *
  * The consumer protocol (KIP-848): ConsumerGroupHeartbeat 0-1, ConsumerGroupDescribe 0-1, with the
@@ -91,10 +91,6 @@ struct group_config {
 };
 
 void group_config_default(struct group_config *c);
-
-/* The partition of __consumer_offsets that keeps a group: Java's hash of its UTF-16 name, as
- * Kafka's partitionFor.  Bytes that are not UTF-8 count as U+FFFD each. */
-int32_t group_partition(struct view group_id, int32_t partition_count);
 
 struct group_shard;
 

@@ -6,6 +6,7 @@
 #include "control/group/group.h"
 #include "control/server/server_internal.h"
 #include "core/base/err.h"
+#include "core/base/javahash.h"
 #include "core/wire/wire_gen.h"
 
 enum { BATCHED_SINCE = 4, TRANSACTIONS_SINCE = 1 };
@@ -45,7 +46,7 @@ code_of(const struct server_core *core, const struct server_call *call, const st
 {
     if (!t)
         return KERR_COORDINATOR_NOT_AVAILABLE;
-    int32_t partition = group_partition(key, (int32_t)t->partition_count);
+    int32_t partition = javahash_partition(key, (int32_t)t->partition_count);
     bool open = call->wait_count > 0 || !core->open || core->open(core->user, t, partition);
     return open ? KERR_NONE : KERR_COORDINATOR_NOT_AVAILABLE;
 }

@@ -9,6 +9,7 @@
 #include "control/server/server_split.h"
 #include "control/server/server_txn.h"
 #include "core/base/err.h"
+#include "core/base/javahash.h"
 #include "core/base/list.h"
 #include "core/base/log.h"
 #include "core/wire/wire_gen.h"
@@ -299,7 +300,7 @@ server_coords_request(struct server_coords *c, uint32_t shard, const struct msg_
     int32_t count = partitions_of(c, to->kind);
     if (api->key == WIRE_API_INIT_PRODUCER_ID && !key.at)
         return ERR_NOT_FOUND; /* not of a transaction: any id will do */
-    int32_t partition = count ? group_partition(key, count) : 0;
+    int32_t partition = count ? javahash_partition(key, count) : 0;
     if (!server_txn_request(c->txn, partition, &from, &r, now_ms))
         server_coord_request(c->kinds[to->kind].runtime, partition, &from, &r, now_ms);
     return ERR_OK;

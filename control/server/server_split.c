@@ -3,6 +3,7 @@
 #include "control/server/server_split.h"
 #include "control/group/group.h"
 #include "core/base/err.h"
+#include "core/base/javahash.h"
 #include "core/base/must.h"
 #include "core/wire/kerr.h"
 #include "core/wire/wire_gen.h"
@@ -175,7 +176,7 @@ server_split_request(const struct wire_api *api, int16_t version, int32_t correl
     for (uint32_t i = 0; i < out->item_count; i++) {
         struct view key;
         memcpy(&key, (uint8_t *)all.items + (size_t)i * row->in_bytes + row->key_at, sizeof key);
-        out->order[i] = part_need(out, by_partition, group_partition(key, partition_count));
+        out->order[i] = part_need(out, by_partition, javahash_partition(key, partition_count));
     }
     if (out->item_count == 0)
         (void)part_need(out, by_partition, 0);

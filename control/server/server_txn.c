@@ -6,6 +6,7 @@
 #include "control/group/group.h"
 #include "control/server/server_internal.h"
 #include "core/base/err.h"
+#include "core/base/javahash.h"
 #include "core/wire/wire_gen.h"
 
 #include <stdlib.h>
@@ -56,7 +57,7 @@ markers(void *user, const struct txn_order *order)
     struct server_txn *t = user;
     int32_t count = partitions_of(t, SERVER_TRANSACTIONS);
     if (count)
-        server_markers_order(t->markers, group_partition(order->transactional_id, count), order);
+        server_markers_order(t->markers, javahash_partition(order->transactional_id, count), order);
 }
 
 /* ---- life ---- */
@@ -209,7 +210,8 @@ server_txn_request(struct server_txn *t, int32_t partition, const struct server_
     const struct wire_txn_offset_commit_request *q = r->body;
     int32_t count = partitions_of(t, SERVER_TRANSACTIONS);
     server_verify_request(t->verify, partition,
-                          count ? group_partition(q->transactional_id, count) : 0, from, r, now_ms);
+                          count ? javahash_partition(q->transactional_id, count) : 0, from, r,
+                          now_ms);
     return true;
 }
 

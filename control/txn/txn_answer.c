@@ -3,6 +3,7 @@
  * Kafka KafkaApis.handleInitProducerIdRequest, handleAddPartitionsToTransactionRequest,
  * handleAddOffsetsToTxnRequest, handleEndTxnRequest. */
 #include "control/txn/txn_in.h"
+#include "core/base/javahash.h"
 #include "core/wire/wire_gen.h"
 
 enum {
@@ -212,34 +213,11 @@ add_partitions(struct txn *t, struct coord_step *step, const struct coord_reques
 
 /* ---- AddOffsetsToTxn ---- */
 
-/* Java's String.hashCode: over units of UTF-16. */
-static uint32_t
-java_hash(struct view text)
-{
-    uint32_t h = 0;
-    for (uint32_t i = 0; i < text.len;) {
-        uint32_t c = text.at[i++], more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : c >= 0xc0 ? 1 : 0;
-        if (more)
-            c &= 0x3fU >> more;
-        for (; more && i < text.len; more--)
-            c = c << 6 | (text.at[i++] & 0x3f);
-        if (c >= 0x10000) {
-            h = h * 31 + (0xd800 + ((c - 0x10000) >> 10));
-            c = 0xdc00 + ((c - 0x10000) & 0x3ff);
-        }
-        h = h * 31 + c;
-    }
-    return h;
-}
-
 static void
 add_offsets(struct txn *t, struct coord_step *step, const struct coord_request *r)
 {
     const struct wire_add_offsets_to_txn_request *q = r->body;
-    int64_t hash = (int32_t)java_hash(q->group_id);
-    /* Kafka Utils.abs: 0 for the least of all. */
-    hash = hash == INT32_MIN ? 0 : hash < 0 ? -hash : hash;
-    int32_t partition = (int32_t)(hash % t->config.offsets_partitions_count);
+    int32_t partition = javahash_partition(q->group_id, t->config.offsets_partitions_count);
     struct wire_add_partitions_to_txn_request_add_partitions_to_txn_topic topic = {
         .name = view_of_text("__consumer_offsets"), .partitions = {&partition, 1}};
     struct wanted w = {q->transactional_id, q->producer_id, q->producer_epoch, 0, &topic, 1};

@@ -1,4 +1,5 @@
 /* Which requests reach which coordinator, and what happens around them. */
+#include "core/base/javahash.h"
 #include "tests/unit/control/server/coords_fixture.h"
 
 static void
@@ -63,7 +64,7 @@ several_groups_are_described_in_the_order_of_the_request(void **state)
                            view_of_text("b")};
     struct wire_describe_groups_request request = {.groups = {names, 4}};
     struct wire_describe_groups_response response;
-    assert_true(group_partition(names[0], 4) != group_partition(names[1], 4));
+    assert_true(javahash_partition(names[0], 4) != javahash_partition(names[1], 4));
     for (uint32_t i = 0; i < 3; i++)
         coords_commit(c, i, groups[i], "t", 7);
     coords_turns(c, 3);

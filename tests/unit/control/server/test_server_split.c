@@ -1,6 +1,7 @@
 #include "control/group/group.h"
 #include "control/server/server_split.h"
 #include "core/base/err.h"
+#include "core/base/javahash.h"
 #include "core/wire/kerr.h"
 #include "core/wire/wire_gen.h"
 #include "tests/unit/unit.h"
@@ -83,7 +84,7 @@ each_part_has_the_names_of_its_partition_encoded_as_a_request(void **state)
         struct view body = view_of(p->request.at + h.bytes, p->request.len - h.bytes);
         assert_int_equal(wire_decode(api->request, 2, body, &part, &f->arena), ERR_OK);
         for (int32_t k = 0; k < part.groups_names.count; k++)
-            assert_int_equal(group_partition(part.groups_names.items[k], PARTS), p->partition);
+            assert_int_equal(javahash_partition(part.groups_names.items[k], PARTS), p->partition);
         seen += part.groups_names.count;
     }
     assert_int_equal(seen, NAMES);

@@ -1,4 +1,5 @@
 /* What surrounds the coordinators of transactions: ids, checks, requests of several. */
+#include "core/base/javahash.h"
 #include "tests/unit/control/server/txns_fixture.h"
 
 static void
@@ -68,7 +69,7 @@ transactions_of_all_partitions_are_listed_and_described(void **state)
         names[i] = view_of_text(ids[i]);
         assert_int_equal(txns_init(c, ids[i]).error_code, KERR_NONE);
     }
-    assert_true(group_partition(names[0], 4) != group_partition(names[1], 4));
+    assert_true(javahash_partition(names[0], 4) != javahash_partition(names[1], 4));
     struct wire_list_transactions_request q = {.duration_filter = -1};
     struct wire_list_transactions_response a;
     txns_ask(c, WIRE_API_LIST_TRANSACTIONS, 1, &q, &a);

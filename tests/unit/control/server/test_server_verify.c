@@ -1,5 +1,6 @@
 /* Offsets that are part of transactions. */
 #include "control/server/server_verify.h"
+#include "core/base/javahash.h"
 #include "tests/unit/control/server/txns_fixture.h"
 
 static void
@@ -17,7 +18,7 @@ offsets_are_seen_when_their_transaction_is_committed(void **state)
         coords_turns(c, 3);
         assert_string_equal(c->markers[c->marker_count - 1].topic, "__consumer_offsets");
         assert_int_equal(c->markers[c->marker_count - 1].partition,
-                         group_partition(view_of_text("g"), COORDS_PARTITIONS));
+                         javahash_partition(view_of_text("g"), COORDS_PARTITIONS));
         assert_int_equal(txns_committed(c), commit ? offset : offset - 1);
         epoch++;
     }

@@ -1,3 +1,4 @@
+#include "core/base/javahash.h"
 #include "tests/unit/control/txn/txn_fixture.h"
 
 static void
@@ -155,6 +156,23 @@ offsets_of_a_group_are_a_partition_of_its_topic(void **state)
 }
 
 static void
+offsets_of_a_group_whose_name_is_no_text_go_where_the_group_is_kept(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_new();
+    fixture_init(f, "a", -1, -1);
+    struct view group = view_of_text("\xff\xfe");
+    struct wire_add_offsets_to_txn_request q = {view_of_text("a"), 1000, 0, group};
+    fixture_request(f, WIRE_API_ADD_OFFSETS_TO_TXN, 3, &q);
+    assert_int_equal(f->offsets.error_code, KERR_NONE);
+    struct txn_facts facts = fixture_facts(f, "a");
+    assert_int_equal(facts.part_count, 1);
+    assert_int_equal(facts.parts[0].partition, javahash_partition(group, 50));
+    assert_int_equal(facts.parts[0].partition, 0xfffd * 32 % 50);
+    fixture_free(f);
+}
+
+static void
 a_refusal_is_answered_in_the_form_of_each_api(void **state)
 {
     (void)state;
@@ -191,6 +209,7 @@ main(void)
         cmocka_unit_test(older_versions_know_the_fence_by_another_name),
         cmocka_unit_test(verifying_tells_each_partition_and_changes_nothing),
         cmocka_unit_test(offsets_of_a_group_are_a_partition_of_its_topic),
+        cmocka_unit_test(offsets_of_a_group_whose_name_is_no_text_go_where_the_group_is_kept),
         cmocka_unit_test(a_refusal_is_answered_in_the_form_of_each_api),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

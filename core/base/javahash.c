@@ -1,5 +1,5 @@
-/* group_partition.c: which partition keeps a group: Java's String.hashCode over UTF-16 units. */
-#include "control/group/group.h"
+/* javahash.c: Java's String.hashCode over UTF-16 units. */
+#include "core/base/javahash.h"
 
 #include "core/base/must.h"
 
@@ -30,11 +30,11 @@ next_point(struct cur *c)
 }
 
 int32_t
-group_partition(struct view group_id, int32_t partition_count)
+javahash_partition(struct view name, int32_t count)
 {
-    must(partition_count > 0);
+    must(count > 0);
     uint32_t hash = 0;
-    struct cur c = cur_of(group_id);
+    struct cur c = cur_of(name);
     while (cur_left(&c)) {
         uint32_t point = next_point(&c);
         if (point >= 0x10000) {
@@ -46,5 +46,5 @@ group_partition(struct view group_id, int32_t partition_count)
     /* Kafka Utils.abs: 0 for the least of all. */
     int64_t h = (int32_t)hash;
     h = h == INT32_MIN ? 0 : h < 0 ? -h : h;
-    return (int32_t)(h % partition_count);
+    return (int32_t)(h % count);
 }
