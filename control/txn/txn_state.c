@@ -8,14 +8,14 @@
  *                     epoch before   present       epoch before   present
  *    EMPTY            fenced         abort         fenced         INVALID_TXN_STATE
  *    ONGOING          fenced         abort         fenced         commit
- *    PREPARE_ABORT    CONCURRENT     fenced        INVALID_TXN..  fenced
- *    PREPARE_COMMIT   INVALID_TXN..  fenced        CONCURRENT     fenced
+ *    PREPARE_*        CONCURRENT     CONCURRENT    CONCURRENT     CONCURRENT
  *    COMPLETE_ABORT   done           abort         INVALID_TXN..  INVALID_TXN_STATE
  *    COMPLETE_COMMIT  INVALID_TXN..  abort         done           INVALID_TXN_STATE
  *
- * An abort with nothing to abort bumps the epoch all the same: the client may have written to logs
- * that the coordinator was not told of.  Epochs end at TXN_EPOCH_LAST: then a new producer id takes
- * over when the transaction is complete.
+ * While markers are due nothing else is said, whatever the id and epoch: the client may have the id
+ * that takes over when the transaction is complete.  An abort with nothing to abort bumps the epoch
+ * all the same: the client may have written to logs that the coordinator was not told of.  Epochs
+ * end at TXN_EPOCH_LAST: then a new producer id takes over when the transaction is complete.
  * Source: Kafka TransactionCoordinator.endTransaction, endTransactionWithTV1,
  * prepareInitProducerIdTransit; TransactionMetadata.prepare*. */
 #include "control/txn/txn_in.h"
@@ -97,10 +97,10 @@ void
 txn_state_init(const struct txn_values *now, const struct txn_init_ask *ask, int64_t fresh_id,
                int64_t now_ms, struct txn_change *out)
 {
-    if (!known_producer(now, ask)) {
-        refuse(out, KERR_PRODUCER_FENCED);
-    } else if (decided(now)) {
+    if (decided(now)) {
         refuse(out, KERR_CONCURRENT_TRANSACTIONS);
+    } else if (!known_producer(now, ask)) {
+        refuse(out, KERR_PRODUCER_FENCED);
     } else if (now->status == TXN_ONGOING) {
         txn_state_fence(now, fresh_id, now_ms, out);
         if (out->write)
@@ -126,12 +126,12 @@ void
 txn_state_add(const struct txn_values *now, int64_t producer_id, int16_t epoch, bool subset,
               int16_t version, int64_t now_ms, struct txn_change *out)
 {
-    if (now->producer_id != producer_id) {
+    if (decided(now)) {
+        refuse(out, KERR_CONCURRENT_TRANSACTIONS);
+    } else if (now->producer_id != producer_id) {
         refuse(out, KERR_INVALID_PRODUCER_ID_MAPPING);
     } else if (now->epoch != epoch) {
         refuse(out, KERR_PRODUCER_FENCED);
-    } else if (decided(now)) {
-        refuse(out, KERR_CONCURRENT_TRANSACTIONS);
     } else if (now->status == TXN_ONGOING && subset) {
         refuse(out, KERR_NONE); /* nothing to write */
     } else {
@@ -181,17 +181,18 @@ static void
 end_plain(const struct txn_values *now, const struct txn_end_ask *ask, int64_t now_ms,
           struct txn_change *out)
 {
-    bool aborted = now->status == TXN_PREPARE_ABORT || now->status == TXN_COMPLETE_ABORT;
+    bool aborted = now->status == TXN_COMPLETE_ABORT;
     if (now->producer_id != ask->producer_id)
         refuse(out, KERR_INVALID_PRODUCER_ID_MAPPING);
     else if (now->epoch != ask->epoch)
         refuse(out, KERR_PRODUCER_FENCED);
     else if (now->status == TXN_ONGOING)
         decide(now, ask->commit, 0, -1, now_ms, out);
-    else if (now->status == TXN_EMPTY || ask->commit == aborted)
-        refuse(out, KERR_INVALID_TXN_STATE);
+    else if (decided(now))
+        refuse(out, KERR_CONCURRENT_TRANSACTIONS);
     else
-        refuse(out, decided(now) ? KERR_CONCURRENT_TRANSACTIONS : KERR_NONE);
+        refuse(out, now->status == TXN_EMPTY || ask->commit == aborted ? KERR_INVALID_TXN_STATE
+                                                                       : KERR_NONE);
 }
 
 void
@@ -207,17 +208,16 @@ txn_state_end(const struct txn_values *now, const struct txn_end_ask *ask, int64
     bool rotated =
         now->previous_id == ask->producer_id && ask->epoch == TXN_EPOCH_LAST && now->epoch == 0;
     bool before = now->epoch == ask->epoch + 1, again = before || rotated;
-    bool valid = decided(now) ? before : complete ? again || present : present;
-    bool committed = now->status == TXN_PREPARE_COMMIT || now->status == TXN_COMPLETE_COMMIT;
-    if (now->producer_id != ask->producer_id && !rotated)
+    bool valid = present || (complete && again);
+    bool committed = now->status == TXN_COMPLETE_COMMIT;
+    if (decided(now))
+        refuse(out, KERR_CONCURRENT_TRANSACTIONS);
+    else if (now->producer_id != ask->producer_id && !rotated)
         refuse(out, KERR_INVALID_PRODUCER_ID_MAPPING);
     else if (!valid)
         refuse(out, KERR_PRODUCER_FENCED);
     else if (now->status == TXN_ONGOING)
         decide(now, ask->commit, ask->version, fresh_id, now_ms, out);
-    else if (decided(now))
-        refuse(out,
-               ask->commit == committed ? KERR_CONCURRENT_TRANSACTIONS : KERR_INVALID_TXN_STATE);
     else if (complete && again)
         refuse(out, ask->commit == committed ? KERR_NONE : KERR_INVALID_TXN_STATE);
     else if (ask->commit)

@@ -37,13 +37,13 @@ every_end_of_version_two_is_judged_as_kafka_judges_it(void **state)
         {TXN_ONGOING, true, false, KERR_PRODUCER_FENCED, -1},
         {TXN_ONGOING, true, true, KERR_NONE, TXN_PREPARE_COMMIT},
         {TXN_PREPARE_ABORT, false, false, KERR_CONCURRENT_TRANSACTIONS, -1},
-        {TXN_PREPARE_ABORT, false, true, KERR_PRODUCER_FENCED, -1},
-        {TXN_PREPARE_ABORT, true, false, KERR_INVALID_TXN_STATE, -1},
-        {TXN_PREPARE_ABORT, true, true, KERR_PRODUCER_FENCED, -1},
-        {TXN_PREPARE_COMMIT, false, false, KERR_INVALID_TXN_STATE, -1},
-        {TXN_PREPARE_COMMIT, false, true, KERR_PRODUCER_FENCED, -1},
+        {TXN_PREPARE_ABORT, false, true, KERR_CONCURRENT_TRANSACTIONS, -1},
+        {TXN_PREPARE_ABORT, true, false, KERR_CONCURRENT_TRANSACTIONS, -1},
+        {TXN_PREPARE_ABORT, true, true, KERR_CONCURRENT_TRANSACTIONS, -1},
+        {TXN_PREPARE_COMMIT, false, false, KERR_CONCURRENT_TRANSACTIONS, -1},
+        {TXN_PREPARE_COMMIT, false, true, KERR_CONCURRENT_TRANSACTIONS, -1},
         {TXN_PREPARE_COMMIT, true, false, KERR_CONCURRENT_TRANSACTIONS, -1},
-        {TXN_PREPARE_COMMIT, true, true, KERR_PRODUCER_FENCED, -1},
+        {TXN_PREPARE_COMMIT, true, true, KERR_CONCURRENT_TRANSACTIONS, -1},
         {TXN_COMPLETE_ABORT, false, false, KERR_NONE, -1},
         {TXN_COMPLETE_ABORT, false, true, KERR_NONE, TXN_PREPARE_ABORT},
         {TXN_COMPLETE_ABORT, true, false, KERR_INVALID_TXN_STATE, -1},
@@ -87,8 +87,8 @@ an_end_of_older_clients_needs_the_very_epoch_and_keeps_it(void **state)
         int16_t commit, abort;
     } rows[] = {
         {TXN_EMPTY, KERR_INVALID_TXN_STATE, KERR_INVALID_TXN_STATE},
-        {TXN_PREPARE_COMMIT, KERR_CONCURRENT_TRANSACTIONS, KERR_INVALID_TXN_STATE},
-        {TXN_PREPARE_ABORT, KERR_INVALID_TXN_STATE, KERR_CONCURRENT_TRANSACTIONS},
+        {TXN_PREPARE_COMMIT, KERR_CONCURRENT_TRANSACTIONS, KERR_CONCURRENT_TRANSACTIONS},
+        {TXN_PREPARE_ABORT, KERR_CONCURRENT_TRANSACTIONS, KERR_CONCURRENT_TRANSACTIONS},
         {TXN_COMPLETE_COMMIT, KERR_NONE, KERR_INVALID_TXN_STATE},
         {TXN_COMPLETE_ABORT, KERR_INVALID_TXN_STATE, KERR_NONE},
     };
@@ -118,7 +118,15 @@ when_epochs_run_out_a_new_producer_id_takes_over_at_the_end(void **state)
     assert_int_equal(c.to.producer_id, 7); /* the markers are of the old one */
     assert_int_equal(c.to.epoch, INT16_MAX);
     assert_int_equal(c.to.next_id, 99);
-    txn_state_complete(&c.to, 60, &to);
+    struct txn_values due = c.to; /* the client has the new id already, and is to wait */
+    struct txn_init_ask again = {500, 99, 0};
+    txn_state_add(&due, 99, 0, false, 2, 55, &c);
+    assert_int_equal(c.error, KERR_CONCURRENT_TRANSACTIONS);
+    txn_state_end(&due, &(struct txn_end_ask){99, 0, 2, false}, -1, 55, &c);
+    assert_int_equal(c.error, KERR_CONCURRENT_TRANSACTIONS);
+    txn_state_init(&due, &again, -1, 55, &c);
+    assert_int_equal(c.error, KERR_CONCURRENT_TRANSACTIONS);
+    txn_state_complete(&due, 60, &to);
     assert_int_equal(to.producer_id, 99);
     assert_int_equal(to.previous_id, 7);
     assert_int_equal(to.epoch, 0);
