@@ -30,6 +30,8 @@ enum disk_kind {
     DISK_MKDIR,    /* path; ERR_EXISTS when there */
     DISK_SYNC_DIR, /* path of a directory: its entries are durable */
     DISK_SIZE,     /* file -> result: bytes */
+    DISK_WAIT, /* with run() only: until poll() has something to hand back -> result: 1; 0 at once
+                * when nothing is in flight */
 };
 
 enum disk_flags {

@@ -387,19 +387,29 @@ store_abandon(struct store *s)
     store_forget(s);
 }
 
-/* One turn of a loop of our own; run() of something harmless makes the driver submit and wait. */
+/* One turn of a loop of our own, until an operation ends.  When none is in flight the next thing is
+ * to be done later, and then is now. */
 static int
 turn_blocking(struct store *s)
 {
     uint64_t deadline;
-    int rc = store_step(s, s->now_ns + CLOCK_NS_PER_MS, &deadline);
+    int rc = store_step(s, s->now_ns, &deadline);
     while (store_take_changed(s))
         ;
     if (rc != ERR_OK)
         return rc;
-    struct disk_op op = {.kind = DISK_SYNC_DIR, .path = "."};
-    int64_t got = s->disk->ops->run(s->disk->self, &op);
-    return got < 0 ? (int)got : ERR_OK;
+    int64_t got = store_run(s->disk, (struct disk_op){.kind = DISK_WAIT});
+    if (got != 0) {
+        s->idle_turns = 0;
+        return got < 0 ? (int)got : ERR_OK;
+    }
+    if (deadline > s->now_ns)
+        s->now_ns = deadline != CLOCK_NEVER ? deadline : s->now_ns + CLOCK_NS_PER_MS;
+    if (++s->idle_turns < STORE_IDLE_TURNS_MAX)
+        return ERR_OK;
+    log_error("store", "the stop does not come to an end, and is given up core=%u jobs=%u",
+              s->config.core, s->jobs_used);
+    return ERR_LIMIT; /* all is durable: the next start replays the journal */
 }
 
 static int

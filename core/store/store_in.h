@@ -74,6 +74,7 @@ enum {
     STORE_INDEX_KEEP_NS = 50 * 1000 * 1000, /* an index stays so long after its last use */
     STORE_EVICTS = 16,                      /* looked at per turn */
     STORE_LARGE_MAX = 8,                    /* whole large batches read for store_find_time */
+    STORE_IDLE_TURNS_MAX = 1 << 20,         /* more than a checkpoint of all logs takes */
     STORE_DONE_MAX = 32,                    /* completions taken per poll */
 };
 
@@ -287,6 +288,7 @@ struct store {
     uint8_t *bounce;
     bool bounce_busy[STORE_WRITES_MAX];
     uint32_t extents, extents_failed;   /* in flight; of them to be journaled */
+    uint32_t idle_turns;                /* of the stop, one after the other: nothing in flight */
     uint32_t writes, frozen;            /* frozen: logs offline; they pin the journal */
     bool flushing;                      /* write back whatever is durable */
     bool ending;                        /* no new work: what is under way ends */

@@ -178,7 +178,8 @@ start(struct disk_uring *d, struct disk_op *op)
         io_uring_prep_openat(sqe, root->fd, op->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
         break;
     case DISK_SIZE:
-        must(op->kind != DISK_SIZE); /* at_once() has done it */
+    case DISK_WAIT:
+        must(false); /* at_once() and disk_run() have done them */
     }
     uring_sqe_tag(sqe, URING_DISK, (uint64_t)(uintptr_t)op);
 }
@@ -344,6 +345,12 @@ disk_run(void *self, struct disk_op *op)
 {
     struct disk_uring *d = self;
     must(d->awaited == NULL);
+    if (op->kind == DISK_WAIT) {
+        while (!d->done.first && d->running)
+            uring_turn(d->ring, true);
+        op->result = d->done.first != NULL;
+        return op->result;
+    }
     d->awaited = op;
     disk_submit(d, op);
     while (d->awaited)

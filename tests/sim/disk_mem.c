@@ -142,6 +142,8 @@ apply(struct disk_mem *d, const struct disk_queued *q)
         return disk_name_sync(d, op, q->stamp);
     case DISK_SIZE:
         return (int64_t)disk_file_of(d, op->file)->size;
+    case DISK_WAIT:
+        break; /* mem_run() does it */
     }
     return ERR_INVALID;
 }
@@ -247,11 +249,27 @@ mem_poll(void *self, struct disk_op **done, uint32_t max)
     return count;
 }
 
+/* Time passes until an operation of the port may complete. */
+static int64_t
+mem_wait(struct disk_mem *d, const void *self)
+{
+    uint32_t ready[DISK_QUEUE_MAX], own = 0;
+    for (uint32_t i = 0; i < d->queue_count; i++)
+        own += d->queue[i].by == self;
+    if (d->left == 0)
+        return ERR_IO;
+    while (own && ready_list(d, self, ready) == 0)
+        d->tick++;
+    return own > 0;
+}
+
 static int64_t
 mem_run(void *self, struct disk_op *op)
 {
     struct disk_mem *d = ((struct disk_mem_port *)self)->disk;
     bool on = d->left != 0;
+    if (op->kind == DISK_WAIT)
+        return op->result = mem_wait(d, self);
     struct disk_queued q = {0};
     if (on)
         q = queued(d, op, self);

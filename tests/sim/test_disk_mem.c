@@ -309,6 +309,25 @@ rot_outlives_everything(void **state)
     disk_mem_free(d);
 }
 
+static void
+a_wait_lets_the_time_pass_until_an_operation_can_end(void **state)
+{
+    (void)state;
+    struct disk_mem *d = disk_mem_new(1);
+    struct disk *disk = disk_mem_port(d, 0), *other = disk_mem_port(d, 1);
+    struct disk_op wait = {.kind = DISK_WAIT}, *done;
+    struct disk_op sync = {.kind = DISK_SYNC_DIR, .path = "."};
+    disk_mem_slow(d, 1000, 100);
+    assert_int_equal(disk->ops->run(disk->self, &wait), 0);
+    disk->ops->submit(disk->self, &sync);
+    assert_int_equal(other->ops->run(other->self, &wait), 0);
+    assert_int_equal(disk->ops->run(disk->self, &wait), 1);
+    assert_int_equal(disk->ops->poll(disk->self, &done, 1), 1);
+    disk_mem_cut_after(d, 0);
+    assert_int_equal(disk->ops->run(disk->self, &wait), ERR_IO);
+    disk_mem_free(d);
+}
+
 int
 main(void)
 {
@@ -325,6 +344,7 @@ main(void)
         cmocka_unit_test(a_directory_that_was_not_moved_after_all_has_its_files),
         cmocka_unit_test(every_subset_of_pending_sectors_can_be_chosen),
         cmocka_unit_test(rot_outlives_everything),
+        cmocka_unit_test(a_wait_lets_the_time_pass_until_an_operation_can_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

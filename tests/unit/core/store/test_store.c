@@ -125,6 +125,28 @@ an_idle_store_asks_for_no_turn(void **state)
     fixture_end(&f);
 }
 
+/* Only names that changed are synced while it waits, however long the disk takes. */
+static void
+a_stop_on_a_slow_disk_syncs_no_more_than_one_on_a_fast_disk(void **state)
+{
+    (void)state;
+    uint64_t syncs[2];
+    for (uint32_t slow = 0; slow < 2; slow++) {
+        struct fixture f;
+        fixture_init(&f, 7);
+        assert_int_equal(fixture_start(&f), ERR_OK);
+        for (int32_t i = 0; i < 8; i++)
+            fixture_append(&f, fixture_log(&f, 1, i), 10, 1000, (uint64_t)i, 1);
+        disk_mem_slow(f.disk, 1000 * slow, 100);
+        syncs[slow] = disk_mem_count(f.disk, DISK_SYNC_DIR);
+        assert_int_equal(fixture_stop(&f), ERR_OK);
+        syncs[slow] = disk_mem_count(f.disk, DISK_SYNC_DIR) - syncs[slow];
+        fixture_end(&f);
+    }
+    assert_in_range(syncs[0], 1, 3 * 8 + 2); /* names of eight logs, and of the checkpoint */
+    assert_int_equal(syncs[0], syncs[1]);
+}
+
 int
 main(void)
 {
@@ -136,6 +158,7 @@ main(void)
         cmocka_unit_test(after_a_clean_stop_nothing_is_replayed),
         cmocka_unit_test(a_log_is_reported_changed_once_when_its_batch_is_durable),
         cmocka_unit_test(an_idle_store_asks_for_no_turn),
+        cmocka_unit_test(a_stop_on_a_slow_disk_syncs_no_more_than_one_on_a_fast_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -403,6 +403,20 @@ a_file_is_no_data_directory(void **state)
     close(fd);
 }
 
+static void
+a_wait_ends_with_an_operation_or_at_once_when_there_is_none(void **state)
+{
+    struct scratch *s = *state;
+    struct disk_op sync = {.kind = DISK_SYNC_DIR, .path = "."}, *done;
+    assert_int_equal(run(s, (struct disk_op){.kind = DISK_WAIT}), 0);
+    s->disk.ops->submit(s->disk.self, &sync);
+    assert_int_equal(run(s, (struct disk_op){.kind = DISK_WAIT}), 1);
+    assert_int_equal(run(s, (struct disk_op){.kind = DISK_WAIT}), 1); /* still to be taken */
+    assert_int_equal(s->disk.ops->poll(s->disk.self, &done, 1), 1);
+    assert_ptr_equal(done, &sync);
+    assert_int_equal(run(s, (struct disk_op){.kind = DISK_WAIT}), 0);
+}
+
 #define scratch_test(f) cmocka_unit_test_setup_teardown(f, scratch_make, scratch_drop)
 
 int
@@ -420,6 +434,7 @@ main(void)
         scratch_test(allocate_grows_and_truncate_cuts),
         scratch_test(a_directory_is_listed_without_dots),
         scratch_test(run_completes_alone_while_hundreds_are_in_flight),
+        scratch_test(a_wait_ends_with_an_operation_or_at_once_when_there_is_none),
         scratch_test(a_short_transfer_is_continued),
         scratch_test(facts_name_the_file_system),
         scratch_test(directories_are_apart_and_a_missing_one_fails),
