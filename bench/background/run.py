@@ -2,7 +2,7 @@
 """run.py BUILD [--rounds N] [--seconds S]: do acknowledgements get slower while the log is tidied?
 
 An open-loop producer sends 5,000 single records a second to 256 partitions and notes when each is
-acknowledged (sluice-raw rate: latency from when a request was due).  Meanwhile, in phases that
+acknowledged (sluice-bench rate: latency from when a request was due).  Meanwhile, in phases that
 alternate, every time beside a second producer of 20 MB/s:
   quiet       nothing else
   retention   that producer's topic is held at 32 MiB a partition: segments of 16 MiB go steadily
@@ -38,7 +38,7 @@ PHASES = {"quiet": (), "retention": ("retention",), "compaction": ("compaction",
 
 class Bench:
     def __init__(self, build, home, seconds):
-        self.load = build / "bench" / "load" / "sluice-raw"
+        self.load = build / "bench" / "load" / "sluice-bench"
         self.seconds = seconds
         self.broker = Broker(f"cores={SHARD_CPU}-{SHARD_CPU}",
                              "log.retention.check.interval.ms=1000", "log.cleaner.backoff.ms=500",
@@ -104,8 +104,9 @@ class Bench:
         load = subprocess.Popen(
             ["taskset", "-c", OTHER_CPU,
              *self.raw("rate", "short" if "retention" in work else "load", "--no-create",
-                       "--partitions", 4, "--connections", 1, "--records", LOAD_RECORDS,
-                       "--record-bytes", 1024, "--rate", LOAD_MB, "--seconds", self.seconds + 2)],
+                       "--partitions", 4, "--producers", 1, "--records", LOAD_RECORDS,
+                       "--record-bytes", 1024, "--rate", LOAD_MB * LOAD_RECORDS,
+                       "--seconds", self.seconds + 2)],
             stdout=subprocess.DEVNULL)
         before = self.broker.stat()
         with self.drained() if "drain" in work else contextlib.nullcontext():
@@ -138,7 +139,7 @@ def main():
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
     rows = {name: [] for name in PHASES}
-    subprocess.run(["meson", "compile", "-C", str(build), "sluice-raw"], check=True,
+    subprocess.run(["meson", "compile", "-C", str(build), "sluice-bench"], check=True,
                    stdout=subprocess.DEVNULL)
     bench = Bench(build, home, wants.seconds)
     with bench.broker:

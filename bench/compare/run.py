@@ -43,7 +43,7 @@ ROWS = [
     ("5 k/s: p50, ms", "rate.p50_ms", "{:.2f}"),
     ("  p99, ms", "rate.p99_ms", "{:.2f}"),
     ("  p99.9, ms", "rate.p999_ms", "{:.2f}"),
-    ("fetch from the beginning, MB/s", "fetch.mb_per_s", "{:.0f}"),
+    ("fetch from the beginning, MB/s", "fetch.consumed_mb_per_s", "{:.0f}"),
     ("resident after all that, MB", "loaded.resident_mb", "{:.0f}"),
     ("start on an empty folder, s", "fresh.start_s", "{:.2f}"),
     ("  resident, MB", "fresh.resident_mb", "{:.0f}"),
@@ -145,13 +145,14 @@ class Client:
         return json.loads(done.stdout)
 
     def raw(self, mode, topic, *words):
-        return self.run("sluice-raw", mode, "--bootstrap", self.server.bootstrap, "--topic", topic,
+        return self.run("sluice-bench", mode, "--bootstrap", self.server.bootstrap, "--topic",
+                        topic,
                         "--server-pid", ",".join(map(str, self.server.pids())), *words)
 
     def rdkafka(self, topic):
         topic_ready(self.server.bootstrap, topic, 4, 60)
-        return self.run("rdkafka_bench", self.server.bootstrap, topic, 4, 1024, self.seconds,
-                        ",".join(map(str, self.server.pids())))
+        return self.raw("bulk", topic, "--client", "librdkafka", "--producers", 1, "--no-create",
+                        "--seconds", self.seconds)
 
 
 def scenarios(build, server, seconds, wanted):
@@ -249,7 +250,7 @@ def main():
     kinds = [Sluice]
     if not wants.ours_only:
         kinds += [Kafka] + ([KafkaFsync] if os.environ.get("BENCH_FSYNC") == "1" else [])
-    subprocess.run(["meson", "compile", "-C", str(build), "sluice-raw", "rdkafka_bench"],
+    subprocess.run(["meson", "compile", "-C", str(build), "sluice-bench"],
                    check=True, stdout=subprocess.DEVNULL)
     results = {k.name: [] for k in kinds}
     for round_ in range(wants.rounds):

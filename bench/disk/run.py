@@ -61,7 +61,7 @@ def counters(broker):
 
 
 def load(build, broker, *words):
-    return json.loads(output(build / "bench" / "load" / "sluice-raw", *words,
+    return json.loads(output(build / "bench" / "load" / "sluice-bench", *words,
                              "--bootstrap", broker.bootstrap))
 
 
@@ -77,7 +77,7 @@ def bulk(build, home, seconds, row):
     try:
         first, device = counters(broker), device_written(home)
         row["produce_mb_s"] = load(build, broker, "bulk", "--records", RECORDS, "--record-bytes",
-                                   RECORD_BYTES, "--partitions", 4, "--connections", 4,
+                                   RECORD_BYTES, "--partitions", 4, "--producers", 4,
                                    "--depth", 4, "--acks", -1, "--warmup", 1,
                                    "--seconds", seconds)["mb_per_s"] * 1.0
         last = counters(broker)
@@ -87,8 +87,9 @@ def bulk(build, home, seconds, row):
         if broker.stop() != 0:
             raise SystemExit("no clean stop: " + broker.log_tail())
         broker.start()
-        row["consume_mb_s"] = load(build, broker, "fetch", "--topic", "raw-bulk", "--partitions", 4,
-                                   "--warmup", 0, "--seconds", LIMIT_S // 3)["mb_per_s"]
+        row["consume_mb_s"] = load(build, broker, "fetch", "--topic", "bench-bulk",
+                                   "--partitions", 4,
+                                   "--warmup", 0, "--seconds", LIMIT_S // 3)["consumed_mb_per_s"]
     finally:
         broker.abandon()
         shutil.rmtree(home / "data", ignore_errors=True)

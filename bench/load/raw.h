@@ -1,93 +1,157 @@
-/* raw.h: sluice-raw, a Kafka client that costs as little as a client can, to load a broker with.
+/* raw.h: the raw client of sluice-bench: what a Kafka client can do at the least cost.
  *
  * It has its own few lines of protocol (raw_wire.c, no code shared with the broker, so that it also
  * checks the broker), one thread and epoll.  A request is a template that was encoded and
- * checksummed once; sending it again costs a copy of its first bytes with a new correlation id. */
+ * checksummed once; sending it again costs a copy of its first bytes with a new correlation id and
+ * the time it was due, for which the checksum is mended, not counted anew (raw_stamp.c).
+ *
+ * Not a client to take as an example: it knows one broker, one topic, and ends at the first
+ * surprise. */
 #ifndef SLUICE_BENCH_RAW_H
 #define SLUICE_BENCH_RAW_H
 
-#include <stdbool.h>
+#include "bench/load/bench.h"
+
 #include <stddef.h>
-#include <stdint.h>
-#include <time.h>
 
 enum {
-    RAW_CONNECTIONS_MAX = 4096,
-    RAW_DEPTH_MAX = 1024,
-    RAW_PARTITIONS_MAX = 4096,
-    RAW_PIDS_MAX = 16,
     RAW_HEAD_BYTES = 512,          /* of a request, copied per send; small requests are all head */
-    RAW_RESPONSE_HEAD_BYTES = 256, /* of a response that is kept and looked at */
-    RAW_TOPIC_BYTES_MAX = 100
+    RAW_RESPONSE_HEAD_BYTES = 256, /* of a Produce response that is kept and looked at */
+    RAW_TEMPLATES_MAX = 65536,
+    RAW_TEMPLATE_BYTES_MAX = 512 << 20 /* all templates together */
 };
 
-enum raw_mode { RAW_CLOSED, RAW_OPEN, RAW_FETCH };
-
-struct raw_options {
-    enum raw_mode mode;
-    const char *mode_name, *topic;
-    char host[64];
-    uint16_t port;
-    bool create;
-    uint32_t connections, depth, partitions;
-    uint32_t record_bytes, records; /* per request */
-    uint32_t fetch_bytes;           /* most of one Fetch */
-    double seconds, warmup_seconds, rate;
-    int acks;
-    int pids[RAW_PIDS_MAX];
-    uint32_t pid_count;
-};
-
-/* Latencies in ns: log-linear, 64 steps an octave (error below 1.6 %). */
-enum { RAW_STEPS = 64, RAW_BUCKETS = 64 * RAW_STEPS };
-struct raw_histogram {
-    uint64_t counts[RAW_BUCKETS];
-    uint64_t total, most_ns;
-};
-void raw_histogram_add(struct raw_histogram *h, uint64_t ns);
-/* Upper bound of the bucket that holds this fraction (0..1) of the values, in ns. */
-uint64_t raw_histogram_at(const struct raw_histogram *h, double fraction);
-
-/* What was counted in the measured part. */
-struct raw_result {
-    double seconds, client_cpu_s, server_cpu_s;
-    uint64_t requests, errors, bytes;
-    uint64_t requests_sent; /* open loop: falls behind rate*seconds when the broker does */
-    double server_resident_mb;
-    struct raw_histogram latency;
-};
-
-/* An encoded Produce request of one batch for one partition, complete with its length word. */
+/* An encoded request, complete with its length word. */
 struct raw_template {
     uint8_t *bytes;
     size_t len;
+    size_t crc_at, stamp_at; /* both 0: nothing to stamp */
 };
 enum { RAW_CORRELATION_AT = 8 }; /* in a request, counted from its length word */
 
+/* How the CRC-32C of a message changes with the 8 bytes of the stamp: one word a byte and value. */
+struct raw_stamp {
+    uint32_t flip[BENCH_STAMP_BYTES][256];
+};
+
+enum raw_role { RAW_PRODUCER, RAW_CONSUMER, RAW_IDLER };
+
+struct raw_slot {
+    uint64_t due_ns;
+    uint32_t template;
+    uint8_t head[RAW_HEAD_BYTES];
+};
+
+/* What epoll points to; first member of each connection. */
+struct raw_peer {
+    int fd;
+    enum raw_role role;
+    bool armed; /* EPOLLOUT asked for */
+};
+
+struct raw_producer {
+    struct raw_peer peer;
+    uint32_t next_template;
+    uint64_t filled, sent, answered; /* slot numbers, ever growing */
+    size_t sent_bytes;               /* of slot `sent` */
+    struct raw_slot *slots;
+    size_t got, wanted; /* of the response that is arriving, with its length word */
+    uint8_t head[RAW_RESPONSE_HEAD_BYTES];
+};
+
+struct raw_consumer {
+    struct raw_peer peer;
+    uint32_t first, step; /* its partitions: first, first + step, ... */
+    int64_t *offsets, *limits;
+    uint8_t *request, *buffer;
+    size_t request_room, room, got, wanted;
+    uint64_t sent_ns, next_ns; /* of the Fetch in flight (0: none); not before next_ns */
+    uint64_t begun_ns, read;   /* records, for consume_rate */
+    bool done;
+};
+
+struct raw_loop {
+    const struct bench_options *o;
+    struct bench_clock clock;
+    struct raw_template *templates;
+    uint32_t template_count, variants; /* variants a partition */
+    struct raw_stamp *stamp;           /* NULL: records too small for one */
+    struct raw_producer *producers;
+    struct raw_consumer *consumers;
+    struct raw_peer *idlers;
+    uint8_t *receive;
+    int epoll_fd;
+    size_t topic_len;
+    uint64_t due_count; /* open loop: requests that became due */
+    bool held_back;     /* by a connection whose slots are all taken */
+};
+enum { RAW_RECEIVE_BYTES = 1 << 20 };
+
+/* raw_stamp.c */
+uint32_t raw_crc32c(const uint8_t *p, size_t n);
+/* For a message of n bytes whose stamp stands at `at`. */
+void raw_stamp_init(struct raw_stamp *s, size_t n, size_t at);
+/* Writes `value` over a stamp of 0 and mends the checksum that stands at crc. */
+void raw_stamp_put(const struct raw_stamp *s, uint8_t *at, uint8_t *crc, uint64_t value);
+
 /* raw_wire.c.  Functions that talk to the broker block, and end the program with a message when the
  * broker refuses. */
-uint32_t raw_crc32c(const uint8_t *p, size_t n);
-struct raw_template raw_produce_template(const struct raw_options *o, uint32_t partition);
-size_t raw_fetch_request(uint8_t *out, size_t room, const struct raw_options *o, uint32_t partition,
-                         int64_t offset);
-/* Error code of a Produce response whose first n bytes (after the length word) are at p. */
+struct raw_template raw_produce_template(const struct bench_options *o, uint32_t partition,
+                                         uint32_t variant);
+struct raw_template raw_commit_template(const struct bench_options *o, uint32_t index);
+/* Error code of a response whose first n bytes (after the length word) are at p. */
 int raw_produce_error(const uint8_t *p, size_t n, size_t topic_len);
-/* Reads a whole Fetch response of one partition.  Returns its error code; the offset after the last
- * whole batch (`offset` when there is none), the high watermark and the bytes of records. */
-int raw_fetch_read(const uint8_t *p, size_t n, int64_t *offset, int64_t *high, uint64_t *bytes);
-int raw_connect(const struct raw_options *o);
-void raw_prepare_topic(const struct raw_options *o);
+int raw_commit_error(const uint8_t *p, size_t n, size_t topic_len);
+size_t raw_fetch_room(const struct bench_options *o); /* for a request of all partitions */
+size_t raw_fetch_request(uint8_t *out, const struct bench_options *o, const struct raw_consumer *c);
+int raw_connect(const struct bench_options *o);
+void raw_prepare_topic(const struct bench_options *o);
+/* Offset of the first (or the next) record of a partition. */
+int64_t raw_list_offset(int fd, const struct bench_options *o, uint32_t partition, bool first);
+/* ApiVersions, as any client's first request; its answer is read. */
+void raw_greet(int fd);
+
+/* raw_read.c: the answer to a Fetch of one topic: one visit a partition. */
+struct raw_part {
+    int32_t partition;
+    int error;
+    int64_t high;
+    const uint8_t *records; /* whole batches, and perhaps a part of one */
+    size_t len;
+};
+typedef void raw_visit(void *context, const struct raw_part *part);
+/* Error code of the response as a whole; -1 when it cannot be read. */
+int raw_fetch_read(const uint8_t *p, size_t n, raw_visit *visit, void *context);
+/* One whole batch at p (before end): offset after it, records and the first one's stamp, 0 when it
+ * has none.  Returns its bytes, 0 when it is cut. */
+struct raw_batch {
+    int64_t next_offset;
+    uint32_t records;
+    uint64_t stamp_ns;
+};
+size_t raw_batch_read(const uint8_t *p, const uint8_t *end, struct raw_batch *out);
+
+/* raw_produce.c */
+void raw_producers_open(struct raw_loop *l);
+void raw_producer_readable(struct raw_loop *l, struct raw_producer *p);
+/* Closed loop: fills the room that answers left.  Both: sends what is filled. */
+void raw_producer_go(struct raw_loop *l, struct raw_producer *p);
+/* Open loop: hands out what became due; ns until the next one. */
+uint64_t raw_hand_out(struct raw_loop *l, uint64_t now_ns);
+void raw_first_round(const struct raw_loop *l);
+
+/* raw_consume.c */
+void raw_consumers_open(struct raw_loop *l);
+void raw_consumer_readable(struct raw_loop *l, struct raw_consumer *c);
+/* Sends the Fetches that are due; ns until the next one.  Draining: false when all is read. */
+uint64_t raw_consumers_go(struct raw_loop *l, uint64_t now_ns);
+bool raw_consumers_left(const struct raw_loop *l);
 
 /* raw_loop.c */
-void raw_run(const struct raw_options *o, struct raw_result *result);
-void raw_fetch_run(const struct raw_options *o, struct raw_result *result);
-
-/* raw_main.c */
-void raw_die(const char *what) __attribute__((noreturn));
-uint64_t raw_now_ns(void);
-/* CPU seconds (user and system) and resident megabytes of the server's processes. */
-double raw_server_cpu_s(const struct raw_options *o);
-double raw_server_resident_mb(const struct raw_options *o);
-double raw_own_cpu_s(void);
+void raw_arm(struct raw_loop *l, struct raw_peer *peer, bool want);
+/* Connects, non-blocking from here on, and lets epoll watch it. */
+void raw_watch(struct raw_loop *l, struct raw_peer *peer, enum raw_role role);
+uint32_t raw_get_u32(const uint8_t *p);
+void raw_put_u32(uint8_t *p, uint32_t v);
 
 #endif

@@ -1,5 +1,6 @@
-/* raw_wire.c: just enough of Kafka's protocol to create a topic, produce one batch and fetch it
- * back: CreateTopics 4, Metadata 4, Produce 12 (flexible, topics by name), Fetch 12. */
+/* raw_wire.c: just enough of Kafka's protocol to create a topic, produce one batch, fetch it back
+ * and commit offsets: ApiVersions 0, CreateTopics 4, Metadata 4, ListOffsets 2, OffsetCommit 7,
+ * Produce 12 (flexible, topics by name), Fetch 12.  raw_read.c reads what a Fetch gives. */
 #include "bench/load/raw.h"
 
 #include <errno.h>
@@ -10,10 +11,26 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { API_PRODUCE = 0, API_FETCH = 1, API_METADATA = 3, API_CREATE_TOPICS = 19 };
-enum { TOPIC_EXISTS = 36, BATCH_HEAD_BYTES = 61, BATCH_CRC_AT = 17, SETUP_BYTES_MAX = 1 << 20 };
+enum {
+    API_PRODUCE = 0,
+    API_FETCH = 1,
+    API_LIST_OFFSETS = 2,
+    API_METADATA = 3,
+    API_OFFSET_COMMIT = 8,
+    API_API_VERSIONS = 18,
+    API_CREATE_TOPICS = 19
+};
+enum {
+    TOPIC_EXISTS = 36,
+    BATCH_HEAD_BYTES = 61,
+    BATCH_CRC_AT = 17,
+    KEY_BYTES = 14,             /* "key-0123456789" */
+    RECORD_OVERHEAD_BYTES = 48, /* at most, with its key */
+    SETUP_BYTES_MAX = 1 << 20
+};
 
 /* Big-endian writer over memory that is large enough by construction. */
 struct out {
@@ -68,23 +85,6 @@ get_n(const uint8_t *p, int bytes)
     return v;
 }
 
-uint32_t
-raw_crc32c(const uint8_t *p, size_t n)
-{
-    static uint32_t table[256];
-    if (table[1] == 0)
-        for (uint32_t i = 0; i < 256; i++) {
-            uint32_t c = i;
-            for (int k = 0; k < 8; k++)
-                c = c & 1 ? c >> 1 ^ 0x82f63b78 : c >> 1;
-            table[i] = c;
-        }
-    uint32_t c = 0xffffffff;
-    for (size_t i = 0; i < n; i++)
-        c = c >> 8 ^ table[(c ^ p[i]) & 0xff];
-    return c ^ 0xffffffff;
-}
-
 /* Request header: version 1 for old requests, version 2 (tagged fields) for flexible ones.  Returns
  * where the length word stands; request_end fills it. */
 static uint8_t *
@@ -95,7 +95,7 @@ request_begin(struct out *o, int api, int version, bool flexible)
     put_n(o, (uint64_t)api, 2);
     put_n(o, (uint64_t)version, 2);
     put_n(o, 0, 4);
-    put_text(o, "sluice-raw");
+    put_text(o, "sluice-bench");
     if (flexible)
         put_uvarint(o, 0);
     return length_at;
@@ -110,9 +110,25 @@ request_end(struct out *o, uint8_t *length_at)
     return n;
 }
 
-/* One v2 batch of equal records without keys; values are bytes that do not compress to nothing. */
+/* Key number i of the template: each key lives in one partition, and all of them come round. */
 static void
-put_batch(struct out *o, const struct raw_options *opt)
+put_key(struct out *o, const struct bench_options *opt, uint32_t template, uint32_t i)
+{
+    char key[KEY_BYTES + 1];
+    if (opt->keys == 0) {
+        put_varint(o, -1);
+        return;
+    }
+    snprintf(key, sizeof key, "key-%010u", template * opt->records + i);
+    put_varint(o, KEY_BYTES);
+    memcpy(o->p, key, KEY_BYTES);
+    o->p += KEY_BYTES;
+}
+
+/* One v2 batch; values are a stamp of 0, where they have room for it, and bytes that do not
+ * compress to nothing.  Returns where the first stamp stands. */
+static uint8_t *
+put_batch(struct out *o, const struct bench_options *opt, uint32_t template)
 {
     uint8_t *batch = o->p;
     struct timespec ts;
@@ -132,21 +148,24 @@ put_batch(struct out *o, const struct raw_options *opt)
     put_n(o, UINT64_MAX, 4); /* base sequence */
     put_n(o, opt->records, 4);
     uint64_t x = UINT64_C(0x9e3779b97f4a7c15);
+    uint8_t *stamp = NULL;
     for (uint32_t i = 0; i < opt->records; i++) {
-        uint8_t head[32];
+        uint8_t head[RECORD_OVERHEAD_BYTES];
         struct out h = {head};
         put_n(&h, 0, 1);
         put_varint(&h, 0);
         put_varint(&h, i);
-        put_varint(&h, -1);
+        put_key(&h, opt, template, i);
         put_varint(&h, opt->record_bytes);
         size_t head_len = (size_t)(h.p - head);
         put_varint(o, (int64_t)(head_len + opt->record_bytes + 1));
         memcpy(o->p, head, head_len);
         o->p += head_len;
+        if (i == 0)
+            stamp = o->p;
         for (uint32_t k = 0; k < opt->record_bytes; k++) {
             x ^= x << 13, x ^= x >> 7, x ^= x << 17;
-            *o->p++ = (uint8_t)x;
+            *o->p++ = k < BENCH_STAMP_BYTES ? 0 : (uint8_t)x;
         }
         put_varint(o, 0); /* headers */
     }
@@ -155,18 +174,20 @@ put_batch(struct out *o, const struct raw_options *opt)
     put_n(&at, n - 12, 4);
     at.p = batch + BATCH_CRC_AT;
     put_n(&at, raw_crc32c(batch + BATCH_CRC_AT + 4, n - BATCH_CRC_AT - 4), 4);
+    return stamp;
 }
 
 struct raw_template
-raw_produce_template(const struct raw_options *opt, uint32_t partition)
+raw_produce_template(const struct bench_options *opt, uint32_t partition, uint32_t variant)
 {
     /* Encoded twice, since the compact length of the batch stands before the batch. */
-    size_t room = (size_t)opt->records * (opt->record_bytes + 32) + BATCH_HEAD_BYTES;
+    size_t room =
+        (size_t)opt->records * (opt->record_bytes + RECORD_OVERHEAD_BYTES) + BATCH_HEAD_BYTES;
     uint8_t *batch = malloc(room), *bytes = malloc(room + RAW_HEAD_BYTES);
     if (!batch || !bytes)
-        raw_die("memory for the templates");
+        bench_die("memory for the templates");
     struct out b = {batch}, o = {bytes};
-    put_batch(&b, opt);
+    const uint8_t *stamp = put_batch(&b, opt, variant * opt->partitions + partition);
     size_t batch_len = (size_t)(b.p - batch);
     uint8_t *length_at = request_begin(&o, API_PRODUCE, 12, true);
     put_uvarint(&o, 0); /* no transactional id */
@@ -177,22 +198,59 @@ raw_produce_template(const struct raw_options *opt, uint32_t partition)
     put_uvarint(&o, 2); /* one partition */
     put_n(&o, partition, 4);
     put_uvarint(&o, batch_len + 1);
+    size_t batch_at = (size_t)(o.p - bytes);
     memcpy(o.p, batch, batch_len);
     o.p += batch_len;
     put_uvarint(&o, 0); /* tagged fields: partition, topic, request */
     put_uvarint(&o, 0);
     put_uvarint(&o, 0);
+    struct raw_template t = {.bytes = bytes, .len = request_end(&o, length_at)};
+    if (opt->record_bytes >= BENCH_STAMP_BYTES) {
+        t.crc_at = batch_at + BATCH_CRC_AT;
+        t.stamp_at = batch_at + (size_t)(stamp - batch);
+    }
     free(batch);
+    return t;
+}
+
+/* One offset of one partition, committed by nobody's member: each template is a group of its own.
+ */
+struct raw_template
+raw_commit_template(const struct bench_options *opt, uint32_t index)
+{
+    char group[64];
+    uint8_t *bytes = malloc(RAW_HEAD_BYTES);
+    if (!bytes)
+        bench_die("memory for the templates");
+    struct out o = {bytes};
+    uint8_t *length_at = request_begin(&o, API_OFFSET_COMMIT, 7, false);
+    snprintf(group, sizeof group, "%s-%u", opt->group ? opt->group : "bench", index);
+    put_text(&o, group);
+    put_n(&o, UINT64_MAX, 4); /* generation: none */
+    put_text(&o, "");         /* member */
+    put_n(&o, UINT64_MAX, 2); /* instance: null */
+    put_n(&o, 1, 4);
+    put_text(&o, opt->topic);
+    put_n(&o, 1, 4);
+    put_n(&o, index % opt->partitions, 4);
+    put_n(&o, index, 8);
+    put_n(&o, UINT64_MAX, 4); /* leader epoch */
+    put_text(&o, "");         /* metadata */
     return (struct raw_template){.bytes = bytes, .len = request_end(&o, length_at)};
 }
 
+enum { FETCH_HEAD_BYTES = 256, FETCH_PART_BYTES = 33 };
+
 size_t
-raw_fetch_request(uint8_t *out, size_t room, const struct raw_options *opt, uint32_t partition,
-                  int64_t offset)
+raw_fetch_room(const struct bench_options *opt)
+{
+    return FETCH_HEAD_BYTES + (size_t)opt->partitions * FETCH_PART_BYTES;
+}
+
+size_t
+raw_fetch_request(uint8_t *out, const struct bench_options *opt, const struct raw_consumer *c)
 {
     struct out o = {out};
-    if (room < RAW_HEAD_BYTES)
-        raw_die("room for a Fetch request");
     uint8_t *length_at = request_begin(&o, API_FETCH, 12, true);
     put_n(&o, UINT64_MAX, 4);       /* replica id */
     put_n(&o, 500, 4);              /* max wait ms */
@@ -203,14 +261,16 @@ raw_fetch_request(uint8_t *out, size_t room, const struct raw_options *opt, uint
     put_n(&o, UINT64_MAX, 4);       /* session epoch: none */
     put_uvarint(&o, 2);
     put_compact_text(&o, opt->topic);
-    put_uvarint(&o, 2);
-    put_n(&o, partition, 4);
-    put_n(&o, UINT64_MAX, 4); /* current leader epoch */
-    put_n(&o, (uint64_t)offset, 8);
-    put_n(&o, UINT64_MAX, 4); /* last fetched epoch */
-    put_n(&o, UINT64_MAX, 8); /* log start offset */
-    put_n(&o, opt->fetch_bytes, 4);
-    put_uvarint(&o, 0);
+    put_uvarint(&o, (opt->partitions - c->first + c->step - 1) / c->step + 1);
+    for (uint32_t p = c->first; p < opt->partitions; p += c->step) {
+        put_n(&o, p, 4);
+        put_n(&o, UINT64_MAX, 4); /* current leader epoch */
+        put_n(&o, (uint64_t)c->offsets[p], 8);
+        put_n(&o, UINT64_MAX, 4); /* last fetched epoch */
+        put_n(&o, UINT64_MAX, 8); /* log start offset */
+        put_n(&o, opt->fetch_bytes, 4);
+        put_uvarint(&o, 0);
+    }
     put_uvarint(&o, 0);
     put_uvarint(&o, 1); /* forgotten topics: none */
     put_uvarint(&o, 1); /* rack: empty */
@@ -226,81 +286,25 @@ raw_produce_error(const uint8_t *p, size_t n, size_t topic_len)
     return n < at + 2 ? -1 : (int)(int16_t)get_n(p + at, 2);
 }
 
-/* An unsigned varint at *p, before end; 0 and *p past end when it is cut. */
-static uint64_t
-get_uvarint(const uint8_t **p, const uint8_t *end)
+int
+raw_commit_error(const uint8_t *p, size_t n, size_t topic_len)
 {
-    uint64_t v = 0;
-    for (unsigned shift = 0; *p < end && shift < 64; shift += 7) {
-        uint8_t b = *(*p)++;
-        v |= (uint64_t)(b & 0x7f) << shift;
-        if (!(b & 0x80))
-            return v;
-    }
-    *p = end + 1;
-    return 0;
-}
-
-static int64_t
-offset_after(const uint8_t *p, const uint8_t *end, int64_t offset)
-{
-    while (end - p >= BATCH_HEAD_BYTES) {
-        uint64_t n = get_n(p + 8, 4) + 12;
-        if (n > (uint64_t)(end - p))
-            break;
-        offset = (int64_t)(get_n(p, 8) + get_n(p + 23, 4) + 1);
-        p += n;
-    }
-    return offset;
+    /* correlation 4, throttle 4, topics 4, name 2 + n, partitions 4, index 4, error 2 */
+    size_t at = 4 + 4 + 4 + 2 + topic_len + 4 + 4;
+    return n < at + 2 ? -1 : (int)(int16_t)get_n(p + at, 2);
 }
 
 int
-raw_fetch_read(const uint8_t *p, size_t n, int64_t *offset, int64_t *high, uint64_t *bytes)
-{
-    const uint8_t *end = p + n;
-    enum { FIXED_BYTES = 4 + 2 + 8 + 8 + 8 };
-    *bytes = 0;
-    p += 4 + 1 + 4; /* correlation, tags, throttle */
-    if (end - p < 8)
-        return -1;
-    int error = (int)(int16_t)get_n(p, 2);
-    p += 6; /* error, session */
-    if (error || get_uvarint(&p, end) != 2)
-        return error ? error : -1;
-    uint64_t name = get_uvarint(&p, end);
-    if (p > end || name < 1 || name - 1 > (uint64_t)(end - p))
-        return -1;
-    p += name - 1;
-    if (get_uvarint(&p, end) != 2 || end - p < FIXED_BYTES)
-        return -1;
-    error = (int)(int16_t)get_n(p + 4, 2);
-    *high = (int64_t)get_n(p + 6, 8);
-    p += FIXED_BYTES;
-    uint64_t aborted = get_uvarint(&p, end);
-    if (aborted > 1 || end - p < 4)
-        return -1;
-    p += 4; /* preferred replica */
-    uint64_t len = get_uvarint(&p, end);
-    if (p > end || len > (uint64_t)(end - p) + 1)
-        return -1;
-    if (len > 1) {
-        *offset = offset_after(p, p + len - 1, *offset);
-        *bytes = len - 1;
-    }
-    return error;
-}
-
-int
-raw_connect(const struct raw_options *o)
+raw_connect(const struct bench_options *o)
 {
     char port[8];
     snprintf(port, sizeof port, "%u", o->port);
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *list;
     if (getaddrinfo(o->host, port, &hints, &list))
-        raw_die("address of the broker");
+        bench_die("address of the broker");
     int fd = socket(list->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || connect(fd, list->ai_addr, list->ai_addrlen))
-        raw_die("connect");
+        bench_die("connect");
     freeaddrinfo(list);
     int one = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
@@ -314,7 +318,7 @@ call(int fd, const uint8_t *request, size_t n, uint8_t *in, size_t room)
     while (n > 0) {
         ssize_t k = write(fd, request, n);
         if (k <= 0)
-            raw_die("write");
+            bench_die("write");
         request += k;
         n -= (size_t)k;
     }
@@ -322,20 +326,55 @@ call(int fd, const uint8_t *request, size_t n, uint8_t *in, size_t room)
     while (got < wanted) {
         ssize_t k = read(fd, in + got, wanted - got);
         if (k <= 0)
-            raw_die("the broker closed the connection");
+            bench_die("the broker closed the connection");
         got += (size_t)k;
         if (got == 4 && wanted == 4)
             wanted = 4 + get_n(in, 4);
         if (wanted > room)
-            raw_die("a response of this size");
+            bench_die("a response of this size");
     }
     memmove(in, in + 4, wanted - 4);
     return wanted - 4;
 }
 
+int64_t
+raw_list_offset(int fd, const struct bench_options *opt, uint32_t partition, bool first)
+{
+    enum { EARLIEST = -2, LATEST = -1 };
+    uint8_t buffer[RAW_HEAD_BYTES];
+    struct out o = {buffer};
+    uint8_t *length_at = request_begin(&o, API_LIST_OFFSETS, 2, false);
+    put_n(&o, UINT64_MAX, 4); /* replica id */
+    put_n(&o, 0, 1);          /* isolation level */
+    put_n(&o, 1, 4);
+    put_text(&o, opt->topic);
+    put_n(&o, 1, 4);
+    put_n(&o, partition, 4);
+    put_n(&o, (uint64_t)(int64_t)(first ? EARLIEST : LATEST), 8);
+    size_t n = request_end(&o, length_at);
+    call(fd, buffer, n, buffer, sizeof buffer);
+    /* correlation 4, throttle 4, topics 4, name 2 + n, partitions 4, index 4 */
+    const uint8_t *p = buffer + 4 + 4 + 4 + 2 + strlen(opt->topic) + 4 + 4;
+    if (get_n(p, 2) != 0) {
+        fprintf(stderr, "sluice-bench: ListOffsets: error %d\n", (int)(int16_t)get_n(p, 2));
+        exit(1);
+    }
+    return (int64_t)get_n(p + 2 + 8, 8);
+}
+
+void
+raw_greet(int fd)
+{
+    uint8_t buffer[16384];
+    struct out o = {buffer};
+    uint8_t *length_at = request_begin(&o, API_API_VERSIONS, 0, false);
+    size_t n = request_end(&o, length_at);
+    call(fd, buffer, n, buffer, sizeof buffer);
+}
+
 /* Number of partitions of the topic that have a leader. */
 static uint32_t
-led_partitions(int fd, const struct raw_options *opt, uint8_t *buffer)
+led_partitions(int fd, const struct bench_options *opt, uint8_t *buffer)
 {
     struct out o = {buffer};
     uint8_t *length_at = request_begin(&o, API_METADATA, 4, false);
@@ -369,11 +408,11 @@ led_partitions(int fd, const struct raw_options *opt, uint8_t *buffer)
 }
 
 void
-raw_prepare_topic(const struct raw_options *opt)
+raw_prepare_topic(const struct bench_options *opt)
 {
     uint8_t *buffer = malloc(SETUP_BYTES_MAX);
     if (!buffer)
-        raw_die("memory");
+        bench_die("memory");
     int fd = raw_connect(opt);
     if (opt->create) {
         struct out o = {buffer};
@@ -390,14 +429,14 @@ raw_prepare_topic(const struct raw_options *opt)
         call(fd, buffer, n, buffer, SETUP_BYTES_MAX);
         int error = (int)(int16_t)get_n(buffer + 4 + 4 + 4 + 2 + strlen(opt->topic), 2);
         if (error && error != TOPIC_EXISTS) {
-            fprintf(stderr, "sluice-raw: CreateTopics: error %d\n", error);
+            fprintf(stderr, "sluice-bench: CreateTopics: error %d\n", error);
             exit(1);
         }
     }
-    for (uint64_t limit = raw_now_ns() + UINT64_C(60000000000);
+    for (uint64_t limit = bench_now_ns() + UINT64_C(60000000000);
          led_partitions(fd, opt, buffer) < opt->partitions;) {
-        if (raw_now_ns() > limit)
-            raw_die("the topic has too few partitions with a leader");
+        if (bench_now_ns() > limit)
+            bench_die("the topic has too few partitions with a leader");
         nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
     }
     close(fd);
