@@ -1,5 +1,6 @@
 /* batch_records.h: the records inside a batch, as a stream: plain memory or inflated through a
- * window.  Private to the batch_*.c files and their tests. */
+ * window.  Private to the batch_*.c files and their tests, but for batch_inflate_open and _more:
+ * what clients push to control/telemetry is packed by the same codecs. */
 #ifndef SLUICE_WIRE_BATCH_RECORDS_H
 #define SLUICE_WIRE_BATCH_RECORDS_H
 
