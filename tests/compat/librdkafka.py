@@ -3,7 +3,9 @@
 The whole C tree comes in an npm package.  One line of it is changed: tests that ask for three
 replicas ask for one, since a node is alone (REPLICAS).  Tests read files by relative path and call
 Kafka's scripts; such a folder is made for each run."""
+import csv
 import os
+import pathlib
 import re
 import shutil
 import subprocess
@@ -19,7 +21,7 @@ SECONDS = {"quick": 180, "full": 600}
 FLOOR = {("quick", "0030"): 300, ("quick", "0081"): 300, ("quick", "0113"): 300,
          ("quick", "0139"): 300, ("quick", "0184"): 600, ("full", "0184"): 600,
          ("full", "0113"): 1200}
-RAPIDJSON = "rapidjson-dev"
+BASELINE = pathlib.Path(__file__).resolve().parent / "baseline"
 
 # mode: (group protocol, quick, more flags of test-runner, scenario)
 MODES = {
@@ -77,6 +79,12 @@ def numbers(tree):
     return found
 
 
+def own(mode):
+    """The tests that a mode is for: those that quick modes empty or thin out, or skip."""
+    with open(BASELINE / f"librdkafka.{mode}.csv", newline="") as f:
+        return {row[0] for row in csv.reader(f)}
+
+
 def scripts(home, lib):
     """A folder with the scripts of Kafka's that tests call."""
     (home / "bin").mkdir(parents=True)
@@ -126,7 +134,8 @@ def rows(number, names, tree, code, text, seconds):
 
 
 def run(broker, mode, folder, out, only=None):
-    """Yields the rows of a mode; `only`: these numbers.  A failing number is run once more."""
+    """Yields the rows of a mode; `only`: these numbers (else, in modes that are not quick, the
+    tests of their baseline).  A failing number is run once more."""
     protocol, quick, more, scenario = MODES[mode]
     tree = build(folder / "librdkafka")
     lib = jars("oracle", folder / "oracle-lib")
@@ -139,8 +148,9 @@ def run(broker, mode, folder, out, only=None):
            "TEST_CONSUMER_GROUP_PROTOCOL": protocol}
     flags = [*(("-Q",) if quick else ()), "-L", "-p1", *more]
     size = "quick" if quick else "full"
+    wanted = own(mode) if not only and not quick else None
     for number, names in numbers(tree).items():
-        if only and number not in only:
+        if (only and number not in only) or (wanted and not wanted & set(names)):
             continue
         limit = max(SECONDS[size], FLOOR.get((size, number), 0))
         for attempt in (1, 2):
@@ -157,5 +167,5 @@ def run(broker, mode, folder, out, only=None):
             subprocess.run([str(kafka / "bin" / "kafka-topics.sh"), "--bootstrap-server",
                             broker.bootstrap, "--delete", "--topic", "rdkafkatest.*"],
                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=120)
-        yield from found
+        yield from (r for r in found if not wanted or r.test in wanted)
     shutil.rmtree(work, ignore_errors=True)
