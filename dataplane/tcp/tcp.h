@@ -124,9 +124,26 @@ uint32_t tcp_peek(const struct tcp *t, uint64_t id, struct view *out, uint32_t m
 
 void tcp_consume(struct tcp *t, uint64_t id, uint32_t bytes);
 
+/* Bytes that have arrived in order and were not consumed. */
+uint32_t tcp_unread(const struct tcp *t, uint64_t id);
+
+/* Of what was consumed so many bytes are still in the user's memory: the window counts them as
+ * unread.  Gives frames back to the device without asking the peer for more. */
+void tcp_hold(struct tcp *t, uint64_t id, uint32_t bytes);
+
 /* Borrows bytes from the front of the views and returns how many (0: no room, or not open yet);
  * ERR_CLOSED, ERR_NOT_FOUND. */
 must_check int tcp_send(struct tcp *t, uint64_t id, const struct view *views, uint32_t count);
+
+/* As tcp_send, and each view has a hold of `owner` for as long as its bytes are lent: for users who
+ * must know which of their loans have ended.  The last packet_drop() comes out of any call of this
+ * stack, or of the device's. */
+must_check int tcp_lend(struct tcp *t, uint64_t id, const struct view *views, uint32_t count,
+                        struct packet_ref *owner);
+
+/* What a user should lend now who wants his memory back soon: as much as can be acknowledged within
+ * about two round trips.  Never 0 while nothing is lent. */
+uint32_t tcp_room(const struct tcp *t, uint64_t id);
 
 /* Sends no more after what was lent so far. */
 void tcp_shutdown(struct tcp *t, uint64_t id);

@@ -62,6 +62,7 @@ enum {
 struct tcp_extent {
     struct packet_ref ref;
     struct tcp *stack;
+    struct packet_ref *owner; /* the user's, one hold; NULL: none */
     struct view bytes;
     uint32_t seq, conn, next;
 };
@@ -76,6 +77,7 @@ struct tcp_conn {
     uint32_t snd_wnd, wl1, wl2, wnd_max;
     uint32_t edge, wire_edge, acked_to; /* right edge; as last told; the last ACK sent */
     uint32_t unacked_in;                /* bytes received since */
+    uint32_t rcv_held;                  /* consumed, and still in the user's memory */
     uint32_t ts_recent, ts_offset;
     uint32_t seg_max, mss; /* options and payload; payload alone */
     uint64_t ts_recent_us, rtx_due, ack_due, keep_due, linger_due;
@@ -226,7 +228,8 @@ uint8_t tcp_scale_for(const struct tcp *t);
 
 /* tcp_ext.c: bytes lent by the user. */
 void tcp_ext_init(struct tcp *t);
-uint32_t tcp_ext_append(struct tcp *t, struct tcp_conn *c, struct view bytes);
+uint32_t tcp_ext_append(struct tcp *t, struct tcp_conn *c, struct view bytes,
+                        struct packet_ref *owner);
 void tcp_ext_acked(struct tcp *t, struct tcp_conn *c, uint32_t una);
 void tcp_ext_drop(struct tcp *t, struct tcp_conn *c);
 /* Adds spans for [seq, seq + len) to a packet; returns how many bytes they cover. */

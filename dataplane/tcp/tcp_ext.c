@@ -23,15 +23,18 @@ ext_ended(struct packet_ref *ref)
     struct tcp_extent *e = EXT_OF(ref);
     struct tcp *t = e->stack;
     struct tcp_conn *c = &t->conns[e->conn];
+    struct packet_ref *owner = e->owner;
     uint32_t bytes = e->bytes.len;
     e->next = t->extent_free;
     t->extent_free = (uint32_t)(e - t->extents);
     t->extents_used--;
     tcp_conn_loan_ended(t, c, bytes);
+    if (owner)
+        packet_drop(owner);
 }
 
 uint32_t
-tcp_ext_append(struct tcp *t, struct tcp_conn *c, struct view bytes)
+tcp_ext_append(struct tcp *t, struct tcp_conn *c, struct view bytes, struct packet_ref *owner)
 {
     uint32_t i = t->extent_free;
     if (i == TCP_NONE || bytes.len == 0)
@@ -41,6 +44,9 @@ tcp_ext_append(struct tcp *t, struct tcp_conn *c, struct view bytes)
     t->extents_used++;
     e->ref.holds = 1;
     e->ref.ended = ext_ended;
+    e->owner = owner;
+    if (owner)
+        packet_hold(owner);
     e->bytes = bytes;
     e->seq = c->end;
     e->conn = tcp_index(t, c);

@@ -61,7 +61,7 @@ window_step(const struct tcp *t, const struct tcp_conn *c)
 bool
 tcp_output_window(struct tcp *t, struct tcp_conn *c)
 {
-    uint32_t unread = c->rcv.ready_bytes;
+    uint32_t unread = c->rcv.ready_bytes + c->rcv_held;
     uint32_t free = t->config.rcv_bytes > unread ? t->config.rcv_bytes - unread : 0;
     uint32_t target = c->rcv.next + free, step = window_step(t, c);
     if (c->fin_in || c->fin_in_seen)

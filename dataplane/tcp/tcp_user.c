@@ -19,8 +19,50 @@ tcp_consume(struct tcp *t, uint64_t id, uint32_t bytes)
         tcp_conn_output(t, c); /* which tells the peer if it is worth it */
 }
 
+uint32_t
+tcp_unread(const struct tcp *t, uint64_t id)
+{
+    const struct tcp_conn *c = tcp_conn_of(t, id);
+    return c ? c->rcv.ready_bytes : 0;
+}
+
+void
+tcp_hold(struct tcp *t, uint64_t id, uint32_t bytes)
+{
+    struct tcp_conn *c = tcp_conn_of(t, id);
+    if (!c)
+        return;
+    bool fewer = bytes < c->rcv_held;
+    c->rcv_held = bytes;
+    if (fewer && c->state >= TCP_ESTABLISHED && c->state < TCP_GONE && !c->fin_in)
+        tcp_conn_output(t, c);
+}
+
+uint32_t
+tcp_room(const struct tcp *t, uint64_t id)
+{
+    const struct tcp_conn *c = tcp_conn_of(t, id);
+    if (!c || (c->state != TCP_ESTABLISHED && c->state != TCP_CLOSE_WAIT) || c->user_closed)
+        return 0;
+    uint32_t held = c->end - c->una, most = 2 * c->cc.cwnd, least = 2 * (uint32_t)c->mss;
+    if (most > c->snd_wnd)
+        most = c->snd_wnd;
+    if (most < least) /* there must be something to probe a closed window with */
+        most = least;
+    if (most > t->config.snd_bytes)
+        most = t->config.snd_bytes;
+    return most > held ? most - held : 0;
+}
+
 int
 tcp_send(struct tcp *t, uint64_t id, const struct view *views, uint32_t count)
+{
+    return tcp_lend(t, id, views, count, NULL);
+}
+
+int
+tcp_lend(struct tcp *t, uint64_t id, const struct view *views, uint32_t count,
+         struct packet_ref *owner)
 {
     struct tcp_conn *c = tcp_conn_of(t, id);
     if (!c)
@@ -39,7 +81,7 @@ tcp_send(struct tcp *t, uint64_t id, const struct view *views, uint32_t count)
             continue;
         if (v.len > room)
             v.len = room;
-        if (tcp_ext_append(t, c, v) == 0)
+        if (tcp_ext_append(t, c, v, owner) == 0)
             break;
         taken += v.len;
         room -= v.len;
