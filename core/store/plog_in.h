@@ -140,6 +140,7 @@ struct plog {
     struct list trim_node; /* segments below start wait to leave */
     uint32_t hash_next;
     struct list changed_node, dirty_node, dir_node, dying_node, move_node;
+    struct list unread_node; /* it was refused a read buffer */
     bool changed;
 };
 

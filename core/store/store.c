@@ -179,6 +179,7 @@ store_delete(struct store *s, struct plog *p)
     list_remove(&p->dir_node);
     list_remove(&p->trim_node);
     list_remove(&p->move_node);
+    store_unread_forget(s, p);
     for (uint32_t i = 0; i < p->segment_count; i++)
         list_remove(&p->segments[i]->sync_node);
     store_cold_forget(s, p);
@@ -345,7 +346,7 @@ store_init(const struct store_config *config, struct disk *disk, const struct st
     struct list *lists[] = {&s->changed,      &s->dirty,      &s->unsynced,  &s->dirs_unsynced,
                             &s->dying,        &s->open_files, &s->ckpt.sync, &s->ckpt.dirs,
                             &s->tasks,        &s->trimmed,    &s->dropping,  &s->dropped,
-                            &s->swap.retired, &s->move.queue, &s->indexed};
+                            &s->swap.retired, &s->move.queue, &s->indexed,   &s->unread};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         list_init(lists[i]);
     store_journal_config(config->journal_bytes, config->cache_bytes, config->frames_in_flight,

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 enum { READ_DATA = JOB_OPENED + 1 };
+#define READ_CALM_NS (10 * CLOCK_NS_PER_MS)
 
 /* ---- who waits ---------------------------------------------------------------------------------
  */
@@ -58,12 +59,17 @@ ready_add(struct store *s, uint64_t waiter)
 void
 store_wake(struct store *s, const struct read_buffer *b)
 {
+    /* Who waits for any comes first, or one that reads on and on would keep them all. */
+    for (uint32_t i = 0; i < s->waiter_count; i++)
+        if (s->waiters[i].buffer == NULL)
+            ready_add(s, s->waiters[i].waiter);
     uint32_t kept = 0;
     for (uint32_t i = 0; i < s->waiter_count; i++) {
-        if (s->waiters[i].buffer == b || s->waiters[i].buffer == NULL)
-            ready_add(s, s->waiters[i].waiter);
-        else
-            s->waiters[kept++] = s->waiters[i];
+        struct read_waiter w = s->waiters[i];
+        if (w.buffer && w.buffer == b)
+            ready_add(s, w.waiter);
+        else if (w.buffer)
+            s->waiters[kept++] = w;
     }
     s->waiter_count = kept;
 }
@@ -77,6 +83,38 @@ store_take_read(struct store *s, uint64_t *waiter)
     s->ready_first = (s->ready_first + 1) % s->ready_room;
     s->ready_count--;
     return true;
+}
+
+/* ---- which log is next -------------------------------------------------------------------------
+ */
+
+static void
+unread_add(struct store *s, struct plog *p)
+{
+    if (s->unread_turn == p)
+        s->unread_turn = NULL;
+    if (list_empty(&p->unread_node))
+        list_push_back(&s->unread, &p->unread_node);
+}
+
+void
+store_unread_forget(struct store *s, struct plog *p)
+{
+    list_remove(&p->unread_node);
+    if (s->unread_turn == p)
+        s->unread_turn = NULL;
+}
+
+void
+store_unread_call(struct store *s)
+{
+    struct list *n = list_first(&s->unread);
+    s->unread_turn = NULL; /* one that does not come is not waited for */
+    if (!n)
+        return;
+    list_remove(n);
+    s->unread_turn = list_item(n, struct plog, unread_node);
+    store_log_changed(s, s->unread_turn);
 }
 
 /* ---- buffers -----------------------------------------------------------------------------------
@@ -117,12 +155,20 @@ store_buffer_error(struct read_buffer *b, uint32_t pos)
     return b->error;
 }
 
+/* While records are being appended, a consumer of old data must not fill the device's queue: a
+ * journal write would wait behind its reads. */
+bool
+store_read_allowed(const struct store *s)
+{
+    return s->now_ns - s->append_ns > READ_CALM_NS || store_buffers_busy(s) < STORE_READS_BESIDE;
+}
+
 int
 store_buffer_read(struct store *s, struct plog *p, struct segment *seg, uint32_t pos,
                   struct read_buffer **out)
 {
     struct read_buffer *pick = NULL;
-    for (uint32_t i = 0; i < s->config.read_buffers; i++) {
+    for (uint32_t i = 0; i < s->config.read_buffers && store_read_allowed(s); i++) {
         struct read_buffer *b = &s->buffers[i];
         if (b->state == READ_BUSY || b->pins)
             continue;
@@ -130,8 +176,12 @@ store_buffer_read(struct store *s, struct plog *p, struct segment *seg, uint32_t
             pick = b;
     }
     struct job *j = pick && !p->shut && store_job_room(s) ? store_job(s, JOB_READ, p, seg) : NULL;
-    if (!j)
+    if (!j) {
+        if (!p->shut)
+            unread_add(s, p);
         return ERR_AGAIN;
+    }
+    store_unread_forget(s, p);
     uint32_t at = pos / SUMS_PIECE * SUMS_PIECE;
     uint32_t len = seg->written - at < STORE_READ_BYTES ? seg->written - at : STORE_READ_BYTES;
     must(seg->written > pos);
@@ -284,6 +334,7 @@ store_read_next(struct store *s, struct job *j)
                   j->log->partition, (long long)j->seg->base, b->good_to, err_name(b->error));
     if (b->error == ERR_IO)
         store_dir_suspect(s, j->dir);
+    store_unread_call(s);
     store_wake(s, b);
     if (!j->log->dead)
         store_log_changed(s, j->log);

@@ -64,6 +64,7 @@ enum {
     STORE_STEP_MAX = 16 << 20, /* allocated ahead of a segment */
     STORE_READ_BUFFERS_MAX = 4096,
     STORE_WAITERS_MAX = 1 << 16,
+    STORE_READS_BESIDE = 1,         /* reads under way at a time while records are being appended */
     STORE_AHEAD = 3,                /* reads begun behind the one that is needed */
     STORE_TRIMS_MAX = 1024,         /* START records not durable yet */
     STORE_RETAIN_LOGS = 256,        /* looked at per call of store_retain */
@@ -270,7 +271,7 @@ struct store {
     struct journal *journal;
     struct journal_config journal_config;
     char dir[32];
-    uint64_t generation, now_ns;
+    uint64_t generation, now_ns, append_ns; /* append_ns: of the last append */
     int error;
     struct plog *logs;
     uint32_t log_count, log_limit, *free_slots, free_count;
@@ -282,8 +283,10 @@ struct store {
     uint8_t *blocks; /* the last, partial blocks of files that were written lately */
     struct plog *block_owners[STORE_BLOCKS_MAX];
     uint32_t block_hand;
-    struct list indexed; /* segments whose index a sidecar has, longest unused first */
-    struct buddy *slab;  /* slab.h: segments, their indexes and sums */
+    struct list unread;       /* logs that were refused a read buffer, longest first */
+    struct plog *unread_turn; /* of them, who was called: no read ahead before its own */
+    struct list indexed;      /* segments whose index a sidecar has, longest unused first */
+    struct buddy *slab;       /* slab.h: segments, their indexes and sums */
     void *slab_books, *slab_arena;
     uint8_t *bounce;
     bool bounce_busy[STORE_WRITES_MAX];
@@ -477,6 +480,10 @@ must_check int store_ckpt_header_read(const uint8_t *at, uint64_t bytes, struct 
 struct read_buffer *store_buffer_find(struct store *s, const struct plog *p,
                                       const struct segment *seg, uint32_t pos);
 uint32_t store_buffers_busy(const struct store *s); /* reads under way */
+bool store_read_allowed(const struct store *s);
+/* A read buffer became free: calls the log that has waited longest for one. */
+void store_unread_call(struct store *s);
+void store_unread_forget(struct store *s, struct plog *p);
 int store_buffer_read(struct store *s, struct plog *p, struct segment *seg, uint32_t pos,
                       struct read_buffer **out); /* ERR_AGAIN: none free */
 /* Why a position in a buffer that is ready cannot be used, ERR_OK when it can.  An error is told

@@ -39,7 +39,10 @@ store_job_end(struct store *s, struct job *j)
     if (j->holds_file)
         j->seg->busy--;
     j->used = false;
+    bool none = !store_job_room(s);
     s->jobs_used--;
+    if (none && store_job_room(s))
+        store_unread_call(s);
 }
 
 void

@@ -121,7 +121,7 @@ header_cold(struct store *s, struct plog *p, struct segment *seg, uint32_t pos,
         return ERR_AGAIN;
     if (!b || b->pos + b->len - pos < BATCH_HEADER_BYTES) {
         int rc = store_buffer_read(s, p, seg, pos, &b);
-        (void)rc; /* none free: one that ends makes the log changed too */
+        (void)rc; /* none free: when one is, the log is called */
         return ERR_AGAIN;
     }
     if (batch_header(view_of(b->mem + (pos - b->pos), BATCH_HEADER_BYTES), info) != ERR_OK ||
@@ -237,8 +237,17 @@ cold_start(const struct segment *seg, uint32_t pos)
     return pos - at > STORE_READ_BYTES / 2 ? pos : at;
 }
 
-/* Begins to read what comes behind buffer b in the range, as long as half of the buffers are left
- * to other readers: one that catches up does not wait for the disk piece by piece. */
+/* May a read begin that nobody waits for yet?  Half of the buffers are left to other readers, and
+ * one of another log that was refused goes first. */
+static bool
+ahead_allowed(const struct store *s, const struct plog *p)
+{
+    return store_buffers_busy(s) < s->config.read_buffers / 2 && store_read_allowed(s) &&
+           list_empty(&s->unread) && (s->unread_turn == NULL || s->unread_turn == p);
+}
+
+/* Begins to read what comes behind buffer b in the range: one that catches up does not wait for
+ * the disk piece by piece. */
 static void
 read_ahead(struct store *s, const struct store_range *range, struct segment *seg,
            struct read_buffer *b)
@@ -249,10 +258,13 @@ read_ahead(struct store *s, const struct store_range *range, struct segment *seg
     for (int n = 0; n < STORE_AHEAD && b->pos + b->len < limit; n++) {
         uint32_t pos =
             b->state == READ_READY && b->whole_to > range->at ? b->whole_to : b->pos + b->len;
-        b = store_buffer_find(s, range->log, seg, pos);
-        if (!b && (store_buffers_busy(s) >= s->config.read_buffers / 2 ||
-                   store_buffer_read(s, range->log, seg, cold_start(seg, pos), &b) != ERR_OK))
+        struct read_buffer *next = store_buffer_find(s, range->log, seg, pos);
+        if (next == b) /* it has only the front of the batch there */
+            next = NULL;
+        if (!next && (!ahead_allowed(s, range->log) ||
+                      store_buffer_read(s, range->log, seg, cold_start(seg, pos), &next)))
             return;
+        b = next;
     }
 }
 
@@ -429,8 +441,10 @@ store_release(struct store *s, struct store_hold *hold)
     if (hold->pin) {
         struct read_buffer *b = hold->pin;
         must(b->pins > 0);
-        if (--b->pins == 0)
+        if (--b->pins == 0) {
+            store_unread_call(s);
             store_wake(s, NULL); /* who waits for any buffer */
+        }
     } else if (hold->pin_limit) {
         journal_unpin(s->journal, hold->pin_first, hold->pin_limit);
     }

@@ -158,6 +158,95 @@ a_long_range_is_read_ahead_and_half_of_the_buffers_are_left_to_others(void **sta
     fixture_end(&f);
 }
 
+/* Once nothing is being read: nothing was. */
+static void
+forget_buffers(struct fixture *f)
+{
+    while (store_buffers_busy(f->store[0]))
+        fixture_turns(f, 1);
+    for (uint32_t i = 0; i < f->store[0]->config.read_buffers; i++)
+        f->store[0]->buffers[i].state = READ_FREE;
+    while (store_take_changed(f->store[0]))
+        ;
+}
+
+/* Two logs of 140 large batches in files, after a restart; one more append goes to a third. */
+static void
+two_cold_logs(struct fixture *f, uint64_t seed, struct plog *p[3])
+{
+    fixture_init(f, seed);
+    f->config.segment_bytes = 4 << 20;
+    f->read_buffers = 8;
+    assert_int_equal(fixture_start(f), ERR_OK);
+    for (int i = 0; i < 140; i++)
+        for (int n = 0; n < 2; n++)
+            fixture_append(f, fixture_log(f, 1, n), 1, 12000, (uint64_t)i, i);
+    assert_int_equal(fixture_stop(f), ERR_OK);
+    assert_int_equal(fixture_start(f), ERR_OK);
+    for (int n = 0; n < 3; n++)
+        p[n] = fixture_log(f, 1, n);
+    for (int n = 0; n < 2; n++) {
+        struct store_range range;
+        while (store_locate(f->store[0], p[n], 0, INT64_MAX, 1600000, true, &range) == ERR_AGAIN)
+            fixture_turns(f, 1);
+    }
+    forget_buffers(f);
+}
+
+static void
+old_data_is_read_piece_by_piece_while_records_are_appended(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct plog *p[3];
+    two_cold_logs(&f, 10, p);
+    struct store_range range = {0};
+    struct store_hold hold;
+    while (store_locate(f.store[0], p[0], 0, INT64_MAX, 1600000, true, &range) == ERR_AGAIN)
+        fixture_turns(&f, 1);
+    forget_buffers(&f);
+    fixture_append(&f, p[2], 1, 100, 1, 1);
+    assert_int_equal(store_hold(f.store[0], &range, 1, &hold), ERR_AGAIN);
+    assert_int_equal(store_buffers_busy(f.store[0]), 1); /* nothing ahead */
+    fixture_turns(&f, 100);                              /* appends rest */
+    assert_int_equal(store_hold(f.store[0], &range, 1, &hold), ERR_OK);
+    assert_int_equal(store_buffers_busy(f.store[0]), 3);
+    store_release(f.store[0], &hold);
+    fixture_end(&f);
+}
+
+static void
+a_log_that_was_refused_a_read_is_called_and_none_reads_ahead_of_it(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct plog *p[3], *called;
+    two_cold_logs(&f, 11, p);
+    struct store *s = f.store[0];
+    struct store_range range;
+    struct store_hold hold;
+    while (store_locate(s, p[0], 0, INT64_MAX, 1600000, true, &range) == ERR_AGAIN)
+        fixture_turns(&f, 1);
+    forget_buffers(&f);
+    fixture_append(&f, p[2], 1, 100, 1, 1);
+    assert_int_equal(store_hold(s, &range, 1, &hold), ERR_AGAIN);
+    struct store_range other;
+    assert_int_equal(store_locate(s, p[1], 0, INT64_MAX, 1600000, true, &other), ERR_AGAIN);
+    assert_int_equal(store_buffers_busy(s), 1);
+    bool told = false;
+    for (int n = 0; n < 20 && store_buffers_busy(s); n++)
+        fixture_turns(&f, 1);
+    while ((called = store_take_changed(s)))
+        told |= called == p[1];
+    assert_true(told);
+    assert_int_equal(store_hold(s, &range, 1, &hold), ERR_OK);
+    assert_int_equal(store_buffers_busy(s), 0); /* it is the other's turn */
+    assert_int_equal(store_locate(s, p[1], 0, INT64_MAX, 1600000, true, &other), ERR_AGAIN);
+    assert_int_equal(store_buffers_busy(s), 1);
+    store_release(s, &hold);
+    fixture_end(&f);
+}
+
 static void
 reading_ahead_ends_where_the_file_ends_and_the_cache_begins(void **state)
 {
@@ -247,6 +336,8 @@ main(void)
         cmocka_unit_test(damage_that_was_found_is_told_when_it_is_located_and_the_rest_is_served),
         cmocka_unit_test(a_device_error_reaches_the_reader),
         cmocka_unit_test(a_waiter_comes_back_when_its_read_ended),
+        cmocka_unit_test(old_data_is_read_piece_by_piece_while_records_are_appended),
+        cmocka_unit_test(a_log_that_was_refused_a_read_is_called_and_none_reads_ahead_of_it),
         cmocka_unit_test(reading_ahead_ends_where_the_file_ends_and_the_cache_begins),
         cmocka_unit_test(a_damaged_base_offset_is_reported_and_not_taken_for_the_end),
         cmocka_unit_test(damage_at_the_front_is_told_before_anything_is_lent),
