@@ -3,6 +3,7 @@
 #ifndef SLUICE_CLI_CLI_H
 #define SLUICE_CLI_CLI_H
 
+#include "cli/command/command.h"
 #include "core/base/must.h"
 #include "core/conf/conf.h"
 #include "core/shm/region.h"
@@ -13,12 +14,16 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum { CLI_EXIT_OK = 0, CLI_EXIT_FAILED = 1, CLI_EXIT_USAGE = 2 };
-enum { CLI_ERROR_BYTES = 1024, CLI_OPTIONS_MAX = 128 };
+enum {
+    CLI_EXIT_OK = COMMAND_EXIT_OK,
+    CLI_EXIT_FAILED = COMMAND_EXIT_FAILED,
+    CLI_EXIT_USAGE = COMMAND_EXIT_USAGE
+};
+enum { CLI_ERROR_BYTES = COMMAND_ERROR_BYTES, CLI_OPTIONS_MAX = COMMAND_GIVEN_MAX };
 /* Name of the file in the data directory through which tools find a running broker. */
 #define CLI_RUN_NAME "run"
 
-/* cli_args.c: the command line. */
+/* cli_args.c: the command line of the commands below, as cli/command read it. */
 enum cli_command { CLI_RUN, CLI_CONFIG, CLI_STAT, CLI_LOG, CLI_VERSION, CLI_HELP };
 enum cli_log_work { CLI_LOG_NONE, CLI_LOG_VERIFY, CLI_LOG_DUMP, CLI_LOG_REPAIR };
 struct cli_args {
@@ -32,7 +37,11 @@ struct cli_args {
     const char *segment;    /* what dump shows, NULL: not given */
     bool yes, deep;
 };
-/* ERR_INVALID with `error` (which names the nearest word) when it cannot be understood. */
+/* `out` borrows what the line borrows. */
+void cli_args_take(struct cli_args *out, const struct command_line *line);
+/* Both steps.  ERR_INVALID with `error` (which names the nearest word) when it cannot be
+ * understood.
+ */
 must_check int cli_args_read(struct cli_args *out, int argc, char *const *argv,
                              char error[CLI_ERROR_BYTES]);
 
@@ -44,8 +53,8 @@ int cli_config(const struct cli_args *args, char *const *environ_, FILE *out);
 /* docs/configuration.md. */
 void cli_config_markdown(FILE *out);
 
-/* cli_help.c */
-void cli_help(FILE *out);
+/* cli_shell.c: help, the version, completion, and man pages into a folder; exit codes. */
+int cli_shell(const struct command_line *line, FILE *out);
 
 /* cli_prepare.c: everything that `run` checks before it starts a process. */
 struct cli_plan {

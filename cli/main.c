@@ -1,20 +1,14 @@
 /* main.c: the command `sluice`. */
 #include "cli/cli.h"
 
-#include "drivers/os/os.h"
-
 #include <stdio.h>
 #include <unistd.h>
 
-int
-main(int argc, char **argv)
+static int
+local(const struct command_line *line)
 {
-    struct cli_args args;
-    char error[CLI_ERROR_BYTES];
-    if (cli_args_read(&args, argc, argv, error)) {
-        fprintf(stderr, "sluice: %s\n", error);
-        return CLI_EXIT_USAGE;
-    }
+    static struct cli_args args;
+    cli_args_take(&args, line);
     switch (args.command) {
     case CLI_RUN:
         return cli_run(&args, environ);
@@ -25,11 +19,20 @@ main(int argc, char **argv)
     case CLI_LOG:
         return cli_log(&args, environ, stdout);
     case CLI_VERSION:
-        printf("sluice %s\n", SLUICE_VERSION);
-        return CLI_EXIT_OK;
     case CLI_HELP:
-        cli_help(stdout);
-        return CLI_EXIT_OK;
+        break;
     }
-    return CLI_EXIT_USAGE;
+    return cli_shell(line, stdout);
+}
+
+int
+main(int argc, char **argv)
+{
+    static struct command_line line;
+    char error[COMMAND_ERROR_BYTES];
+    if (command_read(&line, argc, argv, error)) {
+        fprintf(stderr, "sluice: %s\n", error);
+        return COMMAND_EXIT_USAGE;
+    }
+    return line.help ? cli_shell(&line, stdout) : local(&line);
 }

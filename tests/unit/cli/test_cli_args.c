@@ -74,7 +74,7 @@ what_is_missing_or_too_much_is_told(void **state)
     assert_int_equal(read_words((char *[]){"sluice"}, 1), ERR_INVALID);
     assert_non_null(strstr(error, "sluice run"));
     assert_int_equal(READ("run", "--data"), ERR_INVALID);
-    assert_string_equal(error, "--data needs a value: see 'sluice help'");
+    assert_string_equal(error, "--data needs a value: see 'sluice help run'");
     assert_int_equal(READ("run", "--data="), ERR_INVALID);
     assert_int_equal(READ("run", "-o", "nothing"), ERR_INVALID);
     assert_string_equal(error, "-o nothing: give -o key=value");

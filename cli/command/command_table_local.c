@@ -1,0 +1,140 @@
+/* command_table_local.c: rows of commands that start a broker or look at files and shared memory.
+ */
+#include "cli/command/command.h"
+
+static const struct command_option conf_options[] = {
+    {.name = "--data",
+     .kind = COMMAND_TEXT,
+     .names = COMMAND_NAMES_FOLDERS,
+     .value = "DIR",
+     .help = "data directory; the same as -o log.dirs=DIR"},
+    {.name = "-o",
+     .kind = COMMAND_PAIR,
+     .value = "key=value",
+     .help = "sets a configuration key; may be given again"},
+    {0},
+};
+
+static const struct command_option markdown_options[] = {
+    {.name = "--markdown", .kind = COMMAND_FLAG, .help = "prints docs/configuration.md"},
+    {0},
+};
+
+static const struct command_option format_options[] = {
+    {.name = "--format",
+     .kind = COMMAND_CHOICE,
+     .value = "text|json",
+     .fallback = "text",
+     .help = "text for people, or JSON for programs"},
+    {0},
+};
+
+static const struct command_option repair_options[] = {
+    {.name = "--format",
+     .kind = COMMAND_CHOICE,
+     .value = "text|json",
+     .fallback = "text",
+     .help = "text for people, or JSON for programs"},
+    {.name = "--yes", .kind = COMMAND_FLAG, .help = "does what it would only tell otherwise"},
+    {0},
+};
+
+static const struct command_option dump_options[] = {
+    {.name = "--format",
+     .kind = COMMAND_CHOICE,
+     .value = "text|json",
+     .fallback = "text",
+     .help = "text for people, or JSON for programs"},
+    {.name = "--deep", .kind = COMMAND_FLAG, .help = "shows the records of each batch too"},
+    {0},
+};
+
+#define PRECEDENCE                                                                                 \
+    "FILE is a Java property file with Kafka's names. A value comes from -o, else from the "       \
+    "environment (log.segment.bytes is SLUICE_LOG_SEGMENT_BYTES), else from FILE, else it is the " \
+    "default."
+
+const struct command command_local[] = {
+    {.id = COMMAND_RUN,
+     .words = "run",
+     .arguments = "[FILE]",
+     .words_max = 1,
+     .names = COMMAND_NAMES_FILES,
+     .summary = "starts a broker and supervises its two processes",
+     .text = "SIGTERM or ^C stops it. " PRECEDENCE,
+     .examples = "sluice run --data ./data\n"
+                 "sluice run -o listeners=PLAINTEXT://10.0.0.1:9092 server.properties\n",
+     .sets = {conf_options}},
+    {.id = COMMAND_CONFIG,
+     .words = "config",
+     .arguments = "[FILE]",
+     .words_max = 1,
+     .names = COMMAND_NAMES_FILES,
+     .summary = "every key: value in force, where it comes from, default, meaning",
+     .text = "Shows what 'sluice run' with the same options would use, and starts "
+             "nothing. " PRECEDENCE,
+     .examples = "sluice config server.properties\n",
+     .sets = {conf_options, markdown_options}},
+    {.id = COMMAND_STAT,
+     .words = "stat",
+     .summary = "counters of the broker that runs on a data directory",
+     .text = "Reads the shared memory of the broker, which does not notice.",
+     .examples = "sluice stat --data ./data\n"
+                 "sluice stat --data ./data --format json\n",
+     .sets = {conf_options, format_options}},
+    {.id = COMMAND_LOG_VERIFY,
+     .words = "log verify",
+     .summary = "looks over the data directory of a stopped broker",
+     .text = "Changes nothing. Exit code 1 says that damage was found.",
+     .examples = "sluice log verify --data ./data\n",
+     .sets = {conf_options, format_options}},
+    {.id = COMMAND_LOG_REPAIR,
+     .words = "log repair",
+     .summary = "says what it would do about damage, and does it with --yes",
+     .text = "Cuts each damaged partition at its first batch that is not good. What it cuts off is "
+             "kept under removed/.",
+     .examples = "sluice log repair --data ./data --yes\n",
+     .sets = {conf_options, repair_options}},
+    {.id = COMMAND_LOG_DUMP,
+     .words = "log dump",
+     .arguments = "FILE",
+     .words_max = 1,
+     .names = COMMAND_NAMES_FILES,
+     .summary = "the batches of a segment of a stopped broker",
+     .text = "FILE is relative to the data directory, as verify names it.",
+     .examples = "sluice log dump --deep log/TOPIC/PARTITION/OFFSET.log\n",
+     .sets = {conf_options, dump_options}},
+    {.id = COMMAND_COMPLETION,
+     .words = "completion",
+     .arguments = "bash|zsh|fish",
+     .words_min = 1,
+     .words_max = 1,
+     .summary = "prints the completion script of a shell",
+     .text = "Topics and groups are completed with the names that the broker has "
+             "(SLUICE_BOOTSTRAP, or -b on the line).",
+     .examples = "source <(sluice completion bash)\n"
+                 "sluice completion zsh > ~/.zfunc/_sluice\n"
+                 "sluice completion fish > ~/.config/fish/completions/sluice.fish\n",
+     .sets = {0}},
+    {.id = COMMAND_VERSION, .words = "version", .summary = "the version of this program"},
+    {.id = COMMAND_HELP,
+     .words = "help",
+     .arguments = "[COMMAND...]",
+     .words_max = COMMAND_DEPTH_MAX,
+     .names = COMMAND_NAMES_COMMANDS,
+     .summary = "what a command does, its options and examples",
+     .examples = "sluice help log dump\n"},
+    {.id = COMMAND_HIDDEN_COMPLETE,
+     .words = "__complete",
+     .words_max = COMMAND_WORDS_MAX,
+     .summary = "candidates for a shell",
+     .hidden = true},
+    {.id = COMMAND_HIDDEN_MAN,
+     .words = "__man",
+     .arguments = "DIR",
+     .words_min = 1,
+     .words_max = 1,
+     .summary = "writes the man pages",
+     .hidden = true},
+};
+const uint32_t command_local_count = sizeof command_local / sizeof command_local[0];
