@@ -101,6 +101,8 @@ tcp_input(struct tcp *t, const struct packet_in *packets, uint32_t count, uint64
     for (uint32_t i = 0; i < count; i++) {
         struct tcp_seen s = {.packet = &packets[i]};
         tcp_bump(t, TCP_N_SEGS_IN);
+        if (packets[i].pinned_bytes > t->frame_bytes)
+            t->frame_bytes = packets[i].pinned_bytes;
         if (!sum_good(&packets[i])) {
             tcp_bump(t, TCP_N_DROP_SUM);
         } else if (tcp_header_read(packets[i].l4, &s.h) != ERR_OK || s.h.src_port == 0 ||

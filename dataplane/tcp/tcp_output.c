@@ -58,11 +58,25 @@ window_step(const struct tcp *t, const struct tcp_conn *c)
     return c->mss < half ? c->mss : half;
 }
 
+/* What the frames that may still be pinned hold when they are full: promised more, the peer would
+ * send what must be dropped. */
+static uint32_t
+frames_room(const struct tcp *t, const struct tcp_conn *c)
+{
+    uint32_t pinned = c->rcv.pinned_bytes, most = t->config.pinned_bytes;
+    if (t->frame_bytes == 0)
+        return UINT32_MAX;
+    uint64_t frames = most > pinned ? (most - pinned) / t->frame_bytes : 0;
+    uint64_t room = frames * c->mss + tcp_rcv_early(&c->rcv, &t->nodes);
+    return room < UINT32_MAX ? (uint32_t)room : UINT32_MAX;
+}
+
 bool
 tcp_output_window(struct tcp *t, struct tcp_conn *c)
 {
-    uint32_t unread = c->rcv.ready_bytes + c->rcv_held;
+    uint32_t unread = c->rcv.ready_bytes + c->rcv_held, room = frames_room(t, c);
     uint32_t free = t->config.rcv_bytes > unread ? t->config.rcv_bytes - unread : 0;
+    free = free < room ? free : room;
     uint32_t target = c->rcv.next + free, step = window_step(t, c);
     if (c->fin_in || c->fin_in_seen)
         return false;

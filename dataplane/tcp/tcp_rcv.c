@@ -348,6 +348,15 @@ tcp_rcv_limit(const struct tcp_rcv *r, const struct tcp_nodes *n)
     return limit;
 }
 
+uint32_t
+tcp_rcv_early(const struct tcp_rcv *r, const struct tcp_nodes *n)
+{
+    uint32_t bytes = 0;
+    for (uint32_t at = r->runs; at != TCP_NONE; at = n->at[at].run_next)
+        bytes += n->at[at].run_limit - n->at[at].seq;
+    return bytes;
+}
+
 void
 tcp_rcv_drop(struct tcp_rcv *r, struct tcp_nodes *n, struct tcp_frames *f)
 {

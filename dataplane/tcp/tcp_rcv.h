@@ -83,6 +83,9 @@ uint32_t tcp_rcv_sacks(struct tcp_rcv *r, const struct tcp_nodes *n, struct tcp_
 /* The end of what is held, early bytes included. */
 uint32_t tcp_rcv_limit(const struct tcp_rcv *r, const struct tcp_nodes *n);
 
+/* Bytes that came too early. */
+uint32_t tcp_rcv_early(const struct tcp_rcv *r, const struct tcp_nodes *n);
+
 /* Gives everything back. */
 void tcp_rcv_drop(struct tcp_rcv *r, struct tcp_nodes *n, struct tcp_frames *f);
 

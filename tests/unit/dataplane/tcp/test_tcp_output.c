@@ -128,6 +128,32 @@ the_window_opens_in_steps_worth_telling(void **state)
 }
 
 static void
+a_window_filled_with_full_segments_fits_the_frames_it_may_pin(void **state)
+{
+    struct tcp_config c = rig_config();
+    c.rcv_bytes = c.pinned_bytes = 1 << 20;
+    c.nodes = 2048;
+    struct rig *r = rig_of(&c);
+    struct tcp_options o = {.mss = 1000, .has_scale = true, .scale = 7};
+    rig_in(r, (struct rig_seg){.flags = TCP_SYN, .options = o});
+    uint32_t sent = 0, window = rig_out(r)->h.window;
+    rig_in(r, (struct rig_seg){.flags = TCP_ACK, .seq = 1, .ack = 1});
+    while (sent + 1000 <= window) {
+        rig_in(r, (struct rig_seg){.flags = TCP_ACK, .seq = 1 + sent, .ack = 1, .len = 1000});
+        sent += 1000;
+        while (r->sent_first < r->sent_limit) {
+            const struct rig_sent *s = rig_out(r);
+            window = s->h.ack - 1 + ((uint32_t)s->h.window << tcp_scale_for(r->t));
+        }
+        rig_forget(r);
+    }
+    assert_int_equal(tcp_count(r->t, TCP_N_DROP_MEMORY), 0);
+    assert_in_range(sent, (c.pinned_bytes / RIG_BYTES - 2) * 1000,
+                    c.pinned_bytes / RIG_BYTES * 1000);
+    rig_free(r);
+}
+
+static void
 a_probe_shows_a_number_before_the_window(void **state)
 {
     struct rig *r = rig_new();
@@ -154,6 +180,7 @@ main(void)
         cmocka_unit_test(early_bytes_are_answered_at_once_with_a_block),
         cmocka_unit_test(without_sack_every_early_segment_gets_its_duplicate),
         cmocka_unit_test(the_window_opens_in_steps_worth_telling),
+        cmocka_unit_test(a_window_filled_with_full_segments_fits_the_frames_it_may_pin),
         cmocka_unit_test(a_probe_shows_a_number_before_the_window),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
