@@ -2,14 +2,21 @@
  *
  * Each queue has pools of its own, so that no two loops share one.  Sizes are one less than a power
  * of two, which is what DPDK's rings hold.  The span pool's mbufs have no data: each has room for
- * the shared info of the buffer that it stands for in its private area (nic_dpdk.c). */
+ * the shared info of the buffer that it stands for in its private area (nic_dpdk.c).
+ *
+ * net_af_xdp maps for the kernel as many bytes as the frames would take side by side.  But frames
+ * never lie across a page, so the pages' ends are left unused, and the last frames of the pool are
+ * outside of what was mapped: what is sent from them is lost, and so are they.  For this device
+ * frames therefore fill pages without a rest. */
 #include "core/base/err.h"
 #include "drivers/dpdk/nic_dpdk_in.h"
 
 #include <rte_errno.h>
 #include <rte_ether.h>
+#include <rte_mbuf_pool_ops.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     SETUP_DESCRIPTORS = 1024,
@@ -20,6 +27,7 @@ enum {
     SETUP_LINK_BYTES = 14 + 4 + 4, /* Ethernet, tag, frame check sequence */
     SETUP_KERNEL_BYTES = 256,      /* of each receive buffer, to the kernel (net_af_xdp) */
     SETUP_ROOM_LEAST = 2048,       /* what some devices want of a receive buffer */
+    SETUP_PAGE = 4096,             /* the largest frame that the kernel takes (net_af_xdp) */
 };
 
 struct setup {
@@ -49,6 +57,52 @@ pool(struct nic_queue *q, const char *kind, uint32_t count, uint16_t private, ui
                                    rte_eth_dev_socket_id(q->port));
 }
 
+static void
+pool_memory_free(struct rte_mempool_memhdr *chunk, void *opaque)
+{
+    must(chunk);
+    (void)rte_memzone_free(opaque);
+}
+
+/* Frames of whole pages, one chunk that begins with a page. */
+static struct rte_mempool *
+pool_of_pages(struct nic_queue *q, const char *kind, uint32_t count, uint32_t least)
+{
+    char name[RTE_MEMPOOL_NAMESIZE];
+    (void)snprintf(name, sizeof name, "%s%u", kind, q->number);
+    struct rte_mempool_objsz size;
+    int socket = rte_eth_dev_socket_id(q->port);
+    uint32_t flags = RTE_MEMPOOL_F_NO_SPREAD;
+    uint32_t rest = rte_mempool_calc_obj_size(sizeof(struct rte_mbuf), flags, &size);
+    uint32_t room = SETUP_PAGE - rest;
+    if (room < least) {
+        rte_errno = EMSGSIZE;
+        return NULL;
+    }
+    struct rte_pktmbuf_pool_private private = {.mbuf_data_room_size = (uint16_t)room};
+    struct rte_mempool *p =
+        rte_mempool_create_empty(name, count, (uint32_t)sizeof(struct rte_mbuf) + room, SETUP_CACHE,
+                                 sizeof private, socket, flags);
+    if (!p)
+        return NULL;
+    const struct rte_memzone *zone = rte_memzone_reserve_aligned(
+        name, (size_t)count * SETUP_PAGE, socket, RTE_MEMZONE_IOVA_CONTIG, SETUP_PAGE);
+    int filled = -ENOMEM;
+    if (zone && rte_mempool_set_ops_byname(p, rte_mbuf_best_mempool_ops(), NULL) == 0) {
+        rte_pktmbuf_pool_init(p, &private);
+        filled = rte_mempool_populate_iova(p, zone->addr, zone->iova, zone->len, pool_memory_free,
+                                           (void *)(uintptr_t)zone);
+    }
+    if (filled != (int)count) {
+        if (zone && filled < 0)
+            (void)rte_memzone_free(zone);
+        rte_mempool_free(p);
+        return NULL;
+    }
+    (void)rte_mempool_obj_iter(p, rte_pktmbuf_init, NULL);
+    return p;
+}
+
 static int
 queue_setup(struct setup *s, uint16_t number, uint16_t rx_count, uint16_t tx_count)
 {
@@ -58,7 +112,9 @@ queue_setup(struct setup *s, uint16_t number, uint16_t rx_count, uint16_t tx_cou
     *q = (struct nic_queue){.device = s->d, .port = s->d->port, .number = number};
     /* Our arenas are not mapped for the memory access of a device on PCI. */
     q->chains = !s->host->pci && s->info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
-    q->rx_pool = pool(q, "rx", NIC_DPDK_FRAMES - 1, 0, room);
+    q->rx_pool = strcmp(s->info.driver_name, "net_af_xdp") == 0
+                     ? pool_of_pages(q, "rx", NIC_DPDK_FRAMES - 1, room)
+                     : pool(q, "rx", NIC_DPDK_FRAMES - 1, 0, room);
     q->copy_pool = pool(q, "copy", SETUP_COPIES, 0, room);
     q->header_pool = pool(q, "header", SETUP_HEADERS, 0, RTE_PKTMBUF_HEADROOM + NIC_HEADER_MAX);
     q->span_pool = pool(q, "span", SETUP_SPANS, sizeof(struct rte_mbuf_ext_shared_info), 0);

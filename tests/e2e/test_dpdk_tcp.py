@@ -143,6 +143,7 @@ CASES = {
     "tap_transfers": on_tap,
     "tap_many_connections": many_connections,
     "af_packet_transfers": lambda: on_veth("net_af_packet0,iface=va,framecnt=2048"),
+    "af_xdp_transfers": lambda: on_veth("net_af_xdp0,iface=va"),
 }
 
 
