@@ -25,6 +25,7 @@ enum {
     PLOG_FLAG_DELETED = 1,
     PLOG_FLAG_DAMAGED = 2,
     PLOG_FLAG_UNFINISHED = 4,
+    PLOG_FLAG_WISHED = 8,
     PLOG_FLAG_GAPS = 1
 };
 
@@ -357,7 +358,7 @@ uint64_t
 plog_save_bytes(const struct plog *p)
 {
     return PLOG_FIXED_BYTES + (p->damage ? PLOG_DAMAGE_BYTES : 0) +
-           (p->unfinished.limit ? PLOG_SWAP_BYTES : 0) +
+           (p->unfinished.limit ? PLOG_SWAP_BYTES : 0) + (p->wished ? sizeof p->wish_id : 0) +
            (uint64_t)p->epoch_count * PLOG_EPOCH_BYTES +
            (uint64_t)p->segment_count * PLOG_SEGMENT_BYTES + producer_save_bytes(&p->producers) +
            stable_save_bytes(&p->stable);
@@ -395,7 +396,8 @@ plog_save(const struct plog *p, struct put *w)
     put_bytes(w, p->topic, sizeof p->topic);
     put_u32(w, (uint32_t)p->partition);
     put_u8(w, (uint8_t)((p->dead ? PLOG_FLAG_DELETED : 0) | (p->damage ? PLOG_FLAG_DAMAGED : 0) |
-                        (p->unfinished.limit ? PLOG_FLAG_UNFINISHED : 0)));
+                        (p->unfinished.limit ? PLOG_FLAG_UNFINISHED : 0) |
+                        (p->wished ? PLOG_FLAG_WISHED : 0)));
     if (p->damage)
         plog_damage_save(p, w);
     put_bytes(w, p->dir_id, sizeof p->dir_id);
@@ -403,6 +405,8 @@ plog_save(const struct plog *p, struct put *w)
     put_u64(w, p->seen_id);
     if (p->unfinished.limit)
         swap_save(&p->unfinished, w);
+    if (p->wished)
+        put_bytes(w, p->wish_id, sizeof p->wish_id);
     plog_config_write(&p->config, w);
     put_u64(w, (uint64_t)p->start);
     put_u64(w, (uint64_t)p->end);
@@ -476,6 +480,10 @@ plog_load(struct plog *p, struct cur *c)
     p->seen_id = cur_u64(c);
     if (flags & PLOG_FLAG_UNFINISHED)
         swap_load(&p->unfinished, c);
+    p->wished = flags & PLOG_FLAG_WISHED;
+    struct view wish = cur_view(c, p->wished ? sizeof p->wish_id : 0);
+    if (wish.len)
+        memcpy(p->wish_id, wish.at, wish.len);
     plog_config_read(&p->config, c);
     p->start = p->start_next = cur_i64(c);
     p->end = p->hw = cur_i64(c);

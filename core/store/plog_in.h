@@ -126,6 +126,9 @@ struct plog {
     bool writing, block_known, dirs_made, ready;
     uint8_t dirs_unsynced; /* 1: its own directory; 2: those above too */
     uint8_t move_to;       /* waits to move to that data directory, or PLOG_DIR_NONE */
+    bool wished;           /* a durable wish, or one that becomes so, wants it elsewhere: */
+    uint8_t wish_id[16];   /* in that directory (store_wish.c) */
+    uint64_t wish_lsn;     /* of its record; 0: an earlier process's */
     bool draining;         /* the end of a move (store_move.c): no extents, */
     bool held, shut;       /* no writes to its files, and then no reads */
     uint32_t jobs;

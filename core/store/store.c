@@ -305,6 +305,7 @@ logs_adopt(struct store *s, const struct store_boot *boot)
         }
         p->dirs_made = p->bytes > 0;
         log_admit(s, p, s->log_limit++);
+        store_wish_resume(s, p);
     }
     return ERR_OK;
 }

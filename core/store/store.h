@@ -248,11 +248,12 @@ void store_expire_producers(struct store *s, int64_t now_ms, int64_t keep_ms);
 bool store_clean(struct store *s, int64_t now_ms);
 
 /* Moves a log to another data directory, in the background; it is served meanwhile.  The last call
- * counts: the directory where it is ends a move.  A move that fails leaves the log where it is, and
- * so does one that a stop or a crash meets: it is forgotten.  ERR_NOT_FOUND: there is no such
- * directory; ERR_IO: it, or the log, is offline.  Source: Kafka ReplicaManager.alterReplicaLogDirs.
+ * counts: the directory where it is ends a move.  A move that fails leaves the log where it is; one
+ * that a stop or a crash meets begins anew at the next start, once record *lsn is durable (0:
+ * nothing to wait for).  ERR_NOT_FOUND: there is no such directory; ERR_IO: it, or the log, is
+ * offline; ERR_AGAIN: no journal space just now.  Source: Kafka ReplicaManager.alterReplicaLogDirs.
  */
-must_check int store_move(struct store *s, struct plog *p, uint8_t dir);
+must_check int store_move(struct store *s, struct plog *p, uint8_t dir, uint64_t *lsn);
 struct store_move_facts {
     uint8_t dir; /* 255: it does not move, and the rest is of no meaning */
     uint64_t bytes;

@@ -11,7 +11,7 @@
  *   store_retain.c     log starts that move up; segments and files that go
  *   store_clean.c      which log is compacted next
  *   store_swap.c       cleaned segments take the place of others
- *   store_move.c       a log moves to another data directory
+ *   store_move.c       a log moves to another data directory; store_wish.c: over restarts
  *   store_rescue.c     records of logs whose directory does not work
  *   store_dirs.c       data directories; store_room.c: room on them
  *   store_txn.c        verification of transactions, markers
@@ -41,6 +41,7 @@ enum store_record {
                             [first, limit) */
     STORE_REC_MOVE = 7,  /* u64 log, directory id: the log is in that one from now on */
     STORE_REC_AGAIN = 8, /* as BATCH: an extent whose write failed */
+    STORE_REC_WISH = 9,  /* u64 log, directory id: it is to move there; its own: to stay */
 };
 
 enum {
@@ -440,6 +441,15 @@ void store_swap_forget(struct store *s); /* frees them at the end */
 void store_move_step(struct store *s); /* part of a turn */
 void store_move_drop(struct store *s); /* before store_task_drop: a clean stop gives moves up */
 
+/* store_wish.c */
+void store_wish_replay(struct plog *p, const uint8_t dir_id[16]);
+void store_wish_met(struct plog *p); /* the log is in another directory now */
+/* Wants a log that is, or will be in a moment, in `lives` in a directory.  *lsn: of the record that
+ * says so; 0: there is none.  ERR_AGAIN: no journal space just now. */
+must_check int store_wish_append(struct store *s, struct plog *p, uint8_t dir, uint8_t lives,
+                                 uint64_t *lsn);
+void store_wish_resume(struct store *s, struct plog *p); /* at the start */
+
 /* store_clean.c */
 void store_clean_over(struct store *s); /* a result is in place */
 
@@ -707,6 +717,7 @@ must_check int store_replay_moves_take(struct replay *r, const struct replay *dr
 /* The directory of a log that is being loaded: where its last MOVE record says it is. */
 void store_replay_move_place(struct replay *r, struct plog *p);
 must_check int store_replay_move(struct replay *r, uint64_t lsn, struct view body);
+must_check int store_replay_wish(struct replay *r, struct view body);
 /* Removes files of a log in a directory where it does not live.  False: no such log is known. */
 must_check bool store_replay_move_copy(const struct replay *r, struct disk *disk, uint8_t dir,
                                        const char *path, int *rc);

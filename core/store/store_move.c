@@ -1,6 +1,7 @@
 /* store_move.c: a log moves to another data directory.
  *
- *   rounds of copying outside of the loop (move_run.c), until little is left
+ *   WISH record (store_wish.c)
+ *   -> rounds of copying outside of the loop (move_run.c), until little is left
  *   -> no more extents; those under way come to lie behind `written`
  *   -> write-back of the log stands still: the rest is copied here, and synced
  *   -> MOVE record appended -> durable -> reads end, files are closed
@@ -46,16 +47,19 @@ active(const struct store *s, const struct plog *p)
 }
 
 int
-store_move(struct store *s, struct plog *p, uint8_t dir)
+store_move(struct store *s, struct plog *p, uint8_t dir, uint64_t *lsn)
 {
+    *lsn = 0;
     if (dir >= s->dirs.count)
         return ERR_NOT_FOUND;
     if (!s->dirs.dirs[dir].online || p->state == PLOG_OFFLINE || p->dead)
         return ERR_IO;
-    uint8_t lives = p->dir;
-    if (active(s, p) && s->move.phase >= MOVE_RECORD) {
-        lives = s->move.run->to; /* too late to change that */
-    } else if (active(s, p)) {
+    bool late = active(s, p) && s->move.phase >= MOVE_RECORD;
+    uint8_t lives = late ? s->move.run->to : p->dir; /* too late to change that */
+    int rc = store_wish_append(s, p, dir, lives, lsn);
+    if (rc != ERR_OK)
+        return rc;
+    if (active(s, p) && !late) {
         if (dir == s->move.run->to)
             return ERR_OK;
         s->move.unwanted = true;
@@ -158,6 +162,7 @@ give_up(struct store *s, int error)
 {
     struct move_run *r = s->move.run;
     if (error != ERR_CLOSED) {
+        s->move.log->wished = false;
         char path[PLOG_PATH_BYTES];
         plog_path_dir(s->move.log, path);
         log_error("store", "move of a partition given up path=%s from=%u to=%u error=%s", path,
@@ -245,6 +250,7 @@ can_begin(struct store *s, struct plog *p)
         return !p->task;
     list_remove(&p->move_node);
     p->move_to = PLOG_DIR_NONE;
+    p->wished = p->wished && p->state == PLOG_OFFLINE; /* another start may see it online */
     log_error("store", "a partition cannot move partition=%d from=%u to=%u bytes=%llu%s",
               p->partition, p->dir, to, (unsigned long long)p->bytes,
               works ? ": no room there" : "");
@@ -516,6 +522,7 @@ log_change(struct store *s)
     uint8_t from = p->dir;
     p->dir = s->move.run->to;
     memcpy(p->dir_id, s->dirs.dirs[p->dir].id, sizeof p->dir_id);
+    store_wish_met(p);
     s->dirs.dirs[from].logs--;
     s->dirs.dirs[p->dir].logs++;
     for (uint32_t i = 0; i < p->segment_count; i++)

@@ -48,6 +48,19 @@ store_replay_move_place(struct replay *r, struct plog *p)
 }
 
 int
+store_replay_wish(struct replay *r, struct view body)
+{
+    struct cur c = cur_of(body);
+    struct replay_log *l = store_replay_log(r, cur_u64(&c));
+    struct view id = cur_view(&c, 16);
+    if (c.bad || cur_left(&c))
+        return ERR_CORRUPT;
+    if (l && !l->log.dead)
+        store_wish_replay(&l->log, id.at);
+    return ERR_OK;
+}
+
+int
 store_replay_move(struct replay *r, uint64_t lsn, struct view body)
 {
     struct replay_move x = {.core = r->core, .lsn = lsn};
@@ -58,7 +71,11 @@ store_replay_move(struct replay *r, uint64_t lsn, struct view body)
         return ERR_CORRUPT;
     memcpy(x.id, id.at, sizeof x.id);
     struct replay_log *l = store_replay_log(r, x.log);
-    if (!l || l->log.dead || !r->dry)
+    if (!l || l->log.dead)
+        return ERR_OK;
+    if (memcmp(l->log.wish_id, x.id, sizeof x.id) == 0)
+        l->log.wished = false;
+    if (!r->dry)
         return ERR_OK;
     memcpy(l->log.dir_id, x.id, sizeof x.id);
     l->log.dir = store_dir_find(&r->dirs, x.id);

@@ -155,17 +155,31 @@ alter_dirs_start(struct shard *s, struct req *r, struct view body)
 
 /* ---- owner ---- */
 
-void
-alter_dirs_move(struct shard *s, struct job *j)
+bool
+alter_dirs_try(struct shard *s, struct job *j)
 {
+    uint64_t lsn = 0;
     const struct route_part *p = fetch_partition(s, j->topic_id, j->partition, &j->error);
     if (p && !p->log)
         j->error = KERR_REPLICA_NOT_AVAILABLE;
     if (p && p->log) {
-        int rc = store_move(s->store, p->log, j->u.ask.dir);
+        int rc = store_move(s->store, p->log, j->u.ask.dir, &lsn);
+        if (rc == ERR_AGAIN)
+            return false;
         j->error = rc == ERR_OK          ? KERR_NONE
                    : rc == ERR_NOT_FOUND ? KERR_LOG_DIR_NOT_FOUND
                                          : KERR_KAFKA_STORAGE_ERROR;
     }
-    shard_return(s, j);
+    if (lsn)
+        must(shard_wait_durable(s, lsn, NULL, j));
+    else
+        shard_return(s, j);
+    return true;
+}
+
+void
+alter_dirs_move(struct shard *s, struct job *j)
+{
+    if (!alter_dirs_try(s, j))
+        list_push_back(&s->trims, &j->link);
 }

@@ -95,7 +95,7 @@ struct shard {
     uint32_t appends_out;         /* own JOB_APPEND that are not home */
     struct list appends; /* struct job: JOB_APPEND and JOB_MARKER that wait for journal space,
                             oldest first */
-    struct list trims;   /* struct job: JOB_TRIM, the same */
+    struct list trims;   /* struct job: JOB_TRIM, JOB_MOVE_LOG, the same */
     struct req *reqs;    /* pool */
     struct list reqs_free;
     uint32_t req_count;

@@ -5,6 +5,7 @@
 #include "core/base/err.h"
 #include "core/wire/kerr.h"
 #include "core/wire/wire_gen.h"
+#include "dataplane/broker/alter_dirs.h"
 #include "dataplane/broker/asks.h"
 #include "dataplane/broker/fetch_in.h"
 #include "dataplane/broker/shard.h"
@@ -126,7 +127,7 @@ trim_retry(struct shard *s)
     while ((first = list_first(&s->trims))) {
         struct job *j = list_item(first, struct job, link);
         list_remove(first);
-        if (!carry_out(s, j)) {
+        if (!(j->kind == JOB_MOVE_LOG ? alter_dirs_try(s, j) : carry_out(s, j))) {
             list_push_back(s->trims.next, &j->link);
             return;
         }

@@ -7,7 +7,7 @@
 enum req_verdict trim_start(struct shard *s, struct req *r, struct view body);
 /* Carries out a JOB_TRIM at its owner. */
 void trim_carry_out(struct shard *s, struct job *j);
-/* Goes on with those that had no journal space. */
+/* Goes on with those that had no journal space, of AlterReplicaLogDirs too. */
 void trim_retry(struct shard *s);
 
 #endif

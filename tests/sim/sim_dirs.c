@@ -88,7 +88,10 @@ sim_dirs_move(struct sim *s, struct sim_log *l)
 {
     struct plog *p = sim_plog(s, l);
     uint8_t to = (uint8_t)sim_below(s, s->dirs + 1);
-    int rc = store_move(sim_store(s, l), p, to);
+    uint64_t lsn;
+    int rc = store_move(sim_store(s, l), p, to, &lsn);
+    if (rc == ERR_AGAIN)
+        return; /* nothing happened */
     sim_say(s, "log %d moves from %u to %u: %s", l->partition, p->dir, to, err_name(rc));
     if (to == s->dirs ? rc == ERR_NOT_FOUND : rc == ERR_OK)
         return;

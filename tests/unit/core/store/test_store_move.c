@@ -10,6 +10,7 @@ static struct fixture f;
 static struct plog *log_now;
 static uint64_t seeds[OFFSETS]; /* of the value of each offset */
 static uint32_t value_bytes;
+static uint64_t wish_lsn;
 
 static void
 start(void)
@@ -39,6 +40,12 @@ static uint8_t
 other(void)
 {
     return log_now->dir == 0 ? 1 : 0;
+}
+
+static int
+move(struct plog *p, uint8_t dir)
+{
+    return store_move(f.store[0], p, dir, &wish_lsn);
 }
 
 static void
@@ -171,7 +178,7 @@ a_log_that_moved_is_whole_and_leaves_nothing_behind(void **state)
         fill(20);
         for (int round = 0; round < 2; round++) {
             uint8_t from = log_now->dir, to = other();
-            assert_int_equal(store_move(f.store[0], log_now, to), ERR_OK);
+            assert_int_equal(move(log_now, to), ERR_OK);
             assert_true(finish(40));
             assert_int_equal(log_now->dir, to);
             assert_int_equal(files_in(from), 0);
@@ -183,7 +190,7 @@ a_log_that_moved_is_whole_and_leaves_nothing_behind(void **state)
         }
         int64_t end = log_now->end;
         uint8_t dir = other();
-        assert_int_equal(store_move(f.store[0], log_now, dir), ERR_OK);
+        assert_int_equal(move(log_now, dir), ERR_OK);
         assert_true(finish(0));
         if (seed % 3 == 0) {
             assert_int_equal(fixture_stop(&f), ERR_OK);
@@ -215,11 +222,12 @@ cut_everywhere(uint64_t seed, uint32_t extent_bytes)
         uint8_t from = log_now->dir, to = other();
         int64_t acked = log_now->hw;
         disk_mem_cut_after(f.disk, k);
-        assert_int_equal(store_move(f.store[0], log_now, to), ERR_OK);
+        assert_int_equal(move(log_now, to), ERR_OK);
         ended = finish(12);
         if (log_now->hw > acked)
             acked = log_now->hw;
         cuts += !ended;
+        bool wished = store_durable_lsn(f.store[0]) >= wish_lsn;
         power_cut();
         start();
         assert_true(log_now->end >= acked);
@@ -228,7 +236,9 @@ cut_everywhere(uint64_t seed, uint32_t extent_bytes)
         assert_int_equal(files_in(log_now->dir == to ? from : to), 0);
         check();
         fill(5);
-        assert_int_equal(store_move(f.store[0], log_now, other()), ERR_OK);
+        assert_true(finish(3));
+        assert_true(!wished || log_now->dir == to);
+        assert_int_equal(move(log_now, other()), ERR_OK);
         assert_true(finish(3));
         assert_int_equal(fixture_stop(&f), ERR_OK);
         start();
@@ -264,7 +274,7 @@ large_batches_go_on_while_their_log_moves(void **state)
         begin(seed, 64 << 10);
         fill(20);
         assert_int_equal(fixture_settle(&f), ERR_OK);
-        assert_int_equal(store_move(f.store[0], log_now, other()), ERR_OK);
+        assert_int_equal(move(log_now, other()), ERR_OK);
         assert_true(finish(60));
         fill(20);
         struct store_stats st;
@@ -291,14 +301,14 @@ the_directory_where_it_is_ends_a_move(void **state)
         assert_int_equal(fixture_settle(&f), ERR_OK);
         uint8_t from = log_now->dir;
         struct store_move_facts facts;
-        assert_int_equal(store_move(f.store[0], log_now, from), ERR_OK);
+        assert_int_equal(move(log_now, from), ERR_OK);
         assert_false(moving());
-        assert_int_equal(store_move(f.store[0], log_now, other()), ERR_OK);
+        assert_int_equal(move(log_now, other()), ERR_OK);
         store_move_facts(f.store[0], log_now, &facts);
         assert_int_equal(facts.dir, other());
         for (uint32_t i = 0; i < steps; i++)
             work();
-        assert_int_equal(store_move(f.store[0], log_now, from), ERR_OK);
+        assert_int_equal(move(log_now, from), ERR_OK);
         assert_true(finish(0));
         store_move_facts(f.store[0], log_now, &facts);
         assert_int_equal(facts.dir, PLOG_DIR_NONE);
@@ -316,9 +326,9 @@ a_directory_that_is_not_there_is_refused(void **state)
 {
     (void)state;
     begin(4, 0);
-    assert_int_equal(store_move(f.store[0], log_now, 2), ERR_NOT_FOUND);
+    assert_int_equal(move(log_now, 2), ERR_NOT_FOUND);
     f.store[0]->dirs.dirs[other()].online = false;
-    assert_int_equal(store_move(f.store[0], log_now, other()), ERR_IO);
+    assert_int_equal(move(log_now, other()), ERR_IO);
     assert_false(moving());
     fixture_end(&f);
 }
@@ -331,7 +341,7 @@ a_log_deleted_while_it_moves_leaves_no_file(void **state)
         begin(5 + steps, 0);
         fill(60);
         assert_int_equal(fixture_settle(&f), ERR_OK);
-        assert_int_equal(store_move(f.store[0], log_now, other()), ERR_OK);
+        assert_int_equal(move(log_now, other()), ERR_OK);
         for (uint32_t i = 0; i < steps; i++) {
             f.now_ns += CLOCK_NS_PER_S / 4;
             work();
@@ -360,7 +370,7 @@ a_damaged_batch_ends_the_move_and_the_log_stays(void **state)
     plog_path_segment(log_now, log_now->segments[1]->base, ".log", path);
     snprintf(name, sizeof name, "%s%s", from ? "@1/" : "", path);
     assert_true(disk_mem_rot(f.disk, name, 5000, 1));
-    assert_int_equal(store_move(f.store[0], log_now, other()), ERR_OK);
+    assert_int_equal(move(log_now, other()), ERR_OK);
     assert_true(finish(0));
     assert_int_equal(log_now->dir, from);
     assert_int_equal(log_now->state, PLOG_ONLINE);
@@ -380,7 +390,7 @@ an_error_in_the_new_directory_ends_the_move(void **state)
         fill(60);
         assert_int_equal(fixture_settle(&f), ERR_OK);
         disk_mem_fail(f.disk, "@1", kinds[i], ERR_IO);
-        assert_int_equal(store_move(f.store[0], log_now, 1), ERR_OK);
+        assert_int_equal(move(log_now, 1), ERR_OK);
         assert_true(finish(0));
         disk_mem_fail(f.disk, NULL, DISK_OPEN, ERR_OK);
         assert_int_equal(log_now->dir, 0);
@@ -393,15 +403,15 @@ an_error_in_the_new_directory_ends_the_move(void **state)
 }
 
 static void
-a_clean_stop_gives_a_move_up_or_ends_it(void **state)
+a_move_that_a_clean_stop_meets_ends_after_the_next_start(void **state)
 {
     (void)state;
     for (uint32_t steps = 0; steps < 30; steps++) {
         begin(8, 0);
         fill(60);
         assert_int_equal(fixture_settle(&f), ERR_OK);
-        uint8_t from = log_now->dir;
-        assert_int_equal(store_move(f.store[0], log_now, other()), ERR_OK);
+        uint8_t from = log_now->dir, to = other();
+        assert_int_equal(move(log_now, to), ERR_OK);
         for (uint32_t i = 0; i < steps; i++) {
             f.now_ns += CLOCK_NS_PER_S / 4;
             work();
@@ -412,6 +422,9 @@ a_clean_stop_gives_a_move_up_or_ends_it(void **state)
         assert_int_equal(log_now->end, 60);
         assert_int_equal(files_in(1 - log_now->dir), 0);
         assert_true(steps > 0 || log_now->dir == from);
+        check();
+        assert_true(finish(10));
+        assert_int_equal(log_now->dir, to);
         check();
         fixture_end(&f);
     }
@@ -429,7 +442,7 @@ several_logs_move_one_after_the_other(void **state)
         for (uint32_t k = 0; k < 10; k++)
             fixture_append(&f, logs[i], 1, 3000, k, 1000);
         to[i] = logs[i]->dir ? 0 : 1;
-        assert_int_equal(store_move(f.store[0], logs[i], to[i]), ERR_OK);
+        assert_int_equal(move(logs[i], to[i]), ERR_OK);
     }
     assert_true(finish(0));
     for (uint32_t i = 0; i < 6; i++) {
@@ -453,7 +466,7 @@ main(void)
         cmocka_unit_test(a_log_deleted_while_it_moves_leaves_no_file),
         cmocka_unit_test(a_damaged_batch_ends_the_move_and_the_log_stays),
         cmocka_unit_test(an_error_in_the_new_directory_ends_the_move),
-        cmocka_unit_test(a_clean_stop_gives_a_move_up_or_ends_it),
+        cmocka_unit_test(a_move_that_a_clean_stop_meets_ends_after_the_next_start),
         cmocka_unit_test(several_logs_move_one_after_the_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

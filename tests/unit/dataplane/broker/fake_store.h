@@ -58,7 +58,7 @@ struct store {
     int create_error;          /* what every create returns, 0: works */
     int marker_error;          /* what every marker is refused with, 0: works */
     int64_t expired_before_ms; /* of the last store_expire_producers */
-    bool trim_again;           /* no room for a trim */
+    bool trim_again;           /* no room for a trim, or for a move */
     int64_t retained_ms;       /* of the last store_retain */
     uint32_t retains;
     bool retain_more; /* store_retain has not come round */
@@ -155,13 +155,17 @@ store_dir_facts(const struct store *s, uint32_t dir, struct store_dir_facts *out
 }
 
 int
-store_move(struct store *s, struct plog *p, uint8_t dir)
+store_move(struct store *s, struct plog *p, uint8_t dir, uint64_t *lsn)
 {
+    *lsn = 0;
     if (dir >= s->dirs)
         return ERR_NOT_FOUND;
     if (s->dirs_offline >> dir & 1)
         return ERR_IO;
+    if (s->trim_again)
+        return ERR_AGAIN;
     p->move_to = dir == p->dir ? 255 : dir;
+    *lsn = ++s->lsn;
     return ERR_OK;
 }
 

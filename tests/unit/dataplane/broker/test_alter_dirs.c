@@ -158,6 +158,61 @@ a_request_for_nothing_has_an_empty_answer(void **state)
     harness_free(h);
 }
 
+/* Sends a move of partitions 0 and 1. */
+static void
+move_two(struct client *c)
+{
+    int32_t parts[] = {0, 1};
+    struct wire_alter_replica_log_dirs_request q;
+    struct wire_alter_replica_log_dirs_request_alter_replica_log_dir_topic topics[] = {
+        {fixture_name(0), {parts, 2}}};
+    struct wire_alter_replica_log_dirs_request_alter_replica_log_dir dirs[] = {
+        {view_of_text("/second"), {topics, 1}}};
+    wire_init(&wire_alter_replica_log_dirs_request_message, &q);
+    q.dirs.items = dirs;
+    q.dirs.count = 1;
+    harness_request(c->h, c->shard, c->conn, WIRE_API_ALTER_REPLICA_LOG_DIRS, 2, 1, &q);
+    harness_turns(c->h, 6);
+}
+
+static void
+the_answer_waits_until_the_wish_is_durable(void **state)
+{
+    (void)state;
+    struct harness *h = two_directories();
+    struct client c = client_new(h, 0, 0);
+    answer a;
+    h->stores[0]->disk_late = h->stores[1]->disk_late = true;
+    move_two(&c);
+    assert_int_equal(harness_response(h, c.shard, c.conn, &c.at).len, 0);
+    h->stores[0]->disk_late = h->stores[1]->disk_late = false;
+    answered(&c, 2, &a);
+    for (int32_t i = 0; i < 2; i++)
+        assert_int_equal(a.results.items[0].partitions.items[i].error_code, KERR_NONE);
+    harness_free(h);
+}
+
+static void
+a_move_without_journal_space_is_tried_again(void **state)
+{
+    (void)state;
+    struct harness *h = two_directories();
+    struct client c = client_new(h, 0, 0);
+    answer a;
+    h->stores[0]->trim_again = h->stores[1]->trim_again = true;
+    move_two(&c);
+    assert_int_equal(harness_response(h, c.shard, c.conn, &c.at).len, 0);
+    assert_int_equal(log_of(h, 0)->move_to, 255);
+    h->stores[0]->trim_again = h->stores[1]->trim_again = false;
+    answered(&c, 2, &a);
+    for (int32_t i = 0; i < 2; i++) {
+        assert_int_equal(a.results.items[0].partitions.items[i].error_code, KERR_NONE);
+        assert_int_equal(log_of(h, i)->move_to, 1);
+    }
+    assert_int_equal(mesh_jobs_out(h->shards[0].mesh), 0);
+    harness_free(h);
+}
+
 int
 main(void)
 {
@@ -166,6 +221,8 @@ main(void)
         cmocka_unit_test(a_topic_named_for_several_directories_is_answered_once),
         cmocka_unit_test(a_request_for_nothing_has_an_empty_answer),
         cmocka_unit_test(a_directory_that_is_not_there_or_offline_has_an_error),
+        cmocka_unit_test(the_answer_waits_until_the_wish_is_durable),
+        cmocka_unit_test(a_move_without_journal_space_is_tried_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
