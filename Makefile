@@ -13,7 +13,11 @@
 #                 against Sluice, judged by what Kafka gives on them (tests/compat)
 #   make compat-diff     hundreds of requests: answers as Apache Kafka's, field by field
 #   make compat-diff-record   asks Apache Kafka anew (tests/compat/diff/golden.json)
-#   make bench    side-by-side figures with Apache Kafka (ROUNDS=3; BENCH=--ours-only)
+#   make bench    Sluice alone in every scenario, one round of a few minutes (BENCH=--scenario NAME)
+#   make bench-compare   beside Apache Kafka, as shipped and with an fsync per append, ROUNDS=3
+#                 alternating rounds: bench/RESULTS.md; goes on where it was broken off
+#                 (BENCH=--quick: 20 minutes; BENCH=--fresh: anew)
+#   make bench-groups    coordination beside Apache Kafka: joins, memory, restart
 #   make lint, make fmt, make clean
 # Variables: BUILD (build), CI (true: warnings are errors, one minute of each fuzz target), T,
 # SEEDS, SEED, ROUNDS, BENCH (options of bench/compare/run.py).
@@ -27,7 +31,7 @@ CHILDREN := dataplane/sluice-data control/sluice-control
 SANITIZE := -Db_sanitize=address,undefined -Db_lundef=false -Dbuildtype=debugoptimized
 
 .NOTPARALLEL:
-.PHONY: all run test check asan sim sim-tcp mutants fuzz lint fmt bench compat-oracle clean deps
+.PHONY: all run test check asan sim sim-tcp mutants fuzz lint fmt bench bench-compare bench-groups compat-oracle clean deps
 .PHONY: compat-diff compat-diff-record
 .PHONY: compat-librdkafka compat-librdkafka-full compat-kgo compat-apache
 .PHONY: product programs clang-build
@@ -129,10 +133,15 @@ compat-diff-record:
 	@deploy/deps.sh test
 	tests/compat/diff/record.sh $(BUILD)
 
-bench:
+bench bench-compare bench-groups:
 	@deploy/deps.sh test
 	@$(MAKE) --no-print-directory test-build
-	python3 bench/compare/run.py $(BUILD) --rounds $(ROUNDS) $(BENCH)
+	$(COMMAND_$@)
+
+COMMAND_bench = python3 bench/compare/run.py $(BUILD) --ours-only --rounds 1 --quick \
+    --out $(BUILD)/bench $(BENCH)
+COMMAND_bench-compare = python3 bench/compare/run.py $(BUILD) --rounds $(ROUNDS) $(BENCH)
+COMMAND_bench-groups = python3 bench/groups/run.py $(BUILD) --rounds $(ROUNDS) $(BENCH)
 
 clean:
 	rm -rf build build-clang build-asan build-fuzz build-mutants

@@ -37,6 +37,7 @@ test  default-jdk-headless  client: the Java client, and Apache Kafka itself as 
 test  iproute2         network namespaces for the tests of net=dpdk
 test  ethtool          the same: a veth peer that sends whole checksums
 test  iputils-ping     client: ping, over devices of DPDK
+test  valgrind       callgrind counts the instructions of a request
 test  libfuse3-dev   a file system whose operations fail on demand
 test  maven            fetches the Java client by its coordinates
 compat npm             fetches librdkafka's test suite by its name

@@ -170,7 +170,7 @@ static const struct choice {
     {"records", COUNT, AT(records), 1, 1 << 20, "N  of a request (librdkafka batches itself)"},
     {"keys", COUNT, AT(keys), 0, 1 << 30, "N  different keys, about; 0: none"},
     {"rate", REAL, AT(rate), 1, 1e8, "N  records/s of all producers: open loop"},
-    {"ramp", RAMP, 0, 0, 0, "TO:STEPS  rates from --rate to TO, a run each"},
+    {"ramp", RAMP, 0, 0, 0, "TO:STEPS  rates from --rate to TO in equal ratios, a run each"},
     {"search-p99", REAL, AT(search_p99_ms), 0.001, 1e6, "MS  the highest rate that holds this"},
     {"consume-rate", REAL, AT(consume_rate), 1, 1e8, "N  records/s of one consumer"},
     {"fetch-bytes", COUNT, AT(fetch_bytes), 1, 1 << 30, "N  most of one Fetch"},

@@ -1,6 +1,7 @@
 /* bench_plan.c: what is run: once, at the rates of a ramp, or at the rates of a search. */
 #include "bench/load/bench.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,25 +19,38 @@ run(const struct bench_options *o)
     return r;
 }
 
+/* A rate is held when what was due went out and came back in time. */
+static const double ENOUGH = 0.98;
+enum { RAMP_P99_NS = 10000000 };
+
+/* Rates in equal ratios; ends at the first that is not reached, since what the broker still owes
+ * then would be the next one's burden. */
 static int
 ramp(struct bench_options *o)
 {
-    double from = o->rate;
+    double from = o->rate, held = 0;
+    bool client_bound = false, reached = true;
     uint64_t errors = 0;
-    for (uint32_t i = 0; i < o->ramp_steps; i++) {
-        o->rate = from + (o->ramp_to - from) * i / (o->ramp_steps > 1 ? o->ramp_steps - 1 : 1);
+    for (uint32_t i = 0; i < o->ramp_steps && reached; i++) {
+        o->rate = from * pow(o->ramp_to / from, (double)i / (o->ramp_steps - 1));
         struct bench_result *r = run(o);
         errors += r->tally.errors;
+        reached = (double)r->tally.records >= ENOUGH * o->rate * r->seconds;
+        if (reached && hist_at(&r->tally.latency[BENCH_PRODUCE], 0.99) <= RAMP_P99_NS)
+            held = o->rate;
+        if (!reached)
+            client_bound = bench_client_bound(o, r);
         free(r);
     }
+    printf("{\"type\": \"ramp\", \"mode\": \"%s\", \"held_10ms\": %.0f, \"reached_end\": %s, "
+           "\"client_bound\": %s}\n",
+           o->mode_name, held, reached ? "true" : "false", client_bound ? "true" : "false");
     return errors > 0;
 }
 
-/* A rate holds when all that was due went out and came back in time. */
 static int
 search(struct bench_options *o)
 {
-    static const double ENOUGH = 0.98;
     struct bench_search s = {.rate = o->rate};
     bool client_bound = false;
     double p99_ms = 0;

@@ -106,6 +106,8 @@ size_t raw_fetch_room(const struct bench_options *o); /* for a request of all pa
 size_t raw_fetch_request(uint8_t *out, const struct bench_options *o, const struct raw_consumer *c);
 int raw_connect(const struct bench_options *o);
 void raw_prepare_topic(const struct bench_options *o);
+/* Error code of FindCoordinator for a group: the first one makes the topic of offsets. */
+int raw_find_coordinator(const struct bench_options *o);
 /* Offset of the first (or the next) record of a partition. */
 int64_t raw_list_offset(int fd, const struct bench_options *o, uint32_t partition, bool first);
 /* ApiVersions, as any client's first request; its answer is read. */

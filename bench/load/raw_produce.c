@@ -242,6 +242,8 @@ raw_first_round(const struct raw_loop *l)
     int fd = raw_connect(&plain);
     uint64_t limit_ns = bench_now_ns() + UINT64_C(60000000000);
     for (uint32_t i = 0; i < count;) {
+        if (plain.load == BENCH_COMMITS)
+            raw_find_coordinator(&plain);
         struct raw_template t = plain.load == BENCH_COMMITS ? raw_commit_template(&plain, i)
                                                             : raw_produce_template(&plain, i, 0);
         send_whole(fd, &t);

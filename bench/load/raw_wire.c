@@ -1,6 +1,7 @@
 /* raw_wire.c: just enough of Kafka's protocol to create a topic, produce one batch, fetch it back
  * and commit offsets: ApiVersions 0, CreateTopics 4, Metadata 4, ListOffsets 2, OffsetCommit 7,
- * Produce 12 (flexible, topics by name), Fetch 12.  raw_read.c reads what a Fetch gives. */
+ * FindCoordinator 1, Produce 12 (flexible, topics by name), Fetch 12.  raw_read.c reads what a
+ * Fetch gives. */
 #include "bench/load/raw.h"
 
 #include <errno.h>
@@ -20,6 +21,7 @@ enum {
     API_LIST_OFFSETS = 2,
     API_METADATA = 3,
     API_OFFSET_COMMIT = 8,
+    API_FIND_COORDINATOR = 10,
     API_API_VERSIONS = 18,
     API_CREATE_TOPICS = 19
 };
@@ -360,6 +362,21 @@ raw_list_offset(int fd, const struct bench_options *opt, uint32_t partition, boo
         exit(1);
     }
     return (int64_t)get_n(p + 2 + 8, 8);
+}
+
+int
+raw_find_coordinator(const struct bench_options *opt)
+{
+    uint8_t buffer[RAW_HEAD_BYTES];
+    struct out o = {buffer};
+    int fd = raw_connect(opt);
+    uint8_t *length_at = request_begin(&o, API_FIND_COORDINATOR, 1, false);
+    put_text(&o, "bench");
+    put_n(&o, 0, 1); /* a group's */
+    size_t n = request_end(&o, length_at);
+    call(fd, buffer, n, buffer, sizeof buffer);
+    close(fd);
+    return (int)(int16_t)get_n(buffer + 4 + 4, 2);
 }
 
 void

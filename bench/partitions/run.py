@@ -24,7 +24,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 sys.path.insert(0, str(ROOT / "bench" / "compare"))
 from kafka import NONE, PRODUCE, Connection, batch, string  # noqa: E402
-from run import TICKS, Kafka, Sluice, age_s  # noqa: E402
+from servers import TICKS, Kafka, Sluice, age_s  # noqa: E402
 
 PER_TOPIC, IDLE_SECONDS, SETTLE_SECONDS, RECORD_BYTES = 1000, 10, 5, 100
 

@@ -1,0 +1,196 @@
+"""RESULTS.md and its plots from the lines of results.ndjson: what Sluice loses first."""
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "bench" / "scenarios"))
+import scenario  # noqa: E402
+import svg  # noqa: E402
+from servers import CLIENT_CPU, SERVER_CPU, TIDY  # noqa: E402
+
+START_ROWS = [
+    ("start on an empty folder, s", "fresh.start_s", "less"),
+    ("resident after it, MB", "fresh.resident_mb", "less"),
+    ("start on the written folder, s", "again.start_s", "less"),
+    ("resident after all scenarios, MB", "loaded.resident_mb", "less"),
+    ("idle, % of a core", "again.idle_percent", "less"),
+]
+PER_CORE = 2  # what Sluice should at least be per core
+
+
+def number(v):
+    if v == 0:
+        return "0"
+    return f"{v:.0f}" if abs(v) >= 100 else f"{v:.3g}"
+
+
+class Figure:
+    """One row: the values of each server over the rounds."""
+
+    def __init__(self, spec, title, key, better, values):
+        self.spec, self.title, self.key, self.better = spec, title, key, better
+        self.values = values
+
+    def median(self, who):
+        return statistics.median(self.values[who]) if self.values.get(who) else None
+
+    def cell(self, who):
+        v = self.values.get(who)
+        if not v:
+            return "-"
+        text = number(statistics.median(v))
+        return text if len(v) == 1 else f"{text} ({number(min(v))} to {number(max(v))})"
+
+    def advantage(self, ours, rival):
+        """How many times better we are; None when it cannot be said."""
+        a, b = self.median(ours), self.median(rival)
+        if not a or not b:
+            return None
+        return a / b if self.better == "more" else b / a
+
+    def per_core(self):
+        return "cpu" in self.key
+
+
+def figures(specs, rows):
+    def values(name, key, scale):
+        found = {}
+        for r in rows:
+            if r["scenario"] == name and key in r.get("found", {}):
+                found.setdefault(r["who"], []).append(r["found"][key] * scale)
+        return found
+
+    out = []
+    for s in specs:
+        for row in s["row"]:
+            out.append(Figure(s, row["title"], row["key"], row["better"],
+                              values(s["name"], row["key"], row.get("scale", 1))))
+    start = {"name": "start", "title": "Start, memory, idleness", "why":
+             "Beside the scenarios: how long a start takes, what a broker holds and uses."}
+    for title, key, better in START_ROWS:
+        out.append(Figure(start, title, key, better, values("start", key, 1)))
+    return [f for f in out if f.values]
+
+
+def losses(found, ours, rivals):
+    lines = []
+    for f in found:
+        for rival in rivals:
+            times = f.advantage(ours, rival)
+            if times is not None and times < 1:
+                lines.append((times, f"- **{f.spec['title']}**, {f.title}: {f.cell(ours)}; {rival} "
+                              f"{f.cell(rival)}; {times:.2f} of it."
+                              + (f" {f.spec['note']}" if "note" in f.spec else "")))
+    return [text for _, text in sorted(lines, key=lambda l: l[0])]
+
+
+def short_of_twice(found, ours, rivals):
+    lines = []
+    for f in found:
+        for rival in rivals:
+            times = f.advantage(ours, rival)
+            if f.per_core() and times is not None and 1 <= times < PER_CORE:
+                lines.append(f"- {f.spec['title']}, {f.title}: {times:.2f} times {rival}."
+                             + (f" {f.spec['note']}" if "note" in f.spec else ""))
+    return lines
+
+
+def failures(rows):
+    return [f"- {r['who']}, {r['scenario']}, round {r['round'] + 1}: {r['failed']}"
+            for r in rows if "failed" in r]
+
+
+def client_bound(rows):
+    names = sorted({(r["scenario"], r["who"]) for r in rows
+                    if r.get("found", {}).get("client_bound")})
+    return [f"- {name}: {who}" for name, who in names]
+
+
+def tables(found, kinds):
+    ours, rivals = kinds[0], kinds[1:]
+    lines, last = [], None
+    for f in found:
+        if f.spec["name"] != last:
+            last = f.spec["name"]
+            heads = [*kinds, *(f"Sluice : {r}" for r in rivals)]
+            lines += ["", f"### {f.spec['title']}", "", f.spec["why"] + f" (`{last}`)", "",
+                      "| | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
+        times = [f.advantage(ours, r) for r in rivals]
+        cells = [f.cell(k) for k in kinds]
+        cells += ["-" if t is None else f"{t:.2f} times better" if t >= 1
+                  else f"**{1 / t:.2f} times worse**" for t in times]
+        lines.append(f"| {f.title} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def machine():
+    cpu = next((l.split(":")[1].strip() for l in
+                pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+                if l.startswith("model name")), "unknown processor")
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    java = subprocess.run(["java", "-version"], capture_output=True, text=True).stderr
+    java = java.splitlines()[0] if java else "no Java"
+    commit = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"],
+                            capture_output=True, text=True).stdout.strip()
+    return (f"{os.cpu_count()} processors ({cpu}), {memory:.0f} GiB, Linux {os.uname().release}, "
+            f"{java}; Sluice {commit}")
+
+
+def plots(out, rows, kinds):
+    """Plots of the last round that has the points; the lines that show them."""
+    folder = out / "plots"
+    folder.mkdir(exist_ok=True)
+    found = {}
+    for r in rows:
+        for key, points in r.get("plots", {}).items():
+            found.setdefault((r["scenario"], key), {})[r["who"]] = points
+    lines = []
+    for (name, key), series in sorted(found.items()):
+        spec = scenario.read(name)
+        over_rate = key.endswith("over_rate")
+        data = {who: [(p[1], p[3] / 1000) for p in series[who]] if over_rate else
+                [(p[0], max(p[1], 1) / 1000) for p in series[who]]
+                for who in kinds if who in series}
+        text = svg.plot(spec["title"], "records/s" if over_rate else "seconds", "p99, ms", data,
+                        x_log=over_rate)
+        (folder / f"{name}.svg").write_text(text)
+        lines.append(f"![{spec['title']}](plots/{name}.svg)")
+    return lines
+
+
+def section(title, lines, nothing):
+    return ["", f"## {title}", "", *(lines or [nothing])]
+
+
+def write(out, kinds, rows, command):
+    """RESULTS.md and plots/ in `out`."""
+    who = [k.name for k in kinds]
+    wanted = {r["scenario"] for r in rows}
+    specs = [scenario.read(n) for n in scenario.names() if n in wanted]
+    found = figures(specs, rows)
+    rounds = 1 + max((r["round"] for r in rows), default=0)
+    seconds = sorted({r["plan"] for r in rows})
+    text = [
+        "# Results", "",
+        f"Sluice beside Apache Kafka 4.3.1, one server on CPU {SERVER_CPU}, the same client on CPU "
+        f"{CLIENT_CPU}; medians of {rounds} alternating rounds (least to most), "
+        f"{', '.join(seconds)} a scenario; written by the program below, nothing by hand.", "",
+        f"- Machine: {machine()}.",
+        f"- Command: `python3 bench/compare/run.py {command}`; one scenario against any broker: "
+        "`python3 bench/scenarios/scenario.py build NAME --bootstrap HOST:PORT`.",
+        "- Durability: Sluice acknowledges what is on stable storage. \"Kafka 4.3.1\" is as "
+        "shipped and acknowledges from the page cache; \"Kafka 4.3.1, fsync\" is Sluice's class "
+        "(`log.flush.interval.messages=1`).",
+        f"- Settings of all: `{' '.join(TIDY)}`; Kafka with a heap of 1 GiB and G1.",
+        *section("Where Sluice is worse", losses(found, who[0], who[1:]), "Nowhere in this run."),
+        *section(f"Better, but less than {PER_CORE} times per core",
+                 short_of_twice(found, who[0], who[1:]), "Nothing in this run."),
+        *section("Not to be trusted: the client was the bottleneck", client_bound(rows),
+                 "Nowhere in this run."),
+        *section("Failed", failures(rows), "Nothing."),
+        "", "## Plots", "", *plots(out, rows, who),
+        "", "## Tables", *tables(found, who), ""]
+    (out / "RESULTS.md").write_text("\n".join(text))
