@@ -35,7 +35,7 @@ struct route {
     struct slot *slots;
     uint32_t bucket_mask;
     uint32_t *by_name, *by_id, *next_name, *next_id; /* chains of rows */
-    struct list changed;
+    struct list changed, stale;
 };
 
 static uint32_t *
@@ -65,6 +65,7 @@ route_init(const struct region *region, uint32_t shard, uint32_t shard_count, st
         buckets *= 2;
     r->bucket_mask = buckets - 1;
     list_init(&r->changed);
+    list_init(&r->stale);
     /* One more of each, so that a table without rows needs no case of its own. */
     r->topics = calloc((size_t)r->topics_max + 1, sizeof *r->topics);
     r->indexed = calloc((size_t)r->topics_max + 1, sizeof *r->indexed);
@@ -82,6 +83,7 @@ route_init(const struct region *region, uint32_t shard, uint32_t shard_count, st
         r->slots[i].part.slot = i;
         list_init(&r->slots[i].part.watchers);
         list_init(&r->slots[i].part.changed);
+        list_init(&r->slots[i].part.stale);
     }
     *out = r;
     return ERR_OK;
@@ -249,6 +251,35 @@ route_report(struct route *r, struct route_part *p, enum table_have_state state)
         fact.bytes = facts.bytes;
     }
     table_have_write(&region_have(r->region)[p->slot], &fact);
+}
+
+void
+route_mark_stale(struct route *r, struct route_part *p)
+{
+    if (list_empty(&p->stale))
+        list_push_back(&r->stale, &p->stale);
+}
+
+bool
+route_stale(const struct route *r)
+{
+    return !list_empty(&r->stale);
+}
+
+bool
+route_report_stale(struct route *r, uint32_t max)
+{
+    for (uint32_t n = 0; n < max && route_stale(r); n++) {
+        struct list *first = list_first(&r->stale);
+        struct route_part *p = list_item(first, struct route_part, stale);
+        struct plog_facts facts;
+        list_remove(first);
+        if (!p->log || p->unopened)
+            continue; /* opening it, or letting it go, reports by itself */
+        plog_facts(p->log, &facts);
+        route_report(r, p, facts.state == PLOG_ONLINE ? TABLE_OPEN : TABLE_FAILED);
+    }
+    return route_stale(r);
 }
 
 /* The slot does not stand for its partition any more; its log stays as it is. */

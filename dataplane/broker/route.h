@@ -24,6 +24,7 @@ struct route_part {
     bool unopened;        /* it could not be opened or configured now: the next refresh does */
     struct list watchers; /* owner only: see fetch.h */
     struct list changed;  /* in the route's list until route_take_changed */
+    struct list stale;    /* in the route's list until route_report_stale */
     uint8_t topic_id[16];
     uint32_t topic; /* row */
     int32_t partition;
@@ -69,5 +70,11 @@ void route_mark_changed(struct route *r, struct route_part *p);
 uint32_t route_unnamed(const struct route *r, struct store *store);
 /* Writes what the log is now into the have row (owner only). */
 void route_report(struct route *r, struct route_part *p, enum table_have_state state);
+/* Offsets of an own partition moved: its row is written anew by the next route_report_stale, so
+ * that a busy log costs its readers' view of it one row a tick, not one a batch. */
+void route_mark_stale(struct route *r, struct route_part *p);
+/* Writes at most `max` of those rows.  True: some are left. */
+bool route_report_stale(struct route *r, uint32_t max);
+bool route_stale(const struct route *r);
 
 #endif

@@ -236,6 +236,7 @@ take_changes(struct shard *s)
             continue; /* nobody names that log */
         struct plog_facts facts;
         plog_facts(log, &facts);
+        route_mark_stale(s->route, p);
         if (facts.state == PLOG_OFFLINE) {
             route_report(s->route, p, TABLE_FAILED);
             route_mark_changed(s->route, p);
@@ -323,6 +324,7 @@ static void
 tick(struct shard *s)
 {
     count(s);
+    (void)route_report_stale(s->route, SHARD_BURST);
     if (s->config.shard == 0)
         atomic_store_explicit(&s->region->header->peers[REGION_DATA].heartbeat_ns, s->now_ns,
                               memory_order_relaxed);
@@ -401,7 +403,7 @@ turn_deadline(struct shard *s)
     uint64_t at = least(least(s->expire_ns, s->fetch_ns), least(s->forward_next_ns, s->store_ns));
     at = least(least(at, s->route_retry_ns), least(s->lease_ns, s->clean_ns));
     at = least(at, least(s->retain_ns, least(s->vouch_ns, s->mute_ns)));
-    if (s->config.shard == 0)
+    if (s->config.shard == 0 || route_stale(s->route))
         at = least(at, s->tick_ns);
     if (!list_empty(&s->conns_stalled) || !list_empty(&s->appends) || !list_empty(&s->trims))
         at = progress ? 0 : least(at, s->now_ns + SHARD_RETRY_MS * CLOCK_NS_PER_MS);

@@ -320,10 +320,50 @@ rows_outside_the_tables_are_refused(void **state)
     world_close(&w);
 }
 
+static void
+offsets_that_moved_reach_the_have_row_with_the_next_report(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w);
+    topic_live(&w, 0, "a", 1);
+    struct route_part *p = route_part(route_by_row(w.route, 0), 0);
+    assert_false(route_stale(w.route));
+    p->log->end = 9;
+    p->log->durable = 7;
+    route_mark_stale(w.route, p);
+    route_mark_stale(w.route, p); /* once is enough */
+    assert_true(route_stale(w.route));
+    assert_int_equal(have(&w, 0).high_watermark, 0);
+    assert_true(route_report_stale(w.route, 0));
+    assert_false(route_report_stale(w.route, 1));
+    assert_int_equal(have(&w, 0).high_watermark, 7);
+    assert_int_equal(have(&w, 0).log_end_offset, 9);
+    assert_int_equal(have(&w, 0).version, 1);
+    world_close(&w);
+}
+
+static void
+a_partition_that_went_before_the_report_stays_gone(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w);
+    topic_live(&w, 0, "a", 1);
+    route_mark_stale(w.route, route_part(route_by_row(w.route, 0), 0));
+    want_set(&w, 0, TABLE_DELETING, 2);
+    assert_int_equal(route_refresh_want(w.route, w.store, 0), ERR_OK);
+    assert_false(route_report_stale(w.route, 10));
+    assert_int_equal(have(&w, 0).state, TABLE_GONE);
+    world_close(&w);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(offsets_that_moved_reach_the_have_row_with_the_next_report),
+        cmocka_unit_test(a_partition_that_went_before_the_report_stays_gone),
         cmocka_unit_test(topics_are_found_by_name_by_id_and_by_row),
         cmocka_unit_test(own_partitions_are_opened_and_reported_others_only_known),
         cmocka_unit_test(a_deleting_row_deletes_the_log_and_says_gone),
