@@ -83,6 +83,8 @@ struct conf_listener {
  * conf_set. */
 must_check int conf_listeners(const char *text, struct conf_listener out[CONF_LISTENERS_MAX],
                               char error[CONF_ERROR_BYTES]);
+/* The value of "metrics.listener", "host:port": ERR_OK with all but the name, or ERR_INVALID. */
+must_check int conf_address(const char *text, struct conf_listener *out);
 
 /* conf_near.c: how many letters must be inserted, removed, replaced or swapped with their neighbour
  * to turn a into b.  Only the first CONF_NEAR_BYTES_MAX bytes of each are compared. */

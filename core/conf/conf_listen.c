@@ -63,6 +63,13 @@ address_read(const char *p, const char *end, struct conf_listener *out)
     return out->port && copy(out->host, sizeof out->host, host, (size_t)(host_end - host));
 }
 
+int
+conf_address(const char *text, struct conf_listener *out)
+{
+    out->name[0] = '\0';
+    return address_read(text, text + strlen(text), out) ? ERR_OK : ERR_INVALID;
+}
+
 static int
 listener_read(const char *p, const char *end, struct conf_listener *out, char *error)
 {

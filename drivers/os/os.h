@@ -102,6 +102,15 @@ must_check int os_facts(const char *path, struct os_facts *out);
 /* CLOCK_MONOTONIC. */
 uint64_t os_now_ns(void);
 
+/* os_usage.c: what a process has used, as /proc tells; ERR_NOT_FOUND: it is not there, or only its
+ * parent has not looked yet. */
+struct os_usage {
+    uint64_t resident_bytes, cpu_ns;
+};
+must_check int os_usage(int pid, struct os_usage *out);
+/* Space of the path's file system, for us and in all. */
+must_check int os_space(const char *path, uint64_t *free_bytes, uint64_t *total_bytes);
+
 /* os_huge.c: anonymous memory for arenas, zero, aligned to 2 MiB, on huge pages when the machine
  * has reserved some, else with transparent ones asked for.  Costs page faults unless `populate`. */
 enum os_huge_kind { OS_HUGE_RESERVED, OS_HUGE_TRANSPARENT, OS_HUGE_NONE };

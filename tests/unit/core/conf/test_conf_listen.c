@@ -75,10 +75,26 @@ a_host_longer_than_a_name_can_be_is_refused(void **state)
     assert_int_equal(conf_listeners(text, l, error), ERR_INVALID);
 }
 
+static void
+an_address_alone_is_read_without_a_scheme(void **state)
+{
+    assert_int_equal(conf_address("127.0.0.1:9644", &l[0]), ERR_OK);
+    assert_string_equal(l[0].host, "127.0.0.1");
+    assert_int_equal(l[0].port, 9644);
+    assert_int_equal(conf_address("[::1]:1", &l[0]), ERR_OK);
+    assert_string_equal(l[0].host, "::1");
+    assert_int_equal(conf_address(":9644", &l[0]), ERR_OK);
+    assert_string_equal(l[0].host, "");
+    assert_int_equal(conf_address("9644", &l[0]), ERR_INVALID);
+    assert_int_equal(conf_address("h:0", &l[0]), ERR_INVALID);
+    assert_int_equal(conf_address("PLAINTEXT://h:1", &l[0]), ERR_INVALID);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_address_alone_is_read_without_a_scheme),
         cmocka_unit_test(one_address_is_read),
         cmocka_unit_test(a_list_of_names_and_ipv6_addresses_is_read),
         cmocka_unit_test(no_text_is_no_listener),
