@@ -1,8 +1,10 @@
 /* main.c: sluice-control --region FD.  Started and supervised by sluice run; see control/README.md.
  */
+#include "control/admin/admin.h"
 #include "control/server/server.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
+#include "drivers/mhd/http_mhd.h"
 #include "drivers/os/os.h"
 #include "drivers/re2/regex_re2.h"
 #include "drivers/uring/uring.h"
@@ -14,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 static volatile sig_atomic_t stop_asked;
@@ -64,12 +67,103 @@ exit_code(int rc)
                : 1;
 }
 
+/* ---- the HTTP endpoint: a thread of its own, which asks the loop at a desk ---- */
+
+struct endpoint {
+    const struct conf *conf;
+    struct census_desk *desk;
+    struct admin *admin;
+    struct http_mhd *http; /* NULL: it does not listen (yet) */
+    uint64_t next_ns;      /* when to try again */
+    bool said;             /* that it cannot */
+};
+
+static void
+loop_wake(void *user)
+{
+    (void)user;
+    region_wake(&main_region, main_region.header->shard_count);
+}
+
+static int64_t
+wall_ms(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / (int64_t)CLOCK_NS_PER_MS;
+}
+
+static void
+process_look(int32_t pid, struct metrics_process *out)
+{
+    struct os_usage u;
+    out->known = os_usage(pid, &u) == ERR_OK;
+    out->resident_bytes = out->known ? u.resident_bytes : 0;
+    out->cpu_ns = out->known ? u.cpu_ns : 0;
+}
+
+static void
+disk_look(const char *dir, struct metrics_disk *out)
+{
+    out->known = os_space(dir, &out->free_bytes, &out->total_bytes) == ERR_OK;
+}
+
+static void
+endpoint_init(struct endpoint *e, const struct conf *conf)
+{
+    *e = (struct endpoint){.conf = conf, .desk = census_desk_new(loop_wake, NULL)};
+    struct admin_config ac = {.region = &main_region,
+                              .conf = conf,
+                              .desk = e->desk,
+                              .now_ns = os_now_ns,
+                              .wall_ms = wall_ms,
+                              .process = process_look,
+                              .disk = disk_look};
+    e->admin = admin_new(&ac);
+}
+
+/* The broker serves without it: a port that another has is tried again, not died of. */
+static void
+endpoint_try(struct endpoint *e, uint64_t now_ns)
+{
+    struct conf_listener at;
+    const char *text = conf_text(e->conf, CONF_METRICS_LISTENER);
+    if (e->http || !*text || now_ns < e->next_ns)
+        return;
+    e->next_ns = now_ns + CLOCK_NS_PER_S;
+    int rc = conf_address(text, &at);
+    struct http_mhd_config hc = {
+        .host = at.host, .port = at.port, .handle = admin_handle, .user = e->admin};
+    if (rc == ERR_OK)
+        rc = http_mhd_start(&hc, &e->http);
+    if (rc == ERR_OK) {
+        log_info("control", "metrics at http://%s/metrics", text);
+        return;
+    }
+    if (!e->said)
+        log_warn("control",
+                 "no metrics: cannot listen on metrics.listener=%s error=%s; give a free "
+                 "host:port, or nothing",
+                 text, err_name(rc));
+    e->said = true;
+}
+
+static void
+endpoint_free(struct endpoint *e)
+{
+    if (e->http)
+        http_mhd_stop(e->http);
+    admin_free(e->admin);
+    census_desk_free(e->desk);
+}
+
 static int
-serve(struct server *server, struct clock clock)
+serve(struct server *server, struct clock clock, struct endpoint *e)
 {
     while (!stop_asked) {
-        uint64_t deadline;
-        int rc = server_turn(server, clock.ops->now_ns(clock.self), &deadline);
+        uint64_t deadline, now_ns = clock.ops->now_ns(clock.self);
+        endpoint_try(e, now_ns);
+        int rc = server_turn(server, now_ns, &deadline);
         if (rc != ERR_OK)
             return 1; /* the disk, or a ring: recovery decides what is true */
         clock.ops->wait(clock.self, server_sleep(server) ? 0 : deadline);
@@ -102,23 +196,27 @@ run(const struct conf *conf)
         log_error("control", "cannot use io_uring error=%s", err_name(rc));
         return exit_code(rc);
     }
+    struct endpoint endpoint;
+    endpoint_init(&endpoint, conf);
     struct server_config sc = {
         .region = &main_region,
         .conf = conf,
         .log = {.disk = uring_disk(uring), .clock = uring_clock(uring)},
         .random = os_random,
         .regex = &regex_re2,
+        .desk = endpoint.desk,
         .pid = (int32_t)getpid(),
     };
     rc = server_create(&sc, &server);
     int code = exit_code(rc);
     if (rc == ERR_OK) {
         log_info("control", "serving");
-        code = serve(server, uring_clock(uring));
+        code = serve(server, uring_clock(uring), &endpoint);
         server_destroy(server);
     } else {
         log_error("control", "cannot start error=%s", err_name(rc));
     }
+    endpoint_free(&endpoint);
     uring_destroy(uring);
     (void)close(dir);
     return code;

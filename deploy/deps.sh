@@ -23,7 +23,8 @@ build libsnappy-dev    snappy record batches
 build libre2-dev       regular expressions of clients, in linear time
 build g++              for the one file that speaks to it
 build libdpdk-dev      net=dpdk: kernel bypass; the broker builds without it too
-build libjansson-dev    JSON of sluice stat
+build libjansson-dev    JSON of sluice stat and of the HTTP endpoint
+build libmicrohttpd-dev  HTTP: metrics, health and /v1
 build libjemalloc-dev  allocator of control and of the command line
 build libcmocka-dev    runner of the unit tests, which meson configures with everything else
 lint  clang            the second compiler: both must be free of warnings

@@ -116,6 +116,23 @@ void group_metadata_changed(struct group_shard *s, struct view name, bool create
 /* A topic was deleted: its offsets go from all groups.  Does what group_metadata_changed does. */
 void group_topic_deleted(struct group_shard *s, struct coord_step *step, struct view name);
 
+/* For those who look from outside; changes nothing.  The groups of one bucket of the table are
+ * told, each followed by its offsets, topic by topic.  Returns how many buckets there are: when
+ * that number changes, groups have moved between buckets, and a walk must begin anew. */
+struct group_fact {
+    struct view id, protocol_type, protocol; /* lent for the call */
+    const char *state, *type;                /* static text */
+    uint32_t members;
+};
+struct group_sink {
+    void (*group)(void *user, const struct group_fact *fact);
+    void (*offset)(void *user, struct view topic, int32_t partition, int64_t offset,
+                   int64_t commit_ms);
+    void *user;
+};
+uint32_t group_list_bucket(const struct group_shard *s, uint32_t bucket,
+                           const struct group_sink *sink);
+
 /* config: struct group_config. */
 extern const struct coord_machine group_machine;
 

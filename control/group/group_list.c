@@ -160,3 +160,38 @@ group_api_delete(struct group_shard *s, const struct coord_request *r)
     }
     group_answer(s, r->token, &a);
 }
+
+/* ---- from outside ---------------------------------------------------------------------------- */
+
+static void
+offsets_tell(const struct group *g, const struct group_sink *sink)
+{
+    const struct group_map *m = &g->offsets.topics;
+    for (struct group_node *n = group_map_next(m, NULL); n; n = group_map_next(m, n)) {
+        const struct group_topic_offsets *t = group_item(n, struct group_topic_offsets, node);
+        for (uint32_t i = 0; i < t->count; i++)
+            sink->offset(sink->user, n->key, t->items[i].partition, t->items[i].offset,
+                         t->items[i].commit_ms);
+    }
+}
+
+uint32_t
+group_list_bucket(const struct group_shard *s, uint32_t bucket, const struct group_sink *sink)
+{
+    const struct group_map *m = &s->groups;
+    struct group_node *n = bucket < m->bucket_count ? m->buckets[bucket] : NULL;
+    for (; n; n = n->next) {
+        const struct group *g = group_item(n, struct group, node);
+        struct group_fact f = {
+            .id = n->key,
+            .protocol_type = g->consumer ? view_of_text("consumer") : g->protocol_type,
+            .protocol = g->protocol,
+            .state = g->consumer ? group_consumer_state(g->consumer) : group_state_name(g->state),
+            .type = g->consumer ? "Consumer" : "Classic",
+            .members = g->consumer ? group_consumer_members(g->consumer) : g->by_id.count,
+        };
+        sink->group(sink->user, &f);
+        offsets_tell(g, sink);
+    }
+    return m->bucket_count;
+}

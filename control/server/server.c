@@ -8,6 +8,7 @@
  * I1 No answer leaves, and no row is written, before the entry that it stems from is committed.
  * I2 An answer goes only to the generation of the dataplane that asked. */
 #include "control/server/server.h"
+#include "control/server/server_census.h"
 #include "control/server/server_coords.h"
 #include "control/server/server_core.h"
 #include "control/server/server_inner.h"
@@ -35,6 +36,7 @@ struct server {
     struct server_publish publish;
     struct server_inner inner;
     struct server_coords *coords;
+    struct server_census census;
     struct server_log *log;
     const struct region *region;
     void (*random)(void *at, size_t bytes);
@@ -201,6 +203,7 @@ server_create(const struct server_config *config, struct server **out)
     struct region_header *h = s->region->header;
     s->data_generation = atomic_load(&h->peers[REGION_DATA].generation);
     coords_start(s);
+    server_census_init(&s->census, config->desk, s->coords);
     uint64_t no_lease = s->lease_ms ? 0 : UINT64_MAX;
     atomic_store_explicit(&h->lease_until_ns, no_lease, memory_order_relaxed);
     /* Pairs with the acquire of the shards: the rows above are complete. */
@@ -229,6 +232,7 @@ server_destroy(struct server *s)
         answer_free(s, list_item(list_first(&s->answers), struct answer, link));
     if (s->log)
         server_log_close(s->log);
+    server_census_free(&s->census);
     server_coords_free(s->coords);
     server_inner_free(&s->inner);
     server_publish_free(&s->publish);
@@ -505,6 +509,7 @@ server_turn(struct server *s, uint64_t now_ns, uint64_t *deadline_ns)
     s->ring_full = server_publish_bells(&s->publish);
     coords_turn(s);
     answers_send(s);
+    busy = server_census_step(&s->census) || busy;
     server_publish_wake(&s->publish);
     *deadline_ns = deadline_of(s, busy);
     return ERR_OK;

@@ -3,6 +3,7 @@
 #ifndef SLUICE_SERVER_SERVER_H
 #define SLUICE_SERVER_SERVER_H
 
+#include "control/census/census_desk.h"
 #include "control/server/server_log.h"
 #include "core/base/regex.h"
 #include "core/conf/conf.h"
@@ -28,6 +29,7 @@ struct server_config {
     struct server_log_config log;
     void (*random)(void *at, size_t bytes);
     const struct regex_port *regex; /* borrowed for ever */
+    struct census_desk *desk;       /* where others ask for groups; NULL: nobody does */
     int32_t pid;
 };
 

@@ -108,6 +108,13 @@ server_coord_active(const struct server_coord *c, int32_t partition)
     return partition >= 0 && partition < c->count && c->parts[partition].state == COORD_ACTIVE;
 }
 
+const void *
+server_coord_machine(const struct server_coord *c, int32_t partition, int32_t *count)
+{
+    *count = c->count;
+    return server_coord_active(c, partition) ? c->parts[partition].machine : NULL;
+}
+
 /* ---- requests ----------------------------------------------------------------------------------
  */
 

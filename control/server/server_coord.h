@@ -105,5 +105,8 @@ void server_coord_marker(struct server_coord *c, int32_t partition, const struct
                          bool commit);
 
 bool server_coord_active(const struct server_coord *c, int32_t partition);
+/* The machine of a partition, to look at within this turn; NULL: it is not served.  *count gets the
+ * number of partitions. */
+const void *server_coord_machine(const struct server_coord *c, int32_t partition, int32_t *count);
 
 #endif

@@ -380,6 +380,12 @@ server_coords_done(struct server_coords *c, uint64_t token, int err, struct view
     server_coord_done(c->kinds[kind].runtime, token, err, body, now_ms);
 }
 
+const struct server_coord *
+server_coords_runtime(const struct server_coords *c, enum server_coordinator kind)
+{
+    return c->kinds[kind].runtime;
+}
+
 /* The topic as it is now: it may have come, gone, grown, or be another one of that name. */
 static void
 topic_look(struct server_coords *c, uint32_t kind)

@@ -9,6 +9,7 @@
 
 #include "control/server/server_coord.h"
 #include "control/server/server_core.h"
+#include "control/server/server_internal.h"
 #include "core/shm/msg.h"
 
 struct server_coords_config {
@@ -40,6 +41,9 @@ int64_t server_coords_step(struct server_coords *c, int64_t now_ms);
 /* The dataplane was restarted: to be told before `inner` is.  What waits is answered, to those that
  * are gone. */
 void server_coords_restarted(struct server_coords *c);
+/* The coordinators of one internal topic, to look at. */
+const struct server_coord *server_coords_runtime(const struct server_coords *c,
+                                                 enum server_coordinator kind);
 /* A topic is gone. */
 void server_coords_deleted(struct server_coords *c, struct view name, int64_t now_ms);
 /* True when a shard serves this partition of a topic. */

@@ -70,6 +70,20 @@ void txn_loaded(struct txn *t, struct coord_step *step);
  * DescribeTransactions or ListTransactions (of this partition). */
 void txn_request(struct txn *t, struct coord_step *step, const struct coord_request *request);
 
+/* For those who look from outside; changes nothing.  The transactional ids of one bucket of the
+ * table are told.  Returns how many buckets there are: when that number changes, ids have moved
+ * between buckets, and a walk must begin anew. */
+struct txn_fact {
+    struct view id;                /* lent for the call */
+    const char *state;             /* static text */
+    int64_t producer_id, start_ms; /* start: -1 when no transaction is open */
+    int32_t timeout_ms;
+    int16_t epoch;
+    uint32_t partitions;
+};
+uint32_t txn_list_bucket(const struct txn *t, uint32_t bucket,
+                         void (*tell)(void *user, const struct txn_fact *fact), void *user);
+
 /* The result of a marker: a Kafka error code (KERR_NONE also where the topic is gone).  What
  * belongs to no present order is ignored. */
 struct txn_mark {

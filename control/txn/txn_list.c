@@ -210,3 +210,24 @@ txn_list_all_refuse(struct coord_step *step, const struct coord_request *r, int1
     a.error_code = error;
     step->ops->reply(step->user, r->token, &a);
 }
+
+/* ---- from outside ---- */
+
+uint32_t
+txn_list_bucket(const struct txn *t, uint32_t bucket,
+                void (*tell)(void *user, const struct txn_fact *fact), void *user)
+{
+    const struct txn_meta *m = bucket < t->bucket_count ? t->buckets[bucket] : NULL;
+    for (; m; m = m->next) {
+        must(m->v.status >= 0 && m->v.status < STATES);
+        struct txn_fact f = {.id = m->id,
+                             .state = state_names[m->v.status],
+                             .producer_id = m->v.producer_id,
+                             .epoch = m->v.epoch,
+                             .timeout_ms = m->v.timeout_ms,
+                             .start_ms = m->v.start_ms,
+                             .partitions = m->part_count};
+        tell(user, &f);
+    }
+    return t->bucket_count;
+}

@@ -97,7 +97,8 @@ class Broker:
             self.start()
 
     def command(self):
-        settings = [f"listeners=PLAINTEXT://{self.bootstrap}", *self.options]
+        # Port 9644 is for one broker of a machine: here several run.
+        settings = [f"listeners=PLAINTEXT://{self.bootstrap}", "metrics.listener=", *self.options]
         # The supervisor ends with the test, also when the test is killed.
         return ["setpriv", "--pdeathsig", "TERM", *self.prefix, self.binary,
                 "run", "--data", str(self.data), *[word for s in settings for word in ("-o", s)]]

@@ -143,10 +143,63 @@ a_group_of_the_consumer_protocol_is_deleted_with_offsets_once_empty(void **state
     fx_free(f);
 }
 
+struct told {
+    uint32_t groups, offsets, members;
+    int64_t sum;
+    bool stable, consumer;
+};
+
+static void
+group_told(void *user, const struct group_fact *fact)
+{
+    struct told *t = user;
+    t->groups++;
+    t->members += fact->members;
+    if (view_equal(fact->id, view_of_text("g"))) {
+        assert_string_equal(fact->type, "Classic");
+        assert_true(view_equal(fact->protocol, view_of_text("range")));
+        t->stable = strcmp(fact->state, "Stable") == 0;
+    }
+}
+
+static void
+offset_told(void *user, struct view topic, int32_t partition, int64_t offset, int64_t commit_ms)
+{
+    struct told *t = user;
+    assert_true(topic.len > 0 && partition >= 0 && commit_ms > 0);
+    t->offsets++;
+    t->sum += offset;
+}
+
+static void
+every_bucket_tells_its_groups_with_their_offsets(void **state)
+{
+    struct fixture *f = fx_new();
+    struct told t = {0};
+    struct group_sink sink = {group_told, offset_told, &t};
+    uint32_t buckets = group_list_bucket(f->s, 0, &sink);
+    assert_int_equal(t.groups, 0);
+    char *id = fx_stable(f, "g");
+    fx_commit(f, "h", 0, 40);
+    fx_commit(f, "h", 1, 2);
+    buckets = group_list_bucket(f->s, UINT32_MAX, &sink);
+    assert_int_equal(t.groups, 0);
+    for (uint32_t i = 0; i < buckets; i++)
+        assert_int_equal(group_list_bucket(f->s, i, &sink), buckets);
+    assert_int_equal(t.groups, 2);
+    assert_int_equal(t.members, 1);
+    assert_int_equal(t.offsets, 2);
+    assert_int_equal(t.sum, 42);
+    assert_true(t.stable);
+    free(id);
+    fx_free(f);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_bucket_tells_its_groups_with_their_offsets),
         cmocka_unit_test(groups_are_listed_by_state_and_type_whatever_the_case),
         cmocka_unit_test(a_stable_group_is_described_with_metadata_and_assignment),
         cmocka_unit_test(a_group_that_is_not_there_is_dead_and_from_version_6_an_error),

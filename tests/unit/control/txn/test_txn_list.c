@@ -172,10 +172,42 @@ a_partition_that_is_not_served_refuses_both(void **state)
     fixture_free(f);
 }
 
+static void
+bucket_told(void *user, const struct txn_fact *fact)
+{
+    uint32_t *told = user;
+    uint32_t i = (uint32_t)(fact->id.at[0] - 'a');
+    static const char *const states[] = {"Empty", "Ongoing", "PrepareCommit", "CompleteAbort"};
+    assert_true(fact->id.len == 1 && i < 4);
+    assert_string_equal(fact->state, states[i]);
+    if (i == 1) {
+        assert_int_equal(fact->producer_id, 1001);
+        assert_int_equal(fact->start_ms, 1000000);
+        assert_int_equal(fact->timeout_ms, 60000);
+        assert_int_equal(fact->partitions, 3);
+    }
+    *told |= 1u << i;
+}
+
+static void
+every_bucket_tells_its_transactions(void **state)
+{
+    (void)state;
+    struct fixture *f = setup();
+    uint32_t told = 0;
+    uint32_t buckets = txn_list_bucket(f->txn, UINT32_MAX, bucket_told, &told);
+    assert_int_equal(told, 0);
+    for (uint32_t i = 0; i < buckets; i++)
+        assert_int_equal(txn_list_bucket(f->txn, i, bucket_told, &told), buckets);
+    assert_int_equal(told, 15);
+    fixture_free(f);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_bucket_tells_its_transactions),
         cmocka_unit_test(describe_tells_all_that_is_known_of_a_transaction),
         cmocka_unit_test(list_tells_those_that_pass_all_filters),
         cmocka_unit_test(list_filters_by_how_long_a_transaction_runs),

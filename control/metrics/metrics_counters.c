@@ -1,0 +1,70 @@
+#include "control/metrics/metrics_in.h"
+
+#include "core/shm/counters.h"
+
+#include <stdio.h>
+
+static uint64_t
+read_word(const struct metrics_source *s, uint32_t block, uint32_t counter)
+{
+    return atomic_load_explicit(&region_counters(s->region, block)[counter], memory_order_relaxed);
+}
+
+static uint64_t
+sum(const struct metrics_source *s, uint32_t counter)
+{
+    uint64_t total = 0;
+    for (uint32_t b = 0; b <= s->region->header->shard_count; b++)
+        total += read_word(s, b, counter);
+    return total;
+}
+
+static bool
+is_drop(uint32_t counter)
+{
+    return strcmp(counters_row((enum counter)counter)->unit, "drops") == 0;
+}
+
+void
+metrics_counters_sum(struct metrics_out *o, const struct metrics_row *row,
+                     const struct metrics_source *s)
+{
+    struct metrics_sample p;
+    metrics_sample(&p, o, row);
+    metrics_sample_end(&p, sum(s, row->arg));
+}
+
+void
+metrics_counters_drops(struct metrics_out *o, const struct metrics_row *row,
+                       const struct metrics_source *s)
+{
+    for (uint32_t c = 0; c < COUNTERS; c++) {
+        struct metrics_sample p;
+        if (!is_drop(c))
+            continue;
+        metrics_sample(&p, o, row);
+        metrics_sample_label(&p, "reason", view_of_text(counters_row((enum counter)c)->name));
+        metrics_sample_end(&p, sum(s, c));
+    }
+}
+
+void
+metrics_counters_each(struct metrics_out *o, const struct metrics_row *row,
+                      const struct metrics_source *s)
+{
+    uint32_t shards = s->region->header->shard_count;
+    for (uint32_t c = 0; c < COUNTERS; c++) {
+        const struct counter_row *r = counters_row((enum counter)c);
+        for (uint32_t b = 0; b <= shards; b++) {
+            struct metrics_sample p;
+            char core[16] = "control";
+            if (b < shards)
+                (void)snprintf(core, sizeof core, "%u", b);
+            metrics_sample(&p, o, row);
+            metrics_sample_label(&p, "core", view_of_text(core));
+            metrics_sample_label(&p, "counter", view_of_text(r->name));
+            metrics_sample_label(&p, "unit", view_of_text(r->unit));
+            metrics_sample_end(&p, read_word(s, b, c));
+        }
+    }
+}
