@@ -15,6 +15,8 @@ enum {
     FETCH_WAIT_MS = 100,
     ARENA_BYTES = 256 << 20, /* touched as needed */
     TOKEN_LIFE_BITS = 24,
+    EARLY_ARENA_FIRST = 64 << 10,
+    EARLY_ARENA_PER_BYTE = 64, /* of a request: no struct is larger beside its least bytes */
 };
 
 /* ---- life --------------------------------------------------------------------------------------
@@ -25,6 +27,7 @@ part_init(struct server_coord *c, struct coord_part *p, int32_t partition)
 {
     *p = (struct coord_part){.c = c, .partition = partition, .life = ++c->lives};
     list_init(&p->gathers);
+    list_init(&p->early);
     list_init(&p->waiting);
     list_init(&p->held);
     list_init(&p->node);
@@ -53,8 +56,8 @@ static void
 part_drop(struct coord_part *p)
 {
     server_coord_gathers_free(p);
-    struct list *lists[] = {&p->waiting, &p->held};
-    for (uint32_t i = 0; i < 2; i++)
+    struct list *lists[] = {&p->early, &p->waiting, &p->held};
+    for (uint32_t i = 0; i < 3; i++)
         while (!list_empty(lists[i]))
             server_coord_pending_free(list_item(lists[i]->next, struct coord_pending, link));
     if (p->machine)
@@ -188,8 +191,8 @@ server_coord_fail(struct coord_part *p, int16_t error, const char *what)
     if (p->machine)
         c->config.machine->free(p->machine);
     p->machine = NULL;
-    struct list *lists[] = {&p->held, &p->waiting};
-    for (uint32_t i = 0; i < 2; i++)
+    struct list *lists[] = {&p->held, &p->waiting, &p->early};
+    for (uint32_t i = 0; i < 3; i++)
         while (!list_empty(lists[i]))
             refuse(list_item(lists[i]->next, struct coord_pending, link), error);
 }
@@ -224,13 +227,15 @@ server_coord_request(struct server_coord *c, int32_t partition,
     struct coord_part *p = there ? &c->parts[partition] : &c->nowhere;
     c->now_ms = now_ms > c->now_ms ? now_ms : c->now_ms;
     struct coord_pending *q = pending_new(p, from, r);
-    if (p->state != COORD_ACTIVE) {
-        refuse(q, there ? KERR_COORDINATOR_LOAD_IN_PROGRESS : KERR_NOT_COORDINATOR);
+    if (!there || c->requests > SERVER_COORD_REQUESTS_MAX ||
+        c->request_bytes > SERVER_COORD_REQUEST_BYTES_MAX) {
+        refuse(q, there ? KERR_COORDINATOR_NOT_AVAILABLE : KERR_NOT_COORDINATOR);
         return;
     }
-    if (c->requests > SERVER_COORD_REQUESTS_MAX ||
-        c->request_bytes > SERVER_COORD_REQUEST_BYTES_MAX) {
-        refuse(q, KERR_COORDINATOR_NOT_AVAILABLE);
+    if (p->state != COORD_ACTIVE) {
+        q->until_ms = c->now_ms + SERVER_COORD_EARLY_MS;
+        list_remove(&q->link);
+        list_push_back(&p->early, &q->link);
         return;
     }
     struct coord_turn turn;
@@ -239,6 +244,55 @@ server_coord_request(struct server_coord *c, int32_t partition,
     r->token = (uint64_t)(uintptr_t)q;
     c->config.machine->request(p->machine, &step, r);
     server_coord_turn_end(&turn);
+}
+
+static void
+early_carry_out(struct coord_pending *q, struct wire_arena *arena)
+{
+    struct coord_part *p = q->part;
+    struct coord_turn turn;
+    struct coord_step step;
+    struct coord_request r;
+    struct view client_id;
+    void *body;
+    int rc = decode_anew(q, arena, &body, &client_id);
+    must(rc == ERR_OK);
+    request_of(q, &r, body, client_id);
+    list_remove(&q->link);
+    list_push_back(&p->waiting, &q->link);
+    server_coord_turn_begin(&turn, p, &step);
+    p->c->config.machine->request(p->machine, &step, &r);
+    server_coord_turn_end(&turn);
+}
+
+/* The partition is served: what came before that is carried out. */
+static void
+early_begin(struct coord_part *p)
+{
+    while (p->state == COORD_ACTIVE && !list_empty(&p->early)) {
+        struct coord_pending *q = list_item(list_first(&p->early), struct coord_pending, link);
+        uint64_t room = EARLY_ARENA_FIRST + (uint64_t)q->request_bytes * EARLY_ARENA_PER_BYTE;
+        void *at = malloc(room);
+        must(at != NULL);
+        struct wire_arena arena;
+        wire_arena_init(&arena, at, room);
+        early_carry_out(q, &arena);
+        free(at);
+    }
+}
+
+/* Refuses what waited long enough.  Returns when the next one has. */
+static int64_t
+early_expire(struct coord_part *p)
+{
+    struct list *at;
+    while ((at = list_first(&p->early))) {
+        struct coord_pending *q = list_item(at, struct coord_pending, link);
+        if (q->until_ms > p->c->now_ms)
+            return q->until_ms;
+        refuse(q, KERR_COORDINATOR_LOAD_IN_PROGRESS);
+    }
+    return INT64_MAX;
 }
 
 /* ---- loading -----------------------------------------------------------------------------------
@@ -320,6 +374,7 @@ active(struct coord_part *p)
     server_coord_turn_begin(&turn, p, &step);
     p->c->config.machine->loaded(p->machine, &step);
     server_coord_turn_end(&turn);
+    early_begin(p);
 }
 
 static void
@@ -467,11 +522,11 @@ server_coord_step(struct server_coord *c, int64_t now_ms)
         server_coord_flush(p);
     }
     for (int32_t i = 0; i < c->count; i++) {
-        const struct coord_part *p = &c->parts[i];
-        int64_t due = INT64_MAX;
+        struct coord_part *p = &c->parts[i];
+        int64_t due = early_expire(p);
         if (p->state == COORD_ACTIVE)
             due = c->config.machine->deadline_ms(p->machine);
-        else if (p->state == COORD_IDLE && may_begin(c))
+        else if (p->state == COORD_IDLE && may_begin(c) && p->retry_ms < due)
             due = p->retry_ms;
         at = due < at ? due : at;
     }

@@ -19,8 +19,9 @@ enum {
     /* Steps share an append until it has so many bytes; a step goes on in another one at its next
      * boundary.  Far below max.message.bytes, for the last step that joins. */
     SERVER_COORD_BATCH_BYTES = 64 << 10,
-    SERVER_COORD_FLIGHT_MAX = 8,                /* appends of a partition not answered */
-    SERVER_COORD_PAUSE_MS = 100,                /* after a failure */
+    SERVER_COORD_FLIGHT_MAX = 8, /* appends of a partition not answered */
+    SERVER_COORD_PAUSE_MS = 100, /* after a failure */
+    SERVER_COORD_EARLY_MS = 500, /* a request waits for its partition; then LOAD_IN_PROGRESS */
     SERVER_COORD_REQUESTS_MAX = 65536,          /* unanswered, of one kind */
     SERVER_COORD_REQUEST_BYTES_MAX = 256 << 20, /* of them; more: COORDINATOR_NOT_AVAILABLE */
 };
@@ -60,7 +61,8 @@ void server_coord_restart(struct server_coord *c, const char *why);
 
 /* A request of a client for one partition; NOT_COORDINATOR when there is none of that number.
  * `bytes`: the whole request, copied; `r`: decoded from it, its token is set here.  Answered by
- * config.answer, now or later. */
+ * config.answer, now or later.  While its partition is being loaded it waits, since clients do not
+ * repeat an asynchronous commit that is refused. */
 struct server_coord_origin {
     uint32_t shard; /* that asks, and its token */
     uint64_t token;

@@ -10,14 +10,15 @@ enum coord_state { COORD_IDLE, COORD_END, COORD_LOAD, COORD_ACTIVE };
 /* What a call was for; in its token. */
 enum coord_call { COORD_CALL_END, COORD_CALL_FETCH, COORD_CALL_APPEND };
 
-/* A request on its way.  I1 in part->waiting until the machine replied, then in part->held until
- * everything up to `barrier` is durable. */
+/* A request on its way.  I1 in part->early while its partition is not ACTIVE, in part->waiting
+ * until the machine replied, then in part->held until everything up to `barrier` is durable. */
 struct coord_pending {
     struct list link;
     struct coord_part *part;
     uint64_t barrier;
     uint32_t shard;
-    uint64_t token; /* of the shard's */
+    uint64_t token;   /* of the shard's */
+    int64_t until_ms; /* of an early one: refused then */
     int32_t correlation_id;
     const struct wire_api *api;
     int16_t version;
@@ -45,13 +46,13 @@ struct coord_part {
     uint32_t life; /* grows with every start anew: calls of an earlier one are nobody's */
     struct server_coord_home home;
     void *machine;
-    int64_t next, end;             /* offsets: of the next record; where loading ends */
-    int64_t retry_ms;              /* IDLE, and calls that found no room: not before */
-    bool call_due;                 /* the call of this state is still to be sent */
-    struct list gathers;           /* batches not sent, oldest first; the last may still grow */
-    uint64_t built, sent, durable; /* batches: begun, sent, answered */
-    struct list waiting, held;
-    struct list node; /* in c->touched */
+    int64_t next, end;                /* offsets: of the next record; where loading ends */
+    int64_t retry_ms;                 /* IDLE, and calls that found no room: not before */
+    bool call_due;                    /* the call of this state is still to be sent */
+    struct list gathers;              /* batches not sent, oldest first; the last may still grow */
+    uint64_t built, sent, durable;    /* batches: begun, sent, answered */
+    struct list early, waiting, held; /* oldest first */
+    struct list node;                 /* in c->touched */
 };
 
 struct server_coord {

@@ -15,16 +15,20 @@ there_is_no_coordinator_before_its_topic(void **state)
 }
 
 static void
-partitions_that_are_being_loaded_say_so(void **state)
+partitions_that_are_not_loaded_in_time_say_so(void **state)
 {
     (void)state;
     struct coords_fixture *c = coords_new();
+    struct wire_offset_fetch_request request = {.group_id = view_of_text("g")};
+    struct wire_offset_fetch_response response;
     int16_t error;
     coords_topic(c);
     coords_open(c);
     coords_turns(c, 3); /* no shard has opened a connection yet */
-    (void)coords_offset(c, 0, 1, "g", "t", &error);
-    assert_int_equal(error, KERR_COORDINATOR_LOAD_IN_PROGRESS);
+    assert_int_equal(coords_send(c, 1, WIRE_API_OFFSET_FETCH, 7, &request), ERR_OK);
+    coords_turns(c, SERVER_COORD_EARLY_MS);
+    coords_expect(c, 0, 1, WIRE_API_OFFSET_FETCH, 7, &response);
+    assert_int_equal(response.error_code, KERR_COORDINATOR_LOAD_IN_PROGRESS);
     coords_connect(c);
     coords_turns(c, 120);
     (void)coords_offset(c, 1, 2, "g", "t", &error);
@@ -213,7 +217,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(there_is_no_coordinator_before_its_topic),
-        cmocka_unit_test(partitions_that_are_being_loaded_say_so),
+        cmocka_unit_test(partitions_that_are_not_loaded_in_time_say_so),
         cmocka_unit_test(a_commit_is_answered_once_its_record_is_durable),
         cmocka_unit_test(several_groups_are_described_in_the_order_of_the_request),
         cmocka_unit_test(groups_of_all_partitions_are_listed),
