@@ -11,6 +11,8 @@
 #   make compat-oracle   the client scripts against Apache Kafka: they must test Kafka, not us
 #   make compat-librdkafka, compat-librdkafka-full, compat-kgo, compat-apache   other people's suites
 #                 against Sluice, judged by what Kafka gives on them (tests/compat)
+#   make compat-streams, compat-copier, compat-tools, compat-connect, compat-mirror   programs of
+#                 Kafka's on Sluice, whose processes are killed meanwhile (tests/compat)
 #   make compat-diff     hundreds of requests: answers as Apache Kafka's, field by field
 #   make compat-diff-record   asks Apache Kafka anew (tests/compat/diff/golden.json)
 #   make bench    Sluice alone in every scenario, one round of a few minutes (BENCH=--scenario NAME)
@@ -34,6 +36,7 @@ SANITIZE := -Db_sanitize=address,undefined -Db_lundef=false -Dbuildtype=debugopt
 .PHONY: all run test check asan sim sim-tcp mutants fuzz lint fmt bench bench-compare bench-groups compat-oracle clean deps
 .PHONY: compat-diff compat-diff-record
 .PHONY: compat-librdkafka compat-librdkafka-full compat-kgo compat-apache
+.PHONY: compat-streams compat-copier compat-tools compat-connect compat-mirror
 .PHONY: product programs clang-build
 
 all: deps product
@@ -125,6 +128,11 @@ compat-librdkafka compat-librdkafka-full compat-kgo compat-apache:
 	@deploy/deps.sh test compat
 	@$(MAKE) --no-print-directory product
 	python3 tests/compat/run.py $(BUILD) $(COMPAT_$(@:compat-%=%))
+
+compat-streams compat-copier compat-tools compat-connect compat-mirror:
+	@deploy/deps.sh test
+	@$(MAKE) --no-print-directory product
+	python3 tests/compat/run.py $(BUILD) $(@:compat-%=programs:%)
 
 compat-diff: product
 	python3 tests/compat/diff/diff.py $(BUILD)

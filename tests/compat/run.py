@@ -4,11 +4,12 @@ Kafka itself gives on them.
 
 Each mode gets a broker of its own.  Rows go to results/SUITE.MODE.csv, and RESULTS.md is made anew
 of all of these.  A test that passes on Kafka (baseline/) must pass here, unless waived.csv names it
-with a reason.  --only 0011,0045 runs these tests and writes no results; --select the part for CI;
+with a reason.  --only 0011,0045 runs these tests and writes no results, but with --merge it puts
+them in place of the former ones; --select the part for CI;
 --bootstrap HOST:PORT takes a broker that runs already (with --baseline: and writes the baseline).
 The last line is "N passed, N failed": failed is what is worse than Kafka and not named."""
 import argparse
-import datetime
+import contextlib
 import pathlib
 import re
 import shutil
@@ -21,10 +22,11 @@ import apache  # noqa: E402
 import broker as e2e  # noqa: E402
 import kgo  # noqa: E402
 import librdkafka  # noqa: E402
+import programs  # noqa: E402
 import report  # noqa: E402
 from suites import GOOD, Row  # noqa: E402
 
-SUITES = {"librdkafka": librdkafka, "kgo": kgo, "apache": apache}
+SUITES = {"librdkafka": librdkafka, "kgo": kgo, "apache": apache, "programs": programs}
 # What the suites expect of a broker beyond the defaults, as their own harnesses set it.
 OPTIONS = ("broker.rack=RACK1", "auto.create.topics.enable=true", "num.partitions=4",
            "group.initial.rebalance.delay.ms=0")
@@ -55,27 +57,42 @@ def judge(suite, mode, rows):
                           if not report.waiver(waived, suite, t)]
 
 
+def target(args, module, mode, options):
+    """The broker that a mode runs against; None for a suite that starts its own."""
+    if getattr(module, "OWN_BROKERS", False):
+        return contextlib.nullcontext()
+    if args.bootstrap:
+        return e2e.External(args.bootstrap)
+    return e2e.Broker(*options, *MODE_OPTIONS.get(mode, ()))
+
+
+def record(args, name, rows, only):
+    path = HERE / ("baseline" if args.baseline else "results") / name
+    if args.merge and path.exists():
+        anew = {r.test.split(".")[0] for r in rows}  # of a JVM's test: its class
+        rows = rows + [r for r in report.read(path) if r.test.split(".")[0] not in anew]
+    if args.baseline or args.merge or not only:
+        report.write(path, rows)
+
+
 def run(args, build, suite, mode):
     module = SUITES[suite]
     out = build / "compat" / "logs" / f"{suite}.{mode}"
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
     only = args.only.split(",") if args.only else \
         getattr(module, "SELECTION", None) if args.select else None
+    if not only:
+        shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True, exist_ok=True)
     options = [o for o in OPTIONS if o.split("=")[0] not in
                {m.split("=")[0] for m in MODE_OPTIONS.get(mode, ())}]
     rows = []
-    target = e2e.External(args.bootstrap) if args.bootstrap else \
-        e2e.Broker(*options, *MODE_OPTIONS.get(mode, ()))
-    with target as broker:
+    with target(args, module, mode, options) as broker:
         for row in module.run(broker, mode, build / "compat", out, only):
             print(row.line(), flush=True)
             rows.append(row)
-        broker.alive()
-    if args.baseline:
-        report.write(HERE / "baseline" / f"{suite}.{mode}.csv", rows)
-    elif not only:
-        report.write(HERE / "results" / f"{suite}.{mode}.csv", rows)
+        if broker:
+            broker.alive()
+    record(args, f"{suite}.{mode}.csv", rows, only)
     good, worse = judge(suite, mode, rows)
     if only:
         worse = [r for r in worse if r.verdict != "missing"]
@@ -92,7 +109,7 @@ def main():
     parser.add_argument("--select", action="store_true")
     parser.add_argument("--bootstrap")
     parser.add_argument("--baseline", action="store_true")
-    parser.add_argument("--date", default=datetime.date.today().isoformat())
+    parser.add_argument("--merge", action="store_true")
     args = parser.parse_args()
     build = args.build.resolve()
     if not args.bootstrap:

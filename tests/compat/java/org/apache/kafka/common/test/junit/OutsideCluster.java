@@ -67,11 +67,13 @@ final class OutsideCluster implements ClusterInstance {
         while (true) {
             try {
                 if (probe.call()) return;
+            } catch (Exception notYet) {
+                // asked again below
+            }
+            try {
                 Thread.sleep(50);
             } catch (InterruptedException e) {
                 throw new IllegalStateException(e);
-            } catch (Exception notYet) {
-                // asked again below
             }
             if (System.nanoTime() > end) throw new AssertionError("not within a minute: " + what);
         }
