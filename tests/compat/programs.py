@@ -15,7 +15,7 @@ import urllib.request
 
 import jvm
 import mirror
-from broker import CONTROL, DATA, free_port
+from broker import CONTROL, DATA, answers, free_port
 from case import check, equal, until
 from kafka import Connection
 from suites import Row
@@ -26,19 +26,22 @@ SEED = 43
 
 
 class Killer:
-    """Kills processes of the broker, one after the other, until the block ends."""
+    """Kills control and the dataplane in turn, each time some seconds after the broker answers
+    again, until the block ends or it has done so `most` times."""
 
-    def __init__(self, broker, names, seconds):
-        self.broker, self.names, self.seconds = broker, names, seconds
+    def __init__(self, broker, seconds, most=1000):
+        self.broker, self.seconds, self.most = broker, seconds, most
         self.random, self.enough = random.Random(SEED), threading.Event()
         self.kills, self.failure = 0, None
         self.thread = threading.Thread(target=self.go, daemon=True)
 
     def go(self):
         try:
-            while not self.enough.wait(self.random.uniform(*self.seconds)):
-                name = self.names[self.kills % len(self.names)]
+            while self.kills < self.most and not self.enough.wait(
+                    self.random.uniform(*self.seconds)):
+                name = (CONTROL, DATA)[self.kills % 2]
                 self.broker.wait_restarted(name, self.broker.kill(name))
+                until("the broker answers again", 60, lambda: answers(self.broker.bootstrap), 0.2)
                 self.kills += 1
         except Exception as e:  # told by the thread of the test
             self.failure = e
@@ -65,11 +68,11 @@ def topics(broker, partitions, *names):
         c.close()
 
 
-def committed(broker, topic):
-    """{partition: values} of what committed transactions wrote."""
+def committed(broker, topic, what="%s"):
+    """{partition: values} of what committed transactions wrote; or keys and values."""
     text = subprocess.run(
         ["kcat", "-C", "-b", broker.bootstrap, "-t", topic, "-e", "-q", "-o", "beginning", "-f",
-         "%p %s\\n", "-X", "isolation.level=read_committed"],
+         f"%p {what}\\n", "-X", "isolation.level=read_committed"],
         check=True, capture_output=True, text=True, timeout=120).stdout
     found = {}
     for line in text.splitlines():
@@ -102,7 +105,7 @@ def smoke(guarantee):
                                          bootstrap__servers=broker.bootstrap)
             with jvm.Program(lib, out, "driver", main, driver_file, "run") as driver:
                 first.says("processed", 60)
-                with process(2) as second, Killer(broker, [CONTROL, DATA], (12, 20)) as killer:
+                with process(2) as second, Killer(broker, (12, 20)) as killer:
                     second.says("REBALANCING -> RUNNING", 180)
                     second.says("processed", 120)
                     first.stop()
@@ -135,7 +138,7 @@ def copier(group_mode):
             "--consumer-group", f"{source}-copiers", "--transaction-size", size,
             "--enable-random-aborts", *modes) for p in range(partitions)]
         try:
-            with Killer(broker, [CONTROL, DATA], (2, 6)) as killer:
+            with Killer(broker, (2, 6)) as killer:
                 codes = [p.wait(400) for p in copiers]
         finally:
             for p in copiers:
@@ -173,7 +176,7 @@ def trogdor(broker, lib, out):
         "durationMs": 300_000, "clientNode": "node0", "bootstrapServers": broker.bootstrap,
         "targetMessagesPerSec": 5000, "maxMessages": messages,
         "activeTopics": {"round_trip_topic[0-3]": {"numPartitions": 4, "replicationFactor": 1}}})
-    with Killer(broker, [CONTROL, DATA], (3, 6)):
+    with Killer(broker, (3, 6)):
         with jvm.Program(lib, out, "trogdor", "org.apache.kafka.trogdor.agent.Agent", "-n", "node0",
                          "-c", out / "trogdor.json", "--exec", spec) as p:
             equal(p.wait(300), 0, p.tail())
@@ -247,22 +250,26 @@ def connect(broker, lib, out):
                 ports[0], f"/connectors/{name}/config", config, "PUT"), 0.5)
             until(f"{name} runs", 90, lambda name=name, tasks=tasks: running(
                 ports[0], name, tasks), 0.5)
-        with Killer(broker, [CONTROL, DATA], (4, 8)) as killer:
-            until("records were sent", 60, lambda: any(printed([a, b], "source")))
-            time.sleep(10)
-            a.stop()  # its tasks go to the other one
-            until("all tasks run again", 90, lambda: running(ports[1], "source", 2)
-                  and running(ports[1], "sink", 2), 0.5)
-            time.sleep(10)
-        check(not broker.ours or killer.kills > 1, "only", killer.kills, "kills")
+        until("records were sent", 60, lambda: any(printed([a, b], "source")))
+        with Killer(broker, (4, 8), 2) as killer:
+            until("both were killed", 120, lambda: not broker.ours or killer.kills == 2
+                  or killer.failure, 0.5)
+        a.stop()  # its tasks go to the other one
+        with Killer(broker, (4, 8), 2) as killer:
+            until("both were killed", 120, lambda: not broker.ours or killer.kills == 2
+                  or killer.failure, 0.5)
+        until("all tasks run again", 120, lambda: running(ports[1], "source", 2)
+              and running(ports[1], "sink", 2), 0.5)
+        sent = len(list(printed([b], "source")))
+        until("more is sent", 60, lambda: len(list(printed([b], "source"))) > sent + 100, 0.5)
         until("the source is stopped", 60, lambda: ask(
             ports[1], "/connectors/source/stop", {}, "PUT") is not None, 0.5)
         until("it has no tasks", 60, lambda: (ask(ports[1], "/connectors/source/status") or
                                               {"tasks": [1]})["tasks"] == [], 0.5)
         each = {}
-        for values in committed(broker, "verifiable").values():
-            for value in map(json.loads, values):
-                each.setdefault(value["task"], []).append(value["seqno"])
+        for values in committed(broker, "verifiable", "%k %s").values():
+            for key, value in (v.split() for v in values):
+                each.setdefault(int(key), []).append(int(value))
         equal(sorted(each), [0, 1], "tasks")
         for task, numbers in each.items():
             equal(sorted(numbers), list(range(len(numbers))), f"exactly once, task {task}")
