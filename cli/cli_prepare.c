@@ -150,7 +150,9 @@ cli_prepare(struct cli_plan *p, char error[CLI_ERROR_BYTES])
     int count = listeners_read(p, listeners, error);
     if (count < 0)
         return count;
-    int err = sizes_check(p, error);
+    int err = conf_check(&p->conf, error);
+    if (!err)
+        err = sizes_check(p, error);
     if (!err)
         err = cpus_choose(p, error);
     if (!err)

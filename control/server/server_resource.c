@@ -149,15 +149,29 @@ static int16_t
 group_check(const void *user, const struct meta_config_row *row, const char *value,
             struct meta_error *e)
 {
-    const struct server_resource_key *k = key_find(SERVER_RESOURCE_GROUP, view_of_text(row->name));
+    static const struct {
+        const char *name;
+        enum conf_key least, most;
+    } spans[] = {
+        {"consumer.assignment.interval.ms", CONF_CONSUMER_ASSIGNMENT_MIN_MS,
+         CONF_CONSUMER_ASSIGNMENT_MAX_MS},
+        {"consumer.heartbeat.interval.ms", CONF_CONSUMER_HEARTBEAT_MIN_MS,
+         CONF_CONSUMER_HEARTBEAT_MAX_MS},
+        {"consumer.session.timeout.ms", CONF_CONSUMER_SESSION_MIN_MS, CONF_CONSUMER_SESSION_MAX_MS},
+    };
+    const struct server_core *core = user;
     int64_t v = strtoll(value, NULL, 10);
-    const char *dot = strchr(row->name, '.');
-    (void)user;
-    if (v >= k->min && v <= k->max)
-        return KERR_NONE;
-    return meta_error_set(e, KERR_INVALID_CONFIG, "%s must be %s than or equal to group.%.*s.%s%s",
-                          row->name, v < k->min ? "greater" : "less", (int)(dot - row->name),
-                          row->name, v < k->min ? "min" : "max", dot);
+    for (uint32_t i = 0; i < sizeof spans / sizeof spans[0]; i++) {
+        if (strcmp(row->name, spans[i].name) != 0)
+            continue;
+        bool low = v < conf_number(core->conf, spans[i].least);
+        if (!low && v <= conf_number(core->conf, spans[i].most))
+            return KERR_NONE;
+        return meta_error_set(e, KERR_INVALID_CONFIG, "%s must be %s than or equal to %s",
+                              row->name, low ? "greater" : "less",
+                              conf_row(low ? spans[i].least : spans[i].most)->name);
+    }
+    return KERR_NONE;
 }
 
 /* ---- Brokers ---- */

@@ -166,6 +166,29 @@ conf_defaults(struct conf *c)
 }
 
 int
+conf_check(const struct conf *c, char error[CONF_ERROR_BYTES])
+{
+    static const struct {
+        enum conf_key value, least, most;
+    } spans[] = {
+        {CONF_CONSUMER_SESSION_MS, CONF_CONSUMER_SESSION_MIN_MS, CONF_CONSUMER_SESSION_MAX_MS},
+        {CONF_CONSUMER_HEARTBEAT_MS, CONF_CONSUMER_HEARTBEAT_MIN_MS,
+         CONF_CONSUMER_HEARTBEAT_MAX_MS},
+        {CONF_CONSUMER_ASSIGNMENT_MS, CONF_CONSUMER_ASSIGNMENT_MIN_MS,
+         CONF_CONSUMER_ASSIGNMENT_MAX_MS},
+    };
+    for (size_t i = 0; i < sizeof spans / sizeof spans[0]; i++) {
+        int64_t v = conf_number(c, spans[i].value);
+        if (v < conf_number(c, spans[i].least) || v > conf_number(c, spans[i].most))
+            return refuse(error, "%s=%lld must not be below %s=%lld nor above %s=%lld",
+                          rows[spans[i].value].name, (long long)v, rows[spans[i].least].name,
+                          (long long)conf_number(c, spans[i].least), rows[spans[i].most].name,
+                          (long long)conf_number(c, spans[i].most));
+    }
+    return ERR_OK;
+}
+
+int
 conf_set(struct conf *c, const char *key, const char *value, enum conf_origin origin,
          char error[CONF_ERROR_BYTES])
 {

@@ -59,6 +59,9 @@ must_check int conf_parse(struct conf *c, const char *text, enum conf_origin ori
 /* SLUICE_* of an environment (NULL-terminated "NAME=value" list). */
 must_check int conf_environment(struct conf *c, char *const *environ_,
                                 char error[CONF_ERROR_BYTES]);
+/* Whether values that bound each other fit: to be asked when all are set.  ERR_INVALID with `error`
+ * as in conf_set. */
+must_check int conf_check(const struct conf *c, char error[CONF_ERROR_BYTES]);
 /* Writes every value as "key=value\n", for the region; conf_parse reads the same values back.
  * Returns the length without the NUL at its end, or ERR_FULL. */
 must_check int conf_print(const struct conf *c, char *out, size_t room);

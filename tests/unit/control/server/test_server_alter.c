@@ -221,6 +221,21 @@ resources_are_listed_by_type(void **state)
     core_fixture_free(f);
 }
 
+static void
+the_settings_of_a_group_are_bounded_by_those_of_the_broker(void **state)
+{
+    (void)state;
+    struct core_fixture *f = core_fixture_conf("group.consumer.min.heartbeat.interval.ms=500\n"
+                                               "group.consumer.max.session.timeout.ms=99000\n");
+    assert_int_equal(replace(f, GROUP, "g", "consumer.heartbeat.interval.ms", "500"), KERR_NONE);
+    assert_int_equal(replace(f, GROUP, "g", "consumer.heartbeat.interval.ms", "499"),
+                     KERR_INVALID_CONFIG);
+    assert_int_equal(replace(f, GROUP, "g", "consumer.session.timeout.ms", "99000"), KERR_NONE);
+    assert_int_equal(replace(f, GROUP, "g", "consumer.session.timeout.ms", "99001"),
+                     KERR_INVALID_CONFIG);
+    core_fixture_free(f);
+}
+
 int
 main(void)
 {
@@ -232,6 +247,7 @@ main(void)
         cmocka_unit_test(brokers_take_defaults_of_topics_and_nothing_else),
         cmocka_unit_test(groups_and_subscriptions_are_judged_as_kafka_does),
         cmocka_unit_test(resources_are_listed_by_type),
+        cmocka_unit_test(the_settings_of_a_group_are_bounded_by_those_of_the_broker),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

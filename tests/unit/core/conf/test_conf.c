@@ -153,6 +153,26 @@ an_unknown_variable_is_told_the_nearest_one(void **state)
 }
 
 static void
+values_that_bound_each_other_have_to_fit(void **state)
+{
+    (void)state;
+    assert_int_equal(conf_check(&c, error), ERR_OK);
+    assert_int_equal(
+        conf_set(&c, "group.consumer.heartbeat.interval.ms", "500", CONF_OPTION, error), ERR_OK);
+    assert_int_equal(conf_check(&c, error), ERR_INVALID);
+    assert_string_equal(error, "group.consumer.heartbeat.interval.ms=500 must not be below "
+                               "group.consumer.min.heartbeat.interval.ms=5000 nor above "
+                               "group.consumer.max.heartbeat.interval.ms=15000");
+    assert_int_equal(
+        conf_set(&c, "group.consumer.min.heartbeat.interval.ms", "500", CONF_OPTION, error),
+        ERR_OK);
+    assert_int_equal(conf_check(&c, error), ERR_OK);
+    assert_int_equal(conf_set(&c, "group.consumer.session.timeout.ms", "60001", CONF_OPTION, error),
+                     ERR_OK);
+    assert_int_equal(conf_check(&c, error), ERR_INVALID);
+}
+
+static void
 print_refuses_a_room_that_is_too_small(void **state)
 {
     static char text[64 << 10];
@@ -177,6 +197,7 @@ main(void)
         cmocka_unit_test_setup(variables_of_the_environment_set_their_keys, defaults),
         cmocka_unit_test_setup(every_key_has_one_variable, defaults),
         cmocka_unit_test_setup(an_unknown_variable_is_told_the_nearest_one, defaults),
+        cmocka_unit_test_setup(values_that_bound_each_other_have_to_fit, defaults),
         cmocka_unit_test_setup(print_refuses_a_room_that_is_too_small, defaults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
