@@ -234,8 +234,8 @@ def connect(broker, lib, out):
             offset__flush__interval__ms=1000, listeners=f"http://127.0.0.1:{ports[n]}",
             rest__advertised__host__name="127.0.0.1", request__timeout__ms=30000,
             plugin__discovery="service_load")
-        return jvm.Program(lib, out, f"worker{n}", "org.apache.kafka.connect.cli.ConnectDistributed",
-                           path)
+        return jvm.Program(lib, out, f"worker{n}",
+                           "org.apache.kafka.connect.cli.ConnectDistributed", path)
 
     kind = "org.apache.kafka.connect.tools.Verifiable"
     source = {"connector.class": f"{kind}SourceConnector", "tasks.max": 2, "topic": "verifiable",
