@@ -11,7 +11,7 @@ when it first answers ApiVersions, so Kafka's formatting of the folder is not in
 
 Every result is a line of results.ndjson in BENCH_DIR (BUILD/bench; the disk that is measured) as
 soon as it is there: a run that was broken off goes on where it was, and --fresh begins anew.
---quick: 2.5 seconds a scenario, about 20 minutes in all.  --out DIR: where RESULTS.md and plots/ go
+--quick: 2 seconds a scenario, about 20 minutes in all.  --out DIR: where RESULTS.md and plots/ go
 (bench/)."""
 import argparse
 import json
@@ -27,7 +27,7 @@ import report  # noqa: E402
 import scenario  # noqa: E402
 from servers import KINDS, TIDY, age_s, answers, cpu_s, resident_mb  # noqa: E402
 
-IDLE_SECONDS, SETTLE_SECONDS = 3, 3
+IDLE_SECONDS, SETTLE_SECONDS = 2, 2
 START = "start"  # the results of starting and idling, beside the scenarios
 WARM_UP = (("bulk", "bulk", 4), ("single", "single --partitions 64", 256),
            ("fetch", "fetch", 4))
@@ -152,7 +152,7 @@ def arguments():
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=8)
-    parser.add_argument("--quick", action="store_true", help="2.5 seconds a scenario")
+    parser.add_argument("--quick", action="store_true", help="2 seconds a scenario")
     parser.add_argument("--scenario", action="append", choices=scenario.names(),
                         help="this one, again for more; all without it, but those on demand")
     parser.add_argument("--ours-only", action="store_true", help="no Apache Kafka")
@@ -161,7 +161,7 @@ def arguments():
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "bench")
     wants = parser.parse_args()
     if wants.quick:
-        wants.seconds = 2.5
+        wants.seconds = 2
     wants.home = pathlib.Path(os.environ.get("BENCH_DIR", wants.build.resolve() / "bench"))
     specs = [scenario.read(n) for n in wants.scenario or scenario.names()]
     wants.specs = [s for s in specs if wants.scenario or not s.get("on_demand")]

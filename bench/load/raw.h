@@ -140,6 +140,9 @@ void raw_producer_readable(struct raw_loop *l, struct raw_producer *p);
 void raw_producer_go(struct raw_loop *l, struct raw_producer *p);
 /* Open loop: hands out what became due; ns until the next one. */
 uint64_t raw_hand_out(struct raw_loop *l, uint64_t now_ns);
+/* Open loop, at the end: what was due and has no answer counts with the age it has.  Without it the
+ * worst would be left out. */
+void raw_unanswered(struct raw_loop *l);
 void raw_first_round(const struct raw_loop *l);
 
 /* raw_consume.c */

@@ -185,6 +185,8 @@ raw_run(const struct bench_options *o, struct bench_result *result)
             break;
         turn(l, wait_ns);
     }
+    if (o->rate > 0 && o->producers > 0 && l->clock.measuring)
+        raw_unanswered(l);
     bench_clock_end(&l->clock);
     end(l);
     free(l);

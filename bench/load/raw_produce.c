@@ -179,6 +179,25 @@ raw_hand_out(struct raw_loop *l, uint64_t now_ns)
 }
 
 void
+raw_unanswered(struct raw_loop *l)
+{
+    struct hist *h = &l->clock.interval.latency[BENCH_PRODUCE];
+    uint64_t now_ns = bench_now_ns();
+    double gap_ns = 1e9 * l->o->records / l->o->rate;
+    for (uint32_t i = 0; i < l->o->producers; i++) {
+        const struct raw_producer *p = &l->producers[i];
+        for (uint64_t at = p->answered; at < p->filled; at++)
+            hist_add(h, now_ns - p->slots[at % l->o->depth].due_ns, 1);
+    }
+    for (;; l->due_count++) {
+        uint64_t due_ns = l->clock.start_ns + (uint64_t)((double)l->due_count * gap_ns);
+        if (due_ns >= now_ns)
+            return;
+        hist_add(h, now_ns - due_ns, 1);
+    }
+}
+
+void
 raw_producers_open(struct raw_loop *l)
 {
     const struct bench_options *o = l->o;

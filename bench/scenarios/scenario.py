@@ -5,7 +5,7 @@
 A scenario: title, why; [topic] to make (partitions, configs); [[prepare]] runs of sluice-bench that
 come before; [[load]] runs that start together, each with a name; [[event]] that happen meanwhile
 (restart); [[row]] what to report of the results, whose keys are LOAD.KEY.  `after` delays a load
-by that many seconds; a load with `background` is ended when the others are done.
+by that many seconds; `servers`: those of bench/compare that it says something about.
 
 In arguments {seconds}, {warmup}, {half} and {topic} are replaced."""
 import argparse
