@@ -18,12 +18,14 @@ enum counter {
     COUNTERS
 };
 
+enum { COUNTERS_APIS = 128 }; /* requests by api key, behind the counters of a block */
+
 struct counter_row {
     const char *name, *unit, *help; /* unit "drops" for drop reasons */
 };
 const struct counter_row *counters_row(enum counter c);
 
-/* The block of this loop: COUNTERS words. */
+/* The block of this loop: COUNTERS words, then one for each api key, then histograms (hists.h). */
 struct counters {
     _Atomic uint64_t *words;
 };
@@ -40,6 +42,17 @@ static inline void
 counters_set(struct counters *c, enum counter which, uint64_t v)
 {
     atomic_store_explicit(&c->words[which], v, memory_order_relaxed);
+}
+
+/* A request of that api; keys that are none are not counted. */
+static inline void
+counters_api(struct counters *c, int16_t key)
+{
+    if (key < 0 || key >= COUNTERS_APIS)
+        return;
+    _Atomic uint64_t *w = &c->words[COUNTERS + key];
+    atomic_store_explicit(w, atomic_load_explicit(w, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
 }
 
 #endif

@@ -2,7 +2,7 @@
 
 #include "core/base/err.h"
 #include "core/shm/chan.h"
-#include "core/shm/counters.h"
+#include "core/shm/hists.h"
 #include "core/shm/msg.h"
 #include "core/shm/quotas.h"
 #include "core/shm/table.h"
@@ -119,6 +119,9 @@ static const uint64_t layout[] = {
     REGION_CONF_BYTES,
     MSG_KINDS,
     COUNTERS,
+    COUNTERS_APIS,
+    HISTS_WORDS,
+    HISTS,
 };
 
 /* FNV-1a (Fowler, Noll, Vo), 64 bits. */
@@ -143,6 +146,8 @@ region_abi_hash(void)
     }
     for (uint32_t i = 0; i < COUNTERS; i++)
         hash = hash_add(hash, counters_row(i)->name, strlen(counters_row(i)->name) + 1);
+    for (uint32_t i = 0; i < HISTS; i++)
+        hash = hash_add(hash, hists_row(i)->name, strlen(hists_row(i)->name) + 1);
     return hash;
 }
 
@@ -158,7 +163,7 @@ part_take(uint64_t *end, uint64_t bytes)
 static uint64_t
 counter_block_bytes(void)
 {
-    uint64_t bytes = COUNTERS * sizeof(uint64_t);
+    uint64_t bytes = HISTS_BLOCK_WORDS * sizeof(uint64_t);
     return (bytes + REGION_LINE - 1) & ~(uint64_t)(REGION_LINE - 1);
 }
 

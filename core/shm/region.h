@@ -10,7 +10,7 @@
  *   have       struct table_have[partitions_max]      written by the owning shard
  *   quotas     struct quotas_table                    written by control
  *   rings      per shard two byte rings (chan.h): control to data, data to control
- *   counters   per shard and for control one block of words (counters.h)
+ *   counters   per shard and for control one block of words (counters.h, hists.h)
  *
  * I1 Offsets, never pointers.   I2 Every cache line has one writing process.   I3 abi_hash covers
  * the layout of everything here: attach refuses another.   I4 Either process may die at any
@@ -100,7 +100,7 @@ struct quotas_table *region_quotas(const struct region *r);
 /* The two rings of a shard, as chan.h memory of header->ring_bytes each. */
 void *region_ring_to_data(const struct region *r, uint32_t shard);
 void *region_ring_to_control(const struct region *r, uint32_t shard);
-/* Block `shard` of counter words; shard_count is control's block. */
+/* Block `shard` of counter words (hists.h: HISTS_BLOCK_WORDS); shard_count is control's block. */
 _Atomic uint64_t *region_counters(const struct region *r, uint32_t block);
 
 /* Ends the sleep of a loop: writes its eventfd.  A full eventfd is a success. */

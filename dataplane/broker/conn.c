@@ -121,19 +121,23 @@ request_refused(struct shard *s, struct conn *c, struct req *r)
     conn_close(s, c, COUNTERS);
 }
 
-/* The work on requests is measured only while somebody has a bound for it. */
+/* The work on requests is measured only while somebody has a bound for it, and of a sample. */
 static uint64_t
-work_begins(const struct shard *s)
+work_begins(struct shard *s)
 {
-    return s->quota.kinds[QUOTAS_REQUEST] ? s->clock.ops->now_ns(s->clock.self) : 0;
+    bool measured = timing_sampled(&s->timing) || s->quota.kinds[QUOTAS_REQUEST];
+    return measured ? s->clock.ops->now_ns(s->clock.self) : 0;
 }
 
 static void
 work_ends(struct shard *s, const struct req *r, uint64_t begun_ns)
 {
-    if (begun_ns)
-        (void)quota_charge(&s->quota, QUOTAS_REQUEST, &r->cost,
-                           s->clock.ops->now_ns(s->clock.self) - begun_ns, s->now_ns);
+    if (!begun_ns)
+        return;
+    uint64_t ns = s->clock.ops->now_ns(s->clock.self) - begun_ns;
+    timing_handler(s, r, ns);
+    if (r->metered)
+        (void)quota_charge(&s->quota, QUOTAS_REQUEST, &r->cost, ns, s->now_ns);
 }
 
 /* Starts (or goes on with) one whole request. */
@@ -149,12 +153,12 @@ request_run(struct shard *s, struct conn *c, struct view request)
     r->conn = c;
     uint64_t begun_ns = work_begins(s);
     enum req_verdict verdict = req_start(s, r, request);
-    if (r->metered)
-        work_ends(s, r, begun_ns);
+    work_ends(s, r, begun_ns);
     if (verdict == REQ_AGAIN) {
         stall(s, c, r);
         return PARSE_STOP;
     }
+    r->begun_ns = s->now_ns;
     counters_add(&s->counters, COUNTER_REQUESTS, 1);
     if (verdict == REQ_FAILED || verdict == REQ_BAD) {
         request_refused(s, c, r);
@@ -165,8 +169,10 @@ request_run(struct shard *s, struct conn *c, struct view request)
         c->request_count++;
     }
     c->again = NULL;
+    counters_api(&s->counters, r->api->key);
     if (verdict == REQ_DONE) {
         r->done = true;
+        r->done_ns = s->now_ns;
         req_seal(r);
     }
     conn_mute(s, c, r->throttle_ms);

@@ -275,6 +275,8 @@ gather_fill(struct shard *s, struct conn *c, struct gather *g)
 static void
 request_leaves(struct shard *s, struct conn *c, struct req *r)
 {
+    if (c->listener != INNER_LISTENER)
+        timing_left(s, r);
     list_remove(&r->link);
     c->request_count--;
     c->sent_bytes = c->range_index = c->range_sent = 0;

@@ -127,6 +127,8 @@ write_part(struct shard *s, struct fetch *f, const struct fetch_part *p)
     lens_fetch_answer_end_partition_tags(&w, f->version, &r);
     must(!w.bad);
     answer_commit(a, &w);
+    if (p->error != KERR_NONE)
+        counters_add(&s->counters, COUNTER_FETCH_ERRORS, 1);
     return true;
 }
 

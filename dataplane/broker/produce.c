@@ -99,10 +99,11 @@ old_format(struct view records)
     return records.len > BATCH_AT_MAGIC && records.at[BATCH_AT_MAGIC] < 2;
 }
 
-/* Counts a refusal that the drop table knows. */
+/* Counts a refusal, also by its reason when the drop table knows it. */
 static void
 refusal_count(struct shard *s, int16_t error, struct view records)
 {
+    counters_add(&s->counters, COUNTER_PRODUCE_ERRORS, 1);
     switch (error) {
     case KERR_CORRUPT_MESSAGE:
         counters_add(&s->counters, DROP_BATCH_CORRUPT, 1);
@@ -192,6 +193,7 @@ log_append(struct shard *s, struct route_part *p, const struct batch_info *info,
         counters_add(&s->counters, COUNTER_PRODUCE_BATCHES, 1);
         counters_add(&s->counters, COUNTER_PRODUCE_RECORDS, (uint64_t)info->record_count);
         counters_add(&s->counters, COUNTER_PRODUCE_BYTES, batch.len);
+        hists_add(&s->counters, HIST_BATCH_BYTES, (uint64_t)batch.len << HISTS_BYTES_SHIFT);
     }
     return error;
 }

@@ -123,7 +123,8 @@ req_take(struct shard *s)
     r->throttle_ms = 0;
     r->pending = 0;
     memset(&r->u, 0, sizeof r->u);
-    r->arrived_ns = s->now_ns;
+    r->arrived_ns = r->begun_ns = r->done_ns = s->now_ns;
+    r->kind = HISTS_OTHER;
     return r;
 }
 
@@ -163,6 +164,18 @@ meter(struct shard *s, struct req *r, struct view request, struct view client_id
     r->throttle_ms = ms > r->throttle_ms ? ms : r->throttle_ms;
 }
 
+static enum hists_kind
+kind_of(const struct req_handler *h)
+{
+    if (h->key == WIRE_API_PRODUCE)
+        return HISTS_PRODUCE;
+    if (h->key == WIRE_API_FETCH)
+        return HISTS_FETCH;
+    return h->start == forward_start        ? HISTS_FORWARD
+           : h->start == forward_wait_start ? HISTS_GROUP
+                                            : HISTS_OTHER;
+}
+
 enum req_verdict
 req_start(struct shard *s, struct req *r, struct view request)
 {
@@ -172,6 +185,7 @@ req_start(struct shard *s, struct req *r, struct view request)
     const struct req_handler *handler = req_handler(h.api_key);
     if (!handler)
         return refuse(s, DROP_REQUEST_API);
+    r->kind = (uint8_t)kind_of(handler);
     r->api = wire_api_find(h.api_key);
     r->version = h.api_version;
     r->correlation_id = h.correlation_id;
@@ -243,6 +257,7 @@ req_finish(struct shard *s, struct req *r)
 {
     must(!r->done);
     r->done = true;
+    r->done_ns = s->now_ns;
     req_seal(r);
     if (r->conn)
         conn_mark(s, r->conn);

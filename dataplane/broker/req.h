@@ -40,10 +40,13 @@ struct req {
     uint32_t header_bytes;      /* of the request header, which lies right before the body */
     uint32_t index, generation; /* place in the pool; uses of that place */
     bool done, no_answer;
-    bool begun;       /* the handler returned REQ_AGAIN before: go on, do not start anew */
-    uint32_t pending; /* pieces of work on the way that point to this request; freed at 0 only */
-    uint64_t arrived_ns;
-    bool metered; /* a quota may concern it: the next three are set */
+    bool begun;          /* the handler returned REQ_AGAIN before: go on, do not start anew */
+    uint32_t pending;    /* pieces of work on the way that point to this request; freed at 0 only */
+    uint8_t kind;        /* enum hists_kind */
+    uint64_t arrived_ns; /* by the clock of turns, as the next two */
+    uint64_t begun_ns;   /* its handler has taken it */
+    uint64_t done_ns;    /* its answer is complete */
+    bool metered;        /* a quota may concern it: the next three are set */
     uint32_t throttle_ms;
     struct quota_claim quota, cost; /* of its bytes, of the work that it is */
     struct answer answer;

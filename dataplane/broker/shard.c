@@ -431,18 +431,27 @@ int
 shard_turn(struct shard *s, uint64_t *deadline_ns)
 {
     turn_begin(s);
+    timing_turn_begin(s);
     quota_refresh(&s->quota, region_quotas(s->region));
     s->work += forward_take(s); /* control      -> answers, changed topics     */
     take_jobs(s);               /* other shards -> appends, locates, results   */
     take_bytes(s);              /* clients      -> requests                    */
     mesh_flush(s->mesh);        /* the others begin while the disk is looked at */
-    int err = take_disk(s);     /* disk         -> durable appends -> answers  */
+    if (s->work)
+        timing_lap(s, TIMING_REQUESTS);
+    int err = take_disk(s); /* disk         -> durable appends -> answers  */
     if (err)
         return err;
+    if (s->work)
+        timing_lap(s, TIMING_DISK);
     take_timers(s); /* time         -> what has waited too long    */
-    conn_flush(s);  /* answers      -> clients, one send each      */
+    timing_lap(s, TIMING_TIMERS);
+    conn_flush(s); /* answers      -> clients, one send each      */
     mesh_flush(s->mesh);
     forward_flush(s);
+    if (s->work)
+        timing_lap(s, TIMING_SEND);
+    timing_turn_end(s);
     count_turn(s);
     *deadline_ns = turn_deadline(s);
     return ERR_OK;

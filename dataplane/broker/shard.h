@@ -19,6 +19,7 @@
 #include "dataplane/broker/inner.h"
 #include "dataplane/broker/mesh.h"
 #include "dataplane/broker/route.h"
+#include "dataplane/broker/timing.h"
 #include "dataplane/broker/vouch.h"
 
 #include <stdatomic.h>
@@ -70,6 +71,7 @@ struct shard {
     struct route *route;
     struct fetch_state *fetch;
     struct counters counters;
+    struct timing timing;
     struct chan to_control, from_control;
     struct inner inner; /* control's own connection */
     struct buddy *memory;
