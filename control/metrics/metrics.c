@@ -1,6 +1,6 @@
 #include "control/metrics/metrics_in.h"
 
-#include "core/shm/counters.h"
+#include "core/shm/hists.h"
 
 #include <string.h>
 
@@ -20,6 +20,7 @@ metrics_row(uint32_t i)
 const char *
 metrics_suffix(const struct metrics_row *row)
 {
+    /* Samples of histograms have suffixes of their own. */
     return row->kind == METRICS_COUNTER ? "_total" : row->kind == METRICS_INFO ? "_info" : "";
 }
 

@@ -1,6 +1,7 @@
 #include "control/metrics/metrics_in.h"
 
 #include "core/shm/counters.h"
+#include "core/wire/wire.h"
 
 #include <stdio.h>
 
@@ -66,5 +67,53 @@ metrics_counters_each(struct metrics_out *o, const struct metrics_row *row,
             metrics_sample_label(&p, "unit", view_of_text(r->unit));
             metrics_sample_end(&p, read_word(s, b, c));
         }
+    }
+}
+
+void
+metrics_counters_apis(struct metrics_out *o, const struct metrics_row *row,
+                      const struct metrics_source *s)
+{
+    for (int16_t key = 0; key < COUNTERS_APIS; key++) {
+        const struct wire_api *api = wire_api_find(key);
+        uint64_t count = sum(s, COUNTERS + (uint32_t)key);
+        struct metrics_sample p;
+        if (!api || !count)
+            continue;
+        metrics_sample(&p, o, row);
+        metrics_sample_label(&p, "api", view_of_text(api->name));
+        metrics_sample_end(&p, count);
+    }
+}
+
+/* Of loops of the dataplane, in nanoseconds. */
+void
+metrics_counters_seconds(struct metrics_out *o, const struct metrics_row *row,
+                         const struct metrics_source *s)
+{
+    for (uint32_t b = 0; b < s->region->header->shard_count; b++) {
+        struct metrics_sample p;
+        metrics_sample(&p, o, row);
+        metrics_sample_number(&p, "core", b);
+        metrics_sample_end_nano(&p, read_word(s, b, row->arg));
+    }
+}
+
+void
+metrics_counters_stalls(struct metrics_out *o, const struct metrics_row *row,
+                        const struct metrics_source *s)
+{
+    static const struct {
+        uint32_t counter;
+        const char *place;
+    } places[] = {{COUNTER_STALLS_REQUESTS, "requests"},
+                  {COUNTER_STALLS_DISK, "disk"},
+                  {COUNTER_STALLS_TIMERS, "timers"},
+                  {COUNTER_STALLS_SEND, "send"}};
+    for (uint32_t i = 0; i < sizeof places / sizeof *places; i++) {
+        struct metrics_sample p;
+        metrics_sample(&p, o, row);
+        metrics_sample_label(&p, "place", view_of_text(places[i].place));
+        metrics_sample_end(&p, sum(s, places[i].counter));
     }
 }
