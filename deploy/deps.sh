@@ -40,6 +40,7 @@ test  ethtool          the same: a veth peer that sends whole checksums
 test  iputils-ping     client: ping, over devices of DPDK
 test  valgrind       callgrind counts the instructions of a request
 test  libfuse3-dev   a file system whose operations fail on demand
+test  prometheus       promtool: judges scrapes and alert rules; its daemon is not started
 test  maven            fetches the Java client by its coordinates
 compat npm             fetches librdkafka's test suite by its name
 compat g++             compiles it
@@ -58,6 +59,7 @@ provided() {
         command -v javac >/dev/null &&
             javac -version 2>&1 | awk '{split($2, v, "."); exit !(v[1] >= 17)}' ;;
     maven) command -v mvn >/dev/null ;;
+    prometheus) command -v promtool >/dev/null ;;
     golang-go) command -v go >/dev/null ;;
     make | gcc | g++ | npm | clang | clang-format | meson | kcat | git)
         command -v "$1" >/dev/null ;;
@@ -100,6 +102,13 @@ root=()
 if [ "$(id -u)" != 0 ]; then
     command -v sudo >/dev/null || die "not root and no sudo; install: ${missing[*]}"
     root=(sudo)
+fi
+# No package here is wanted for its daemon: packages ask this file before they start one.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' | "${root[@]}" tee "$policy" >/dev/null
+    "${root[@]}" chmod 755 "$policy"
+    trap '"${root[@]}" rm -f "$policy"' EXIT
 fi
 "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -q >&2
 "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
