@@ -127,6 +127,14 @@ void os_huge_unmap(struct os_huge *h);
  * address of this machine; ERR_NOT_FOUND: the name does not resolve. */
 must_check int os_listen_check(const char *host, uint16_t port);
 
+/* os_dial.c: a blocking TCP connection for tools; returns the fd.  Connecting, sending and
+ * receiving each end with ERR_AGAIN or another error when nothing moves for timeout_ms.
+ * ERR_NOT_FOUND: the name does not resolve. */
+must_check int os_dial(const char *host, uint16_t port, int timeout_ms);
+/* All n bytes, or an error; ERR_CLOSED: the peer ended it. */
+must_check int os_dial_send(int fd, const void *bytes, size_t n);
+must_check int os_dial_receive(int fd, void *bytes, size_t n);
+
 /* os_uring.c: whether this process may use io_uring.  ERR_UNSUPPORTED or ERR_DENIED with the cause.
  */
 must_check int os_uring_check(char error[OS_ERROR_BYTES]);
