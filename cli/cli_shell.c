@@ -1,5 +1,6 @@
 /* cli_shell.c: what shells and readers ask the table for. */
 #include "cli/cli.h"
+#include "cli/client/client.h"
 
 #include "core/base/err.h"
 
@@ -32,18 +33,34 @@ completion(const struct command_line *line, FILE *out)
     return CLI_EXIT_USAGE;
 }
 
+/* The broker named on the line that is being typed, NULL: none. */
+static const char *
+bootstrap_of(const struct command_line *line)
+{
+    for (int i = 0; i + 2 < line->word_count; i++)
+        if (strcmp(line->words[i], "-b") == 0 || strcmp(line->words[i], "--bootstrap") == 0)
+            return line->words[i + 1];
+    return NULL;
+}
+
 static int
 complete(const struct command_line *line, FILE *out)
 {
     const char *prefix;
-    switch (command_complete(line->words, line->word_count, out, &prefix)) {
+    enum command_names names = command_complete(line->words, line->word_count, out, &prefix);
+    switch (names) {
     case COMMAND_NAMES_FILES:
         fputs(":files\n", out);
         break;
     case COMMAND_NAMES_FOLDERS:
         fputs(":folders\n", out);
         break;
-    default:
+    case COMMAND_NAMES_TOPICS:
+    case COMMAND_NAMES_GROUPS:
+        client_names(names, bootstrap_of(line), prefix, out);
+        break;
+    case COMMAND_NAMES_NONE:
+    case COMMAND_NAMES_COMMANDS:
         break;
     }
     return CLI_EXIT_OK;

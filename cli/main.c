@@ -1,5 +1,6 @@
 /* main.c: the command `sluice`. */
 #include "cli/cli.h"
+#include "cli/client/client.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -34,5 +35,7 @@ main(int argc, char **argv)
         fprintf(stderr, "sluice: %s\n", error);
         return COMMAND_EXIT_USAGE;
     }
-    return line.help ? cli_shell(&line, stdout) : local(&line);
+    if (line.help)
+        return cli_shell(&line, stdout);
+    return client_has(line.command->id) ? client_run(&line, stdout) : local(&line);
 }

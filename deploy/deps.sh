@@ -23,8 +23,9 @@ build libsnappy-dev    snappy record batches
 build libre2-dev       regular expressions of clients, in linear time
 build g++              for the one file that speaks to it
 build libdpdk-dev      net=dpdk: kernel bypass; the broker builds without it too
-build libjansson-dev    JSON of sluice stat and of the HTTP endpoint
+build libjansson-dev    JSON of the command line and of the HTTP endpoint
 build libmicrohttpd-dev  HTTP: metrics, health and /v1
+build librdkafka-dev   the command's half that speaks to brokers; the clients of the tests
 build libjemalloc-dev  allocator of control and of the command line
 build libcmocka-dev    runner of the unit tests, which meson configures with everything else
 lint  clang            the second compiler: both must be free of warnings
@@ -33,7 +34,9 @@ lint  binutils         nm, for the lint of names
 lint  git              the lints look at the files that git knows
 fuzz  libclang-rt-14-dev  libFuzzer and the sanitizers of clang
 test  kcat             client: command line over librdkafka
-test  librdkafka-dev   client: the C library
+test  zsh              completion of the command line
+test  fish             the same
+test  mandoc           looks over the man pages
 test  default-jdk-headless  client: the Java client, and Apache Kafka itself as the oracle
 test  iproute2         network namespaces for the tests of net=dpdk
 test  ethtool          the same: a veth peer that sends whole checksums

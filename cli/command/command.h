@@ -29,6 +29,24 @@ enum command_id {
     COMMAND_LOG_VERIFY,
     COMMAND_LOG_REPAIR,
     COMMAND_LOG_DUMP,
+    COMMAND_TOPIC_LIST,
+    COMMAND_TOPIC_CREATE,
+    COMMAND_TOPIC_DESCRIBE,
+    COMMAND_TOPIC_ALTER,
+    COMMAND_TOPIC_DELETE,
+    COMMAND_TOPIC_TRIM,
+    COMMAND_TOPIC_ADD_PARTITIONS,
+    COMMAND_PRODUCE,
+    COMMAND_CONSUME,
+    COMMAND_GROUP_LIST,
+    COMMAND_GROUP_DESCRIBE,
+    COMMAND_GROUP_SEEK,
+    COMMAND_GROUP_DELETE,
+    COMMAND_GROUP_DELETE_OFFSETS,
+    COMMAND_CLUSTER_INFO,
+    COMMAND_CLUSTER_HEALTH,
+    COMMAND_CLUSTER_CONFIG_GET,
+    COMMAND_CLUSTER_CONFIG_SET,
     COMMAND_COMPLETION,
     COMMAND_VERSION,
     COMMAND_HELP,
@@ -93,6 +111,10 @@ const char *command_group_summary(const char *group, int bytes);
 /* command_table_local.c: the rows that need no broker on the network. */
 extern const struct command command_local[];
 extern const uint32_t command_local_count;
+
+/* command_table_client.c: the rows that ask a broker over the network. */
+extern const struct command command_client[];
+extern const uint32_t command_client_count;
 
 /* command_parse.c */
 struct command_line {

@@ -8,12 +8,27 @@ static const struct {
     const char *name, *summary;
 } groups[] = {
     {"log", "the data directory of a stopped broker"},
+    {"topic", "topics: what there is, and changes"},
+    {"group", "consumer groups: members, offsets, lag"},
+    {"cluster", "brokers: who they are, how they are, their settings"},
 };
 
 const struct command *
 command_row(uint32_t index)
 {
-    return index < command_local_count ? &command_local[index] : NULL;
+    static const struct {
+        const struct command *rows;
+        const uint32_t *count;
+    } tables[] = {
+        {command_client, &command_client_count},
+        {command_local, &command_local_count},
+    };
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        if (index < *tables[i].count)
+            return &tables[i].rows[index];
+        index -= *tables[i].count;
+    }
+    return NULL;
 }
 
 const struct command *
