@@ -157,6 +157,26 @@ int client_group_delete_offsets(struct client *c);
 /* Committed offsets of a group; NULL, and told. */
 rd_kafka_topic_partition_list_t *client_group_offsets(struct client *c, const char *group);
 
+/* client_group_modern.c: fills in all of *out from the coordinator, or says why not; the caller
+ * frees members and owners. */
+enum { CLIENT_NAME_BYTES = 64 };
+struct client_group_found {
+    char state[CLIENT_NAME_BYTES], assignor[CLIENT_NAME_BYTES];
+    int32_t coordinator;
+    json_t *members, *owners; /* owners: {topic, partition, member, host, client_id} */
+};
+must_check bool client_group_modern(struct client *c, const char *group,
+                                    struct client_group_found *out);
+
+/* client_txn.c, client_txn_abort.c, client_quota.c */
+int client_txn_list(struct client *c);
+int client_txn_describe(struct client *c);
+int client_txn_producers(struct client *c);
+int client_txn_abort(struct client *c);
+int client_quota_list(struct client *c);
+int client_quota_set(struct client *c);
+int client_quota_remove(struct client *c);
+
 /* client_cluster.c */
 int client_cluster_info(struct client *c);
 int client_cluster_health(struct client *c);

@@ -150,31 +150,48 @@ offsets_json(struct client *c, rd_kafka_topic_partition_list_t *list, const json
     return rows;
 }
 
-static json_t *
-group_json(struct client *c, const rd_kafka_ConsumerGroupDescription_t *d)
+/* What librdkafka found; a group that it takes for dead may be one of KIP-848. */
+static bool
+found_read(struct client *c, const rd_kafka_ConsumerGroupDescription_t *d,
+           struct client_group_found *out)
 {
     const char *group = rd_kafka_ConsumerGroupDescription_group_id(d);
     const rd_kafka_error_t *error = rd_kafka_ConsumerGroupDescription_error(d);
     const rd_kafka_Node_t *node = rd_kafka_ConsumerGroupDescription_coordinator(d);
-    int64_t sum;
+    rd_kafka_consumer_group_state_t state = rd_kafka_ConsumerGroupDescription_state(d);
     if (error && rd_kafka_error_code(error)) {
         client_fail(rd_kafka_error_code(error), rd_kafka_error_string(error), "group %s", group);
-        return NULL;
+        return false;
     }
-    rd_kafka_topic_partition_list_t *list = client_group_offsets(c, group);
-    if (!list)
-        return NULL;
-    json_t *owners = json_array();
-    json_t *members = members_json(d, owners);
-    json_t *offsets = offsets_json(c, list, owners, &sum);
-    json_t *o =
-        json_pack("{s:s, s:s, s:s, s:i, s:I, s:o, s:o}", "group", group, "state",
-                  rd_kafka_consumer_group_state_name(rd_kafka_ConsumerGroupDescription_state(d)),
-                  "assignor", rd_kafka_ConsumerGroupDescription_partition_assignor(d),
-                  "coordinator", node ? rd_kafka_Node_id(node) : -1, "lag", (json_int_t)sum,
-                  "members", members, "offsets", offsets);
-    json_decref(owners);
-    rd_kafka_topic_partition_list_destroy(list);
+    if (state == RD_KAFKA_CONSUMER_GROUP_STATE_DEAD)
+        return client_group_modern(c, group, out);
+    snprintf(out->state, sizeof out->state, "%s", rd_kafka_consumer_group_state_name(state));
+    snprintf(out->assignor, sizeof out->assignor, "%s",
+             rd_kafka_ConsumerGroupDescription_partition_assignor(d));
+    out->coordinator = node ? rd_kafka_Node_id(node) : -1;
+    out->owners = json_array();
+    out->members = members_json(d, out->owners);
+    return true;
+}
+
+static json_t *
+group_json(struct client *c, const rd_kafka_ConsumerGroupDescription_t *d)
+{
+    const char *group = rd_kafka_ConsumerGroupDescription_group_id(d);
+    struct client_group_found found = {0};
+    json_t *o = NULL;
+    int64_t sum;
+    rd_kafka_topic_partition_list_t *list =
+        found_read(c, d, &found) ? client_group_offsets(c, group) : NULL;
+    if (list) {
+        json_t *offsets = offsets_json(c, list, found.owners, &sum);
+        o = json_pack("{s:s, s:s, s:s, s:i, s:I, s:O, s:o}", "group", group, "state", found.state,
+                      "assignor", found.assignor, "coordinator", found.coordinator, "lag",
+                      (json_int_t)sum, "members", found.members, "offsets", offsets);
+        rd_kafka_topic_partition_list_destroy(list);
+    }
+    json_decref(found.members);
+    json_decref(found.owners);
     return o;
 }
 

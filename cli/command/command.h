@@ -43,6 +43,13 @@ enum command_id {
     COMMAND_GROUP_SEEK,
     COMMAND_GROUP_DELETE,
     COMMAND_GROUP_DELETE_OFFSETS,
+    COMMAND_TXN_LIST,
+    COMMAND_TXN_DESCRIBE,
+    COMMAND_TXN_PRODUCERS,
+    COMMAND_TXN_ABORT,
+    COMMAND_QUOTA_LIST,
+    COMMAND_QUOTA_SET,
+    COMMAND_QUOTA_REMOVE,
     COMMAND_CLUSTER_INFO,
     COMMAND_CLUSTER_HEALTH,
     COMMAND_CLUSTER_CONFIG_GET,
@@ -115,6 +122,10 @@ extern const uint32_t command_local_count;
 /* command_table_client.c: the rows that ask a broker over the network. */
 extern const struct command command_client[];
 extern const uint32_t command_client_count;
+extern const struct command_option command_client_options[]; /* that all of these have */
+/* command_table_admin.c: more of them. */
+extern const struct command command_admin[];
+extern const uint32_t command_admin_count;
 
 /* command_parse.c */
 struct command_line {

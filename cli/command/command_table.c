@@ -10,6 +10,8 @@ static const struct {
     {"log", "the data directory of a stopped broker"},
     {"topic", "topics: what there is, and changes"},
     {"group", "consumer groups: members, offsets, lag"},
+    {"txn", "transactions: what is open, and ending what hangs"},
+    {"quota", "quotas of users and client ids"},
     {"cluster", "brokers: who they are, how they are, their settings"},
 };
 
@@ -21,6 +23,7 @@ command_row(uint32_t index)
         const uint32_t *count;
     } tables[] = {
         {command_client, &command_client_count},
+        {command_admin, &command_admin_count},
         {command_local, &command_local_count},
     };
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {

@@ -90,7 +90,7 @@ def topics(cli, golden, run):
         listed = {t["name"]: t for t in cli.json("topic", "list")}
         check(f"{name}-dry" not in listed, "a dry run made a topic")
         golden.same("topic list", listed[name])
-        equal(cli.text("topic", "list").splitlines()[0].split(), ["TOPIC", "PARTITIONS", "REPLICAS"])
+        equal(cli.text("topic", "list").split()[:3], ["TOPIC", "PARTITIONS", "REPLICAS"])
         until("leaders", 20, lambda: all(
             p["end"] is not None for p in cli.json("topic", "describe", name)[0]["partitions"]))
         described, = cli.json("topic", "describe", name)
@@ -236,6 +236,51 @@ def cluster(cli, golden):
         told(cli, "no.such.key")
 
 
+def transactions(cli, golden, run):
+    t = f"cli-txn-{run}"
+    with case("cli: producers of a partition; one without an open transaction is not aborted"):
+        cli.run("topic", "create", t, "-p", "1")
+        until("a leader", 20, lambda: cli.json("topic", "describe", t)[0]["partitions"][0][
+            "end"] is not None)
+        cli.run("produce", t, data=b"a\n")
+        one, = cli.json("txn", "producers", f"{t}:0")
+        equal((one["producer_epoch"], one["last_sequence"], one["open_from"]), (0, 0, None))
+        cli.run("txn", "abort", f"{t}:0", "--producer", str(one["producer_id"]), code=FAILED)
+        told(cli, str(one["producer_id"]), "no transaction open")
+    with case("cli: txn list and describe after a client's transactions"):
+        cli.run("topic", "create", t + "-empty", "-p", "1")
+        done = subprocess.run([os.environ["RDKAFKA_TXN"], cli.bootstrap, t + "-empty"],
+                              capture_output=True, text=True, timeout=SECONDS * 3)
+        equal(done.returncode, 0, done.stdout)
+        listed = cli.json("txn", "list")
+        check(listed and "CompleteCommit" in {r["state"] for r in listed}, listed)
+        ids = [r["transactional_id"] for r in listed]
+        described = cli.json("txn", "describe", ids[0])[0]
+        equal(list(described), ["transactional_id", "state", "producer_id", "producer_epoch",
+                                "timeout_ms", "start_ms", "coordinator", "partitions"], "members")
+        cli.run("txn", "describe", f"missing-{run}", code=FAILED)
+        told(cli, f"missing-{run}")
+
+
+def quotas(cli, golden, run):
+    user = f"cli-user-{run}"
+    with case("cli: quota set, list, remove"):
+        cli.run("quota", "set", "--user", user, "--client-id", "a", "producer_byte_rate=1048576",
+                "--dry-run")
+        equal(cli.json("quota", "list", "--user", user), [], "a dry run did it")
+        golden.same("quota set", cli.json("quota", "set", "--user", user, "--client-id", "a",
+                                          "producer_byte_rate=1048576", "request_percentage=50"))
+        until("the quota", 10, lambda: cli.json("quota", "list", "--user", user))
+        golden.same("quota list", cli.json("quota", "list", "--user", user))
+        equal(cli.text("quota", "list", "--user", user).split()[4:8],
+              [user, "a", "producer_byte_rate", "1048576.000"], "table")
+        cli.run("quota", "remove", "--user", user, "--client-id", "a", "producer_byte_rate",
+                "request_percentage")
+        until("it is gone", 10, lambda: not cli.json("quota", "list", "--user", user))
+        cli.run("quota", "set", "--user", user, "no_such_rate=1", code=FAILED)
+        told(cli, "no_such_rate")
+
+
 def errors(cli):
     with case("cli: errors are one line that says what to do, with their exit codes"):
         cli.run("topic", "list", "-b", "127.0.0.1:1", code=FAILED)
@@ -281,8 +326,8 @@ def shells(cli, run):
         check(any(l.startswith(topic) for l in found), found)
     with case("cli: zsh completes too"):
         found = shell(cli, "zsh", "compdef() { :; }; _describe() { print -l -- $found }; "
-                      "source <(sluice completion zsh); words=(sluice topic ''); CURRENT=3; _sluice; "
-                      "words=(sluice topic describe cli-sh); CURRENT=4; _sluice")
+                      "source <(sluice completion zsh); words=(sluice topic ''); CURRENT=3; "
+                      "_sluice; words=(sluice topic describe cli-sh); CURRENT=4; _sluice")
         check(any(l.startswith("create:") for l in found), found)
         check(any(l.startswith(topic) for l in found), found)
 
@@ -313,6 +358,8 @@ def main():
         records(cli, golden, run)
         groups(cli, golden, run)
         cluster(cli, golden)
+        transactions(cli, golden, run)
+        quotas(cli, golden, run)
         errors(cli)
         shells(cli, run)
         if broker.ours:

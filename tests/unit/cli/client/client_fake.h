@@ -52,7 +52,8 @@ static const char *const fake_mock[] = {"-X", "test.mock.num.brokers=2", "--time
 static const char *const fake_nobody[] = {"-b", "127.0.0.1:1", "--timeout", "2"};
 
 #define FAKE_COUNT(...) (int)(sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *))
-#define MOCK(...)       fake_run((const char *[]){__VA_ARGS__}, FAKE_COUNT(__VA_ARGS__), fake_mock, 4)
-#define NOBODY(...)     fake_run((const char *[]){__VA_ARGS__}, FAKE_COUNT(__VA_ARGS__), fake_nobody, 4)
+#define FAKE_WORDS(...) (const char *[]){__VA_ARGS__}, FAKE_COUNT(__VA_ARGS__)
+#define MOCK(...)       fake_run(FAKE_WORDS(__VA_ARGS__), fake_mock, 4)
+#define NOBODY(...)     fake_run(FAKE_WORDS(__VA_ARGS__), fake_nobody, 4)
 
 #endif

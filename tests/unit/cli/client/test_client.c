@@ -42,6 +42,9 @@ every_row_of_the_table_has_its_work(void **state)
     for (uint32_t i = 0; i < command_client_count; i++)
         if (!client_has(command_client[i].id))
             fail_msg("nobody does '%s'", command_client[i].words);
+    for (uint32_t i = 0; i < command_admin_count; i++)
+        if (!client_has(command_admin[i].id))
+            fail_msg("nobody does '%s'", command_admin[i].words);
     assert_false(client_has(COMMAND_RUN));
 }
 

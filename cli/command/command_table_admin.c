@@ -1,0 +1,106 @@
+/* command_table_admin.c: rows of commands for what librdkafka has no call for. */
+#include "cli/command/command.h"
+
+#define NO_TLS "Speaks to the broker without TLS and SASL."
+
+static const struct command_option abort_options[] = {
+    {.name = "--producer",
+     .kind = COMMAND_NUMBER,
+     .value = "ID",
+     .min = 0,
+     .max = INT64_MAX,
+     .help = "whose transaction; 'sluice txn producers' shows them"},
+    {.name = "--dry-run", .kind = COMMAND_FLAG, .help = "shows what it would abort"},
+    {0},
+};
+
+static const struct command_option entity_options[] = {
+    {.name = "--user", .kind = COMMAND_TEXT, .value = "NAME", .help = "of this user"},
+    {.name = "--user-default",
+     .kind = COMMAND_FLAG,
+     .help = "of users that have none of their own"},
+    {.name = "--client-id", .kind = COMMAND_TEXT, .value = "ID", .help = "of this client id"},
+    {.name = "--client-id-default",
+     .kind = COMMAND_FLAG,
+     .help = "of client ids that have none of their own"},
+    {0},
+};
+
+static const struct command_option alter_options[] = {
+    {.name = "--user", .kind = COMMAND_TEXT, .value = "NAME", .help = "of this user"},
+    {.name = "--user-default",
+     .kind = COMMAND_FLAG,
+     .help = "of users that have none of their own"},
+    {.name = "--client-id", .kind = COMMAND_TEXT, .value = "ID", .help = "of this client id"},
+    {.name = "--client-id-default",
+     .kind = COMMAND_FLAG,
+     .help = "of client ids that have none of their own"},
+    {.name = "--dry-run", .kind = COMMAND_FLAG, .help = "only asks whether it could be done"},
+    {0},
+};
+
+const struct command command_admin[] = {
+    {.id = COMMAND_TXN_LIST,
+     .words = "txn list",
+     .summary = "transactional ids and their states",
+     .text = NO_TLS,
+     .examples = "sluice txn list\n",
+     .sets = {command_client_options}},
+    {.id = COMMAND_TXN_DESCRIBE,
+     .words = "txn describe",
+     .arguments = "ID...",
+     .words_min = 1,
+     .words_max = COMMAND_WORDS_MAX,
+     .summary = "producer, time and partitions of transactions",
+     .text = NO_TLS,
+     .examples = "sluice txn describe payments-1\n",
+     .sets = {command_client_options}},
+    {.id = COMMAND_TXN_PRODUCERS,
+     .words = "txn producers",
+     .arguments = "TOPIC:PARTITION",
+     .words_min = 1,
+     .words_max = 1,
+     .names = COMMAND_NAMES_TOPICS,
+     .summary = "producers of a partition, and where their transactions are open from",
+     .text = NO_TLS,
+     .examples = "sluice txn producers orders:0\n",
+     .sets = {command_client_options}},
+    {.id = COMMAND_TXN_ABORT,
+     .words = "txn abort",
+     .arguments = "TOPIC:PARTITION",
+     .words_min = 1,
+     .words_max = 1,
+     .names = COMMAND_NAMES_TOPICS,
+     .summary = "ends a transaction that hangs in a partition",
+     .text = "For one that its coordinator does not know any more ('sluice txn list'): readers of "
+             "committed records wait for it for ever. " NO_TLS,
+     .examples = "sluice txn abort orders:0 --producer 4711 --dry-run\n",
+     .sets = {abort_options, command_client_options}},
+    {.id = COMMAND_QUOTA_LIST,
+     .words = "quota list",
+     .summary = "quotas that are set",
+     .text = NO_TLS,
+     .examples = "sluice quota list\nsluice quota list --user alice\n",
+     .sets = {entity_options, command_client_options}},
+    {.id = COMMAND_QUOTA_SET,
+     .words = "quota set",
+     .arguments = "quota=value...",
+     .words_min = 1,
+     .words_max = COMMAND_WORDS_MAX,
+     .summary = "sets quotas of a user, a client id, or both together",
+     .text = "Quotas are producer_byte_rate, consumer_byte_rate, request_percentage and "
+             "controller_mutation_rate. " NO_TLS,
+     .examples = "sluice quota set --user alice producer_byte_rate=1048576\n"
+                 "sluice quota set --client-id-default consumer_byte_rate=10485760\n",
+     .sets = {alter_options, command_client_options}},
+    {.id = COMMAND_QUOTA_REMOVE,
+     .words = "quota remove",
+     .arguments = "QUOTA...",
+     .words_min = 1,
+     .words_max = COMMAND_WORDS_MAX,
+     .summary = "takes quotas away again",
+     .text = NO_TLS,
+     .examples = "sluice quota remove --user alice producer_byte_rate\n",
+     .sets = {alter_options, command_client_options}},
+};
+const uint32_t command_admin_count = sizeof command_admin / sizeof command_admin[0];
