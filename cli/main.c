@@ -19,6 +19,8 @@ local(const struct command_line *line)
         return cli_stat(&args, environ, stdout);
     case CLI_LOG:
         return cli_log(&args, environ, stdout);
+    case CLI_DOCTOR:
+        return cli_doctor(line, &args, environ, stdout);
     case CLI_VERSION:
     case CLI_HELP:
         break;

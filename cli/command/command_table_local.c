@@ -104,6 +104,18 @@ const struct command command_local[] = {
      .text = "FILE is relative to the data directory, as verify names it.",
      .examples = "sluice log dump --deep log/TOPIC/PARTITION/OFFSET.log\n",
      .sets = {conf_options, dump_options}},
+    {.id = COMMAND_DOCTOR,
+     .words = "doctor",
+     .arguments = "[FILE]",
+     .words_max = 1,
+     .names = COMMAND_NAMES_FILES,
+     .summary = "looks over this host as a place for a broker",
+     .text =
+         "Each check says what it saw, why that matters, and the command that mends it. Changes "
+         "nothing. The configuration names the data directory to look at.",
+     .examples = "sluice doctor --data ./data\nsluice doctor --format json server.properties\n",
+     .found = "a check found something that costs latency, throughput or durability",
+     .sets = {conf_options, format_options}},
     {.id = COMMAND_COMPLETION,
      .words = "completion",
      .arguments = "bash|zsh|fish",
