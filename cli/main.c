@@ -1,6 +1,7 @@
 /* main.c: the command `sluice`. */
 #include "cli/cli.h"
 #include "cli/client/client.h"
+#include "cli/top/top.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -39,5 +40,7 @@ main(int argc, char **argv)
     }
     if (line.help)
         return cli_shell(&line, stdout);
+    if (line.command->id == COMMAND_TOP)
+        return top_run(&line, stdout);
     return client_has(line.command->id) ? client_run(&line, stdout) : local(&line);
 }

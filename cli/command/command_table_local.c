@@ -29,6 +29,24 @@ static const struct command_option format_options[] = {
     {0},
 };
 
+static const struct command_option top_options[] = {
+    {.name = "--metrics",
+     .kind = COMMAND_TEXT,
+     .value = "HOST:PORT",
+     .fallback = "127.0.0.1:9644",
+     .help = "metrics.listener of the broker"},
+    {.name = "--interval",
+     .letter = 'i',
+     .kind = COMMAND_NUMBER,
+     .value = "SECONDS",
+     .fallback = "2",
+     .min = 1,
+     .max = 3600,
+     .help = "what rates are taken over"},
+    {.name = "--once", .kind = COMMAND_FLAG, .help = "one view, then it ends"},
+    {0},
+};
+
 static const struct command_option repair_options[] = {
     {.name = "--format",
      .kind = COMMAND_CHOICE,
@@ -116,6 +134,13 @@ const struct command command_local[] = {
      .examples = "sluice doctor --data ./data\nsluice doctor --format json server.properties\n",
      .found = "a check found something that costs latency, throughput or durability",
      .sets = {conf_options, format_options}},
+    {.id = COMMAND_TOP,
+     .words = "top",
+     .summary = "what a broker does now: throughput, cores, hottest partitions, lag, drops",
+     .text = "Reads the broker's HTTP endpoint (metrics.listener). On a terminal a screen that is "
+             "drawn again and again until q; else, or with --once, one view of an interval.",
+     .examples = "sluice top\nsluice top --metrics 10.0.0.1:9644 --once --format json\n",
+     .sets = {top_options, format_options}},
     {.id = COMMAND_COMPLETION,
      .words = "completion",
      .arguments = "bash|zsh|fish",

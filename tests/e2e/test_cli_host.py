@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""The commands of `sluice` that look at a host and at a running broker: top, as JSON and on a
+terminal, and doctor."""
+import json
+import os
+import pty
+import select
+import subprocess
+import threading
+import time
+
+from broker import SMALL, Broker, free_port, program, stamp
+from case import case, check, equal, finish
+from kafka import Connection, topic_ready
+
+SECONDS = 60
+
+
+def run(*words, code=0):
+    done = subprocess.run([program(), *words], capture_output=True, text=True, timeout=SECONDS)
+    equal(done.returncode, code, f"{words}: {done.stderr}")
+    return done.stdout
+
+
+class Load:
+    """One producer that goes on until it is told to stop."""
+
+    def __init__(self, bootstrap, topic):
+        self.bootstrap, self.topic, self.over = bootstrap, topic, threading.Event()
+        self.thread = threading.Thread(target=self.go)
+
+    def go(self):
+        c = Connection(self.bootstrap)
+        while not self.over.is_set():
+            c.produce(self.topic, 0, [b"x" * 100] * 10)
+        c.close()
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+
+def seen(fd, text, seconds):
+    """Reads from a terminal until the text came."""
+    got, until = b"", time.monotonic() + seconds
+    while text not in got:
+        left = until - time.monotonic()
+        check(left > 0, "not on the screen:", text, got[-500:])
+        if select.select([fd], [], [], left)[0]:
+            got += os.read(fd, 65536)
+
+
+def screen(address, topic):
+    main, other = pty.openpty()
+    top = subprocess.Popen([program(), "top", "--metrics", address, "-i", "1"], stdin=other,
+                           stdout=other, stderr=other, env={**os.environ, "TERM": "xterm"})
+    os.close(other)
+    try:
+        seen(main, b"HOTTEST PARTITIONS", SECONDS)
+        os.write(main, b"q")
+        equal(top.wait(SECONDS), 0, "exit code")
+    finally:
+        top.kill()
+        top.wait()
+        os.close(main)
+
+
+def main():
+    address, topic = f"127.0.0.1:{free_port()}", f"top-{stamp()}"
+    with Broker(SMALL, f"metrics.listener={address}") as broker:
+        topic_ready(broker.bootstrap, topic, 1)
+        with Load(broker.bootstrap, topic):
+            with case("cli: top as JSON tells rates and the hottest partition"):
+                view = json.loads(run("top", "--metrics", address, "-i", "1", "--format", "json"))
+                equal(list(view), ["cluster", "interval_ms", "rates", "cores", "partitions",
+                                   "groups", "drops", "processes"], "members")
+                check(view["rates"]["produce_records"] > 0, view["rates"])
+                equal(view["partitions"][0]["topic"], topic, "hottest")
+                check(view["cluster"]["dataplane_up"] is True, view["cluster"])
+            with case("cli: top without a terminal prints one view"):
+                text = run("top", "--metrics", address, "-i", "1")
+                check(topic[:20] in text and "\x1b" not in text, text)
+            with case("cli: top draws a screen until q"):
+                screen(address, topic)
+        with case("cli: doctor looks over this host and changes nothing"):
+            data = str(broker.data)
+            done = subprocess.run([program(), "doctor", "--data", data, "--format", "json"],
+                                  capture_output=True, text=True, timeout=SECONDS)
+            found = json.loads(done.stdout)
+            bad = any(f["verdict"] == "warn" for f in found)
+            equal(done.returncode, 3 if bad else 0, done.stderr)
+            where, = [f for f in found if f["check"] == "file system"]
+            check(data in where["seen"], where)
+            check(all(f["mend"] for f in found if f["verdict"] == "warn"), found)
+            broker.alive()
+    with case("cli: top without an endpoint says what to name"):
+        done = subprocess.run([program(), "top", "--once", "--metrics", address],
+                              capture_output=True, text=True, timeout=SECONDS)
+        equal(done.returncode, 1, "exit code")
+        check(address in done.stderr and "--metrics" in done.stderr, done.stderr)
+    finish()
+
+
+main()
