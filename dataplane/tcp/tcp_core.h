@@ -149,6 +149,7 @@ struct tcp {
     uint64_t reply_tokens_us; /* budget of replies to strangers, in time */
     uint64_t counters[TCP_COUNTER_KINDS];
     uint32_t out_count, out_room;
+    bool out_full;        /* the layer below took nothing more in this flush */
     uint32_t frame_bytes; /* the most that a frame of the device has pinned */
     struct packet_out out[PACKET_BURST];
 };

@@ -27,8 +27,10 @@ packet_start(struct tcp *t, const struct tcp_flow *f)
         t->out_room = t->port.ops->room(t->port.self);
         if (t->out_room > PACKET_BURST)
             t->out_room = PACKET_BURST;
-        if (t->out_room == 0)
+        if (t->out_room == 0) {
+            t->out_full = true;
             return NULL;
+        }
     }
     struct packet_out *p = &t->out[t->out_count];
     memcpy(p->src, f->local, sizeof p->src);

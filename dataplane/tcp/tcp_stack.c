@@ -254,10 +254,13 @@ void
 tcp_flush(struct tcp *t, uint64_t now_us)
 {
     t->now_us = now_us;
+    t->out_full = false;
     starved_wake(t);
     for (uint32_t round = 0; round < TCP_TICK_BUDGET && t->output.first != TCP_NONE; round++) {
         uint64_t before = t->counters[TCP_N_SEGS_OUT];
-        for (uint32_t left = t->output.count; left; left--) {
+        /* Once there is no room the rest keeps its place: asking for each would cost a walk over
+         * all of them in every turn of a busy device. */
+        for (uint32_t left = t->output.count; left && !t->out_full; left--) {
             struct tcp_conn *c = output_take(t);
             if (!c)
                 break;

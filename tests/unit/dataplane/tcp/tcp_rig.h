@@ -34,6 +34,7 @@ struct rig {
     uint64_t now_us;
     struct rig_sent sent[RIG_SENT];
     uint32_t sent_first, sent_limit, room, frames_out, hold_count;
+    uint32_t asked; /* times that the stack asked for room */
     struct packet_ref *holds[RIG_SENT];
     bool hold; /* keep the bytes of what leaves, as a slow device */
     uint8_t own[16], peer[16];
@@ -49,6 +50,7 @@ RIG uint32_t
 rig_room(void *self)
 {
     struct rig *r = self;
+    r->asked++;
     return r->room;
 }
 

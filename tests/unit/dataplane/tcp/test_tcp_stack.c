@@ -122,6 +122,30 @@ who_waits_for_a_segment_does_not_keep_the_loop_busy(void **state)
     rig_free(r);
 }
 
+static void
+a_full_device_is_asked_once_however_many_wait(void **state)
+{
+    struct rig *r = rig_new();
+    uint64_t ids[4];
+    for (uint32_t i = 0; i < 4; i++, r->peer_port++)
+        ids[i] = rig_plain(r);
+    r->room = 0;
+    for (uint32_t i = 0; i < 4; i++)
+        rig_write(r, ids[i], 100);
+    r->asked = 0;
+    tcp_flush(r->t, r->now_us);
+    assert_int_equal(r->asked, 1);
+    assert_true(rig_quiet(r));
+    r->room = PACKET_BURST;
+    rig_turn(r);
+    for (uint32_t i = 0; i < 4; i++) {
+        assert_int_equal(rig_out(r)->h.payload.len, 100);
+        tcp_abort(r->t, ids[i]);
+    }
+    rig_turn(r);
+    rig_free(r);
+}
+
 int
 main(void)
 {
@@ -131,6 +155,7 @@ main(void)
         cmocka_unit_test(events_come_in_order_whatever_the_room_for_them),
         cmocka_unit_test(nothing_is_kept_after_all_have_ended),
         cmocka_unit_test(a_full_device_delays_and_loses_nothing),
+        cmocka_unit_test(a_full_device_is_asked_once_however_many_wait),
         cmocka_unit_test(who_waits_for_a_segment_does_not_keep_the_loop_busy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
