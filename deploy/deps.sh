@@ -41,6 +41,7 @@ test  mandoc           looks over the man pages
 test  default-jdk-headless  client: the Java client, and Apache Kafka itself as the oracle
 test  iproute2         network namespaces for the tests of net=dpdk
 test  ethtool          the same: a veth peer that sends whole checksums
+test  nftables         the same: packets that are lost
 test  iputils-ping     client: ping, over devices of DPDK
 test  valgrind       callgrind counts the instructions of a request
 test  libfuse3-dev   a file system whose operations fail on demand

@@ -1,11 +1,13 @@
 /* nic_echo.c: our TCP over IP over a device of DPDK: the whole stack without a broker.
  *
- *   nic_echo DEVICE ADDRESSES
+ *   nic_echo DEVICE ADDRESSES [FILE BYTES]
  *
- * Port 7 echoes; port 19 sends ECHO_SOURCE_BYTES bytes, byte i being i * 7 + i / 256 modulo 256,
- * and closes.  Both by reference.  Ends with its standard input, when every connection must have
- * ended: prints "left N" for the objects that are still in use, then the counters.  "ready" and
- * "refused" as nic_answer. */
+ * Port 7 echoes.  Port 19 sends BYTES bytes, FILE again and again, and closes; without a file they
+ * are SOURCE_BYTES bytes, byte i being i * 7 + i / 256 modulo 256.  Both by reference.  Port 9
+ * compares what it gets with the same bytes and answers the end with how many came, or "wrong at"
+ * and where the first other byte was.  Ends with its standard input, when every connection must
+ * have ended: prints "left N" for the objects that are still in use, then the counters.  "ready"
+ * and "refused" as nic_answer. */
 #include "core/base/clock.h"
 #include "core/base/err.h"
 #include "dataplane/net/ipnet_port.h"
@@ -20,24 +22,31 @@
 
 enum {
     ECHO_PORT = 7,
+    SINK_PORT = 9,
     SOURCE_PORT = 19,
     SOURCE_BYTES = 16 << 20,
     BUFFER_BYTES = 64 << 10,
     CONNS = 64,
+    VIEWS = 64,
     MTU = 1500,
     EXIT_REFUSED = 3,
     EXIT_USAGE = 2,
 };
 
+enum service { ECHO, SOURCE, SINK, SERVICES };
+
 struct conn {
     uint64_t id; /* 0: free */
-    bool source, eof;
-    uint32_t filled, given, ended; /* of the buffer, or of the source: to send, lent, given back */
+    enum service service;
+    bool eof, wrong, answered;
+    uint64_t filled, given, ended; /* of the buffer, or of the source: to send, lent, given back */
+    uint64_t taken;                /* by the sink: as many as were right */
     uint8_t buffer[BUFFER_BYTES];
 };
 
 static struct conn conns[CONNS];
-static uint8_t source[SOURCE_BYTES];
+static uint8_t *source;
+static uint64_t block_bytes = SOURCE_BYTES, source_bytes = SOURCE_BYTES;
 static struct ipnet_port port;
 static struct tcp *tcp;
 
@@ -54,30 +63,83 @@ conn_of(uint64_t id)
 static void
 echo_fill(struct conn *c)
 {
-    struct view views[16];
-    if (c->source || c->ended < c->filled)
+    struct view views[VIEWS];
+    if (c->ended < c->filled)
         return;
     c->filled = c->given = c->ended = 0;
-    uint32_t count = tcp_peek(tcp, c->id, views, 16);
+    uint32_t count = tcp_peek(tcp, c->id, views, VIEWS);
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t room = BUFFER_BYTES - c->filled;
+        uint32_t room = BUFFER_BYTES - (uint32_t)c->filled;
         uint32_t bytes = views[i].len < room ? views[i].len : room;
         memcpy(c->buffer + c->filled, views[i].at, bytes);
         c->filled += bytes;
     }
-    tcp_consume(tcp, c->id, c->filled);
+    tcp_consume(tcp, c->id, (uint32_t)c->filled);
+}
+
+static void
+sink_compare(struct conn *c, struct view v)
+{
+    for (uint32_t at = 0; at < v.len && !c->wrong;) {
+        uint64_t from = c->taken % block_bytes, rest = v.len - at;
+        uint64_t part = rest < block_bytes - from ? rest : block_bytes - from;
+        uint64_t same = part;
+        if (memcmp(v.at + at, source + from, part) != 0)
+            for (same = 0; v.at[at + same] == source[from + same];)
+                same++;
+        c->wrong = same < part;
+        c->taken += same;
+        at += (uint32_t)part;
+    }
+}
+
+static void
+sink_take(struct conn *c)
+{
+    struct view views[VIEWS];
+    for (uint32_t count; (count = tcp_peek(tcp, c->id, views, VIEWS)) > 0;) {
+        uint32_t bytes = 0;
+        for (uint32_t i = 0; i < count; i++) {
+            sink_compare(c, views[i]);
+            bytes += views[i].len;
+        }
+        tcp_consume(tcp, c->id, bytes);
+    }
+    if (!c->eof || c->answered)
+        return;
+    c->answered = true;
+    c->filled = (uint64_t)snprintf((char *)c->buffer, BUFFER_BYTES, "%s%llu",
+                                   c->wrong ? "wrong at " : "", (unsigned long long)c->taken);
+}
+
+/* What is to be sent next, without a gap in memory. */
+static struct view
+rest_of(const struct conn *c)
+{
+    uint64_t from = c->given, bytes = c->filled - c->given;
+    if (c->service == SOURCE) {
+        from %= block_bytes;
+        bytes = bytes < block_bytes - from ? bytes : block_bytes - from;
+    }
+    return view_of((c->service == SOURCE ? source : c->buffer) + from, (uint32_t)bytes);
 }
 
 static void
 conn_go(struct conn *c)
 {
-    echo_fill(c);
-    const uint8_t *from = c->source ? source : c->buffer;
-    struct view rest = view_of(from + c->given, c->filled - c->given);
-    int sent = rest.len ? tcp_send(tcp, c->id, &rest, 1) : 0;
-    if (sent > 0)
-        c->given += (uint32_t)sent;
-    if (c->ended == c->filled && (c->eof || c->source))
+    if (c->service == ECHO)
+        echo_fill(c);
+    else if (c->service == SINK)
+        sink_take(c);
+    int sent;
+    do {
+        struct view rest = rest_of(c);
+        sent = rest.len ? tcp_send(tcp, c->id, &rest, 1) : 0;
+        if (sent > 0)
+            c->given += (uint64_t)sent;
+    } while (sent > 0);
+    bool last = c->service == SOURCE || (c->service == ECHO ? c->eof : c->answered);
+    if (c->ended == c->filled && last)
         tcp_close(tcp, c->id);
 }
 
@@ -90,10 +152,10 @@ event_take(const struct tcp_event *e)
     switch (e->kind) {
     case TCP_ACCEPTED:
         c->id = e->id;
-        c->eof = false;
-        c->source = e->listener % 2 == 1;
-        c->filled = c->source ? SOURCE_BYTES : 0;
-        c->given = c->ended = 0;
+        c->eof = c->wrong = c->answered = false;
+        c->service = (enum service)(e->listener % SERVICES);
+        c->filled = c->service == SOURCE ? source_bytes : 0;
+        c->given = c->ended = c->taken = 0;
         break;
     case TCP_EOF:
         c->eof = true;
@@ -185,23 +247,44 @@ memory_for(size_t bytes)
     return memory;
 }
 
-/* Both ports on both families: listeners 0 and 2 echo, 1 and 3 send. */
+/* What is sent and expected. */
+static bool
+source_make(const char *path, const char *bytes)
+{
+    if (!path) {
+        source = memory_for(SOURCE_BYTES);
+        for (uint32_t i = 0; i < SOURCE_BYTES; i++)
+            source[i] = (uint8_t)(i * 7 + i / 256);
+        return true;
+    }
+    FILE *f = fopen(path, "rb");
+    source = memory_for(SOURCE_BYTES);
+    block_bytes = f ? fread(source, 1, SOURCE_BYTES, f) : 0;
+    source_bytes = strtoull(bytes, NULL, 10);
+    if (f)
+        (void)fclose(f);
+    return block_bytes > 0;
+}
+
+/* Listener i of each address is of service i. */
 static void
 stack_make(const struct ipnet_config *net)
 {
     struct tcp_config c;
     tcp_config_init(&c);
     c.mtu = MTU;
+    c.conns = CONNS;
+    c.nodes = NIC_DPDK_FRAMES / 2; /* the device must not run out of frames to receive with */
     os_random(c.key, sizeof c.key);
     struct packet_port packets = ipnet_port_packets(&port);
     tcp = tcp_init(memory_for(tcp_footprint(&c)), &c, &packets, now_us());
-    for (uint32_t i = 0; i < net->address_count; i++) {
-        struct tcp_addr at = {.port = ECHO_PORT};
-        memcpy(at.ip, net->addresses[i].ip, sizeof at.ip);
-        must(tcp_listen(tcp, &at) == ERR_OK);
-        at.port = SOURCE_PORT;
-        must(tcp_listen(tcp, &at) == ERR_OK);
-    }
+    static const uint16_t ports[SERVICES] = {ECHO_PORT, SOURCE_PORT, SINK_PORT};
+    for (uint32_t i = 0; i < net->address_count; i++)
+        for (uint32_t k = 0; k < SERVICES; k++) {
+            struct tcp_addr at = {.port = ports[k]};
+            memcpy(at.ip, net->addresses[i].ip, sizeof at.ip);
+            must(tcp_listen(tcp, &at) == ERR_OK);
+        }
 }
 
 int
@@ -211,7 +294,8 @@ main(int argc, char **argv)
     struct ipnet_config net = {.mtu = MTU};
     struct nic_dpdk *dpdk;
     struct nic_facts facts;
-    if (argc != 3 || ipnet_text_addresses(&net, argv[2], error))
+    if ((argc != 3 && argc != 5) || ipnet_text_addresses(&net, argv[2], error) ||
+        !source_make(argc == 5 ? argv[3] : NULL, argc == 5 ? argv[4] : NULL))
         return EXIT_USAGE;
     struct nic_dpdk_config config = {
         .device = argv[1], .queues = 1, .mtu = MTU, .default_route = "", .root = "/"};
@@ -219,8 +303,6 @@ main(int argc, char **argv)
         printf("refused %s\n", error);
         return EXIT_REFUSED;
     }
-    for (uint32_t i = 0; i < SOURCE_BYTES; i++)
-        source[i] = (uint8_t)(i * 7 + i / 256);
     nic_dpdk_facts(dpdk, &facts);
     memcpy(net.mac, facts.mac, sizeof net.mac);
     net.tx_l4_sum = facts.tx_l4_sum;
