@@ -1,0 +1,198 @@
+/* duel.c: a device is a ring of frames that have arrived and a stack of free ones, so that the same
+ * few are used again as long as nobody holds more. */
+#include "bench/net/duel.h"
+
+#include "core/base/err.h"
+#include "dataplane/net/ipnet_port.h"
+#include "drivers/os/os.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { FRAMES = 4096, FRAME_BYTES = 2048, MTU = 1500, PORTS = 60000, PORT_FIRST = 1024 };
+
+struct host {
+    struct host *peer;
+    bool device_sums;
+    uint8_t mac[6];
+    uint8_t (*frames)[FRAME_BYTES]; /* that arrive here */
+    uint16_t length[FRAMES], free[FRAMES], ring[FRAMES];
+    uint32_t free_count, ring_first, ring_count;
+    struct ipnet_port port;
+    void *ip_memory, *tcp_memory;
+    struct tcp *tcp;
+};
+
+struct duel {
+    struct host hosts[2];
+};
+
+/* ---- the device ---- */
+
+static uint32_t
+host_rx(void *self, struct nic_rx *out, uint32_t max)
+{
+    struct host *h = self;
+    uint32_t count = 0;
+    enum packet_sum sum = h->device_sums ? PACKET_SUM_GOOD : PACKET_SUM_UNKNOWN;
+    for (; count < max && h->ring_count > 0; count++) {
+        uint16_t i = h->ring[h->ring_first];
+        h->ring_first = (h->ring_first + 1) % FRAMES;
+        h->ring_count--;
+        out[count] = (struct nic_rx){.bytes = view_of(h->frames[i], h->length[i]),
+                                     .frame = (struct packet_frame *)(void *)h->frames[i],
+                                     .pinned_bytes = FRAME_BYTES,
+                                     .ip_sum = sum,
+                                     .l4_sum = sum};
+    }
+    return count;
+}
+
+static void
+host_release(void *self, struct packet_frame *const *frames, uint32_t count)
+{
+    struct host *h = self;
+    for (uint32_t i = 0; i < count; i++) {
+        const uint8_t *at = (const uint8_t *)(const void *)frames[i];
+        h->free[h->free_count++] = (uint16_t)((size_t)(at - h->frames[0]) / FRAME_BYTES);
+    }
+}
+
+static uint32_t
+host_tx(void *self, const struct nic_tx *const *frames, uint32_t count)
+{
+    struct host *to = ((struct host *)self)->peer;
+    uint32_t taken = 0;
+    for (; taken < count && to->free_count > 0; taken++) {
+        const struct nic_tx *tx = frames[taken];
+        uint16_t i = to->free[--to->free_count];
+        uint8_t *at = to->frames[i];
+        memcpy(at, tx->header, tx->header_bytes);
+        at += tx->header_bytes;
+        for (uint32_t k = 0; k < tx->span_count; k++) {
+            memcpy(at, tx->spans[k].bytes.at, tx->spans[k].bytes.len);
+            at += tx->spans[k].bytes.len;
+        }
+        to->length[i] = (uint16_t)(at - to->frames[i]);
+        to->ring[(to->ring_first + to->ring_count++) % FRAMES] = i;
+    }
+    return taken;
+}
+
+static void
+host_facts(void *self, struct nic_facts *out)
+{
+    const struct host *h = self;
+    *out = (struct nic_facts){
+        .name = "duel", .mtu = MTU, .queues = 1, .tx_l4_sum = h->device_sums, .link_up = true};
+    memcpy(out->mac, h->mac, sizeof out->mac);
+}
+
+static void
+host_stat(void *self, struct nic_stat *out)
+{
+    *out = (struct nic_stat){.frames_out = ((struct host *)self)->ring_count};
+}
+
+static const struct nic_ops host_ops = {
+    .rx = host_rx, .release = host_release, .tx = host_tx, .facts = host_facts, .stat = host_stat};
+
+/* ---- the host ---- */
+
+static void *
+memory_for(size_t bytes)
+{
+    void *memory = aligned_alloc(64, (bytes + 63) & ~(size_t)63);
+    must(memory);
+    return memory;
+}
+
+static void
+host_make(struct duel *d, uint32_t side, uint32_t conns, bool device_sums)
+{
+    struct host *h = &d->hosts[side];
+    char error[IPNET_ERROR_BYTES];
+    *h = (struct host){.peer = &d->hosts[!side],
+                       .device_sums = device_sums,
+                       .mac = {2, 0, 0, 0, 0, (uint8_t)side}};
+    h->frames = memory_for((size_t)FRAMES * FRAME_BYTES);
+    memset(h->frames, 0, (size_t)FRAMES * FRAME_BYTES);
+    while (h->free_count < FRAMES) {
+        h->free[h->free_count] = (uint16_t)h->free_count;
+        h->free_count++;
+    }
+    struct ipnet_config net = {.mtu = MTU, .tx_l4_sum = device_sums};
+    memcpy(net.mac, h->mac, sizeof net.mac);
+    must(ipnet_text_addresses(&net, side ? "10.77.0.1/16" : "10.77.0.2/16,10.77.0.3/16", error) ==
+         ERR_OK);
+    h->ip_memory = memory_for(ipnet_footprint(&net));
+    ipnet_port_init(&h->port, (struct nic){&host_ops, h},
+                    ipnet_init(h->ip_memory, &net, os_now_ns()), os_now_ns());
+    struct tcp_config c;
+    tcp_config_init(&c);
+    c.conns = conns;
+    c.segs = c.extents = conns + 65536;
+    c.key[0] = 1;
+    struct packet_port packets = ipnet_port_packets(&h->port);
+    h->tcp_memory = memory_for(tcp_footprint(&c));
+    h->tcp = tcp_init(h->tcp_memory, &c, &packets, os_now_ns() / 1000);
+    struct tcp_addr any = {.port = DUEL_PORT};
+    must(side == 0 || tcp_listen(h->tcp, &any) == ERR_OK);
+}
+
+struct duel *
+duel_make(uint32_t conns, bool device_sums)
+{
+    struct duel *d = memory_for(sizeof *d);
+    host_make(d, 0, conns, device_sums);
+    host_make(d, 1, conns, device_sums);
+    return d;
+}
+
+void
+duel_free(struct duel *d)
+{
+    for (uint32_t side = 0; side < 2; side++) {
+        struct host *h = &d->hosts[side];
+        ipnet_end(h->port.net);
+        free(h->tcp_memory);
+        free(h->ip_memory);
+        free(h->frames);
+    }
+    free(d);
+}
+
+struct tcp *
+duel_tcp(struct duel *d, uint32_t side)
+{
+    return d->hosts[side].tcp;
+}
+
+void
+duel_addresses(struct tcp_addr *local, struct tcp_addr *remote, uint32_t n)
+{
+    *local = (struct tcp_addr){.port = (uint16_t)(PORT_FIRST + n % PORTS)};
+    *remote = (struct tcp_addr){.port = DUEL_PORT};
+    must(ipnet_text_ip(n / PORTS % 2 ? "10.77.0.3" : "10.77.0.2", local->ip));
+    must(ipnet_text_ip("10.77.0.1", remote->ip));
+}
+
+void
+duel_receive(struct duel *d, uint32_t side)
+{
+    static struct ipnet_input in;
+    struct host *h = &d->hosts[side];
+    uint64_t now_ns = os_now_ns();
+    (void)ipnet_port_turn(&h->port, now_ns);
+    while (ipnet_port_receive(&h->port, &in) > 0)
+        tcp_input(h->tcp, in.packets, in.packet_count, now_ns / 1000);
+    tcp_tick(h->tcp, now_ns / 1000);
+}
+
+void
+duel_send(struct duel *d, uint32_t side)
+{
+    struct host *h = &d->hosts[side];
+    tcp_flush(h->tcp, h->port.now_ns / 1000);
+    (void)ipnet_port_flush(&h->port);
+}

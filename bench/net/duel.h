@@ -1,0 +1,22 @@
+/* duel.h: two hosts of our own, each TCP, IP and a device, joined in memory: no system call but
+ * the clock.  Nothing is lost, nothing is late.  For tcp_bench. */
+#ifndef SLUICE_BENCH_DUEL_H
+#define SLUICE_BENCH_DUEL_H
+
+#include "dataplane/tcp/tcp.h"
+
+enum { DUEL_MSS = 1448, DUEL_PORT = 9092 };
+
+struct duel;
+
+/* Side 1 listens.  device_sums: as devices do that fill checksums in and verify them. */
+struct duel *duel_make(uint32_t conns, bool device_sums);
+void duel_free(struct duel *d);
+struct tcp *duel_tcp(struct duel *d, uint32_t side);
+/* Ends of a connection from side 0 to side 1: number n has an address and port of its own. */
+void duel_addresses(struct tcp_addr *local, struct tcp_addr *remote, uint32_t n);
+/* What a loop does before and after the application: takes bursts and timers; sends. */
+void duel_receive(struct duel *d, uint32_t side);
+void duel_send(struct duel *d, uint32_t side);
+
+#endif

@@ -1,0 +1,21 @@
+/* kernel_tcp.h: rows of tcp_bench over the kernel's loopback: both ends in one thread. */
+#ifndef SLUICE_BENCH_KERNEL_TCP_H
+#define SLUICE_BENCH_KERNEL_TCP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum kernel_kind { KERNEL_PAIRS, KERNEL_CONNECTS, KERNEL_BULK };
+
+struct kernel_row {
+    const char *name;
+    enum kernel_kind kind;
+    uint32_t bytes, conns;
+    bool device_sums;
+};
+
+/* Processor time of the thread, in ns for one pair, connection or segment; 0: more connections than
+ * there may be descriptors. */
+double kernel_run(const struct kernel_row *row, uint64_t count);
+
+#endif
