@@ -265,6 +265,16 @@ rate_init(struct ipnet_rate *r, uint32_t each_second)
     r->due_ns = 0;
 }
 
+bool
+ipnet_reply_take(struct ipnet *n, const uint8_t mac[IPNET_MAC_BYTES])
+{
+    uint64_t mix = get_u64(n->config.secret);
+    for (uint32_t i = 0; i < IPNET_MAC_BYTES; i++)
+        mix = (mix ^ mac[i]) * UINT64_C(0x9e3779b97f4a7c15);
+    mix ^= mix >> 32;
+    return ipnet_rate_take(&n->replies[mix % IPNET_REPLY_GROUPS], n->now_ns);
+}
+
 struct ipnet *
 ipnet_init(void *at, const struct ipnet_config *config, uint64_t now_ns)
 {
@@ -282,7 +292,8 @@ ipnet_init(void *at, const struct ipnet_config *config, uint64_t now_ns)
     }
     rate_init(&n->echoes, IPNET_ECHOES_RATE);
     rate_init(&n->errors, IPNET_ERRORS_RATE);
-    rate_init(&n->replies, IPNET_ARP_REPLIES_RATE);
+    for (uint32_t i = 0; i < IPNET_REPLY_GROUPS; i++)
+        rate_init(&n->replies[i], IPNET_REPLIES_RATE);
     rate_init(&n->resolves, IPNET_RESOLVES_RATE);
     rate_init(&n->news_rate, IPNET_NEWS_RATE);
     ipnet_neigh_init(n);

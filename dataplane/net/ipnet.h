@@ -34,9 +34,12 @@ enum {
     /* Answers a second, each with a bucket of its own that starts full. */
     IPNET_ECHOES_RATE = 1000,
     IPNET_ERRORS_RATE = 100,
-    IPNET_ARP_REPLIES_RATE = 1000, /* ARP replies and neighbour advertisements */
-    IPNET_RESOLVES_RATE = 200,     /* requests and solicitations */
-    IPNET_NEWS_RATE = 2000,        /* news for other loops */
+    /* ARP replies and neighbour advertisements: of each group of askers, by link address, so that
+     * one who asks without end silences his own group only. */
+    IPNET_REPLIES_RATE = 1000,
+    IPNET_REPLY_GROUPS = 64,
+    IPNET_RESOLVES_RATE = 200, /* requests and solicitations */
+    IPNET_NEWS_RATE = 2000,    /* news for other loops */
 };
 
 struct ipnet_address {

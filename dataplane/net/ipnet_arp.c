@@ -69,7 +69,7 @@ mac_good(const uint8_t *mac)
 static int
 answer(struct ipnet *n, const uint8_t *mac, const uint8_t sender[4], const uint8_t target[4])
 {
-    if (!ipnet_rate_take(&n->replies, n->now_ns))
+    if (!ipnet_reply_take(n, mac))
         return ipnet_drop(n, IPNET_DROP_RATE);
     n->stat.arp_replies++;
     arp_send(n, ARP_REPLY, mac, target, mac, sender);

@@ -97,11 +97,14 @@ struct ipnet {
     struct list asking;
     uint32_t neigh_count, resolving, waiting;
 
-    struct ipnet_rate echoes, errors, replies, resolves, news_rate;
+    struct ipnet_rate echoes, errors, resolves, news_rate, replies[IPNET_REPLY_GROUPS];
     struct ipnet_input *out; /* of the burst at hand, NULL outside of one */
     struct ipnet_stat stat;
     uint64_t drops[IPNET_DROPS];
 };
+
+/* Whether an answer to who asked from `mac` is within the rate of his group. */
+bool ipnet_reply_take(struct ipnet *n, const uint8_t mac[IPNET_MAC_BYTES]);
 
 /* One IP packet that passed the checks of its header. */
 struct ipnet_packet {

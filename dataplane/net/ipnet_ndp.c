@@ -138,7 +138,7 @@ ndp_good(const struct ipnet_packet *p)
 static int
 advert_answer(struct ipnet *n, const struct ipnet_packet *p, const uint8_t *mac)
 {
-    if (!ipnet_rate_take(&n->replies, n->now_ns))
+    if (!ipnet_reply_take(n, mac ? mac : p->src + 16 - IPNET_MAC_BYTES))
         return ipnet_drop(n, IPNET_DROP_RATE);
     bool nobody = ipnet_ip_is_zero(p->src);
     struct message m = {

@@ -129,6 +129,26 @@ a_flood_of_requests_gets_answers_at_a_limited_rate(void **state)
     host_stop(&h);
 }
 
+static void
+who_asks_without_end_leaves_the_answers_to_others(void **state)
+{
+    static struct host h;
+    host_ready(&h);
+    for (int i = 0; i < 400; i++) {
+        struct put w = arp_frame(all_mac, 1, peer_mac, "10.77.0.9", "10.77.0.2");
+        host_feed(&h, &w);
+    }
+    uint32_t before = h.out_count;
+    /* Of eight others at least seven are of another group. */
+    for (uint8_t i = 0; i < 8; i++) {
+        const uint8_t mac[6] = {2, 0, 0, 0, 9, i};
+        struct put w = arp_frame(all_mac, 1, mac, "10.77.0.10", "10.77.0.2");
+        host_feed(&h, &w);
+    }
+    assert_in_range(h.out_count, before + 7, before + 8);
+    host_stop(&h);
+}
+
 int
 main(void)
 {
@@ -141,6 +161,7 @@ main(void)
         cmocka_unit_test(senders_that_cannot_be_are_dropped),
         cmocka_unit_test(every_cut_and_every_wrong_header_byte_is_dropped),
         cmocka_unit_test(a_flood_of_requests_gets_answers_at_a_limited_rate),
+        cmocka_unit_test(who_asks_without_end_leaves_the_answers_to_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
