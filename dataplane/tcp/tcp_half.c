@@ -57,14 +57,6 @@ answer(struct tcp *t, const struct tcp_flow *f, const struct tcp_syn *y, uint32_
     tcp_output_bare(t, f, &h, false);
 }
 
-/* The window that the SYN-ACK tells, as a segment without SYN would. */
-static uint16_t
-later_window(const struct tcp *t, const struct tcp_syn *y)
-{
-    uint32_t window = t->config.rcv_bytes < UINT16_MAX ? t->config.rcv_bytes : UINT16_MAX;
-    return (uint16_t)(window >> (y->has_scale ? tcp_scale_for(t) : 0));
-}
-
 static uint32_t
 cookie_of(const struct tcp *t, const struct tcp_flow *f, uint32_t period, uint32_t irs,
           uint32_t bits)
@@ -228,19 +220,14 @@ incomplete(struct tcp *t, uint32_t i, struct tcp_syn *y, struct tcp_seen *s)
         return true;
     }
     if (h->flags & TCP_SYN) {
-        struct tcp_header ack = {.src_port = h->dst_port,
-                                 .dst_port = h->src_port,
-                                 .seq = y->iss + 1,
-                                 .ack = y->irs + 1,
-                                 .window = later_window(t, y),
-                                 .flags = TCP_ACK,
-                                 .options = {.has_ts = y->ts,
-                                             .ts_value = tcp_clock(t, y->ts_offset),
-                                             .ts_echo = y->ts_recent}};
-        if (h->seq == y->irs && !(h->flags & TCP_ACK))
+        /* One of the two SYNs is a stranger's, and which is not known: each gets an answer, the
+         * second without being kept. */
+        if (h->flags & TCP_ACK)
+            tcp_bump(t, TCP_N_DROP_SYN);
+        else if (h->seq == y->irs)
             answer(t, &s->flow, y, tcp_clock(t, y->ts_offset));
         else
-            tcp_output_bare(t, &s->flow, &ack, true);
+            cookie_answer(t, s, y->listener);
         return true;
     }
     if (!(h->flags & TCP_ACK))

@@ -65,6 +65,29 @@ a_repeated_syn_gets_the_same_answer(void **state)
 }
 
 static void
+a_stranger_with_the_same_ports_does_not_keep_a_client_out(void **state)
+{
+    for (int order = 0; order < 2; order++) {
+        struct rig *r = rig_new();
+        for (int i = 0; i < 2; i++) {
+            r->peer_isn = i == order ? PEER_ISN : 77777;
+            rig_in(r, (struct rig_seg){.flags = TCP_SYN});
+        }
+        r->peer_isn = PEER_ISN;
+        const struct rig_sent *answer = &r->sent[order];
+        assert_int_equal(answer->h.flags, TCP_SYN | TCP_ACK);
+        assert_int_equal(answer->h.ack, PEER_ISN + 1);
+        r->isn = answer->h.seq;
+        rig_in(r, (struct rig_seg){.flags = TCP_ACK, .seq = 1, .ack = 1});
+        assert_non_null(rig_event(r, TCP_ACCEPTED));
+        struct tcp_usage u;
+        tcp_usage(r->t, &u);
+        assert_int_equal(u.half_open, 0);
+        rig_free(r);
+    }
+}
+
+static void
 a_reset_frees_the_entry_only_at_the_exact_number(void **state)
 {
     struct rig *r = rig_new();
@@ -181,6 +204,7 @@ main(void)
         cmocka_unit_test(the_last_ack_may_bring_bytes_and_fin),
         cmocka_unit_test(a_syn_ack_is_sent_again_and_then_forgotten),
         cmocka_unit_test(a_repeated_syn_gets_the_same_answer),
+        cmocka_unit_test(a_stranger_with_the_same_ports_does_not_keep_a_client_out),
         cmocka_unit_test(a_reset_frees_the_entry_only_at_the_exact_number),
         cmocka_unit_test(under_a_flood_a_cookie_keeps_the_options),
         cmocka_unit_test(a_guessed_or_old_cookie_opens_nothing),
