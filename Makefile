@@ -6,6 +6,7 @@
 #   make asan     unit and client tests with AddressSanitizer and UndefinedBehaviorSanitizer
 #   make sim      SEEDS=n lives of a store on a disk with faults (SEED=s: that one, told in detail)
 #   make sim-tcp  SEEDS=n lives of two TCP stacks on a wire with faults (SEED=s: that one, told)
+#   make attack   each attack at full rate on a server of ours, honest clients beside it
 #   make interop  our TCP against Linux's over devices of DPDK, 1 GB and 10,000 connections each (root)
 #   make mutants  known bugs put back one at a time: the lives must find each (SEEDS at most)
 #   make fuzz     every fuzz target for T seconds (T=60), from the committed corpus
@@ -35,7 +36,7 @@ SANITIZE := -Db_sanitize=address,undefined -Db_lundef=false -Dbuildtype=debugopt
 
 .NOTPARALLEL:
 .PHONY: all run test check asan sim sim-tcp mutants fuzz lint fmt bench bench-compare bench-groups compat-oracle clean deps
-.PHONY: interop
+.PHONY: attack interop
 .PHONY: compat-diff compat-diff-record
 .PHONY: compat-librdkafka compat-librdkafka-full compat-kgo compat-apache
 .PHONY: compat-streams compat-copier compat-tools compat-connect compat-mirror
@@ -101,6 +102,10 @@ sim: $(BUILD)/build.ninja
 sim-tcp: $(BUILD)/build.ninja
 	ninja -C $(BUILD) tests/sim/tcp/tcpsim
 	$(BUILD)/tests/sim/tcp/tcpsim $(if $(SEED),--seed $(SEED),--file tests/sim/tcp/seeds.txt --seeds $(SEEDS))
+
+attack: $(BUILD)/build.ninja
+	ninja -C $(BUILD) tests/sim/tcp/attack
+	$(BUILD)/tests/sim/tcp/attack --ms 2000 $(if $(SEED),--seed $(SEED))
 
 interop: $(BUILD)/build.ninja
 	@deploy/deps.sh test
