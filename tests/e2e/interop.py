@@ -303,6 +303,40 @@ def bulk(options, source, device, size, count):
                 body()
 
 
+def two_of_ours(options, source, size):
+    """Two processes of ours, client and server, over shared memory."""
+    with case("interop_memif_bulk"), tempfile.TemporaryDirectory() as folder:
+        processes = []
+        try:
+            for role, number in (("server", 2), ("client", 1)):
+                device = f"net_memif0,role={role},socket={folder}/memif.sock,socket-abstract=no"
+                processes.append(subprocess.Popen(
+                    [options.echo, device, f"10.77.0.{number}/24,fd00:77::{number}/64",
+                     source.path, str(size), *[OURS[0]][:number == 1]], stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True))
+                first = processes[-1].stdout.readline().strip()
+                if not first.startswith("ready"):
+                    raise Skip(first)
+            server, client = processes
+            began = time.monotonic()
+            watch = threading.Timer(60 if size < 512 * MB else 600, client.kill)
+            watch.start()
+            rows = dict(line.split() for line in client.stdout)  # it ends by itself
+            watch.cancel()
+            took = time.monotonic() - began
+            check("pushed" in rows, "not done in time")
+            equal((rows["fetched"], rows["pushed"]), (str(size), str(size)), "bytes")
+            equal(rows["left"], "0", "objects in use of the client")
+            print(f"# both ways {2 * size * 8 / took / 1e6:.0f} Mb/s")
+            rest, _ = server.communicate(timeout=60)
+            equal(dict(line.split() for line in rest.splitlines())["left"], "0", "of the server")
+        finally:
+            for process in processes:
+                if process.poll() is None:
+                    process.kill()
+                    process.wait()
+
+
 def enter_namespace():
     """Runs this program again in a network namespace of its own; returns why it cannot."""
     for tool in ("unshare", "ip"):
@@ -337,6 +371,8 @@ def main():
                     matrix(options, source, device, 20 * MB if options.long else 2 * MB)
             bulk(options, source, device, 1024 * MB if options.long else 50 * MB,
                  10000 if options.long else 1000)
+        if not options.only or options.only in "memif_bulk":
+            two_of_ours(options, source, 1024 * MB if options.long else 50 * MB)
     finish()
 
 

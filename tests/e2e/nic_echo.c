@@ -1,13 +1,15 @@
 /* nic_echo.c: our TCP over IP over a device of DPDK: the whole stack without a broker.
  *
- *   nic_echo DEVICE ADDRESSES [FILE BYTES]
+ *   nic_echo DEVICE ADDRESSES [FILE BYTES [PEER]]
  *
  * Port 7 echoes.  Port 19 sends BYTES bytes, FILE again and again, and closes; without a file they
  * are SOURCE_BYTES bytes, byte i being i * 7 + i / 256 modulo 256.  Both by reference.  Port 9
  * compares what it gets with the same bytes and answers the end with how many came, or "wrong at"
- * and where the first other byte was.  Ends with its standard input, when every connection must
- * have ended: prints "left N" for the objects that are still in use, then the counters.  "ready"
- * and "refused" as nic_answer. */
+ * and where the first other byte was.  With PEER, the address of another nic_echo, it is a client
+ * of that: fetches from port 19, sends to port 9, prints "fetched" and "pushed" with how many bytes
+ * were right, and ends.  Else it ends with its standard input, when every connection must have
+ * ended: prints "left N" for the objects that are still in use, then the counters.  "ready" and
+ * "refused" as nic_answer. */
 #include "core/base/clock.h"
 #include "core/base/err.h"
 #include "dataplane/net/ipnet_port.h"
@@ -29,11 +31,13 @@ enum {
     CONNS = 64,
     VIEWS = 64,
     MTU = 1500,
+    LAST_TURNS = 300, /* of a client that is done: its last ACK is on its way */
     EXIT_REFUSED = 3,
     EXIT_USAGE = 2,
 };
 
-enum service { ECHO, SOURCE, SINK, SERVICES };
+/* Of connections that peers open, then of ours. */
+enum service { ECHO, SOURCE, SINK, SERVICES, FETCH = SERVICES, PUSH, NOTHING };
 
 struct conn {
     uint64_t id; /* 0: free */
@@ -49,6 +53,8 @@ static uint8_t *source;
 static uint64_t block_bytes = SOURCE_BYTES, source_bytes = SOURCE_BYTES;
 static struct ipnet_port port;
 static struct tcp *tcp;
+static enum service client = NOTHING; /* what is under way */
+static struct tcp_addr own, peer;
 
 static struct conn *
 conn_of(uint64_t id)
@@ -105,11 +111,49 @@ sink_take(struct conn *c)
         }
         tcp_consume(tcp, c->id, bytes);
     }
-    if (!c->eof || c->answered)
+    if (c->service == FETCH || !c->eof || c->answered)
         return;
     c->answered = true;
     c->filled = (uint64_t)snprintf((char *)c->buffer, BUFFER_BYTES, "%s%llu",
                                    c->wrong ? "wrong at " : "", (unsigned long long)c->taken);
+}
+
+/* What the other end says that it got. */
+static void
+answer_take(struct conn *c)
+{
+    struct view v;
+    while (tcp_peek(tcp, c->id, &v, 1) > 0) {
+        uint32_t room = BUFFER_BYTES - 1 - (uint32_t)c->taken;
+        memcpy(c->buffer + c->taken, v.at, v.len < room ? v.len : room);
+        c->taken += v.len < room ? v.len : room;
+        tcp_consume(tcp, c->id, v.len);
+    }
+    c->buffer[c->taken] = 0;
+    if (c->given == c->filled && !c->answered) {
+        c->answered = true;
+        tcp_shutdown(tcp, c->id);
+    }
+}
+
+static bool
+sends_source(const struct conn *c)
+{
+    return c->service == SOURCE || c->service == PUSH;
+}
+
+/* Whether nothing more will come to be sent. */
+static bool
+at_end(const struct conn *c)
+{
+    switch (c->service) {
+    case SOURCE:
+        return true;
+    case SINK:
+        return c->answered;
+    default:
+        return c->eof;
+    }
 }
 
 /* What is to be sent next, without a gap in memory. */
@@ -117,11 +161,11 @@ static struct view
 rest_of(const struct conn *c)
 {
     uint64_t from = c->given, bytes = c->filled - c->given;
-    if (c->service == SOURCE) {
+    if (sends_source(c)) {
         from %= block_bytes;
         bytes = bytes < block_bytes - from ? bytes : block_bytes - from;
     }
-    return view_of((c->service == SOURCE ? source : c->buffer) + from, (uint32_t)bytes);
+    return view_of((sends_source(c) ? source : c->buffer) + from, (uint32_t)bytes);
 }
 
 static void
@@ -129,8 +173,10 @@ conn_go(struct conn *c)
 {
     if (c->service == ECHO)
         echo_fill(c);
-    else if (c->service == SINK)
+    else if (c->service == SINK || c->service == FETCH)
         sink_take(c);
+    else if (c->service == PUSH)
+        answer_take(c);
     int sent;
     do {
         struct view rest = rest_of(c);
@@ -138,9 +184,32 @@ conn_go(struct conn *c)
         if (sent > 0)
             c->given += (uint64_t)sent;
     } while (sent > 0);
-    bool last = c->service == SOURCE || (c->service == ECHO ? c->eof : c->answered);
-    if (c->ended == c->filled && last)
+    if (c->ended == c->filled && at_end(c))
         tcp_close(tcp, c->id);
+}
+
+static void
+client_begin(enum service service)
+{
+    struct conn *c = conn_of(0);
+    client = service;
+    if (service == NOTHING)
+        return;
+    peer.port = service == FETCH ? SOURCE_PORT : SINK_PORT;
+    *c = (struct conn){.service = service, .filled = service == PUSH ? source_bytes : 0};
+    must(tcp_connect(tcp, &own, &peer, &c->id) == ERR_OK);
+}
+
+static void
+client_ended(const struct conn *c)
+{
+    if (c->service == FETCH) {
+        printf("fetched %llu\n", c->wrong ? 0 : (unsigned long long)c->taken);
+        client_begin(PUSH);
+    } else if (c->service == PUSH) {
+        printf("pushed %llu\n", strtoull((const char *)c->buffer, NULL, 10));
+        client_begin(NOTHING);
+    }
 }
 
 static void
@@ -165,6 +234,7 @@ event_take(const struct tcp_event *e)
         break;
     case TCP_CLOSED:
         c->id = 0;
+        client_ended(c);
         return;
     default:
         break;
@@ -294,8 +364,9 @@ main(int argc, char **argv)
     struct ipnet_config net = {.mtu = MTU};
     struct nic_dpdk *dpdk;
     struct nic_facts facts;
-    if ((argc != 3 && argc != 5) || ipnet_text_addresses(&net, argv[2], error) ||
-        !source_make(argc == 5 ? argv[3] : NULL, argc == 5 ? argv[4] : NULL))
+    if ((argc != 3 && argc != 5 && argc != 6) || ipnet_text_addresses(&net, argv[2], error) ||
+        !source_make(argc > 3 ? argv[3] : NULL, argc > 3 ? argv[4] : NULL) ||
+        (argc == 6 && !ipnet_text_ip(argv[5], peer.ip)))
         return EXIT_USAGE;
     struct nic_dpdk_config config = {
         .device = argv[1], .queues = 1, .mtu = MTU, .default_route = "", .root = "/"};
@@ -313,9 +384,17 @@ main(int argc, char **argv)
     stack_make(&net);
     printf("ready %s\n", facts.name);
     (void)fflush(stdout);
-    while (!input_ended())
+    memcpy(own.ip, net.addresses[0].ip, sizeof own.ip);
+    bool begun = argc < 6;
+    uint32_t left = LAST_TURNS;
+    while (!input_ended() && (!begun || argc < 6 || client != NOTHING || left-- > 0)) {
         if (turn() == 0)
             (void)poll(NULL, 0, 1);
+        nic_dpdk_facts(dpdk, &facts);
+        if (!begun && facts.link_up)
+            client_begin(FETCH);
+        begun |= facts.link_up;
+    }
     (void)ipnet_port_turn(&port, os_now_ns());
     report();
     ipnet_end(port.net);
