@@ -24,6 +24,12 @@ struct tcp_addr {
     uint16_t port;
 };
 
+enum tcp_ecn {
+    TCP_ECN_OFF,
+    TCP_ECN_ACCEPT, /* when the peer asks for it */
+    TCP_ECN_ASK,    /* and connections that we open ask */
+};
+
 struct tcp_config {
     uint32_t conns, half_open, waiting; /* connections; in the handshake; in TIME_WAIT */
     uint32_t nodes, segs, extents;      /* received frames; segments out; spans lent */
@@ -42,6 +48,8 @@ struct tcp_config {
     uint32_t challenge_us;          /* at most one challenge ACK a connection in this time */
     uint32_t replies_per_s;         /* resets and the like to strangers */
     bool nagle, reno;
+    uint8_t ecn;                /* enum tcp_ecn */
+    uint8_t dscp;               /* of everything that leaves, 0 to 63 (RFC 2474) */
     uint8_t key[TCP_KEY_BYTES]; /* random, the same on all cores of a start */
 };
 
@@ -188,6 +196,8 @@ must_check bool tcp_inspect(const struct tcp *t, uint64_t id, struct tcp_info *o
     X(DROP_COOKIE)      /* an ACK that is no cookie of ours */                                     \
     X(DROP_REPLY_LIMIT) /* a reply to a stranger over the rate */                                  \
     X(DROP_ICMP)        /* an ICMP error that quotes nothing in flight */                          \
+    X(CE_IN)            /* segments with bytes that met congestion (RFC 3168) */                   \
+    X(ECN_REDUCED)      /* reductions because the peer said so */                                  \
     X(WAIT_RECYCLED)    /* TIME_WAIT cut short, all entries in use */                              \
     X(SEGS_FULL)        /* sending waited for a free segment */
 

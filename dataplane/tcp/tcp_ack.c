@@ -286,6 +286,7 @@ tcp_ack_input(struct tcp *t, struct tcp_conn *c, const struct tcp_header *h)
         tcp_segs_sacked(&c->segs, &t->segs, h, &s.in, &s.out);
     measure(t, c, &s);
     congestion_step(t, c, &s);
+    tcp_ecn_acked(t, c, h, s.prior_flight);
     tcp_timer_rtx(t, c); /* it may be due already, for what has just been acknowledged */
     tcp_conn_output(t, c);
     if (c->fin_queued && c->una == tcp_send_limit(c))

@@ -31,6 +31,7 @@ tcp_config_init(struct tcp_config *c)
         .data_tries = 15,
         .challenge_us = 500 * MS,
         .replies_per_s = 100,
+        .ecn = TCP_ECN_ACCEPT,
     };
 }
 
@@ -47,5 +48,6 @@ tcp_config_check(const struct tcp_config *c)
                  c->linger_us && c->persist_max_us >= c->rto_us && c->keep_every_us &&
                  c->replies_per_s;
     bool tries = c->syn_tries && c->syn_tries < 32 && c->data_tries && c->data_tries < 64;
-    return counts && bytes && times && tries ? ERR_OK : ERR_INVALID;
+    bool marks = c->ecn <= TCP_ECN_ASK && c->dscp < 64;
+    return counts && bytes && times && tries && marks ? ERR_OK : ERR_INVALID;
 }

@@ -97,6 +97,9 @@ struct tcp_conn {
     bool tlp_out, tlp_resent, undo, undo_stamped, syn_due;
     uint8_t keep_count, probe_count, backoff; /* probes without an answer; of the persist timer */
     uint32_t recover_to, dupacks, reno_sacked, tlp_end, undo_ts;
+    /* RFC 3168, see tcp_ecn.c. */
+    bool ecn, ece_due, cwr_due;
+    uint32_t ecn_to;
     uint64_t challenge_us, outside_us;
     uint64_t resent_segs, timeouts, undone;
     uint32_t iss, irs, peer_mss;
@@ -108,7 +111,7 @@ struct tcp_syn {
     uint32_t irs, iss, ts_recent, ts_offset, window;
     uint16_t mss, listener;
     uint8_t scale, tries;
-    bool has_scale, ts, sack;
+    bool has_scale, ts, sack, ecn;
     uint64_t sent_us;
     uint32_t next;
 };
@@ -258,6 +261,18 @@ bool tcp_ack_input(struct tcp *t, struct tcp_conn *c, const struct tcp_header *h
 void tcp_ack_enter_loss(struct tcp *t, struct tcp_conn *c);
 /* RACK's timer: some segment may be lost by now. */
 void tcp_ack_reorder_due(struct tcp *t, struct tcp_conn *c);
+
+/* tcp_ecn.c */
+/* Of a SYN: whether it asks, and we accept. */
+bool tcp_ecn_asked(const struct tcp *t, const struct tcp_header *h);
+uint8_t tcp_ecn_syn(const struct tcp *t, struct tcp_conn *c); /* flags of our SYN */
+/* Their SYN-ACK, or the SYN of a simultaneous open. */
+void tcp_ecn_answered(struct tcp_conn *c, const struct tcp_header *h);
+/* Bytes of the peer, and what it says of ours; after the checks of sequence. */
+void tcp_ecn_bytes(struct tcp *t, struct tcp_conn *c, const struct tcp_seen *s);
+void tcp_ecn_acked(struct tcp *t, struct tcp_conn *c, const struct tcp_header *h, uint32_t flight);
+/* Marks what leaves.  fresh: bytes for the first time. */
+void tcp_ecn_mark(struct tcp_conn *c, struct packet_out *p, struct tcp_header *h, bool fresh);
 
 /* tcp_output.c */
 void tcp_output_conn(struct tcp *t, struct tcp_conn *c);

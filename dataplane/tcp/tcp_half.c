@@ -6,11 +6,11 @@
  * dropped without a word and the entry stays.
  *
  * Cookie, our initial number:  5 bits period of 67 s | 3 bits index of MSS | 24 bits SipHash of
- * flow, period, their initial number and the options.  Window scale and SACK travel in the low 6
- * bits of our timestamp; without timestamps there is neither. */
+ * flow, period, their initial number and the options.  Window scale, ECN and SACK travel in the
+ * low 6 bits of our timestamp; without timestamps there is none of them. */
 #include "dataplane/tcp/tcp_core.h"
 
-enum { TS_BITS = 6, TS_SACK = 1 << 5, NO_SCALE = 15, HALF_RTO_AGAIN_US = 3000000 };
+enum { TS_BITS = 6, TS_SACK = 1 << 5, TS_ECN = 1 << 4, NO_SCALE = 15, HALF_RTO_AGAIN_US = 3000000 };
 
 static const uint16_t cookie_mss[8] = {TCP_MSS_MIN, 536, 1220, 1300, 1440, 1460, 4312, 8940};
 
@@ -29,6 +29,7 @@ syn_of(const struct tcp *t, const struct tcp_seen *s, uint16_t listener)
         .has_scale = o->has_scale,
         .ts = o->has_ts,
         .sack = o->sack_permitted,
+        .ecn = tcp_ecn_asked(t, &s->h),
         .listener = listener,
         .sent_us = t->now_us,
         .next = TCP_NONE,
@@ -44,7 +45,7 @@ answer(struct tcp *t, const struct tcp_flow *f, const struct tcp_syn *y, uint32_
         .dst_port = f->remote_port,
         .seq = y->iss,
         .ack = y->irs + 1,
-        .flags = TCP_SYN | TCP_ACK,
+        .flags = (uint8_t)(TCP_SYN | TCP_ACK | (y->ecn ? TCP_ECE : 0)),
         .window = window < UINT16_MAX ? (uint16_t)window : UINT16_MAX,
         .options = {.mss = (uint16_t)tcp_seg_max(t, f, UINT16_MAX),
                     .scale = tcp_scale_for(t),
@@ -72,9 +73,11 @@ cookie_answer(struct tcp *t, const struct tcp_seen *s, uint16_t listener)
     uint32_t mss = tcp_seg_max(t, &s->flow, y.mss), index = 7;
     while (index && cookie_mss[index] > mss)
         index--;
-    uint32_t bits = (y.has_scale ? y.scale : NO_SCALE) | (y.sack ? TS_SACK : 0);
+    uint32_t bits =
+        (y.has_scale ? y.scale : NO_SCALE) | (y.sack ? TS_SACK : 0) | (y.ecn ? TS_ECN : 0);
     y.has_scale = y.has_scale && y.ts;
     y.sack = y.sack && y.ts;
+    y.ecn = y.ecn && y.ts;
     uint32_t clock = tcp_clock(t, y.ts_offset), ts = (clock >> TS_BITS << TS_BITS) | bits;
     if (seq_before(clock, ts))
         ts -= 1u << TS_BITS;
@@ -148,6 +151,7 @@ open_with(struct tcp *t, struct tcp_conn *c, const struct tcp_syn *y)
     c->irs = y->irs;
     c->ts_offset = y->ts_offset;
     c->listener = y->listener;
+    c->ecn = y->ecn;
     tcp_conn_start(t, c, &o, y->window);
     c->state = TCP_ESTABLISHED;
     tcp_bump(t, TCP_N_ACCEPTED);
@@ -168,7 +172,7 @@ cookie_read(const struct tcp *t, const struct tcp_seen *s, uint16_t listener, st
     *y = syn_of(t, s, listener);
     y->irs = h->seq - 1;
     y->iss = h->ack - 1;
-    y->sack = y->has_scale = false;
+    y->sack = y->has_scale = y->ecn = false;
     uint32_t index = y->iss >> 24 & 7, age = (now - (y->iss >> 27)) & 31;
     uint32_t mac = cookie_of(t, &s->flow, now - age, y->irs, index << 5 | (y->ts ? 1 : 0));
     if (age > 1 || mac != (y->iss & 0xffffff))
@@ -178,6 +182,7 @@ cookie_read(const struct tcp *t, const struct tcp_seen *s, uint16_t listener, st
         y->has_scale = (bits & 15) != NO_SCALE;
         y->scale = bits & 15;
         y->sack = bits & TS_SACK;
+        y->ecn = bits & TS_ECN;
     }
     y->mss = cookie_mss[index];
     y->window = (uint32_t)h->window << (y->has_scale ? y->scale : 0);
@@ -222,12 +227,15 @@ incomplete(struct tcp *t, uint32_t i, struct tcp_syn *y, struct tcp_seen *s)
     if (h->flags & TCP_SYN) {
         /* One of the two SYNs is a stranger's, and which is not known: each gets an answer, the
          * second without being kept. */
-        if (h->flags & TCP_ACK)
+        if (h->flags & TCP_ACK) {
             tcp_bump(t, TCP_N_DROP_SYN);
-        else if (h->seq == y->irs)
+        } else if (h->seq == y->irs) {
+            /* Sent again without asking for ECN: its answer may have been lost for that. */
+            y->ecn = t->syns[i - t->config.conns].ecn = y->ecn && tcp_ecn_asked(t, h);
             answer(t, &s->flow, y, tcp_clock(t, y->ts_offset));
-        else
+        } else {
             cookie_answer(t, s, y->listener);
+        }
         return true;
     }
     if (!(h->flags & TCP_ACK))

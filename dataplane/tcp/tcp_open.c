@@ -56,7 +56,7 @@ tcp_conn_start(struct tcp *t, struct tcp_conn *c, const struct tcp_options *o, u
     c->ts_recent = o->ts_value;
     c->ts_recent_us = t->now_us;
     c->una = c->nxt = c->end = c->iss + 1;
-    c->recover_to = c->iss;
+    c->recover_to = c->ecn_to = c->iss;
     c->snd_wnd = c->wnd_max = window;
     c->wl1 = c->irs;
     c->wl2 = c->iss;

@@ -35,7 +35,8 @@ packet_start(struct tcp *t, const struct tcp_flow *f)
     struct packet_out *p = &t->out[t->out_count];
     memcpy(p->src, f->local, sizeof p->src);
     memcpy(p->dst, f->remote, sizeof p->dst);
-    p->traffic_class = p->span_count = 0;
+    p->traffic_class = (uint8_t)(t->config.dscp << 2);
+    p->span_count = 0;
     p->segment_bytes = 0;
     p->payload_bytes = 0;
     return p;
@@ -138,6 +139,7 @@ send_ack(struct tcp *t, struct tcp_conn *c)
     if (!p)
         return STEP_NO_ROOM;
     struct tcp_header h = header_of(t, c, TCP_ACK, c->nxt, TCP_OPTIONS_MAX);
+    tcp_ecn_mark(c, p, &h, false);
     packet_end(t, p, &h);
     return STEP_SENT;
 }
@@ -151,12 +153,13 @@ send_syn(struct tcp *t, struct tcp_conn *c)
         return STEP_NO_ROOM;
     uint32_t window = t->config.rcv_bytes;
     bool answer = c->state == TCP_SYN_RECEIVED;
+    uint8_t asks = tcp_ecn_syn(t, c);
     struct tcp_header h = {
         .src_port = f->local_port,
         .dst_port = f->remote_port,
         .seq = c->iss,
         .ack = answer ? c->irs + 1 : 0,
-        .flags = answer ? TCP_SYN | TCP_ACK : TCP_SYN,
+        .flags = answer ? TCP_SYN | TCP_ACK : TCP_SYN | asks,
         .window = window < UINT16_MAX ? (uint16_t)window : UINT16_MAX,
         .options = {.mss = (uint16_t)tcp_seg_max(t, f, UINT16_MAX),
                     .scale = tcp_scale_for(t),
@@ -186,6 +189,7 @@ send_segment(struct tcp *t, struct tcp_conn *c, uint32_t seq, uint32_t len, bool
     bool last = seq + covered == c->end;
     uint8_t flags = (uint8_t)(TCP_ACK | (last ? TCP_PSH : 0) | (fin ? TCP_FIN : 0));
     struct tcp_header h = header_of(t, c, flags, seq, c->mss - covered);
+    tcp_ecn_mark(c, p, &h, covered && seq == c->nxt);
     packet_end(t, p, &h);
     return covered + fin;
 }

@@ -39,6 +39,7 @@ syn_sent_input(struct tcp *t, struct tcp_conn *c, struct tcp_seen *s)
     if (!(h->flags & TCP_SYN))
         return;
     c->irs = h->seq;
+    tcp_ecn_answered(c, h);
     tcp_conn_start(t, c, &h->options, h->window);
     if (acked) {
         connected(t, c);
@@ -259,6 +260,7 @@ tcp_state_accept(struct tcp *t, struct tcp_conn *c, struct tcp_seen *s)
         c->ts_recent = h->options.ts_value;
         c->ts_recent_us = t->now_us;
     }
+    tcp_ecn_bytes(t, c, s);
     if (bytes_input(t, c, s))
         fin_input(t, c, h);
 }

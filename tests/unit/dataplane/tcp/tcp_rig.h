@@ -25,6 +25,7 @@ struct rig_sent {
     uint8_t src[16], dst[16];
     uint8_t payload[9000];
     uint32_t spans;
+    uint8_t traffic_class;
 };
 
 struct rig {
@@ -39,6 +40,7 @@ struct rig {
     bool hold; /* keep the bytes of what leaves, as a slow device */
     uint8_t own[16], peer[16];
     uint16_t peer_port;
+    uint8_t traffic_class;  /* of what the peer sends */
     uint32_t isn, peer_isn; /* the stack's, and the peer's */
     struct tcp_event events[64];
     uint32_t event_count;
@@ -78,6 +80,7 @@ rig_send(void *self, const struct packet_out *packets, uint32_t count)
         assert_int_equal(at, p->payload_bytes);
         s->h.payload = view_of(s->payload, at);
         s->spans = p->span_count;
+        s->traffic_class = p->traffic_class;
     }
 }
 
@@ -191,6 +194,7 @@ rig_put(struct rig *r, const struct tcp_header *h, enum packet_sum sum)
     struct packet_in in = {.l4 = view_of(frame, len + h->payload.len),
                            .frame = (struct packet_frame *)(void *)frame,
                            .pinned_bytes = RIG_BYTES,
+                           .traffic_class = r->traffic_class,
                            .sum = sum};
     memcpy(in.src, r->peer, 16);
     memcpy(in.dst, r->own, 16);
