@@ -51,6 +51,8 @@ ROWS = {
     "no_scaling": ({"tcp_window_scaling": "0"}, None),
     "no_options": ({"tcp_sack": "0", "tcp_timestamps": "0", "tcp_window_scaling": "0"}, None),
     "ecn": ({"tcp_ecn": "1"}, None),
+    "ecn_marks": ({"tcp_ecn": "1"}, "mark 20"),
+    "ecn_marks_reno": ({"tcp_ecn": "1", CONGESTION: "reno"}, "mark 20"),
     "mtu_probing": ({"tcp_mtu_probing": "2"}, None),
     "small_receive_buffer": ({"tcp_rmem": "4096 8192 16384"}, None),
     "small_send_buffer": ({"tcp_wmem": "4096 8192 16384"}, None),
@@ -105,8 +107,8 @@ def told(settings):
 def nft(*rules):
     need("nft")
     text = "table inet harm {\n" + "\n".join(
-        f"chain {hook} {{ type filter hook {hook} priority 0; meta l4proto tcp {rule} drop; }}"
-        for hook, rule in rules) + "\n}\n"
+        f"chain {hook}{n} {{ type filter hook {hook} priority {n}; meta l4proto tcp {rule}; }}"
+        for n, (hook, rule) in enumerate(rules)) + "\n}\n"
     done = subprocess.run(["nft", "-f", "-"], input=text, text=True, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, timeout=20)
     if done.returncode:
@@ -115,14 +117,17 @@ def nft(*rules):
 
 @contextlib.contextmanager
 def harmed(what, interface):
-    """"loss HOOK N": N in 1000; "tbf RATE" queues what leaves; "police N": packets a second."""
+    """"loss HOOK N", "mark N": N in 1000; "tbf RATE" queues what leaves; "police N": N a second."""
     words = (what or "").split()
     try:
         if words[:1] == ["loss"]:
             hooks = ("input", "output") if words[1] == "both" else (words[1],)
-            nft(*((hook, f"numgen random mod 1000 < {words[2]}") for hook in hooks))
+            nft(*((hook, f"numgen random mod 1000 < {words[2]} drop") for hook in hooks))
+        elif words[:1] == ["mark"]:
+            nft(*((hook, f"{ip} ecn != not-ect numgen random mod 1000 < {words[1]} {ip} ecn set ce")
+                  for hook in ("input", "output") for ip in ("ip", "ip6")))
         elif words[:1] == ["police"]:
-            nft(("input", f"limit rate over {words[1]}/second burst 200 packets"))
+            nft(("input", f"limit rate over {words[1]}/second burst 200 packets drop"))
         elif words[:1] == ["tbf"]:
             need("tc")
             run("tc", "qdisc", "add", "dev", interface, "root", "tbf", "rate", words[1], "burst",

@@ -124,6 +124,7 @@ config_of(struct sim *s)
     c.keep_us = 15 * SECOND;
     c.keep_every_us = 3 * SECOND;
     c.keep_probes = 30;
+    c.ecn = (uint8_t)(s->seed % 3);
     for (uint32_t i = 0; i < TCP_KEY_BYTES; i++)
         c.key[i] = (uint8_t)sim_random(s);
     return c;
@@ -162,6 +163,7 @@ world_start(struct sim *s)
     struct tcp_addr any = {.port = SERVER_PORT};
     if (tcp_listen(s->tcp[1], &any) != 0)
         sim_fail(s, "listen");
+    s->mark = s->seed % 4 == 1 ? (uint32_t)(s->seed * 77 % 2000) : 0;
     s->heal_us = s->now_us + 20 * SECOND + sim_below(s, 40 * SECOND);
     s->deadline_us = s->heal_us + 900 * SECOND;
     s->narrow_us = !s->gentle && sim_chance(s, 2000) ? s->now_us + sim_below(s, 2 * SECOND) : NEVER;
@@ -193,6 +195,7 @@ heal(struct sim *s)
         s->link[side] = (struct link){
             .delay_us = s->link[side].delay_us, .queue_us = 10 * SECOND, .mtu = s->link[side].mtu};
     s->healed = true;
+    s->mark = 0;
     s->inject_us = NEVER;
 }
 

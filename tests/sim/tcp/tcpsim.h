@@ -36,6 +36,7 @@ struct packet {
     struct event event;
     struct packet *next;
     bool out; /* the receiver has it */
+    uint8_t traffic_class;
     uint8_t src[16], dst[16];
     uint32_t len;
     uint8_t bytes[PACKET_BYTES];
@@ -106,6 +107,7 @@ struct sim {
     uint64_t refill_us;
     struct pair pairs[CONNS];
     uint32_t pair_count, frames_out, holds_out;
+    uint32_t mark; /* of 10000 packets that take part in ECN so many meet congestion */
     uint64_t packets, lost, delivered, counted[TCP_COUNTER_KINDS];
     uint8_t *pattern;
     struct packet *packets_free;

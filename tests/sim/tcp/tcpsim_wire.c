@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-enum { PROTOCOL_TCP = 6, KIND_PAD = 1, KIND_SCALE = 3, KIND_SACK = 4, KIND_TS = 8 };
+enum { ECN_MASK = 3, PROTOCOL_TCP = 6, KIND_PAD = 1, KIND_SCALE = 3, KIND_SACK = 4, KIND_TS = 8 };
 
 static uint64_t
 key_at(struct sim *s, uint64_t at_us)
@@ -163,6 +163,15 @@ errors_arrive(struct sim *s)
     s->error_count = 0;
 }
 
+/* Without the life's random numbers, so that lives stay what they were. */
+static void
+mark(struct sim *s, struct packet *p)
+{
+    uint64_t mix = (s->seed + s->packets) * UINT64_C(0x9e3779b97f4a7c15);
+    if (p->traffic_class & ECN_MASK && (mix >> 32) % 10000 < s->mark)
+        p->traffic_class |= ECN_MASK;
+}
+
 static void
 travel(struct sim *s, uint32_t side, struct packet *p, uint32_t ip_bytes)
 {
@@ -170,6 +179,7 @@ travel(struct sim *s, uint32_t side, struct packet *p, uint32_t ip_bytes)
     uint64_t leaves = l->free_us > s->now_us ? l->free_us : s->now_us;
     uint64_t takes = l->bytes_per_ms ? (p->len + 40) * UINT64_C(1000) / l->bytes_per_ms : 0;
     s->packets++;
+    mark(s, p);
     bool narrower = p->len + ip_bytes > l->mtu;
     if (narrower || leaves - s->now_us > l->queue_us || lost(s, l)) {
         s->lost++;
@@ -185,6 +195,7 @@ travel(struct sim *s, uint32_t side, struct packet *p, uint32_t ip_bytes)
     struct packet *again = sim_chance(s, l->twice) ? packet_take(s) : NULL;
     if (again) {
         memcpy(again->src, p->src, 32);
+        again->traffic_class = p->traffic_class;
         again->len = p->len;
         memcpy(again->bytes, p->bytes, p->len);
         schedule(s, side, again, at + sim_below(s, 20000));
@@ -225,6 +236,7 @@ leave(struct sim *s, uint32_t side, const struct packet_out *o)
     memcpy(p->dst, o->dst, 16);
     memcpy(p->bytes, o->header, o->header_bytes);
     p->len = o->header_bytes;
+    p->traffic_class = o->traffic_class;
     for (uint32_t i = 0; i < o->span_count; i++) {
         must(p->len + o->spans[i].bytes.len <= PACKET_BYTES);
         memcpy(p->bytes + p->len, o->spans[i].bytes.at, o->spans[i].bytes.len);
@@ -314,6 +326,7 @@ arrive(struct sim *s, struct packet **burst, uint32_t count, uint32_t side)
         in[i] = (struct packet_in){.l4 = view_of(p->bytes, p->len),
                                    .frame = (struct packet_frame *)(void *)p,
                                    .pinned_bytes = 2048,
+                                   .traffic_class = p->traffic_class,
                                    .sum = PACKET_SUM_UNKNOWN};
         memcpy(in[i].src, p->src, 16);
         memcpy(in[i].dst, p->dst, 16);
@@ -396,6 +409,7 @@ wire_inject(struct sim *s)
     memcpy(p->src, s->address[!side], 16);
     memcpy(p->dst, s->address[side], 16);
     p->len = tcp_header_write(p->bytes, &h);
+    p->traffic_class = 0;
     sum_fill(p);
     arrive(s, &p, 1, side);
 }
