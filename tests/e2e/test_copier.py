@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""Kafka's own TransactionalMessageCopier: it copies a partition in transactions, with the offsets in
+them, and aborts one of three at random, while control and the dataplane are killed.  The copy must
+be the original, each record once and in order."""
+import os
+import pathlib
+import random
+import subprocess
+
+from broker import CONTROL, DATA, SMALL, Broker, answers
+from case import case, check, equal, finish, until
+from kafka import Connection
+
+HERE = pathlib.Path(__file__).parent
+RECORDS, PER_REQUEST, PER_TRANSACTION = 12000, 1000, 40
+COPY_SECONDS, BACK_SECONDS = 240, 60
+KILLS_MAX = 6
+SEED = 7
+
+
+def jars():
+    folder = pathlib.Path(os.environ.get("TOOLS_JARS", "build/tests/e2e/tools"))
+    subprocess.run([str(HERE / "jars.sh"), "tools", str(folder)], check=True)
+    return folder
+
+
+def copy(broker):
+    return subprocess.Popen(
+        ["java", "-Xmx384m", "-XX:TieredStopAtLevel=1", "-cp", f"{jars()}/*",
+         "org.apache.kafka.tools.TransactionalMessageCopier", "--broker-list", broker.bootstrap,
+         "--input-topic", "from", "--input-partition", "0", "--output-topic", "to",
+         "--transactional-id", "copier", "--consumer-group", "copiers",
+         "--transaction-size", str(PER_TRANSACTION), "--enable-random-aborts"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
+def kill_by_turns(broker, process):
+    """Until the copy is done, or KILLS_MAX times.  Returns how many."""
+    pause, kills = random.Random(SEED), 0
+    until("something was copied", COPY_SECONDS,
+          lambda: process.poll() is not None or committed(broker), 0.2)
+    while kills < KILLS_MAX and process.poll() is None:
+        name = (CONTROL, DATA)[kills % 2]
+        broker.wait_restarted(name, broker.kill(name))
+        until("the broker answers again", BACK_SECONDS, lambda: answers(broker.bootstrap))
+        kills += 1
+        try:
+            process.wait(pause.uniform(0.2, 2))
+        except subprocess.TimeoutExpired:
+            continue
+    process.wait(COPY_SECONDS)
+    return kills
+
+
+def committed(broker):
+    """What committed transactions wrote, by a client that knows aborted ones."""
+    return subprocess.run(
+        ["kcat", "-C", "-b", broker.bootstrap, "-t", "to", "-p", "0", "-e", "-q", "-o", "beginning",
+         "-X", "isolation.level=read_committed"],
+        check=True, capture_output=True, text=True, timeout=60).stdout.split()
+
+
+def main():
+    print(f"# seed {SEED}")
+    wanted = [str(i) for i in range(RECORDS)]
+    with Broker(SMALL) as broker, \
+            case("copier: what Kafka's TransactionalMessageCopier copied while all was killed"):
+        c = Connection(broker.bootstrap)
+        c.create_topic("from")
+        c.create_topic("to")
+        for i in range(0, RECORDS, PER_REQUEST):
+            c.produce("from", 0, [v.encode() for v in wanted[i:i + PER_REQUEST]])
+        c.close()
+        process = copy(broker)
+        try:
+            kills = kill_by_turns(broker, process)
+        finally:
+            process.kill()
+            process.wait()
+        equal(process.returncode, 0, f"exit code: {process.stderr.read()[-2000:]}")
+        check(kills >= 2, kills, "kills: it was copied too soon")
+        equal(committed(broker), wanted, "the copy")
+        print(f"# {kills} kills")
+    finish()
+
+
+main()
