@@ -15,16 +15,16 @@ VERSION = "4.3.1"
 CLASS_SECONDS = 1800
 CLIENTS_JAR = f"kafka-clients-integration-tests-{VERSION}-test.jar"
 OWN_BROKERS = True
+PACKAGE = "(org.apache.kafka.common.test."  # of the one kind of parameter that tests have
 # Not for one node without security: security, other versions of metadata, share groups, plug-ins in
 # Java, and tests that are about several brokers.
 LEFT_OUT = re.compile(r"MetadataVersion|Share|Sasl|Ssl|Acl|Authoriz|Delegation|Polic|"
                       r"ClientRebootstrap|RackAware|ConsumerBounce")
 TOOLS = [f"org.apache.kafka.tools.{c}" for c in (
     "TopicCommandTest", "GetOffsetShellTest", "DeleteRecordsCommandTest",
-    "ConfigCommandIntegrationTest",
-    "TransactionsCommandTest", "LeaderElectionCommandTest", "MetadataQuorumCommandTest",
+    "ConfigCommandIntegrationTest", "TransactionsCommandTest", "MetadataQuorumCommandTest",
     "FeatureCommandTest", "ClientMetricsCommandTest", "BrokerApiVersionsCommandTest",
-    "GroupsCommandTest", "LogDirsCommandTest", "reassign.ReassignPartitionsCommandTest",
+    "GroupsCommandTest", "LogDirsCommandTest",
     "consumer.ConsoleConsumerTest", "consumer.group.ListConsumerGroupTest",
     "consumer.group.DescribeConsumerGroupTest", "consumer.group.DeleteConsumerGroupsTest",
     "consumer.group.DeleteOffsetsConsumerGroupCommandIntegrationTest",
@@ -68,11 +68,17 @@ def rows(reports, name):
 
 
 def run(broker, mode, folder, out, only=None):
-    """`only`: classes, by their short names.  `broker` is not used: each test starts its own."""
+    """`only`: classes by their short names, or Class#method.  `broker` is not used: each test
+    starts its own."""
     lib, classes = build(folder / "apache")
     for name in MODES[mode] or all_of(lib / CLIENTS_JAR):
-        if only and name.rsplit(".", 1)[1] not in only:
+        short = name.rsplit(".", 1)[1]
+        wanted = [o for o in only or (short,) if o.split("#")[0] == short]
+        if not wanted:
             continue
+        select = [w for o in wanted for w in
+                  (("--select-class", name) if o == short else
+                   ("--select-method", f"{name}#{o.split('#')[1]}".replace("(", PACKAGE)))]
         reports = out / name
         shutil.rmtree(reports, ignore_errors=True)
         env = {"COMPAT_START": str(HERE / "start_sluice.py"), **os.environ}
@@ -81,8 +87,8 @@ def run(broker, mode, folder, out, only=None):
         bounded(["java", "-Xmx1g", f"-Dlog4j2.configurationFile={logging}",
                  "-cp", f"{classes}:{lib}/*",
                  "-Djunit.jupiter.extensions.autodetection.enabled=true",
-                 "org.junit.platform.console.ConsoleLauncher", "execute", "--select-class", name,
+                 "org.junit.platform.console.ConsoleLauncher", "execute", *select,
                  "--reports-dir", str(reports), "--details=none", "--disable-banner"],
                 CLASS_SECONDS, out / f"{name}.log", env=env)
         found = list(rows(reports, name)) if reports.is_dir() else []
-        yield from found or [Row(f"{name.rsplit('.', 1)[1]}.-", "fail", 0, "gave no result")]
+        yield from found or [Row(f"{short}.-", "fail", 0, "gave no result")]

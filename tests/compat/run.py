@@ -69,8 +69,9 @@ def target(args, module, mode, options):
 def record(args, name, rows, only):
     path = HERE / ("baseline" if args.baseline else "results") / name
     if args.merge and path.exists():
-        anew = {r.test.split(".")[0] for r in rows}  # of a JVM's test: its class
-        rows = rows + [r for r in report.read(path) if r.test.split(".")[0] not in anew]
+        anew = {r.test for r in rows}
+        rows = rows + [r for r in report.read(path) if r.test not in anew
+                       and r.test.split(".")[0] not in (only or ())]  # of a JVM's test: its class
     if args.baseline or args.merge or not only:
         report.write(path, rows)
 

@@ -29,6 +29,7 @@ class Row:
 def clean(text):
     """One short line without the folders of this machine."""
     text = re.sub(r"(?:/[\w.@+-]+){3,}/", "", str(text))
+    text = re.sub(r"/tmp/[\w.@+-]+", "its folder", text)
     return " ".join(text.split())[:REASON_MAX]
 
 

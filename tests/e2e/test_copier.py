@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Kafka's own TransactionalMessageCopier: it copies a partition in transactions, with the offsets in
-them, and aborts one of three at random, while control and the dataplane are killed.  The copy must
-be the original, each record once and in order."""
+"""Kafka's own TransactionalMessageCopier: it copies a partition in transactions, with the offsets
+in them, and aborts one of three at random, while control and the dataplane are killed.  The copy
+must be the original, each record once and in order."""
 import os
 import pathlib
 import random
