@@ -124,6 +124,7 @@ struct group_consumer {
     uint32_t regex_count, resolved_count; /* that members are subscribed to; that have records */
     uint64_t bytes;
     bool refresh; /* the topics may have changed since `hash` */
+    bool left;    /* within a LeaveGroup: members are gone, and the epoch is still to grow */
     struct group_timer resolve;
 };
 
@@ -219,7 +220,10 @@ bool group_current_same(const struct group_consumer_member *m, const struct grou
 /* The broker's settings, or those of the group. */
 struct group_settings group_consumer_settings(const struct group_consumer *c);
 void group_beat_session(struct group_consumer_member *m);
-/* Takes a member out for good, with a new epoch. */
+/* Takes a member out for good.  True: the group is to have a new epoch (group_beat_epoch), once for
+ * all members that go; false: it became a classic one. */
+must_check bool group_beat_gone(struct group_consumer_member *m);
+/* The same with that epoch. */
 void group_beat_fence(struct group_consumer_member *m);
 
 #endif

@@ -7,19 +7,27 @@
 #include "control/group/group_beat.h"
 #include "control/group/group_mixed.h"
 
-void
-group_beat_fence(struct group_consumer_member *m)
+bool
+group_beat_gone(struct group_consumer_member *m)
 {
     struct group_consumer *c = m->of;
     if (group_migrate_due(c, m, false)) {
         group_migrate_down(c, m, true);
-        return;
+        return false;
     }
     struct view regex = group_copy(m->profile.regex);
     group_keep_member_gone(c, m->by_id.key);
     group_pattern_drop(c, regex);
     group_drop(&regex);
-    group_beat_epoch(c, true);
+    return true;
+}
+
+void
+group_beat_fence(struct group_consumer_member *m)
+{
+    struct group_consumer *c = m->of;
+    if (group_beat_gone(m))
+        group_beat_epoch(c, true);
 }
 
 /* It will be back under another id; what it has stays its own. */

@@ -312,6 +312,17 @@ group_mixed_leave(struct group *g, struct view id, struct view instance)
         return KERR_UNKNOWN_MEMBER_ID;
     if (instance.at && id.len && !view_equal(m->by_id.key, id))
         return KERR_FENCED_INSTANCE_ID;
-    group_beat_fence(m);
+    if (group_beat_gone(m))
+        g->consumer->left = true;
     return KERR_NONE;
+}
+
+void
+group_mixed_left(struct group *g)
+{
+    struct group_consumer *c = g->consumer;
+    if (!c || !c->left)
+        return;
+    c->left = false;
+    group_beat_epoch(c, true);
 }

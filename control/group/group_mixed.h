@@ -46,7 +46,10 @@ void group_migrate_down(struct group_consumer *c, const struct group_consumer_me
 void group_mixed_join(struct group *g, const struct coord_request *r);
 void group_mixed_sync(struct group *g, const struct coord_request *r);
 int16_t group_mixed_heartbeat(struct group *g, const struct wire_heartbeat_request *q);
-/* KERR_NONE: the member is gone, and the group perhaps a classic one. */
+/* KERR_NONE: the member is gone, and the group perhaps a classic one; if not, it is to have a new
+ * epoch once all have left that leave with it. */
 int16_t group_mixed_leave(struct group *g, struct view id, struct view instance);
+/* That epoch, where there is still a group of consumers. */
+void group_mixed_left(struct group *g);
 
 #endif

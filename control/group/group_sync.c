@@ -226,6 +226,8 @@ group_api_leave(struct group_shard *s, const struct coord_request *r)
     } else {
         left = leave_all(s, g, q, &a);
     }
+    if (left)
+        group_mixed_left(g);
     if (left && g->state != GROUP_EMPTY)
         group_join_rebalance(g);
     group_answer(s, r->token, &a);

@@ -204,6 +204,35 @@ a_malformed_subscription_is_refused(void **state)
     fx_free(f);
 }
 
+static void
+members_that_leave_together_make_one_new_epoch(void **state)
+{
+    (void)state;
+    struct fixture *f = consumer_group();
+    struct joined j;
+    char first[80];
+    snprintf(first, sizeof first, "%s", classic_joins(f, &j));
+    const char *second = classic_joins(f, &j);
+    struct wire_leave_group_request q;
+    wire_init(&wire_leave_group_request_message, &q);
+    struct wire_leave_group_request_member_identity m[] = {{.member_id = view_of_text(first)},
+                                                           {.member_id = view_of_text("nobody")},
+                                                           {.member_id = view_of_text(second)}};
+    q.group_id = view_of_text("g");
+    q.members.items = m;
+    q.members.count = 3;
+    int32_t before = cf_group(f)->epoch;
+    const struct wire_leave_group_response *a =
+        fx_answer(f, fx_send(f, WIRE_API_LEAVE_GROUP, 5, &q));
+    assert_int_equal(a->error_code, 0);
+    assert_int_equal(a->members.items[0].error_code, 0);
+    assert_int_equal(a->members.items[1].error_code, KERR_UNKNOWN_MEMBER_ID);
+    assert_int_equal(a->members.items[2].error_code, 0);
+    assert_int_equal(cf_group(f)->classic_count, 0);
+    assert_int_equal(cf_group(f)->epoch, before + 1);
+    fx_free(f);
+}
+
 int
 main(void)
 {
@@ -220,6 +249,7 @@ main(void)
         cmocka_unit_test(a_static_consumer_replaced_by_a_classic_one_makes_the_group_classic),
         cmocka_unit_test(a_static_classic_member_is_replaced_by_a_consumer_without_leaving),
         cmocka_unit_test(a_malformed_subscription_is_refused),
+        cmocka_unit_test(members_that_leave_together_make_one_new_epoch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
