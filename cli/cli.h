@@ -24,7 +24,16 @@ enum { CLI_ERROR_BYTES = COMMAND_ERROR_BYTES, CLI_OPTIONS_MAX = COMMAND_GIVEN_MA
 #define CLI_RUN_NAME "run"
 
 /* cli_args.c: the command line of the commands below, as cli/command read it. */
-enum cli_command { CLI_RUN, CLI_CONFIG, CLI_STAT, CLI_LOG, CLI_DOCTOR, CLI_VERSION, CLI_HELP };
+enum cli_command {
+    CLI_RUN,
+    CLI_CONFIG,
+    CLI_STAT,
+    CLI_LOG,
+    CLI_DOCTOR,
+    CLI_BUNDLE,
+    CLI_VERSION,
+    CLI_HELP
+};
 enum cli_log_work { CLI_LOG_NONE, CLI_LOG_VERIFY, CLI_LOG_DUMP, CLI_LOG_REPAIR };
 struct cli_args {
     enum cli_command command;
@@ -140,6 +149,9 @@ must_check int cli_doctor_host(const struct cli_args *args, char *const *environ
                                struct doctor *out);
 int cli_doctor(const struct command_line *line, const struct cli_args *args, char *const *environ_,
                FILE *out);
+
+/* cli_bundle.c */
+int cli_bundle(const struct command_line *line, const struct cli_args *args, char *const *environ_);
 
 /* cli_stat.c */
 int cli_stat(const struct cli_args *args, char *const *environ_, FILE *out);

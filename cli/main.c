@@ -22,6 +22,8 @@ local(const struct command_line *line)
         return cli_log(&args, environ, stdout);
     case CLI_DOCTOR:
         return cli_doctor(line, &args, environ, stdout);
+    case CLI_BUNDLE:
+        return cli_bundle(line, &args, environ);
     case CLI_VERSION:
     case CLI_HELP:
         break;

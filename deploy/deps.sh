@@ -26,6 +26,7 @@ build libdpdk-dev      net=dpdk: kernel bypass; the broker builds without it too
 build libjansson-dev    JSON of the command line and of the HTTP endpoint
 build libmicrohttpd-dev  HTTP: metrics, health and /v1
 build librdkafka-dev   the command's half that speaks to brokers; the clients of the tests
+build libarchive-dev   the file of sluice bundle
 build libncurses-dev   the screen of sluice top
 build libjemalloc-dev  allocator of control and of the command line
 build libcmocka-dev    runner of the unit tests, which meson configures with everything else

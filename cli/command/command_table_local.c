@@ -47,6 +47,26 @@ static const struct command_option top_options[] = {
     {0},
 };
 
+static const struct command_option bundle_options[] = {
+    {.name = "--output",
+     .kind = COMMAND_TEXT,
+     .names = COMMAND_NAMES_FILES,
+     .value = "FILE.tar.gz",
+     .help = "which must not be there yet; without it a name with the time"},
+    {.name = "--log",
+     .kind = COMMAND_TEXT,
+     .names = COMMAND_NAMES_FILES,
+     .value = "LOGFILE",
+     .help = "a log of the broker, of which the end is taken; may be given again"},
+    {.name = "--metrics",
+     .kind = COMMAND_TEXT,
+     .value = "HOST:PORT",
+     .fallback = "127.0.0.1:9644",
+     .help = "metrics.listener of the broker"},
+    {.name = "--quiet", .letter = 'q', .kind = COMMAND_FLAG, .help = "no progress on stderr"},
+    {0},
+};
+
 static const struct command_option repair_options[] = {
     {.name = "--format",
      .kind = COMMAND_CHOICE,
@@ -141,6 +161,19 @@ const struct command command_local[] = {
              "drawn again and again until q; else, or with --once, one view of an interval.",
      .examples = "sluice top\nsluice top --metrics 10.0.0.1:9644 --once --format json\n",
      .sets = {top_options, format_options}},
+    {.id = COMMAND_BUNDLE,
+     .words = "bundle",
+     .arguments = "[FILE]",
+     .words_max = 1,
+     .names = COMMAND_NAMES_FILES,
+     .summary = "gathers what a maintainer needs to know in one file, without secrets",
+     .text =
+         "Version, configuration, counters, what the HTTP endpoint tells, what the doctor says, "
+         "facts of the host, names and sizes of the files of the data directories, and the last "
+         "MiB of each --log. No records. What follows a key that sounds like a secret is "
+         "removed; look at the file all the same before you send it. Prints its name.",
+     .examples = "sluice bundle --data ./data --log /var/log/sluice.log\n",
+     .sets = {conf_options, bundle_options}},
     {.id = COMMAND_COMPLETION,
      .words = "completion",
      .arguments = "bash|zsh|fish",

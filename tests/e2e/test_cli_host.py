@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """The commands of `sluice` that look at a host and at a running broker: top, as JSON and on a
-terminal, and doctor."""
+terminal, doctor, and bundle."""
 import json
 import os
 import pty
 import select
 import subprocess
+import tarfile
 import threading
 import time
 
@@ -69,6 +70,25 @@ def screen(address, topic):
         os.close(main)
 
 
+def bundle(broker, address):
+    log, path = broker.home / "some.log", broker.home / "bundle.tar.gz"
+    log.write_text("sasl password=hunter2\nall is well\n")
+    out = run("bundle", "-q", "--data", str(broker.data), "--output", str(path), "--log", str(log),
+              "--metrics", address)
+    equal(out, f"{path}\n", "stdout")
+    equal(path.stat().st_mode & 0o777, 0o600, "mode")
+    with tarfile.open(path) as tar:
+        texts = {m.name.split("/", 1)[1]: tar.extractfile(m).read().decode() for m in tar}
+    check({"version.txt", "config.txt", "stat.json", "doctor.json", "files.txt",
+           "http/cluster.json", "http/metrics.txt", "http/internal.txt", "host/cpuinfo.txt",
+           "log/0-some.log"} <= set(texts), set(texts))
+    check("counters" in json.loads(texts["stat.json"]), "stat")
+    equal(json.loads(texts["http/cluster.json"])["dataplane_up"], True, "dataplane_up")
+    check(f"log.dirs={broker.data}  (option)" in texts["config.txt"], texts["config.txt"])
+    check("sluice_requests_total" in texts["http/metrics.txt"], texts["http/metrics.txt"][:300])
+    equal(texts["log/0-some.log"], "sasl password= [removed]\nall is well\n", "log")
+
+
 def main():
     address, topic = f"127.0.0.1:{free_port()}", f"top-{stamp()}"
     with Broker(SMALL, f"metrics.listener={address}") as broker:
@@ -97,6 +117,8 @@ def main():
             check(data in where["seen"], where)
             check(all(f["mend"] for f in found if f["verdict"] == "warn"), found)
             broker.alive()
+        with case("cli: bundle has what a maintainer asks for, and no secret"):
+            bundle(broker, address)
     with case("cli: top without an endpoint says what to name"):
         done = subprocess.run([program(), "top", "--once", "--metrics", address],
                               capture_output=True, text=True, timeout=SECONDS)
