@@ -8,15 +8,18 @@ import os
 import pathlib
 import re
 import shutil
+import struct
 import subprocess
 import tempfile
 
 from broker import program, stamp, target
 from case import Skip, case, check, equal, finish, until
+from kafka import NONE, PRODUCE, Connection, batch, crc32c, string
 
 GOLDEN = pathlib.Path(__file__).with_name("cli.golden")
 SECONDS = 60
 OK, FAILED, USAGE = 0, 1, 2
+INIT_PRODUCER_ID, ADD_PARTITIONS_TO_TXN = 22, 24
 
 
 class Cli:
@@ -64,7 +67,7 @@ class Golden:
         if isinstance(value, list):
             return [self.plain(v, key) for v in value]
         if key in ("cluster_id", "port", "time_ms", "member", "host", "coordinator", "controller",
-                   "id", "leader", "replicas", "isr") and value is not None:
+                   "id", "leader", "producer_id", "replicas", "isr") and value is not None:
             return f"<{key}>"
         return value.replace(self.suffix, "<run>") if isinstance(value, str) else value
 
@@ -252,14 +255,62 @@ def transactions(cli, golden, run):
         done = subprocess.run([os.environ["RDKAFKA_TXN"], cli.bootstrap, t + "-empty"],
                               capture_output=True, text=True, timeout=SECONDS * 3)
         equal(done.returncode, 0, done.stdout)
-        listed = cli.json("txn", "list")
-        check(listed and "CompleteCommit" in {r["state"] for r in listed}, listed)
-        ids = [r["transactional_id"] for r in listed]
-        described = cli.json("txn", "describe", ids[0])[0]
+        listed = {r["transactional_id"]: r for r in cli.json("txn", "list")}
+        golden.same("txn list", listed[t + "-empty"])
+        described, = cli.json("txn", "describe", t + "-empty")
+        equal(described["state"], listed[t + "-empty"]["state"], "state")
         equal(list(described), ["transactional_id", "state", "producer_id", "producer_epoch",
                                 "timeout_ms", "start_ms", "coordinator", "partitions"], "members")
         cli.run("txn", "describe", f"missing-{run}", code=FAILED)
         told(cli, f"missing-{run}")
+
+
+def opened(cli, topic):
+    """Begins a transaction in partition 0 and leaves it: the producer's id."""
+    c = Connection(cli.bootstrap)
+
+    def begun():
+        answer = c.call(INIT_PRODUCER_ID, 1, string(topic) + struct.pack(">i", 60000))
+        _, code, producer, epoch = answer.take("ihqh")
+        return code == NONE and (producer, epoch)
+    producer, epoch = until("InitProducerId", 30, begun, 0.2)
+
+    def added():
+        answer = c.call(ADD_PARTITIONS_TO_TXN, 1, string(topic) + struct.pack(
+            ">qhi", producer, epoch, 1) + string(topic) + struct.pack(">ii", 1, 0))
+        answer.take("ii")
+        answer.string()
+        return answer.take("iih")[2] == NONE
+    until("AddPartitionsToTxn", 30, added, 0.2)
+    data = bytearray(batch([b"never committed"]))
+    struct.pack_into(">h", data, 21, 0x10)  # transactional
+    struct.pack_into(">qhi", data, 43, producer, epoch, 0)
+    struct.pack_into(">I", data, 17, crc32c(bytes(data[21:])))
+    body = string(topic) + c.produce_body(topic, 0, bytes(data))[2:]
+    equal(c.produced(c.call(PRODUCE, 7, body))[0], NONE, "Produce")
+    c.close()
+    return producer
+
+
+def hanging(cli, golden, run):
+    t = f"cli-hangs-{run}"
+    with case("cli: a transaction that is open is shown, and aborted when it is asked for"):
+        cli.run("topic", "create", t, "-p", "1")
+        until("a leader", 20, lambda: cli.json("topic", "describe", t)[0]["partitions"][0][
+            "end"] is not None)
+        producer = opened(cli, t)
+        cli.run("produce", t, data=b"behind it\n")
+
+        def row():
+            return {r["producer_id"]: r for r in cli.json("txn", "producers", f"{t}:0")}[producer]
+        equal(row()["open_from"], 0, "open from")
+        equal(cli.json("txn", "describe", t)[0]["partitions"], [{"topic": t, "partition": 0}])
+        equal(cli.run("consume", t, "-e"), b"", "committed records wait for it")
+        cli.run("txn", "abort", f"{t}:0", "--producer", str(producer), "--dry-run")
+        equal(row()["open_from"], 0, "a dry run did it")
+        golden.same("txn abort", cli.json("txn", "abort", f"{t}:0", "--producer", str(producer)))
+        equal(row()["open_from"], None, "still open")
+        equal(cli.run("consume", t, "-e"), b"behind it\n", "committed records")
 
 
 def quotas(cli, golden, run):
@@ -359,6 +410,7 @@ def main():
         groups(cli, golden, run)
         cluster(cli, golden)
         transactions(cli, golden, run)
+        hanging(cli, golden, run)
         quotas(cli, golden, run)
         errors(cli)
         shells(cli, run)
