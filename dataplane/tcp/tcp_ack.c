@@ -4,7 +4,9 @@
  *   OPEN      -> RECOVERY  a loss is seen: one reduction, PRR until recover_to is acknowledged
  *   any       -> LOSS      a timeout: one segment, slow start until recover_to
  *   both back -> OPEN      or at once, with the reduction taken back, when the echoed timestamp
- *                          shows that the original had arrived (Eifel, RFC 3522). */
+ *                          shows that the original had arrived (Eifel, RFC 3522).
+ * It is also taken back when the peer says of all that was sent again that it came twice (RFC
+ * 3708), up to a round trip after the recovery. */
 #include "dataplane/tcp/tcp_core.h"
 
 enum { DUPLICATES = SEGS_DUPLICATES, REO_MULT_LARGEST = 64, REO_KEEP = 16 };
@@ -86,6 +88,7 @@ enter_recovery(struct tcp *t, struct tcp_conn *c, uint32_t flight)
     c->recover_to = c->nxt;
     c->undo = c->ts;
     c->undo_stamped = false;
+    c->resent_bytes = 0;
     c->tlp_out = false;
     tcp_cc_recover(&c->cc, flight);
     tcp_cc_recovering(&c->cc, 0, tcp_flight(c), false);
@@ -99,6 +102,7 @@ tcp_ack_enter_loss(struct tcp *t, struct tcp_conn *c)
     if (first) {
         c->undo = c->ts;
         c->undo_stamped = false;
+        c->resent_bytes = 0;
     }
     tcp_cc_timeout(&c->cc, tcp_flight(c), first);
     tcp_segs_lose_all(&c->segs, &t->segs);
@@ -112,19 +116,39 @@ tcp_ack_enter_loss(struct tcp *t, struct tcp_conn *c)
 /* The first progress after the first retransmission decides: an echo from before it was caused by
  * the original. */
 static bool
-undone(struct tcp *t, struct tcp_conn *c, const struct step *s)
+by_echo(struct tcp_conn *c, const struct step *s)
 {
     if (!c->undo || !c->undo_stamped || !s->progress)
         return false;
     c->undo = false;
-    if (!s->in.has_ts || !seq_before(s->in.ts_echo, c->undo_ts))
+    return s->in.has_ts && seq_before(s->in.ts_echo, c->undo_ts);
+}
+
+static bool
+by_duplicates(struct tcp_conn *c, const struct step *s)
+{
+    if (c->congestion == TCP_OPEN && seq_before(c->resent_until, c->una))
+        c->resent_bytes = 0; /* too late to belong to it */
+    if (c->resent_bytes == 0 || s->out.dup_bytes == 0)
         return false;
-    if (c->congestion == TCP_RECOVERY)
+    c->resent_bytes -= s->out.dup_bytes < c->resent_bytes ? s->out.dup_bytes : c->resent_bytes;
+    return c->resent_bytes == 0;
+}
+
+static bool
+undone(struct tcp *t, struct tcp_conn *c, const struct step *s)
+{
+    if (!by_echo(c, s) && !by_duplicates(c, s))
+        return false;
+    if (c->congestion != TCP_LOSS)
         c->segs.reordered = true;
     tcp_cc_undo(&c->cc);
-    tcp_segs_unlose(&c->segs, &t->segs);
+    if (c->congestion != TCP_OPEN)
+        tcp_segs_unlose(&c->segs, &t->segs);
     c->congestion = TCP_OPEN;
     c->reno_sacked = c->dupacks = 0;
+    c->resent_bytes = 0;
+    c->undo = false;
     c->undone++;
     tcp_bump(t, TCP_N_UNDONE);
     return true;
@@ -168,6 +192,7 @@ recovery_over(struct tcp_conn *c)
     c->congestion = TCP_OPEN;
     c->reno_sacked = c->dupacks = 0;
     c->undo = false;
+    c->resent_until = c->nxt;
     if (c->segs.reo_keep && --c->segs.reo_keep == 0)
         c->segs.reo_mult = 1;
 }

@@ -97,6 +97,7 @@ struct tcp_conn {
     bool tlp_out, tlp_resent, undo, undo_stamped, syn_due;
     uint8_t keep_count, probe_count, backoff; /* probes without an answer; of the persist timer */
     uint32_t recover_to, dupacks, reno_sacked, tlp_end, undo_ts;
+    uint32_t resent_bytes, resent_until; /* since the reduction, not reported as duplicates */
     /* RFC 3168, see tcp_ecn.c. */
     bool ecn, ece_due, cwr_due;
     uint32_t ecn_to;

@@ -202,6 +202,8 @@ resent(struct tcp *t, struct tcp_conn *c, uint32_t i, uint32_t bytes)
     c->resent_segs++;
     if (c->congestion == TCP_RECOVERY)
         tcp_cc_sent(&c->cc, bytes);
+    if (c->congestion != TCP_OPEN)
+        c->resent_bytes += bytes;
     if (c->undo && !c->undo_stamped) {
         c->undo_stamped = true;
         c->undo_ts = tcp_clock(t, c->ts_offset);

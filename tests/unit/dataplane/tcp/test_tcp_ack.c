@@ -96,6 +96,42 @@ blocks_show_a_hole_that_is_sent_again_once(void **state)
     rig_free(r);
 }
 
+/* The first of six segments comes late and is sent again; the ACK of all of them says, or not, that
+ * it came twice. */
+static void
+late_and_sent_again(struct rig *r, uint64_t id, bool twice)
+{
+    rig_write(r, id, 6000);
+    for (uint32_t i = 1; i < 6; i++) {
+        r->now_us += 1000;
+        struct tcp_options o = {.sack_count = 1};
+        o.sacks[0] = (struct tcp_range){r->isn + 1001, r->isn + 1001 + 1000 * i};
+        rig_in(r, (struct rig_seg){.flags = TCP_ACK, .seq = 1, .ack = 1, .options = o});
+    }
+    assert_int_equal(tcp_count(r->t, TCP_N_RECOVERIES), 1);
+    rig_in(r, (struct rig_seg){.flags = TCP_ACK, .seq = 1, .ack = 6001});
+    r->now_us += RIG_RTT_US;
+    struct tcp_options o = {.sack_count = twice};
+    o.sacks[0] = (struct tcp_range){r->isn + 1, r->isn + 1001};
+    rig_in(r, (struct rig_seg){.flags = TCP_ACK, .seq = 1, .ack = 6001, .options = o});
+}
+
+static void
+a_reduction_for_what_came_twice_is_taken_back(void **state)
+{
+    for (int twice = 0; twice < 2; twice++) {
+        struct rig *r = rig_new();
+        uint64_t id = rig_sack(r);
+        struct tcp_info before, after;
+        assert_true(tcp_inspect(r->t, id, &before));
+        late_and_sent_again(r, id, twice);
+        assert_true(tcp_inspect(r->t, id, &after));
+        assert_int_equal(tcp_count(r->t, TCP_N_UNDONE), twice);
+        assert_int_equal(after.cwnd >= before.cwnd, twice);
+        rig_free(r);
+    }
+}
+
 static void
 an_older_number_with_a_newer_ack_brings_its_own_window(void **state)
 {
@@ -173,6 +209,7 @@ main(void)
         cmocka_unit_test(a_partial_ack_sends_the_next_hole),
         cmocka_unit_test(window_updates_and_bytes_are_no_duplicates),
         cmocka_unit_test(blocks_show_a_hole_that_is_sent_again_once),
+        cmocka_unit_test(a_reduction_for_what_came_twice_is_taken_back),
         cmocka_unit_test(an_older_number_with_a_newer_ack_brings_its_own_window),
         cmocka_unit_test(a_spurious_timeout_is_taken_back),
         cmocka_unit_test(repeated_timeouts_reduce_the_threshold_once),
