@@ -247,7 +247,8 @@ struct tcp_seen {
     const struct packet_in *packet;
     struct tcp_header h;
     struct tcp_flow flow;
-    bool frame_kept;
+    uint64_t hash;
+    bool sound, frame_kept;
 };
 
 /* tcp_state.c: a segment of a connection. */

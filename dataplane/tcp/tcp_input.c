@@ -3,7 +3,7 @@
 #include "core/net/checksum.h"
 #include "dataplane/tcp/tcp_core.h"
 
-enum { PROTOCOL_TCP = 6 };
+enum { PROTOCOL_TCP = 6, INPUT_BURST = 16, CACHE_LINE = 64 };
 
 static bool
 sum_good(const struct packet_in *p)
@@ -80,7 +80,7 @@ stranger(struct tcp *t, struct tcp_seen *s)
 static void
 segment(struct tcp *t, struct tcp_seen *s)
 {
-    uint32_t i = tcp_table_find(t->table, &s->flow);
+    uint32_t i = tcp_table_at(t->table, &s->flow, s->hash);
     if (i >= t->config.conns + t->config.half_open && i != TCP_NONE &&
         tcp_wait_input(t, i, s, listener_for(t, &s->flow) >= 0))
         i = TCP_NONE;
@@ -94,28 +94,63 @@ segment(struct tcp *t, struct tcp_seen *s)
     }
 }
 
+/* Nothing of a connection is touched yet. */
+static void
+look(struct tcp *t, struct tcp_seen *s, const struct packet_in *p)
+{
+    s->packet = p;
+    s->sound = s->frame_kept = false;
+    tcp_bump(t, TCP_N_SEGS_IN);
+    if (p->pinned_bytes > t->frame_bytes)
+        t->frame_bytes = p->pinned_bytes;
+    if (!sum_good(p)) {
+        tcp_bump(t, TCP_N_DROP_SUM);
+    } else if (tcp_header_read(p->l4, &s->h) != ERR_OK || s->h.src_port == 0 ||
+               s->h.dst_port == 0) {
+        tcp_bump(t, TCP_N_DROP_HEADER);
+    } else if (!flags_sound(s->h.flags)) {
+        tcp_bump(t, TCP_N_DROP_FLAGS);
+    } else {
+        s->flow = flow_of(p, &s->h);
+        s->hash = tcp_table_hash(t->table, &s->flow);
+        s->sound = true;
+    }
+}
+
+/* Asks for the memory of the connection, if it is likely to be one. */
+static void
+fetch(const struct tcp *t, const struct tcp_seen *s)
+{
+    uint32_t i = s->sound ? tcp_table_near(t->table, s->hash) : TCP_NONE;
+    if (i >= t->config.conns)
+        return;
+    const uint8_t *at = (const uint8_t *)&t->conns[i];
+    for (uint32_t k = 0; k < sizeof t->conns[i]; k += CACHE_LINE)
+        __builtin_prefetch(at + k);
+}
+
+/* With many connections a packet's state is in no cache: all of a burst is asked for at once. */
+static void
+burst_input(struct tcp *t, const struct packet_in *packets, uint32_t count)
+{
+    struct tcp_seen seen[INPUT_BURST];
+    for (uint32_t i = 0; i < count; i++)
+        look(t, &seen[i], &packets[i]);
+    for (uint32_t i = 0; i < count; i++)
+        fetch(t, &seen[i]);
+    for (uint32_t i = 0; i < count; i++) {
+        if (seen[i].sound)
+            segment(t, &seen[i]);
+        if (!seen[i].frame_kept)
+            tcp_frames_put(&t->frames, packets[i].frame);
+    }
+}
+
 void
 tcp_input(struct tcp *t, const struct packet_in *packets, uint32_t count, uint64_t now_us)
 {
     t->now_us = now_us;
-    for (uint32_t i = 0; i < count; i++) {
-        struct tcp_seen s = {.packet = &packets[i]};
-        tcp_bump(t, TCP_N_SEGS_IN);
-        if (packets[i].pinned_bytes > t->frame_bytes)
-            t->frame_bytes = packets[i].pinned_bytes;
-        if (!sum_good(&packets[i])) {
-            tcp_bump(t, TCP_N_DROP_SUM);
-        } else if (tcp_header_read(packets[i].l4, &s.h) != ERR_OK || s.h.src_port == 0 ||
-                   s.h.dst_port == 0) {
-            tcp_bump(t, TCP_N_DROP_HEADER);
-        } else if (!flags_sound(s.h.flags)) {
-            tcp_bump(t, TCP_N_DROP_FLAGS);
-        } else {
-            s.flow = flow_of(&packets[i], &s.h);
-            segment(t, &s);
-        }
-        if (!s.frame_kept)
-            tcp_frames_put(&t->frames, packets[i].frame);
-    }
+    for (uint32_t i = 0; i < count; i += INPUT_BURST)
+        burst_input(t, packets + i, count - i < INPUT_BURST ? count - i : INPUT_BURST);
     tcp_frames_flush(&t->frames);
 }

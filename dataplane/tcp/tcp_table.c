@@ -82,9 +82,9 @@ tag_of(uint64_t hash)
 
 /* Where the flow, or the index if it is given, stands: bucket and slot. */
 static bool
-find(const struct tcp_table *t, const struct tcp_flow *f, struct bucket **in, uint32_t *slot)
+find(const struct tcp_table *t, const struct tcp_flow *f, uint64_t hash, struct bucket **in,
+     uint32_t *slot)
 {
-    uint64_t hash = tcp_key_bucket(&t->key, f);
     uint16_t tag = tag_of(hash);
     struct bucket *b = &t->buckets[(uint32_t)hash & t->mask];
     for (;;) {
@@ -101,12 +101,39 @@ find(const struct tcp_table *t, const struct tcp_flow *f, struct bucket **in, ui
     }
 }
 
+uint64_t
+tcp_table_hash(const struct tcp_table *t, const struct tcp_flow *f)
+{
+    uint64_t hash = tcp_key_bucket(&t->key, f);
+    __builtin_prefetch(&t->buckets[(uint32_t)hash & t->mask]);
+    return hash;
+}
+
 uint32_t
-tcp_table_find(const struct tcp_table *t, const struct tcp_flow *f)
+tcp_table_near(const struct tcp_table *t, uint64_t hash)
+{
+    const struct bucket *b = &t->buckets[(uint32_t)hash & t->mask];
+    uint16_t tag = tag_of(hash);
+    for (uint32_t i = 0; i < b->used; i++)
+        if (b->tags[i] == tag) {
+            __builtin_prefetch(&t->flows[b->items[i]]);
+            return b->items[i];
+        }
+    return TCP_NONE;
+}
+
+uint32_t
+tcp_table_at(const struct tcp_table *t, const struct tcp_flow *f, uint64_t hash)
 {
     struct bucket *b;
     uint32_t slot;
-    return find(t, f, &b, &slot) ? b->items[slot] : TCP_NONE;
+    return find(t, f, hash, &b, &slot) ? b->items[slot] : TCP_NONE;
+}
+
+uint32_t
+tcp_table_find(const struct tcp_table *t, const struct tcp_flow *f)
+{
+    return tcp_table_at(t, f, tcp_key_bucket(&t->key, f));
 }
 
 bool
@@ -140,7 +167,7 @@ tcp_table_move(struct tcp_table *t, uint32_t from, uint32_t to)
     must(from < t->items && to < t->items);
     struct bucket *b;
     uint32_t slot;
-    must(find(t, &t->flows[from], &b, &slot));
+    must(find(t, &t->flows[from], tcp_key_bucket(&t->key, &t->flows[from]), &b, &slot));
     must(b->items[slot] == from);
     b->items[slot] = to;
     t->flows[to] = t->flows[from];
@@ -152,12 +179,12 @@ tcp_table_remove(struct tcp_table *t, uint32_t index)
     must(index < t->items);
     struct bucket *b, *before = NULL;
     uint32_t slot;
-    must(find(t, &t->flows[index], &b, &slot));
+    uint64_t hash = tcp_key_bucket(&t->key, &t->flows[index]);
+    must(find(t, &t->flows[index], hash, &b, &slot));
     must(b->items[slot] == index);
     struct bucket *last = b;
     if (b->next == TCP_NONE && b >= t->buckets + t->mask + 1)
-        for (before = &t->buckets[(uint32_t)tcp_key_bucket(&t->key, &t->flows[index]) & t->mask];
-             &t->buckets[before->next] != b;)
+        for (before = &t->buckets[(uint32_t)hash & t->mask]; &t->buckets[before->next] != b;)
             before = &t->buckets[before->next];
     while (last->next != TCP_NONE) {
         before = last;

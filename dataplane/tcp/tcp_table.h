@@ -23,6 +23,13 @@ struct tcp_table *tcp_table_init(void *at, uint32_t items, const struct tcp_key 
 /* The index of a flow, or TCP_NONE. */
 uint32_t tcp_table_find(const struct tcp_table *t, const struct tcp_flow *f);
 
+/* The same in three steps, so that for a burst of flows the memory of all is asked for before the
+ * first is waited for.  tcp_table_near may name another flow's index, or TCP_NONE for one that is
+ * there; only tcp_table_at is right. */
+uint64_t tcp_table_hash(const struct tcp_table *t, const struct tcp_flow *f);
+uint32_t tcp_table_near(const struct tcp_table *t, uint64_t hash);
+uint32_t tcp_table_at(const struct tcp_table *t, const struct tcp_flow *f, uint64_t hash);
+
 /* Enters a flow that is not there under an index that has none.  False: no spare bucket left (the
  * hash is broken or the key is known): refuse the connection. */
 must_check bool tcp_table_put(struct tcp_table *t, const struct tcp_flow *f, uint32_t index);

@@ -39,6 +39,25 @@ a_flow_is_found_until_it_is_removed(void **state)
 }
 
 static void
+in_steps_it_is_found_as_at_once(void **state)
+{
+    struct tcp_table *t = table_of(1000);
+    uint32_t near = 0;
+    for (uint32_t i = 0; i < 500; i++) {
+        struct tcp_flow f = flow(i);
+        assert_true(tcp_table_put(t, &f, i));
+    }
+    for (uint32_t i = 0; i < 1000; i++) {
+        struct tcp_flow f = flow(i);
+        uint64_t hash = tcp_table_hash(t, &f);
+        near += tcp_table_near(t, hash) == i;
+        assert_int_equal(tcp_table_at(t, &f, hash), i < 500 ? i : TCP_NONE);
+    }
+    assert_in_range(near, 450, 500); /* a guess, and a good one */
+    free(t);
+}
+
+static void
 a_flow_moves_to_another_index(void **state)
 {
     struct tcp_table *t = table_of(4);
@@ -112,6 +131,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_flow_is_found_until_it_is_removed),
+        cmocka_unit_test(in_steps_it_is_found_as_at_once),
         cmocka_unit_test(a_flow_moves_to_another_index),
         cmocka_unit_test(it_agrees_with_a_plain_map),
         cmocka_unit_test(every_index_can_be_in_use_and_all_spares_come_back),
