@@ -181,7 +181,7 @@ static const struct choice {
     {"buckets", FLAG, AT(buckets), 0, 0, "prints the histograms, to be merged"},
     {"linger", REAL, AT(linger_ms), 0, 10000, "MS  librdkafka: linger.ms"},
     {"compression", TEXT, AT(compression), 0, 0, "NAME  librdkafka"},
-    {"txn", COUNT, AT(txn_records), 1, 1 << 20, "N  librdkafka: records of a transaction"},
+    {"txn", COUNT, AT(txn_records), 1, 1 << 20, "N  records of a transaction (raw: as --records)"},
     {"group", TEXT, AT(group), 0, 0, "NAME  librdkafka: consumers subscribe in this group"},
     {"set", SETTING, 0, 0, 0, "KEY=VALUE  librdkafka: any of its settings"},
     {"server-pid", PIDS, 0, 0, 0, "PID[,PID...]  reports CPU and memory of these processes"},
@@ -295,9 +295,11 @@ check(const struct bench_options *o)
         wrong = "a shorter topic name";
     else if (o->client == BENCH_RAW && strcmp(o->compression, "none") != 0)
         wrong = "--compression wants --client librdkafka";
-    else if (o->client == BENCH_RAW && (o->group || o->txn_records || o->setting_count) &&
-             o->load != BENCH_COMMITS)
-        wrong = "--group, --txn and --set want --client librdkafka";
+    else if (o->client == BENCH_RAW && (o->group || o->setting_count) && o->load != BENCH_COMMITS)
+        wrong = "--group and --set want --client librdkafka";
+    else if (o->client == BENCH_RAW && o->txn_records > 0 &&
+             (o->txn_records != o->records || o->rate > 0 || o->load == BENCH_COMMITS))
+        wrong = "--txn with --client raw is one request of --records, without a rate";
     else if (o->client == BENCH_RDKAFKA && (o->load == BENCH_COMMITS || o->idle || o->drain))
         wrong = "commits, --idle and --drain want --client raw";
     else if (o->producers + o->consumers + o->idle == 0)

@@ -34,7 +34,7 @@ struct raw_stamp {
     uint32_t flip[BENCH_STAMP_BYTES][256];
 };
 
-enum raw_role { RAW_PRODUCER, RAW_CONSUMER, RAW_IDLER };
+enum raw_role { RAW_PRODUCER, RAW_CONSUMER, RAW_IDLER, RAW_TXN };
 
 struct raw_slot {
     uint64_t due_ns;
@@ -70,6 +70,22 @@ struct raw_consumer {
     bool done;
 };
 
+/* A transactional producer: Produce, EndTxn, and again, one request in flight.  Transactions of
+ * version 2 (KIP-890): Produce adds the partition by itself, EndTxn gives the next epoch. */
+struct raw_txn {
+    struct raw_peer peer;
+    char id[BENCH_TOPIC_BYTES_MAX + 16];
+    uint64_t producer_id;
+    uint16_t epoch;
+    uint32_t partition, correlation;
+    bool ends;                   /* the request in flight, or to be sent, is EndTxn */
+    uint64_t begun_ns, again_ns; /* again_ns: when to send it again; 0: it is in flight */
+    struct raw_template batch;
+    uint8_t *request;
+    size_t len, got, wanted;
+    uint8_t head[RAW_RESPONSE_HEAD_BYTES];
+};
+
 struct raw_loop {
     const struct bench_options *o;
     struct bench_clock clock;
@@ -78,6 +94,7 @@ struct raw_loop {
     struct raw_stamp *stamp;           /* NULL: records too small for one */
     struct raw_producer *producers;
     struct raw_consumer *consumers;
+    struct raw_txn *txns;
     struct raw_peer *idlers;
     uint8_t *receive;
     int epoll_fd;
@@ -107,7 +124,15 @@ size_t raw_fetch_request(uint8_t *out, const struct bench_options *o, const stru
 int raw_connect(const struct bench_options *o);
 void raw_prepare_topic(const struct bench_options *o);
 /* Error code of FindCoordinator for a group: the first one makes the topic of offsets. */
-int raw_find_coordinator(const struct bench_options *o);
+int raw_find_coordinator(const struct bench_options *o, const char *key, bool of_transactions);
+struct raw_template raw_batch_template(const struct bench_options *o, uint32_t template);
+/* InitProducerId; error code. */
+int raw_txn_init(int fd, struct raw_txn *txn);
+/* Encode the next request; its bytes.  ended: error code, and the next transaction's epoch. */
+size_t raw_txn_produce(uint8_t *out, const struct bench_options *o, const struct raw_txn *txn,
+                       uint64_t due_ns);
+size_t raw_txn_end(uint8_t *out, const struct raw_txn *txn);
+int raw_txn_ended(const uint8_t *p, size_t n, struct raw_txn *txn);
 /* Offset of the first (or the next) record of a partition. */
 int64_t raw_list_offset(int fd, const struct bench_options *o, uint32_t partition, bool first);
 /* ApiVersions, as any client's first request; its answer is read. */
@@ -151,6 +176,13 @@ void raw_consumer_readable(struct raw_loop *l, struct raw_consumer *c);
 /* Sends the Fetches that are due; ns until the next one.  Draining: false when all is read. */
 uint64_t raw_consumers_go(struct raw_loop *l, uint64_t now_ns);
 bool raw_consumers_left(const struct raw_loop *l);
+
+/* raw_txn.c */
+void raw_txns_open(struct raw_loop *l);
+void raw_txn_readable(struct raw_loop *l, struct raw_txn *t);
+/* Sends what waited; ns until the next. */
+uint64_t raw_txns_go(struct raw_loop *l, uint64_t now_ns);
+void raw_txns_close(struct raw_loop *l);
 
 /* raw_loop.c */
 void raw_arm(struct raw_loop *l, struct raw_peer *peer, bool want);

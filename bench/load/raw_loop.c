@@ -114,6 +114,9 @@ turn(struct raw_loop *l, uint64_t wait_ns)
         case RAW_CONSUMER:
             raw_consumer_readable(l, (struct raw_consumer *)peer);
             break;
+        case RAW_TXN:
+            raw_txn_readable(l, (struct raw_txn *)peer);
+            break;
         case RAW_IDLER:
             bench_die("the broker closed an idle connection");
         }
@@ -124,7 +127,7 @@ static void
 end(struct raw_loop *l)
 {
     const struct bench_options *o = l->o;
-    for (uint32_t i = 0; i < o->producers; i++) {
+    for (uint32_t i = 0; l->producers && i < o->producers; i++) {
         close(l->producers[i].peer.fd);
         free(l->producers[i].slots);
     }
@@ -141,6 +144,7 @@ end(struct raw_loop *l)
     for (uint32_t i = 0; i < l->template_count; i++)
         free(l->templates[i].bytes);
     close(l->epoll_fd);
+    raw_txns_close(l);
     free(l->templates);
     free(l->stamp);
     free(l->producers);
@@ -168,9 +172,12 @@ raw_run(const struct bench_options *o, struct bench_result *result)
     }
     idlers_open(l);
     raw_consumers_open(l);
-    raw_producers_open(l);
+    if (o->txn_records > 0)
+        raw_txns_open(l);
+    else
+        raw_producers_open(l);
     bench_clock_start(&l->clock, o, result);
-    for (uint32_t i = 0; i < o->producers; i++)
+    for (uint32_t i = 0; l->producers && i < o->producers; i++)
         raw_producer_go(l, &l->producers[i]);
     for (uint64_t now_ns = l->clock.start_ns; bench_clock_tick(&l->clock, now_ns);
          now_ns = bench_now_ns()) {
@@ -181,6 +188,10 @@ raw_run(const struct bench_options *o, struct bench_result *result)
         }
         next_ns = raw_consumers_go(l, now_ns);
         wait_ns = next_ns < wait_ns ? next_ns : wait_ns;
+        if (l->txns) {
+            next_ns = raw_txns_go(l, now_ns);
+            wait_ns = next_ns < wait_ns ? next_ns : wait_ns;
+        }
         if (o->drain && !raw_consumers_left(l))
             break;
         turn(l, wait_ns);

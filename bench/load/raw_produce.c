@@ -262,7 +262,7 @@ raw_first_round(const struct raw_loop *l)
     uint64_t limit_ns = bench_now_ns() + UINT64_C(60000000000);
     for (uint32_t i = 0; i < count;) {
         if (plain.load == BENCH_COMMITS)
-            raw_find_coordinator(&plain);
+            raw_find_coordinator(&plain, "bench", false);
         struct raw_template t = plain.load == BENCH_COMMITS ? raw_commit_template(&plain, i)
                                                             : raw_produce_template(&plain, i, 0);
         send_whole(fd, &t);

@@ -1,7 +1,7 @@
 /* raw_wire.c: just enough of Kafka's protocol to create a topic, produce one batch, fetch it back
  * and commit offsets: ApiVersions 0, CreateTopics 4, Metadata 4, ListOffsets 2, OffsetCommit 7,
- * FindCoordinator 1, Produce 12 (flexible, topics by name), Fetch 12.  raw_read.c reads what a
- * Fetch gives. */
+ * FindCoordinator 1, InitProducerId 1, EndTxn 5, Produce 12 (flexible, topics by name), Fetch 12.
+ * raw_read.c reads what a Fetch gives. */
 #include "bench/load/raw.h"
 
 #include <errno.h>
@@ -22,6 +22,8 @@ enum {
     API_METADATA = 3,
     API_OFFSET_COMMIT = 8,
     API_FIND_COORDINATOR = 10,
+    API_INIT_PRODUCER_ID = 22,
+    API_END_TXN = 26,
     API_API_VERSIONS = 18,
     API_CREATE_TOPICS = 19
 };
@@ -29,6 +31,9 @@ enum {
     TOPIC_EXISTS = 36,
     BATCH_HEAD_BYTES = 61,
     BATCH_CRC_AT = 17,
+    BATCH_ATTRIBUTES_AT = 21,
+    BATCH_PRODUCER_AT = 43, /* id 8, epoch 2, base sequence 4 */
+    TRANSACTIONAL = 16,
     KEY_BYTES = 14,             /* "key-0123456789" */
     RECORD_OVERHEAD_BYTES = 48, /* at most, with its key */
     SETUP_BYTES_MAX = 1 << 20
@@ -179,40 +184,119 @@ put_batch(struct out *o, const struct bench_options *opt, uint32_t template)
     return stamp;
 }
 
+static size_t
+batch_room(const struct bench_options *opt)
+{
+    return (size_t)opt->records * (opt->record_bytes + RECORD_OVERHEAD_BYTES) + BATCH_HEAD_BYTES;
+}
+
+/* A Produce request of one encoded batch; its bytes.  *batch_at: where the batch stands in it. */
+static size_t
+put_produce(struct out *o, const struct bench_options *opt, const char *txn_id, uint32_t partition,
+            const struct raw_template *batch, size_t *batch_at)
+{
+    const uint8_t *begin = o->p;
+    uint8_t *length_at = request_begin(o, API_PRODUCE, 12, true);
+    if (txn_id)
+        put_compact_text(o, txn_id);
+    else
+        put_uvarint(o, 0);
+    put_n(o, (uint64_t)opt->acks, 2);
+    put_n(o, 30000, 4);
+    put_uvarint(o, 2); /* one topic */
+    put_compact_text(o, opt->topic);
+    put_uvarint(o, 2); /* one partition */
+    put_n(o, partition, 4);
+    put_uvarint(o, batch->len + 1);
+    *batch_at = (size_t)(o->p - begin);
+    memcpy(o->p, batch->bytes, batch->len);
+    o->p += batch->len;
+    put_uvarint(o, 0); /* tagged fields: partition, topic, request */
+    put_uvarint(o, 0);
+    put_uvarint(o, 0);
+    return request_end(o, length_at);
+}
+
+struct raw_template
+raw_batch_template(const struct bench_options *opt, uint32_t template)
+{
+    struct raw_template t = {.bytes = malloc(batch_room(opt))};
+    if (!t.bytes)
+        bench_die("memory for the templates");
+    struct out o = {t.bytes};
+    const uint8_t *stamp = put_batch(&o, opt, template);
+    t.len = (size_t)(o.p - t.bytes);
+    t.crc_at = BATCH_CRC_AT;
+    t.stamp_at = (size_t)(stamp - t.bytes);
+    return t;
+}
+
 struct raw_template
 raw_produce_template(const struct bench_options *opt, uint32_t partition, uint32_t variant)
 {
-    /* Encoded twice, since the compact length of the batch stands before the batch. */
-    size_t room =
-        (size_t)opt->records * (opt->record_bytes + RECORD_OVERHEAD_BYTES) + BATCH_HEAD_BYTES;
-    uint8_t *batch = malloc(room), *bytes = malloc(room + RAW_HEAD_BYTES);
-    if (!batch || !bytes)
+    /* The batch first, since its compact length stands before it. */
+    struct raw_template batch = raw_batch_template(opt, variant * opt->partitions + partition);
+    struct raw_template t = {.bytes = malloc(batch.len + RAW_HEAD_BYTES)};
+    size_t batch_at;
+    if (!t.bytes)
         bench_die("memory for the templates");
-    struct out b = {batch}, o = {bytes};
-    const uint8_t *stamp = put_batch(&b, opt, variant * opt->partitions + partition);
-    size_t batch_len = (size_t)(b.p - batch);
-    uint8_t *length_at = request_begin(&o, API_PRODUCE, 12, true);
-    put_uvarint(&o, 0); /* no transactional id */
-    put_n(&o, (uint64_t)opt->acks, 2);
-    put_n(&o, 30000, 4);
-    put_uvarint(&o, 2); /* one topic */
-    put_compact_text(&o, opt->topic);
-    put_uvarint(&o, 2); /* one partition */
-    put_n(&o, partition, 4);
-    put_uvarint(&o, batch_len + 1);
-    size_t batch_at = (size_t)(o.p - bytes);
-    memcpy(o.p, batch, batch_len);
-    o.p += batch_len;
-    put_uvarint(&o, 0); /* tagged fields: partition, topic, request */
-    put_uvarint(&o, 0);
-    put_uvarint(&o, 0);
-    struct raw_template t = {.bytes = bytes, .len = request_end(&o, length_at)};
+    struct out o = {t.bytes};
+    t.len = put_produce(&o, opt, NULL, partition, &batch, &batch_at);
     if (opt->record_bytes >= BENCH_STAMP_BYTES) {
-        t.crc_at = batch_at + BATCH_CRC_AT;
-        t.stamp_at = batch_at + (size_t)(stamp - batch);
+        t.crc_at = batch_at + batch.crc_at;
+        t.stamp_at = batch_at + batch.stamp_at;
     }
-    free(batch);
+    free(batch.bytes);
     return t;
+}
+
+size_t
+raw_txn_produce(uint8_t *out, const struct bench_options *opt, const struct raw_txn *txn,
+                uint64_t due_ns)
+{
+    struct out o = {txn->batch.bytes + BATCH_ATTRIBUTES_AT};
+    uint8_t *bytes = txn->batch.bytes;
+    size_t batch_at;
+    put_n(&o, TRANSACTIONAL, 2);
+    o.p = bytes + BATCH_PRODUCER_AT;
+    put_n(&o, txn->producer_id, 8);
+    put_n(&o, txn->epoch, 2);
+    put_n(&o, 0, 4); /* each transaction has an epoch of its own: sequences begin anew */
+    if (opt->record_bytes >= BENCH_STAMP_BYTES) {
+        o.p = bytes + txn->batch.stamp_at;
+        put_n(&o, due_ns, BENCH_STAMP_BYTES);
+    }
+    o.p = bytes + BATCH_CRC_AT;
+    put_n(&o, raw_crc32c(bytes + BATCH_CRC_AT + 4, txn->batch.len - BATCH_CRC_AT - 4), 4);
+    o.p = out;
+    return put_produce(&o, opt, txn->id, txn->partition, &txn->batch, &batch_at);
+}
+
+size_t
+raw_txn_end(uint8_t *out, const struct raw_txn *txn)
+{
+    struct out o = {out};
+    uint8_t *length_at = request_begin(&o, API_END_TXN, 5, true);
+    put_compact_text(&o, txn->id);
+    put_n(&o, txn->producer_id, 8);
+    put_n(&o, txn->epoch, 2);
+    put_n(&o, 1, 1); /* commit */
+    put_uvarint(&o, 0);
+    return request_end(&o, length_at);
+}
+
+int
+raw_txn_ended(const uint8_t *p, size_t n, struct raw_txn *txn)
+{
+    enum { ERROR_AT = 4 + 1 + 4, BYTES = ERROR_AT + 2 + 8 + 2 }; /* correlation, tags, throttle */
+    if (n < BYTES)
+        return -1;
+    int error = (int)(int16_t)get_n(p + ERROR_AT, 2);
+    if (error == 0) {
+        txn->producer_id = get_n(p + ERROR_AT + 2, 8);
+        txn->epoch = (uint16_t)get_n(p + ERROR_AT + 10, 2);
+    }
+    return error;
 }
 
 /* One offset of one partition, committed by nobody's member: each template is a group of its own.
@@ -365,18 +449,34 @@ raw_list_offset(int fd, const struct bench_options *opt, uint32_t partition, boo
 }
 
 int
-raw_find_coordinator(const struct bench_options *opt)
+raw_find_coordinator(const struct bench_options *opt, const char *key, bool of_transactions)
 {
     uint8_t buffer[RAW_HEAD_BYTES];
     struct out o = {buffer};
     int fd = raw_connect(opt);
     uint8_t *length_at = request_begin(&o, API_FIND_COORDINATOR, 1, false);
-    put_text(&o, "bench");
-    put_n(&o, 0, 1); /* a group's */
+    put_text(&o, key);
+    put_n(&o, of_transactions, 1);
     size_t n = request_end(&o, length_at);
     call(fd, buffer, n, buffer, sizeof buffer);
     close(fd);
     return (int)(int16_t)get_n(buffer + 4 + 4, 2);
+}
+
+int
+raw_txn_init(int fd, struct raw_txn *txn)
+{
+    uint8_t buffer[RAW_HEAD_BYTES];
+    struct out o = {buffer};
+    uint8_t *length_at = request_begin(&o, API_INIT_PRODUCER_ID, 1, false);
+    put_text(&o, txn->id);
+    put_n(&o, 60000, 4); /* timeout ms */
+    size_t n = request_end(&o, length_at);
+    call(fd, buffer, n, buffer, sizeof buffer);
+    const uint8_t *p = buffer + 4 + 4; /* correlation, throttle */
+    txn->producer_id = get_n(p + 2, 8);
+    txn->epoch = (uint16_t)get_n(p + 10, 2);
+    return (int)(int16_t)get_n(p, 2);
 }
 
 void
