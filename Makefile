@@ -22,6 +22,7 @@
 #                 alternating rounds: bench/RESULTS.md; goes on where it was broken off
 #                 (BENCH=--quick: 20 minutes; BENCH=--fresh: anew)
 #   make bench-groups    coordination beside Apache Kafka: joins, memory, restart
+#   make bench-others    NATS JetStream by its own tool, from the Go module proxy: bench/OTHERS.md
 #   make lint, make fmt, make clean
 # Variables: BUILD (build), CI (true: warnings are errors, one minute of each fuzz target), T,
 # SEEDS, SEED, ROUNDS, BENCH (options of bench/compare/run.py).
@@ -35,8 +36,9 @@ CHILDREN := dataplane/sluice-data control/sluice-control
 SANITIZE := -Db_sanitize=address,undefined -Db_lundef=false -Dbuildtype=debugoptimized
 
 .NOTPARALLEL:
-.PHONY: all run test check asan sim sim-tcp mutants fuzz lint fmt bench bench-compare bench-groups compat-oracle clean deps
+.PHONY: all run test check asan sim sim-tcp mutants fuzz lint fmt compat-oracle clean deps
 .PHONY: attack interop
+.PHONY: bench bench-compare bench-groups bench-others
 .PHONY: compat-diff compat-diff-record
 .PHONY: compat-librdkafka compat-librdkafka-full compat-kgo compat-apache
 .PHONY: compat-streams compat-copier compat-tools compat-connect compat-mirror
@@ -154,7 +156,7 @@ compat-diff-record:
 	@deploy/deps.sh test
 	tests/compat/diff/record.sh $(BUILD)
 
-bench bench-compare bench-groups:
+bench bench-compare bench-groups bench-others:
 	@deploy/deps.sh test
 	@$(MAKE) --no-print-directory test-build
 	$(COMMAND_$@)
@@ -162,6 +164,7 @@ bench bench-compare bench-groups:
 COMMAND_bench = python3 bench/compare/run.py $(BUILD) --ours-only --rounds 1 --quick \
     --out $(BUILD)/bench $(BENCH)
 COMMAND_bench-compare = python3 bench/compare/run.py $(BUILD) --rounds $(ROUNDS) $(BENCH)
+COMMAND_bench-others = python3 bench/compare/others.py $(BUILD) --rounds $(ROUNDS) $(BENCH)
 COMMAND_bench-groups = python3 bench/groups/run.py $(BUILD) --rounds $(ROUNDS) $(BENCH)
 
 clean:

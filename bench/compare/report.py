@@ -45,11 +45,12 @@ class Figure:
         return text if len(v) == 1 else f"{text} ({number(min(v))} to {number(max(v))})"
 
     def advantage(self, ours, rival):
-        """How many times better we are; None when it cannot be said."""
+        """How many times better we are; None when it cannot be said or both are 0."""
         a, b = self.median(ours), self.median(rival)
-        if not a or not b:
+        if a is None or b is None or (a == 0 and b == 0):
             return None
-        return a / b if self.better == "more" else b / a
+        good, bad = (a, b) if self.better == "more" else (b, a)
+        return good / bad if bad else float("inf")
 
     def per_core(self):
         return "cpu" in self.key
@@ -120,8 +121,9 @@ def tables(found, kinds):
                       "| | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
         times = [f.advantage(ours, r) for r in rivals]
         cells = [f.cell(k) for k in kinds]
-        cells += ["-" if t is None else f"{t:.2f} times better" if t >= 1
-                  else f"**{1 / t:.2f} times worse**" for t in times]
+        cells += ["-" if t is None else "better" if t == float("inf") else "**worse**" if t == 0
+                  else f"{t:.2f} times better" if t >= 1 else f"**{1 / t:.2f} times worse**"
+                  for t in times]
         lines.append(f"| {f.title} | " + " | ".join(cells) + " |")
     return lines
 
