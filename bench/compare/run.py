@@ -10,10 +10,12 @@ per append (the durability that Sluice always has).  The time of a start is the 
 when it first answers ApiVersions, so Kafka's formatting of the folder is not in it.
 
 Every result is a line of results.ndjson in BENCH_DIR (BUILD/bench; the disk that is measured) as
-soon as it is there: a run that was broken off goes on where it was, and --fresh begins anew.
+soon as it is there: a run that was broken off goes on where it was, unless the broker was built
+anew meanwhile; --fresh begins anew.
 --quick: 2 seconds a scenario, about 20 minutes in all.  --out DIR: where RESULTS.md and plots/ go
 (bench/)."""
 import argparse
+import hashlib
 import json
 import os
 import pathlib
@@ -49,21 +51,23 @@ class Server:
 
 
 class Results:
-    """The lines that are there already, and the file they are appended to."""
+    """The lines that are there already, and the file they are appended to.  Those of another
+    build of the broker, or of another plan, stay there but are not of this run."""
 
-    def __init__(self, path, plan, fresh):
-        self.path, self.plan = path, plan
+    def __init__(self, path, plan, build, fresh):
+        self.path, self.plan, self.build = path, plan, build
         if fresh:
             path.unlink(missing_ok=True)
         lines = path.read_text().splitlines() if path.exists() else []
-        self.rows = [r for r in map(json.loads, lines) if r["plan"] == plan]
+        self.rows = [r for r in map(json.loads, lines)
+                     if (r["plan"], r["build"]) == (plan, build)]
 
     def has(self, round_, who, name):
         return any((r["round"], r["who"], r["scenario"]) == (round_, who, name) for r in self.rows)
 
     def add(self, round_, who, name, found):
-        row = {"plan": self.plan, "round": round_, "who": who, "scenario": name,
-               "time": int(time.time()), **found}
+        row = {"plan": self.plan, "build": self.build, "time": int(time.time()),
+               "round": round_, "who": who, "scenario": name, **found}
         self.rows.append(row)
         with open(self.path, "a", encoding="utf-8") as f:
             f.write(json.dumps(row) + "\n")
@@ -177,7 +181,8 @@ def main():
     subprocess.run(["meson", "compile", "-C", str(build), "sluice-bench"], check=True,
                    stdout=subprocess.DEVNULL)
     plan = f"{wants.seconds:g}s"
-    results = Results(wants.home / "results.ndjson", plan, wants.fresh)
+    broker = hashlib.sha256((build / "sluice-data").read_bytes()).hexdigest()[:16]
+    results = Results(wants.home / "results.ndjson", plan, broker, wants.fresh)
     for round_ in range(wants.rounds):
         for kind in kinds if round_ % 2 == 0 else reversed(kinds):
             measure(build, kind, round_, wants, results)
