@@ -19,7 +19,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 from case import Skip, case, check, finish  # noqa: E402
 
 RECORDED = pathlib.Path(__file__).with_name("gates.json")
-TOLERANCE = 0.05  # of the recorded value; compilers of one version give the same code
+TOLERANCE = 0.10  # of the recorded value: smaller steps add up before anybody is asked
 SHORT, LONG = 160, 960
 NAME = re.compile(r"\((\d+)\)(?: (.*))?")
 
