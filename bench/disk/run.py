@@ -25,7 +25,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 sys.path.insert(0, str(ROOT / "bench" / "compare"))
 from broker import Broker  # noqa: E402
-from run import Kafka, cpu_s  # noqa: E402
+from servers import Kafka, cpu_s  # noqa: E402
 
 RECORDS, RECORD_BYTES = 256, 1024
 BLOCK, FIO_DEPTH, FIO_BYTES = 256 << 10, 16, 2 << 30
