@@ -29,6 +29,8 @@ const struct admin_route admin_routes[] = {
      &admin_groups_whole_schema, false},
     {"/v1/transactions", admin_groups_txns, true, "transactional ids, in no order",
      &admin_groups_txn_schema, true},
+    {"/v1/clients", admin_groups_clients, true, "clients that push what they measure",
+     &admin_groups_client_schema, true},
     {"/v1/cores", admin_cores_list, false, "counters of each core and of control",
      &admin_cores_schema, true},
     {"/v1/processes", admin_cores_processes, false, "the processes of the broker",

@@ -1,4 +1,5 @@
 #include "control/admin/admin_in.h"
+#include "control/meta/meta.h"
 
 #include <stddef.h>
 
@@ -179,6 +180,56 @@ admin_groups_txns(struct admin_call *c)
         };
         if (admin_json_wanted(c, i))
             json_array_append_new(items, admin_json_object(&admin_groups_txn_schema, &row));
+    }
+    return list;
+}
+
+/* ---- /v1/clients ---- */
+
+struct client_row {
+    const char *client_instance_id;
+    struct view client_id, software_name, software_version, address;
+    int64_t pushed_ms;
+    uint32_t metric_count;
+};
+#define FIELD(name, type, help)                                                                    \
+    {                                                                                              \
+#name, ADMIN_##type, offsetof(struct client_row, name), help, NULL                         \
+    }
+const struct admin_schema admin_groups_client_schema = {
+    "Client", (const struct admin_field[]){
+                  FIELD(client_instance_id, STATIC, "id that the broker gave it"),
+                  FIELD(client_id, TEXT, "name that it gave itself"),
+                  FIELD(software_name, TEXT, "client library, \"\" where it is not known"),
+                  FIELD(software_version, TEXT, "its version"),
+                  FIELD(address, TEXT, "where it pushed from"),
+                  FIELD(pushed_ms, I64, "last push, ms since 1970"),
+                  FIELD(metric_count, U32, "values that are kept of it"),
+                  {0}}};
+#undef FIELD
+
+json_t *
+admin_groups_clients(struct admin_call *c)
+{
+    const struct census *all = c->source.groups;
+    if (!all)
+        return not_told(c);
+    json_t *items, *list = admin_json_list(c, all->client_count, &items);
+    for (uint32_t i = 0; i < all->client_count; i++) {
+        const struct census_client *from = &all->clients[i];
+        char id[META_ID_TEXT_BYTES + 1];
+        struct client_row row = {
+            .client_instance_id = id,
+            .client_id = census_view(all, from->client_id),
+            .software_name = census_view(all, from->software_name),
+            .software_version = census_view(all, from->software_version),
+            .address = census_view(all, from->address),
+            .pushed_ms = from->pushed_ms,
+            .metric_count = from->count,
+        };
+        meta_id_text(from->instance, id);
+        if (admin_json_wanted(c, i))
+            json_array_append_new(items, admin_json_object(&admin_groups_client_schema, &row));
     }
     return list;
 }

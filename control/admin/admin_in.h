@@ -80,13 +80,13 @@ json_t *admin_refuse(struct admin_call *c, uint32_t status, const char *code, co
 /* admin_tables.c, admin_groups.c, admin_cores.c */
 admin_fn admin_tables_cluster, admin_tables_brokers, admin_tables_topics, admin_tables_topic;
 admin_fn admin_tables_partitions;
-admin_fn admin_groups_list, admin_groups_one, admin_groups_txns;
+admin_fn admin_groups_list, admin_groups_one, admin_groups_txns, admin_groups_clients;
 admin_fn admin_cores_list, admin_cores_processes, admin_cores_drops, admin_cores_config;
 admin_fn admin_cores_disks;
 extern const struct admin_schema admin_tables_cluster_schema, admin_tables_broker_schema,
     admin_tables_topic_schema, admin_tables_whole_schema, admin_tables_partition_schema;
 extern const struct admin_schema admin_groups_schema, admin_groups_whole_schema,
-    admin_groups_txn_schema;
+    admin_groups_txn_schema, admin_groups_client_schema;
 extern const struct admin_schema admin_cores_schema, admin_cores_process_schema,
     admin_cores_drop_schema, admin_cores_config_schema, admin_cores_disk_schema;
 

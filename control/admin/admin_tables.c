@@ -1,25 +1,10 @@
 #include "control/admin/admin_in.h"
+#include "control/meta/meta.h"
 
 #include "core/base/err.h"
 
 #include <stddef.h>
 #include <stdio.h>
-
-/* As Kafka prints ids: base64url without padding. */
-enum { ID_TEXT_BYTES = 22 };
-static void
-id_text(const uint8_t id[16], char text[ID_TEXT_BYTES + 1])
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    uint32_t bits = 0, held = 0, n = 0;
-    for (uint32_t i = 0; i < 16; i++) {
-        held = held << 8 | id[i];
-        for (bits += 8; bits >= 6; bits -= 6)
-            text[n++] = digits[held >> (bits - 6) & 63];
-    }
-    text[n++] = digits[held << (6 - bits) & 63];
-    text[n] = '\0';
-}
 
 /* ---- /v1/cluster, /v1/brokers ---- */
 
@@ -201,12 +186,12 @@ const struct admin_schema admin_tables_whole_schema = {
 static json_t *
 topic_json(const struct census *c, const struct census_topic *t, const struct admin_schema *schema)
 {
-    char id[ID_TEXT_BYTES + 1];
+    char id[META_ID_TEXT_BYTES + 1];
     struct topic_row row = {.name = census_view(c, t->name),
                             .id = id,
                             .internal = t->internal,
                             .partition_count = t->count};
-    id_text(t->id, id);
+    meta_id_text(t->id, id);
     for (uint32_t i = t->first; i < t->first + t->count; i++)
         row.bytes += c->partitions[i].bytes;
     return admin_json_object(schema, &row);

@@ -21,6 +21,8 @@ census_free(struct census *c)
     free(c->groups);
     free(c->offsets);
     free(c->txns);
+    free(c->clients);
+    free(c->values);
     census_init(c);
 }
 
@@ -115,6 +117,41 @@ census_add_txn(struct census *c, const struct census_txn *t, struct view id)
     if (!text_add(c, id, &copy.id))
         return left_out(c);
     c->txns[c->txn_count++] = copy;
+    return true;
+}
+
+bool
+census_add_client(struct census *c, const uint8_t instance[16], int64_t pushed_ms,
+                  const struct census_client_texts *texts)
+{
+    struct census_client one = {.pushed_ms = pushed_ms, .first = c->value_count};
+    void *at = grown(c, c->clients, c->client_count, &c->client_room, sizeof *c->clients);
+    if (!at)
+        return left_out(c);
+    c->clients = at;
+    memcpy(one.instance, instance, sizeof one.instance);
+    if (!text_add(c, texts->client_id, &one.client_id) ||
+        !text_add(c, texts->software_name, &one.software_name) ||
+        !text_add(c, texts->software_version, &one.software_version) ||
+        !text_add(c, texts->address, &one.address))
+        return left_out(c);
+    c->clients[c->client_count++] = one;
+    return true;
+}
+
+bool
+census_add_value(struct census *c, struct view name, struct view labels, bool counter, double value)
+{
+    must(c->client_count > 0);
+    struct census_value v = {.counter = counter, .value = value};
+    void *at = grown(c, c->values, c->value_count, &c->value_room, sizeof *c->values);
+    if (!at)
+        return left_out(c);
+    c->values = at;
+    if (!text_add(c, name, &v.name) || !text_add(c, labels, &v.labels))
+        return left_out(c);
+    c->values[c->value_count++] = v;
+    c->clients[c->client_count - 1].count++;
     return true;
 }
 

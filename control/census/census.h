@@ -62,6 +62,21 @@ struct census_txn {
     uint32_t partitions;
 };
 
+/* A client that pushes what it measures (KIP-714), and one of its values. */
+struct census_client {
+    struct census_text client_id, software_name, software_version, address;
+    uint8_t instance[16];
+    int64_t pushed_ms;
+    uint32_t first, count; /* in values */
+};
+
+struct census_value {
+    struct census_text name;
+    struct census_text labels; /* "key NUL value NUL" pairs */
+    bool counter;
+    double value; /* finite */
+};
+
 struct census {
     char *pool;
     uint32_t pool_bytes, pool_room;
@@ -70,8 +85,11 @@ struct census {
     struct census_group *groups;
     struct census_offset *offsets;
     struct census_txn *txns;
-    uint32_t topic_count, partition_count, group_count, offset_count, txn_count;
-    uint32_t topic_room, partition_room, group_room, offset_room, txn_room;
+    struct census_client *clients;
+    struct census_value *values;
+    uint32_t topic_count, partition_count, group_count, offset_count, txn_count, client_count,
+        value_count;
+    uint32_t topic_room, partition_room, group_room, offset_room, txn_room, client_room, value_room;
     uint64_t bytes;    /* of all arrays and the pool */
     uint64_t short_of; /* rows that were left out */
     uint64_t torn;     /* rows of the region that could not be read whole */
@@ -94,6 +112,14 @@ bool census_add_group(struct census *c, const struct census_group *g, struct vie
 bool census_add_offset(struct census *c, struct view topic, int32_t partition, int64_t offset,
                        int64_t commit_ms);
 bool census_add_txn(struct census *c, const struct census_txn *t, struct view id);
+/* Values belong to the client that was added last. */
+struct census_client_texts {
+    struct view client_id, software_name, software_version, address;
+};
+bool census_add_client(struct census *c, const uint8_t instance[16], int64_t pushed_ms,
+                       const struct census_client_texts *texts);
+bool census_add_value(struct census *c, struct view name, struct view labels, bool counter,
+                      double value);
 
 /* A place to come back to: everything that was added behind it is forgotten. */
 struct census_mark {

@@ -53,6 +53,8 @@ told(const struct metrics_row *row, const struct conf *conf, bool internal)
         return !internal;
     case METRICS_PARTITION:
         return !internal && partitions;
+    case METRICS_CLIENT:
+        return !internal && conf_bool(conf, CONF_METRICS_CLIENTS);
     case METRICS_COMPAT:
         return !internal && compat;
     case METRICS_COMPAT_PARTITION:

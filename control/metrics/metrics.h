@@ -21,6 +21,7 @@ enum metrics_set {
     METRICS_SMALL,            /* always: a fixed number of series */
     METRICS_GROUP,            /* always: a few series a topic or a group */
     METRICS_PARTITION,        /* metrics.partitions */
+    METRICS_CLIENT,           /* metrics.clients */
     METRICS_COMPAT,           /* metrics.compat=kafka_exporter */
     METRICS_COMPAT_PARTITION, /* both */
     METRICS_INTERNAL,         /* /metrics/internal only */

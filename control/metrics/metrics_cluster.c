@@ -1,7 +1,7 @@
 #include "control/metrics/metrics_in.h"
 
 #include "core/base/clock.h"
-#include "core/shm/table.h"
+#include "core/wire/feature.h"
 
 #include <stdio.h>
 
@@ -48,6 +48,20 @@ metrics_cluster_config(struct metrics_out *o, const struct metrics_row *row,
         metrics_sample(&p, o, row);
         metrics_sample_label(&p, "key", view_of_text(conf_row((enum conf_key)k)->name));
         metrics_sample_label(&p, "value", view_of_text(conf_text(s->conf, (enum conf_key)k)));
+        metrics_sample_end(&p, 1);
+    }
+}
+
+void
+metrics_cluster_features(struct metrics_out *o, const struct metrics_row *row,
+                         const struct metrics_source *s)
+{
+    for (uint32_t i = 0; i < FEATURES; i++) {
+        const struct feature_row *f = feature_row((enum feature)i);
+        struct metrics_sample p;
+        metrics_sample(&p, o, row);
+        metrics_sample_label(&p, "feature", view_of_text(f->name));
+        metrics_sample_number(&p, "level", f->max);
         metrics_sample_end(&p, 1);
     }
 }

@@ -9,6 +9,7 @@
 void metrics_text(struct metrics_out *o, const char *text);
 void metrics_text_view(struct metrics_out *o, struct view v);
 void metrics_text_u64(struct metrics_out *o, uint64_t v);
+void metrics_text_double(struct metrics_out *o, double v); /* finite */
 void metrics_text_i64(struct metrics_out *o, int64_t v);
 /* A decimal number with nine places at most: v / 10^9. */
 void metrics_text_nano(struct metrics_out *o, uint64_t v);
@@ -27,6 +28,7 @@ void metrics_sample_label(struct metrics_sample *p, const char *name, struct vie
 void metrics_sample_number(struct metrics_sample *p, const char *name, int64_t value);
 void metrics_sample_end(struct metrics_sample *p, uint64_t value);
 void metrics_sample_end_signed(struct metrics_sample *p, int64_t value);
+void metrics_sample_end_double(struct metrics_sample *p, double value);
 void metrics_sample_end_nano(struct metrics_sample *p, uint64_t value);
 
 /* ---- families, by file ---- */
@@ -59,7 +61,7 @@ enum metrics_of_process {
 enum metrics_of_disk { METRICS_DISK_FREE, METRICS_DISK_TOTAL };
 metrics_emit_fn metrics_cluster_build, metrics_cluster_node, metrics_cluster_config;
 metrics_emit_fn metrics_cluster_fact, metrics_cluster_process, metrics_cluster_disk;
-metrics_emit_fn metrics_cluster_broker;
+metrics_emit_fn metrics_cluster_broker, metrics_cluster_features;
 
 /* metrics_counters.c: arg is a counter; sum over the shards and control. */
 metrics_emit_fn metrics_counters_sum, metrics_counters_drops, metrics_counters_each;
@@ -87,5 +89,8 @@ enum metrics_of_group { METRICS_GROUP_MEMBERS, METRICS_GROUP_LAG, METRICS_GROUP_
 enum metrics_of_offset { METRICS_OFFSET_COMMITTED, METRICS_OFFSET_LAG };
 metrics_emit_fn metrics_groups_states, metrics_groups_each, metrics_groups_topics;
 metrics_emit_fn metrics_groups_offsets, metrics_groups_txns, metrics_groups_oldest;
+
+/* metrics_clients.c: arg: counters, not gauges. */
+metrics_emit_fn metrics_clients_count, metrics_clients_each;
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "core/base/must.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { ROOM_FIRST = 64 << 10 };
@@ -86,6 +87,14 @@ metrics_text_i64(struct metrics_out *o, int64_t v)
 }
 
 void
+metrics_text_double(struct metrics_out *o, double v)
+{
+    char text[32];
+    (void)snprintf(text, sizeof text, "%.17g", v);
+    metrics_text(o, text);
+}
+
+void
 metrics_text_nano(struct metrics_out *o, uint64_t v)
 {
     enum { PLACES = 9 };
@@ -143,11 +152,21 @@ replaced(struct metrics_out *o, uint8_t byte)
     add(o, text, sizeof text);
 }
 
+static bool
+plain_byte(uint8_t b)
+{
+    return b >= ' ' && b < 0x80 && b != '\\' && b != '"';
+}
+
 static void
 characters(struct metrics_out *o, struct view v, bool escape)
 {
     const uint8_t *p = v.at, *end = v.at + v.len, *plain = p;
     while (p < end) {
+        if (plain_byte(*p)) { /* names of topics have nothing else */
+            p++;
+            continue;
+        }
         uint32_t n = character(p, end);
         if (n && !(escape && (*p == '\\' || *p == '"' || *p == '\n'))) {
             p += n;
@@ -242,5 +261,13 @@ metrics_sample_end_nano(struct metrics_sample *p, uint64_t value)
 {
     value_begin(p);
     metrics_text_nano(p->o, value);
+    metrics_text(p->o, "\n");
+}
+
+void
+metrics_sample_end_double(struct metrics_sample *p, double value)
+{
+    value_begin(p);
+    metrics_text_double(p->o, value);
     metrics_text(p->o, "\n");
 }

@@ -52,7 +52,7 @@ uint64_t hists_bound(uint32_t bucket);
 static inline uint32_t
 hists_bucket(uint64_t v)
 {
-    v -= v > 0; /* bounds are inclusive */
+    v -= v > 0; /* bounds are inclusive; 0 is in bucket 0 */
     if (v >> HISTS_LOW == 0)
         return 0;
     if (v >> HISTS_HIGH)
@@ -71,6 +71,11 @@ static inline void
 hists_add(struct counters *c, enum hist h, uint64_t v)
 {
     _Atomic uint64_t *words = hists_words(c->words, h);
+    if (v == 0) { /* most stages of most requests, within one turn */
+        atomic_store_explicit(words, atomic_load_explicit(words, memory_order_relaxed) + 1,
+                              memory_order_relaxed);
+        return;
+    }
     _Atomic uint64_t *bucket = &words[hists_bucket(v)], *sum = &words[HISTS_BUCKETS];
     atomic_store_explicit(bucket, atomic_load_explicit(bucket, memory_order_relaxed) + 1,
                           memory_order_relaxed);

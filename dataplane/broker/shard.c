@@ -299,6 +299,9 @@ count(struct shard *s)
 {
     struct store_stats st;
     store_stats(s->store, &st);
+    counters_set(&s->counters, COUNTER_CONNECTIONS_OPEN, s->conn_count);
+    counters_set(&s->counters, COUNTER_ANSWER_MEMORY, buddy_used(s->memory));
+    counters_set(&s->counters, COUNTER_JOURNAL_USED, st.journal_used_bytes);
     counters_set(&s->counters, COUNTER_SIDECARS, st.sidecars);
     counters_set(&s->counters, COUNTER_SIDECARS_BAD, st.sidecars_bad);
     counters_set(&s->counters, COUNTER_INDEXES_DROPPED, st.indexes_dropped);

@@ -78,9 +78,7 @@ DASHBOARDS = [
             (rate("sluice_produce_errors_total"), "produce {{instance}}"),
             (rate("sluice_fetch_errors_total"), "fetch {{instance}}")]),
         ("Refused of peers", "cps", [(rate("sluice_drops_total", "reason"), "{{reason}}")]),
-        ("Connections", None, [
-            (f"sluice_connections_opened_total{{{SEL}}} - sluice_connections_closed_total{{{SEL}}}",
-             "{{instance}}")]),
+        ("Connections", None, [(f"sluice_connections{{{SEL}}}", "{{instance}}")]),
         ("Free space", "bytes", [(f"sluice_disk_free_bytes{{{SEL}}}", "{{instance}} {{dir}}")]),
         ("Memory", "bytes",
          [(f"sluice_process_resident_memory_bytes{{{SEL}}}", "{{instance}} {{process}}")]),

@@ -5,8 +5,9 @@ before_control_has_told_groups_they_are_unavailable(void **state)
 {
     (void)state;
     struct admin_fixture *f = admin_fixture_new();
-    static const char *const paths[] = {"/v1/groups", "/v1/groups/g", "/v1/transactions"};
-    for (uint32_t i = 0; i < 3; i++) {
+    static const char *const paths[] = {"/v1/groups", "/v1/groups/g", "/v1/transactions",
+                                        "/v1/clients"};
+    for (uint32_t i = 0; i < 4; i++) {
         json_t *e = admin_fixture_get(f, paths[i], 503);
         assert_string_equal(admin_fixture_text(e, "code"), "unavailable");
     }
@@ -68,6 +69,21 @@ transactions_are_told(void **state)
     admin_fixture_free(f);
 }
 
+static void
+clients_that_push_are_told(void **state)
+{
+    (void)state;
+    struct admin_fixture *f = admin_fixture_new();
+    admin_fixture_give(f);
+    json_t *c = admin_fixture_item(admin_fixture_get(f, "/v1/clients", 200), 0);
+    assert_string_equal(admin_fixture_text(c, "client_instance_id"), "CQkJCQkJCQkJCQkJCQkJCQ");
+    assert_string_equal(admin_fixture_text(c, "client_id"), "app");
+    assert_string_equal(admin_fixture_text(c, "software_name"), "java");
+    assert_int_equal(admin_fixture_number(c, "pushed_ms"), 6000);
+    assert_int_equal(admin_fixture_number(c, "metric_count"), 1);
+    admin_fixture_free(f);
+}
+
 int
 main(void)
 {
@@ -76,6 +92,7 @@ main(void)
         cmocka_unit_test(groups_are_told_with_their_lag),
         cmocka_unit_test(one_group_is_told_with_each_offset),
         cmocka_unit_test(transactions_are_told),
+        cmocka_unit_test(clients_that_push_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

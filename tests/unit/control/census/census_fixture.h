@@ -92,6 +92,11 @@ census_fixture_groups(struct census *c)
     assert_true(census_add_group(c, &empty, view_of("\xff", 1), view_of("", 0), view_of("", 0)));
     assert_true(census_add_offset(c, view_of_text("beta"), 0, 41, 1003));
     assert_true(census_add_txn(c, &txn, view_of_text("tx")));
+    const struct census_client_texts texts = {view_of_text("app"), view_of_text("java"),
+                                              view_of_text("4.3"), view_of_text("127.0.0.1")};
+    const uint8_t id[16] = {9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9};
+    assert_true(census_add_client(c, id, 6000, &texts));
+    assert_true(census_add_value(c, view_of_text("open"), view_of("", 0), false, 2));
 }
 
 #endif

@@ -15,6 +15,10 @@ offsets_belong_to_the_group_before_them_and_share_their_topics_text(void **state
     assert_true(view_equal(census_view(&c, c.offsets[3].topic), view_of_text("beta")));
     assert_true(view_equal(census_view(&c, c.groups[0].protocol), view_of_text("range")));
     assert_true(view_equal(census_view(&c, c.txns[0].id), view_of_text("tx")));
+    assert_int_equal(c.clients[0].count, 1);
+    assert_true(view_equal(census_view(&c, c.clients[0].software_version), view_of_text("4.3")));
+    assert_true(
+        view_equal(census_view(&c, c.values[c.clients[0].first].name), view_of_text("open")));
     census_free(&c);
 }
 

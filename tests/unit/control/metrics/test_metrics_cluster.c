@@ -1,4 +1,7 @@
+#include "core/wire/feature.h"
 #include "tests/unit/control/metrics/metrics_fixture.h"
+
+#include <stdio.h>
 
 static void
 the_broker_tells_who_it_is_and_what_it_holds(void **state)
@@ -10,6 +13,12 @@ the_broker_tells_who_it_is_and_what_it_holds(void **state)
     assert_true(metrics_fixture_line(
         text, "sluice_node_info{cluster_id=\"abcdefghijklmnopqrstuv\",node_id=\"7\",net=\"kernel\","
               "idle=\"sleep\",rack=\"\"} 1"));
+    for (uint32_t i = 0; i < FEATURES; i++) {
+        char line[128];
+        (void)snprintf(line, sizeof line, "sluice_feature_info{feature=\"%s\",level=\"%d\"} 1",
+                       feature_row((enum feature)i)->name, feature_row((enum feature)i)->max);
+        assert_true(metrics_fixture_line(text, line));
+    }
     assert_true(metrics_fixture_line(text, "sluice_topics 2"));
     assert_true(metrics_fixture_line(text, "sluice_topics_limit 4"));
     assert_true(metrics_fixture_line(text, "sluice_partitions 3"));
