@@ -10,6 +10,7 @@
 #   make interop  our TCP against Linux's over devices of DPDK, 1 GB and 10,000 connections each (root)
 #   make mutants  known bugs put back one at a time: the lives must find each (SEEDS at most)
 #   make fuzz     every fuzz target for T seconds (T=60), from the committed corpus
+#   make fuzz-http  schemathesis against the HTTP endpoint's own description (EXAMPLES=100)
 #   make compat-oracle   the client scripts against Apache Kafka: they must test Kafka, not us
 #   make compat-librdkafka, compat-librdkafka-full, compat-kgo, compat-apache   other people's suites
 #                 against Sluice, judged by what Kafka gives on them (tests/compat)
@@ -39,7 +40,7 @@ SANITIZE := -Db_sanitize=address,undefined -Db_lundef=false -Dbuildtype=debugopt
 .PHONY: all run test check asan sim sim-tcp mutants fuzz lint fmt compat-oracle clean deps
 .PHONY: attack interop
 .PHONY: bench bench-compare bench-groups bench-others
-.PHONY: compat-diff compat-diff-record
+.PHONY: compat-diff compat-diff-record fuzz-http
 .PHONY: compat-librdkafka compat-librdkafka-full compat-kgo compat-apache
 .PHONY: compat-streams compat-copier compat-tools compat-connect compat-mirror
 .PHONY: product programs clang-build
@@ -124,6 +125,9 @@ mutants:
 fuzz:
 	@deploy/deps.sh build fuzz
 	python3 tests/run.py $(BUILD) fuzz:$(T)
+
+fuzz-http: product
+	python3 tests/e2e/schema.py $(BUILD) --examples $(or $(EXAMPLES),100)
 
 fmt:
 	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
