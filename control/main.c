@@ -122,7 +122,8 @@ endpoint_init(struct endpoint *e, const struct conf *conf)
     e->admin = admin_new(&ac);
 }
 
-/* The broker serves without it: a port that another has is tried again, not died of. */
+/* The broker serves without it: a port that another has is tried again, not died of.  Names are
+ * resolved once, at start: the loop does not wait for a name server a second time. */
 static void
 endpoint_try(struct endpoint *e, uint64_t now_ns)
 {
@@ -130,7 +131,6 @@ endpoint_try(struct endpoint *e, uint64_t now_ns)
     const char *text = conf_text(e->conf, CONF_METRICS_LISTENER);
     if (e->http || !*text || now_ns < e->next_ns)
         return;
-    e->next_ns = now_ns + CLOCK_NS_PER_S;
     int rc = conf_address(text, &at);
     struct http_mhd_config hc = {
         .host = at.host, .port = at.port, .handle = admin_handle, .user = e->admin};
@@ -140,6 +140,7 @@ endpoint_try(struct endpoint *e, uint64_t now_ns)
         log_info("control", "metrics at http://%s/metrics", text);
         return;
     }
+    e->next_ns = rc == ERR_EXISTS ? now_ns + CLOCK_NS_PER_S : CLOCK_NEVER;
     if (!e->said)
         log_warn("control",
                  "no metrics: cannot listen on metrics.listener=%s error=%s; give a free "
