@@ -293,6 +293,23 @@ coord_answer(void *user, uint32_t shard, uint64_t token, struct view bytes)
     answer_give(user, shard, token, bytes.at ? ERR_OK : ERR_LIMIT, &result);
 }
 
+/* Whom a request is from; takes the names behind it off its bytes.  False: they are not there. */
+static bool
+origin_take(struct server *s, const struct msg_request *q, struct view *bytes)
+{
+    uint32_t names = (uint32_t)q->name_bytes + q->version_bytes;
+    if (names > bytes->len)
+        return false;
+    bytes->len -= names;
+    const uint8_t *at = bytes->at + bytes->len;
+    s->core.from =
+        (struct server_origin){.software_name = view_of(at, q->name_bytes),
+                               .software_version = view_of(at + q->name_bytes, q->version_bytes),
+                               .port = q->peer_port};
+    memcpy(s->core.from.ip, q->peer_ip, sizeof q->peer_ip);
+    return true;
+}
+
 static void
 request_take(struct server *s, uint32_t shard, const struct chan_message *m)
 {
@@ -302,6 +319,11 @@ request_take(struct server *s, uint32_t shard, const struct chan_message *m)
     if (m->generation != s->data_generation)
         return; /* of a dataplane that is gone */
     struct view bytes = view_of(m->body.at + sizeof q, m->body.len - (uint32_t)sizeof q);
+    if (!origin_take(s, &q, &bytes)) {
+        log_error("control", "a ring of the dataplane's is corrupt shard=%u", shard);
+        s->error = ERR_CORRUPT;
+        return;
+    }
     arena_renew(s);
     s->core.now_ms = s->wall_ms;
     int rc = server_coords_request(s->coords, shard, &q, bytes, &s->arena, s->wall_ms);

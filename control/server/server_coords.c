@@ -16,7 +16,6 @@
 #include "core/wire/wire_table.h"
 
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 enum { MERGE_ARENA_BYTES = 256 << 20 };
@@ -217,20 +216,6 @@ route_of(int16_t key)
     return NULL;
 }
 
-/* As Java prints an address without a name: "/127.0.0.1", "/0:0:0:0:0:0:0:1". */
-static void
-host_text(const uint8_t ip[16], char text[COORD_CLIENT_BYTES])
-{
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    if (memcmp(ip, mapped, sizeof mapped) == 0) {
-        (void)snprintf(text, COORD_CLIENT_BYTES, "/%u.%u.%u.%u", ip[12], ip[13], ip[14], ip[15]);
-        return;
-    }
-    (void)snprintf(text, COORD_CLIENT_BYTES, "/%x:%x:%x:%x:%x:%x:%x:%x", get_u16(ip),
-                   get_u16(ip + 2), get_u16(ip + 4), get_u16(ip + 6), get_u16(ip + 8),
-                   get_u16(ip + 10), get_u16(ip + 12), get_u16(ip + 14));
-}
-
 static int32_t
 partitions_of(const struct server_coords *c, uint8_t kind)
 {
@@ -292,7 +277,8 @@ server_coords_request(struct server_coords *c, uint32_t shard, const struct msg_
                                        .bytes = request};
     struct coord_request r = {
         .api = api, .version = header.api_version, .body = body, .client_id = header.client_id};
-    host_text(head->peer_ip, r.client_host);
+    r.client_host[0] = '/'; /* as Java prints an address without a name */
+    server_host_text(head->peer_ip, r.client_host + 1, sizeof r.client_host - 1);
     if (server_split_many(api, header.api_version))
         return several_take(c, to, &from, &r, arena, now_ms);
     struct view key;

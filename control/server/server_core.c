@@ -1,10 +1,12 @@
 /* server_core.c: set-up, dispatch and what all handlers share. */
 #include "control/server/server_core.h"
 #include "control/server/server_defaults.h"
+#include "control/server/server_telemetry.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/wire/wire_gen.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static const struct {
@@ -29,6 +31,8 @@ static const struct {
     {WIRE_API_UPDATE_FEATURES, server_update_features},
     {WIRE_API_DESCRIBE_CLUSTER, server_describe_cluster},
     {WIRE_API_UNREGISTER_BROKER, server_unregister_broker},
+    {WIRE_API_GET_TELEMETRY_SUBSCRIPTIONS, server_get_telemetry},
+    {WIRE_API_PUSH_TELEMETRY, server_push_telemetry},
     {WIRE_API_LIST_CONFIG_RESOURCES, server_list_resources},
     {WIRE_API_DESCRIBE_TOPIC_PARTITIONS, server_describe_partitions},
 };
@@ -95,6 +99,7 @@ server_core_init(struct server_core *core, const struct conf *conf, const char *
 void
 server_core_free(struct server_core *core)
 {
+    server_telemetry_free(core);
     meta_image_free(&core->image);
     free(core->entry);
     server_defaults_free(core);
@@ -130,6 +135,19 @@ const struct server_endpoint *
 server_endpoint_of(const struct server_core *core, uint16_t listener)
 {
     return &core->endpoints[listener < core->endpoint_count ? listener : 0];
+}
+
+void
+server_host_text(const uint8_t ip[16], char *text, size_t room)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    if (memcmp(ip, mapped, sizeof mapped) == 0) {
+        (void)snprintf(text, room, "%u.%u.%u.%u", ip[12], ip[13], ip[14], ip[15]);
+        return;
+    }
+    (void)snprintf(text, room, "%x:%x:%x:%x:%x:%x:%x:%x", get_u16(ip), get_u16(ip + 2),
+                   get_u16(ip + 4), get_u16(ip + 6), get_u16(ip + 8), get_u16(ip + 10),
+                   get_u16(ip + 12), get_u16(ip + 14));
 }
 
 static server_handle_fn *
@@ -186,6 +204,8 @@ union any_request {
     struct wire_list_config_resources_request list_resources;
     struct wire_describe_client_quotas_request describe_quotas;
     struct wire_alter_client_quotas_request alter_quotas;
+    struct wire_get_telemetry_subscriptions_request get_telemetry;
+    struct wire_push_telemetry_request push_telemetry;
 };
 
 int

@@ -31,6 +31,15 @@ struct server_endpoint {
     int32_t port;
 };
 
+struct server_telemetry; /* server_telemetry.c */
+
+/* Whom a request is from.  Names at NULL or empty: it did not say. */
+struct server_origin {
+    struct view software_name, software_version;
+    uint8_t ip[16]; /* IPv4: mapped */
+    uint16_t port;
+};
+
 struct server_core {
     struct meta_image image; /* may be ahead of what is committed */
     uint64_t committed;      /* index of the log up to which it is */
@@ -46,8 +55,10 @@ struct server_core {
     struct meta_config_row broker_rows[META_CONFIGS];
     char broker_names[META_CONFIGS][SERVER_KEY_BYTES];
     struct server_mutations mutations;
-    int64_t now_ms; /* wall clock; the loop sets it before each request */
-    uint8_t *entry; /* META_ENTRY_BYTES_MAX bytes for records being planned */
+    int64_t now_ms; /* wall clock; the loop sets it and the next before each request */
+    struct server_origin from;
+    struct server_telemetry *telemetry; /* NULL: nobody has asked yet */
+    uint8_t *entry;                     /* META_ENTRY_BYTES_MAX bytes for records being planned */
     /* Appends an entry to the log and applies it to the image.  An error is final: the process must
      * stop, and nothing that it computed since may leave. */
     int (*append)(void *user, struct view records);
@@ -93,6 +104,7 @@ server_handle_fn server_list_resources, server_describe_quotas, server_alter_quo
 server_handle_fn server_init_producer_id, server_find_coordinator;
 server_handle_fn server_elect_leaders, server_alter_reassignments, server_list_reassignments;
 server_handle_fn server_unregister_broker, server_describe_quorum, server_update_features;
+server_handle_fn server_get_telemetry, server_push_telemetry;
 
 struct server_result {
     struct view bytes; /* from the correlation id on; in the arena */
@@ -122,6 +134,8 @@ enum conf_key server_key_find(const char *name);
 /* True when the key has another value than its default; false for CONF_KEYS.  (The region hands
  * down values without their origin.) */
 bool server_key_given(const struct server_core *core, enum conf_key k);
+/* An address as Java prints it: "127.0.0.1", "0:0:0:0:0:0:0:1"; at most 40 bytes with the NUL. */
+void server_host_text(const uint8_t ip[16], char *text, size_t room);
 const struct server_endpoint *server_endpoint_of(const struct server_core *core, uint16_t listener);
 
 #endif

@@ -1,11 +1,11 @@
 #include "control/server/server_resource.h"
 #include "control/server/server_defaults.h"
+#include "control/telemetry/telemetry.h"
 
-#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SHOWN_MAX = 200, PATTERN_BYTES_MAX = 256, VALUE_BYTES_MAX = 512 };
+enum { SHOWN_MAX = 200 };
 
 static const struct server_resource_key resource_keys[] = {
 #define KEY(resource, name, type, fallback, least, min, max, synonym, help)                        \
@@ -50,78 +50,7 @@ group_key(const void *user, struct view name)
     return k ? &k->row : NULL;
 }
 
-/* ---- Matching of clients (KIP-714, Kafka ClientMetricsConfigs) ---- */
-
-static bool
-match_key_known(struct view key)
-{
-    static const char *const keys[] = {"client_instance_id",    "client_id",
-                                       "client_software_name",  "client_software_version",
-                                       "client_source_address", "client_source_port"};
-    for (uint32_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-        if (view_equal(key, view_of_text(keys[i])))
-            return true;
-    return false;
-}
-
-static struct view
-trimmed(struct view v)
-{
-    while (v.len && v.at[0] == ' ')
-        v = view_of(v.at + 1, v.len - 1);
-    while (v.len && v.at[v.len - 1] == ' ')
-        v.len--;
-    return v;
-}
-
-bool
-server_match_pairs(const char *match,
-                   bool (*each)(void *user, struct view key, struct view pattern), void *user)
-{
-    while (*match) {
-        struct view pair = view_of(match, (uint32_t)strcspn(match, ","));
-        match += pair.len + (match[pair.len] == ',');
-        uint32_t n = 0;
-        while (n < pair.len && pair.at[n] != '=')
-            n++;
-        if (n == pair.len)
-            return false;
-        if (!each(user, trimmed(view_of(pair.at, n)),
-                  trimmed(view_of(pair.at + n + 1, pair.len - n - 1))))
-            return false;
-    }
-    return true;
-}
-
-bool
-server_match_value(struct view pattern, const struct view *value)
-{
-    char text[PATTERN_BYTES_MAX + 8], subject[VALUE_BYTES_MAX];
-    regex_t regex;
-    if (pattern.len > PATTERN_BYTES_MAX || (value && value->len >= VALUE_BYTES_MAX))
-        return false;
-    (void)snprintf(text, sizeof text, "^(%.*s)$", (int)pattern.len, (const char *)pattern.at);
-    if (regcomp(&regex, text, REG_EXTENDED | REG_NOSUB) != 0)
-        return false;
-    bool yes = true;
-    if (value) {
-        (void)snprintf(subject, sizeof subject, "%.*s", (int)value->len,
-                       value->len ? (const char *)value->at : "");
-        yes = regexec(&regex, subject, 0, NULL, 0) == 0;
-    }
-    regfree(&regex);
-    return yes;
-}
-
-static bool
-pair_valid(void *user, struct view key, struct view pattern)
-{
-    bool plain = true;
-    for (uint32_t i = 0; i < pattern.len; i++)
-        plain = plain && pattern.at[i] != '=';
-    (void)user;
-    return plain && match_key_known(key) && server_match_value(pattern, NULL);
-}
+/* ---- Subscriptions and groups ---- */
 
 static int16_t
 metrics_check(const void *user, const struct meta_config_row *row, const char *value,
@@ -129,7 +58,8 @@ metrics_check(const void *user, const struct meta_config_row *row, const char *v
 {
     const struct server_resource_key *k =
         key_find(SERVER_RESOURCE_METRICS, view_of_text(row->name));
-    (void)user;
+    const struct server_core *core = user;
+    struct view wrong;
     if (row->type == META_TYPE_INT) {
         int64_t v = strtoll(value, NULL, 10);
         if (v < k->min || v > k->max)
@@ -138,9 +68,11 @@ metrics_check(const void *user, const struct meta_config_row *row, const char *v
                                   "3600000 (1 hour)",
                                   value, row->name);
     }
-    if (strcmp(row->name, "match") == 0 && !server_match_pairs(value, pair_valid, NULL))
+    if (strcmp(row->name, "match") == 0 &&
+        !telemetry_match_valid(core->regex, view_of_text(value), &wrong))
         return meta_error_set(e, KERR_INVALID_CONFIG, "Illegal client matching pattern: %.*s",
-                              SHOWN_MAX, value);
+                              (int)(wrong.len < SHOWN_MAX ? wrong.len : SHOWN_MAX),
+                              (const char *)wrong.at);
     return KERR_NONE;
 }
 

@@ -28,12 +28,4 @@ const struct server_resource_key *server_resource_keys(uint32_t *count);
 int16_t server_resource_plan(const struct server_core *core, int8_t type, struct view name,
                              struct meta_resource_plan *plan, struct meta_error *e);
 
-/* What a client-metrics subscription matches on; `match` is in normal form.  Calls `each` for every
- * pair until it returns false.  False: malformed, or `each` said so. */
-bool server_match_pairs(const char *match,
-                        bool (*each)(void *user, struct view key, struct view pattern), void *user);
-/* True when the pattern (POSIX extended, the whole value) can be compiled, and, with a value,
- * matches it. */
-bool server_match_value(struct view pattern, const struct view *value);
-
 #endif

@@ -22,7 +22,9 @@ struct msg_row {
 struct msg_request {
     uint64_t token; /* shard's: connection and place in its queue, never reused in a generation */
     uint8_t again;
-    uint8_t spare[5];
+    /* Of the client's software, which stands behind the request; 0 where nobody asks for it. */
+    uint8_t name_bytes, version_bytes;
+    uint8_t spare[3];
     uint16_t listener;
     uint8_t peer_ip[16];
     uint16_t peer_port;

@@ -15,8 +15,9 @@ enum {
     CONN_SWEEP_SLOTS = 256,     /* connections that one conn_expire looks at */
     CONN_SHORT_STALL_MS = 1000, /* socket.request.timeout.ms for sending, while memory is short */
     CONN_SHORT_SWEEP_MS = 20,
-    CONN_UNSENT_MAX = 256 << 10, /* own bytes of answers not out; with more nothing is parsed */
-    CONN_STALLED_LOOKS = 256,    /* stalled connections that one turn looks at */
+    CONN_UNSENT_MAX = 256 << 10,  /* own bytes of answers not out; with more nothing is parsed */
+    CONN_STALLED_LOOKS = 256,     /* stalled connections that one turn looks at */
+    CONN_SOFTWARE_BYTES_MAX = 64, /* of a name or version of a client's software; longer: none */
 };
 
 /* Log memory that a send refers to: given back when the loan ends. */
@@ -54,6 +55,9 @@ struct conn {
     uint8_t hold_count, hold_next, holds_out;
     uint16_t holds_home; /* bit i: holds[i] is home */
     struct stream_addr peer;
+    /* Name, then version, of its software, as its ApiVersions request said. */
+    uint8_t name_bytes, version_bytes;
+    char software[2 * CONN_SOFTWARE_BYTES_MAX];
     struct conn_pin pins[CONN_PINS_MAX]; /* of the loan that is out */
 };
 

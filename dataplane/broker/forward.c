@@ -15,6 +15,7 @@
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/shm/msg.h"
+#include "core/wire/wire_gen.h"
 #include "dataplane/broker/shard.h"
 
 enum { TOKEN_INDEX_BITS = 24, TOKEN_USE_BITS = 24, FORWARD_BURST = 256, LENGTH_BYTES = 4 };
@@ -51,23 +52,37 @@ copy_free(struct shard *s, struct req *r)
     list_remove(&r->u.forward.waiting);
 }
 
+/* What control is told of the client's software with a request: telemetry is matched by it. */
+static struct view
+software_of(const struct req *r)
+{
+    const struct conn *c = r->conn;
+    bool told = r->api->key == WIRE_API_GET_TELEMETRY_SUBSCRIPTIONS ||
+                r->api->key == WIRE_API_PUSH_TELEMETRY;
+    return view_of(c->software, told ? (uint32_t)c->name_bytes + c->version_bytes : 0);
+}
+
 /* False: no room in the ring now. */
 static bool
 request_send(struct shard *s, struct req *r)
 {
-    uint32_t bytes = (uint32_t)sizeof(struct msg_request) + r->u.forward.len;
+    struct view software = software_of(r);
+    uint32_t bytes = (uint32_t)sizeof(struct msg_request) + r->u.forward.len + software.len;
     uint8_t *at = chan_reserve(&s->to_control, bytes);
     if (!at)
         return false;
     struct msg_request m = {
         .token = token_of(s, r),
         .again = r->u.forward.control_generation != 0,
+        .name_bytes = software.len ? r->conn->name_bytes : 0,
+        .version_bytes = software.len ? r->conn->version_bytes : 0,
         .listener = r->conn->listener,
         .peer_port = r->conn->peer.port,
     };
     memcpy(m.peer_ip, r->conn->peer.ip, sizeof m.peer_ip);
     memcpy(at, &m, sizeof m);
     memcpy(at + sizeof m, r->u.forward.copy, r->u.forward.len);
+    memcpy(at + sizeof m + r->u.forward.len, software.at, software.len);
     chan_publish(&s->to_control, MSG_REQUEST, s->generation, bytes);
     r->u.forward.control_generation = s->control_generation;
     s->to_control_sent = true;
@@ -80,7 +95,8 @@ start(struct shard *s, struct req *r, struct view body, struct list *waiting)
 {
     struct view whole = view_of(body.at - r->header_bytes, body.len + r->header_bytes);
     if (whole.len > SHARD_ANSWER_BLOCK_MAX ||
-        whole.len + sizeof(struct msg_request) > chan_body_max(&s->to_control)) {
+        whole.len + sizeof(struct msg_request) + software_of(r).len >
+            chan_body_max(&s->to_control)) {
         counters_add(&s->counters, DROP_REQUEST_SIZE, 1);
         return REQ_FAILED;
     }

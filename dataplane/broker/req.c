@@ -74,6 +74,8 @@ static const struct req_handler handlers[] = {
     {WIRE_API_LIST_TRANSACTIONS, forward_start, forward_abandon},
     {WIRE_API_CONSUMER_GROUP_HEARTBEAT, forward_start, forward_abandon},
     {WIRE_API_CONSUMER_GROUP_DESCRIBE, forward_start, forward_abandon},
+    {WIRE_API_GET_TELEMETRY_SUBSCRIPTIONS, forward_start, forward_abandon},
+    {WIRE_API_PUSH_TELEMETRY, forward_start, forward_abandon},
     {WIRE_API_LIST_CONFIG_RESOURCES, forward_start, forward_abandon},
     {WIRE_API_DESCRIBE_TOPIC_PARTITIONS, forward_start, forward_abandon},
 };

@@ -54,6 +54,17 @@ versions_refuse(struct shard *s, struct req *r)
     return req_answer_struct(s, r, &body);
 }
 
+static void
+software_keep(struct conn *c, struct view name, struct view version)
+{
+    if (!c || name.len > CONN_SOFTWARE_BYTES_MAX || version.len > CONN_SOFTWARE_BYTES_MAX)
+        return;
+    memcpy(c->software, name.at, name.len);
+    memcpy(c->software + name.len, version.at, version.len);
+    c->name_bytes = (uint8_t)name.len;
+    c->version_bytes = (uint8_t)version.len;
+}
+
 /* What the client calls itself must be well formed: the names end up in metrics. */
 static int16_t
 client_check(struct shard *s, struct req *r, struct view body, bool *bad)
@@ -65,6 +76,7 @@ client_check(struct shard *s, struct req *r, struct view body, bool *bad)
     if (!versions_name_ok(request.client_software_name) ||
         !versions_name_ok(request.client_software_version))
         return KERR_INVALID_REQUEST;
+    software_keep(r->conn, request.client_software_name, request.client_software_version);
     return KERR_NONE;
 }
 

@@ -46,6 +46,25 @@ core_fixture_random(void *user, void *at, size_t bytes)
     }
 }
 
+/* Expressions of the tests: ".*" is anything, "[" is not valid, the rest stands for itself. */
+static inline void *
+core_fixture_compile(const void *pattern, uint32_t len, char why[REGEX_ERROR_BYTES])
+{
+    why[0] = '\0';
+    return len && memchr(pattern, '[', len) ? NULL : strndup(pattern, len);
+}
+
+static inline bool
+core_fixture_matches(void *regex, const void *text, uint32_t len)
+{
+    const char *pattern = regex;
+    return strcmp(pattern, ".*") == 0 ||
+           (strlen(pattern) == len && memcmp(pattern, text, len) == 0);
+}
+
+static const struct regex_port core_fixture_regex = {core_fixture_compile, core_fixture_matches,
+                                                     free};
+
 /* With more lines of configuration. */
 static inline struct core_fixture *
 core_fixture_conf(const char *lines)
@@ -63,6 +82,7 @@ core_fixture_conf(const char *lines)
     assert_int_equal(server_core_init(&f->core, &f->conf, "abcdefghijklmnopqrstuv"), ERR_OK);
     f->core.append = core_fixture_append;
     f->core.random = core_fixture_random;
+    f->core.regex = &core_fixture_regex;
     f->core.user = f;
     f->arena_at = malloc(FIXTURE_ARENA_BYTES);
     assert_non_null(f->arena_at);

@@ -90,6 +90,48 @@ a_request_goes_to_control_whole_and_its_answer_to_the_client(void **state)
 }
 
 static void
+control_is_told_of_the_software_that_asks_for_telemetry(void **state)
+{
+    (void)state;
+    struct harness *h = client(NULL);
+    struct received got;
+    struct wire_api_versions_request said = {.client_software_name = view_of_text("librdkafka"),
+                                             .client_software_version = view_of_text("2.15.1")};
+    struct wire_get_telemetry_subscriptions_request asked = {0};
+    harness_request(h, 0, 0, WIRE_API_API_VERSIONS, 3, 1, &said);
+    harness_request(h, 0, 0, WIRE_API_GET_TELEMETRY_SUBSCRIPTIONS, 0, 2, &asked);
+    ask(h, 0, 3);
+    harness_turns(h, 2);
+    assert_true(control_receives(h, &got));
+    assert_int_equal(got.head.name_bytes, 10);
+    assert_int_equal(got.head.version_bytes, 6);
+    assert_memory_equal(got.bytes + got.len - 16, "librdkafka2.15.1", 16);
+    assert_true(control_receives(h, &got)); /* others are not told */
+    assert_int_equal(got.head.name_bytes + got.head.version_bytes, 0);
+    assert_memory_equal(got.bytes + got.len - 3, "\0\1\0", 3);
+    harness_free(h);
+}
+
+static void
+a_long_name_of_software_is_not_kept(void **state)
+{
+    (void)state;
+    struct harness *h = client(NULL);
+    struct received got;
+    char name[CONN_SOFTWARE_BYTES_MAX + 1];
+    memset(name, 'n', sizeof name);
+    struct wire_api_versions_request said = {.client_software_name = view_of(name, sizeof name),
+                                             .client_software_version = view_of_text("1")};
+    struct wire_push_telemetry_request pushed = {.metrics = view_of_text("m")};
+    harness_request(h, 0, 0, WIRE_API_API_VERSIONS, 3, 1, &said);
+    harness_request(h, 0, 0, WIRE_API_PUSH_TELEMETRY, 0, 2, &pushed);
+    harness_turns(h, 2);
+    assert_true(control_receives(h, &got));
+    assert_int_equal(got.head.name_bytes + got.head.version_bytes, 0);
+    harness_free(h);
+}
+
+static void
 answers_in_any_order_leave_in_the_order_of_the_requests(void **state)
 {
     (void)state;
@@ -360,6 +402,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_goes_to_control_whole_and_its_answer_to_the_client),
+        cmocka_unit_test(control_is_told_of_the_software_that_asks_for_telemetry),
+        cmocka_unit_test(a_long_name_of_software_is_not_kept),
         cmocka_unit_test(answers_in_any_order_leave_in_the_order_of_the_requests),
         cmocka_unit_test(a_restarted_control_gets_the_request_again_and_is_told_so),
         cmocka_unit_test(a_request_that_never_left_is_not_marked_again),
