@@ -18,6 +18,7 @@ MODES = {
     "kgo": ("50000", {}, None),
     "kgo-500000": ("500000", {"KGO_TEST_UNSAFE": "1"}, "^Test(GroupETL|TxnEtl)$"),
     "kgo-small": ("5000", {}, None),
+    "kgo-ci": ("2000", {}, "^Test(Ping|GroupSimple|GroupETL|TxnEtl|ConsumeRegex|Client_Produce)$"),
 }
 
 
