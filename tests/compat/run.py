@@ -20,32 +20,27 @@ sys.path.insert(0, str(HERE.parent / "e2e"))
 
 import apache  # noqa: E402
 import broker as e2e  # noqa: E402
+import kafkago  # noqa: E402
 import kgo  # noqa: E402
 import librdkafka  # noqa: E402
 import programs  # noqa: E402
 import report  # noqa: E402
 from suites import GOOD, Row  # noqa: E402
 
-SUITES = {"librdkafka": librdkafka, "kgo": kgo, "apache": apache, "programs": programs}
+SUITES = {"librdkafka": librdkafka, "kgo": kgo, "apache": apache, "programs": programs,
+          "kafkago": kafkago}
 # What the suites expect of a broker beyond the defaults, as their own harnesses set it.
 OPTIONS = ("broker.rack=RACK1", "auto.create.topics.enable=true", "num.partitions=4",
            "group.initial.rebalance.delay.ms=0")
 # Two tests of the full mode expect one rebalance where a group begins.
 SLOW_JOIN = ("group.initial.rebalance.delay.ms=3000",)
-MODE_OPTIONS = {"noautocreate": ("auto.create.topics.enable=false",),
+MODE_OPTIONS = {"kafkago": ("broker.rack=",), "noautocreate": ("auto.create.topics.enable=false",),
                 "full-classic": SLOW_JOIN, "full-consumer": SLOW_JOIN}
-
-
-def expected(suite, mode):
-    path = HERE / "baseline" / f"{suite}.{mode}.csv"
-    if not path.exists():
-        return {}
-    return {r.test: r for r in report.read(path)}
 
 
 def judge(suite, mode, rows):
     """(as good as Kafka, worse and not named)"""
-    base, waived = expected(suite, mode), report.waivers()
+    base, waived = report.baseline(suite, mode), report.waivers()
     good, worse = [], []
     for row in rows:
         kafka = base.get(row.test)
