@@ -18,7 +18,10 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-enum { MERGE_ARENA_BYTES = 256 << 20 };
+enum {
+    MERGE_ARENA_BYTES = 256 << 20, /* for the largest answer; touched as needed */
+    MERGE_ARENA_KEEP_BYTES = 4 << 20,
+};
 
 static const uint32_t MERGE = UINT32_MAX; /* as a shard: no client asks, but a merge does */
 enum { MARKERS = SERVER_COORDINATORS };   /* kind of the calls that write markers */
@@ -54,6 +57,7 @@ struct server_coords {
     struct coordinator kinds[SERVER_COORDINATORS];
     struct server_txn *txn;
     struct list merges;
+    struct wire_arena merging; /* the answer being put together; at NULL: none yet */
 };
 
 /* ---- what coordinators ask of the rest --------------------------------------------------------
@@ -134,19 +138,25 @@ static void
 merge_answer(struct server_coords *c, struct merge *m)
 {
     struct view bytes = {0};
-    struct wire_arena arena;
-    void *at = malloc(MERGE_ARENA_BYTES);
-    must(at != NULL);
-    wire_arena_init(&arena, at, MERGE_ARENA_BYTES);
-    int rc = m->failed ? ERR_LIMIT : server_split_merge(&m->split, &arena, &bytes);
+    if (!c->merging.at) {
+        void *at = malloc(MERGE_ARENA_BYTES);
+        must(at != NULL);
+        wire_arena_init(&c->merging, at, MERGE_ARENA_BYTES);
+    }
+    int rc = m->failed ? ERR_LIMIT : server_split_merge(&m->split, &c->merging, &bytes);
     if (rc != ERR_OK) {
         log_warn("coordinator", "the answer for several groups cannot be given api=%s error=%s",
                  m->split.api->name, err_name(rc));
         bytes = (struct view){0};
     }
     c->config.answer(c->config.user, m->shard, m->token, bytes);
-    free(at);
     merge_free(m);
+    if (c->merging.used > MERGE_ARENA_KEEP_BYTES) { /* back to the system with its pages */
+        free(c->merging.at);
+        c->merging.at = NULL;
+    } else {
+        wire_arena_reset(&c->merging);
+    }
 }
 
 static void
@@ -350,6 +360,7 @@ server_coords_free(struct server_coords *c)
     server_txn_free(c->txn);
     while (!list_empty(&c->merges))
         merge_free(list_item(list_first(&c->merges), struct merge, link));
+    free(c->merging.at);
     free(c);
 }
 
