@@ -203,7 +203,7 @@ server_create(const struct server_config *config, struct server **out)
     struct region_header *h = s->region->header;
     s->data_generation = atomic_load(&h->peers[REGION_DATA].generation);
     coords_start(s);
-    server_census_init(&s->census, config->desk, s->coords);
+    server_census_init(&s->census, config->desk, s->coords, &s->core);
     uint64_t no_lease = s->lease_ms ? 0 : UINT64_MAX;
     atomic_store_explicit(&h->lease_until_ns, no_lease, memory_order_relaxed);
     /* Pairs with the acquire of the shards: the rows above are complete. */

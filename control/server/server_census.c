@@ -5,6 +5,7 @@
 #include "control/server/server_census.h"
 
 #include "control/group/group.h"
+#include "control/server/server_telemetry.h"
 #include "control/txn/txn.h"
 #include "core/base/must.h"
 
@@ -12,9 +13,9 @@
 
 void
 server_census_init(struct server_census *c, struct census_desk *desk,
-                   const struct server_coords *coords)
+                   const struct server_coords *coords, const struct server_core *core)
 {
-    *c = (struct server_census){.desk = desk, .coords = coords};
+    *c = (struct server_census){.desk = desk, .coords = coords, .core = core};
 }
 
 static void
@@ -63,6 +64,46 @@ txn_take(void *user, const struct txn_fact *f)
     (void)census_add_txn(c->filling, &t, f->id);
 }
 
+static bool
+client_add(struct server_census *c, const struct telemetry_client *client)
+{
+    struct census_client_texts texts = {
+        view_of_text(client->client_id), view_of_text(client->software_name),
+        view_of_text(client->software_version), view_of_text(client->address)};
+    memcpy(c->client, client->id, sizeof c->client);
+    return census_add_client(c->filling, client->id, client->pushed_ms, &texts);
+}
+
+/* The labels of a client are those of each of its values. */
+static bool
+value_take(void *user, const struct telemetry_client *client, const struct telemetry_value *v)
+{
+    struct server_census *c = user;
+    uint8_t text[TELEMETRY_LABEL_BYTES_MAX + TELEMETRY_SERIES_BYTES_MAX];
+    struct put labels = put_of(text, sizeof text);
+    put_bytes(&labels, client->labels.at, client->labels.len);
+    put_bytes(&labels, v->labels.at, v->labels.len);
+    must(!labels.bad);
+    bool first =
+        c->filling->client_count == 0 || memcmp(c->client, client->id, sizeof c->client) != 0;
+    if (c->filling->short_of > 0) /* values might become those of another client */
+        return false;
+    return (!first || client_add(c, client)) &&
+           census_add_value(c->filling, v->name, view_of(text, put_len(&labels)), v->counter,
+                            v->value);
+}
+
+/* One bucket of clients.  False: the walk is over. */
+static bool
+clients_walk(struct server_census *c)
+{
+    const struct telemetry *t = c->core ? server_telemetry(c->core) : NULL;
+    if (!t)
+        return false;
+    uint32_t buckets = telemetry_bucket(t, c->bucket, value_take, c);
+    return ++c->bucket < buckets;
+}
+
 static uint32_t
 bucket_tell(struct server_census *c, const void *machine, uint32_t bucket)
 {
@@ -87,6 +128,8 @@ static bool
 walk(struct server_census *c)
 {
     int32_t count;
+    if (c->kind == SERVER_COORDINATORS)
+        return clients_walk(c);
     const struct server_coord *runtime =
         server_coords_runtime(c->coords, (enum server_coordinator)c->kind);
     const void *machine = server_coord_machine(runtime, c->partition, &count);
@@ -110,8 +153,6 @@ walk(struct server_census *c)
         partition_begin(c, c->kind, c->partition + 1);
         return true;
     }
-    if (c->kind + 1 == SERVER_COORDINATORS)
-        return false;
     partition_begin(c, c->kind + 1, 0);
     return true;
 }
@@ -119,7 +160,7 @@ walk(struct server_census *c)
 static uint32_t
 rows_of(const struct census *c)
 {
-    return c->group_count + c->offset_count + c->txn_count;
+    return c->group_count + c->offset_count + c->txn_count + c->value_count;
 }
 
 bool

@@ -84,7 +84,7 @@ machine_of(struct server_core *core)
 }
 
 const struct telemetry *
-server_telemetry(struct server_core *core)
+server_telemetry(const struct server_core *core)
 {
     return core->telemetry ? core->telemetry->machine : NULL;
 }

@@ -7,7 +7,7 @@
 #include "control/telemetry/telemetry.h"
 
 /* What clients pushed, for the metrics endpoint; NULL as long as none has asked. */
-const struct telemetry *server_telemetry(struct server_core *core);
+const struct telemetry *server_telemetry(const struct server_core *core);
 void server_telemetry_free(struct server_core *core);
 
 #endif

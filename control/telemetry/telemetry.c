@@ -530,32 +530,45 @@ telemetry_stats(const struct telemetry *t)
     return s;
 }
 
-void
-telemetry_each(const struct telemetry *t,
-               bool (*each)(void *user, const struct telemetry_client *client,
-                            const struct telemetry_value *value),
-               void *user)
+/* False: `each` said so. */
+static bool
+client_tell(const struct client *c, telemetry_value_fn *each, void *user)
 {
-    for (const struct list *at = t->recent.next; at != &t->recent; at = at->next) {
-        const struct client *c = list_item(at, const struct client, recent);
-        struct telemetry_client client = {.client_id = c->client_id,
-                                          .software_name = c->software_name,
-                                          .software_version = c->software_version,
-                                          .address = c->address,
-                                          .labels = view_of(c->labels, c->label_bytes),
-                                          .pushed_ms = c->pushed_ms};
-        memcpy(client.id, c->id, sizeof client.id);
-        for (uint32_t i = 0; i < c->series.count; i++) {
-            const struct telemetry_one *o = c->series.items[i];
-            struct telemetry_value value = {.name = view_of(o->text, o->name_bytes),
-                                            .labels =
-                                                view_of(o->text + o->name_bytes, o->label_bytes),
-                                            .counter = o->sum && o->monotonic,
-                                            .value = o->value};
-            if ((o->sum || o->push == c->pushes) && !each(user, &client, &value))
-                return;
-        }
+    struct telemetry_client client = {.client_id = c->client_id,
+                                      .software_name = c->software_name,
+                                      .software_version = c->software_version,
+                                      .address = c->address,
+                                      .labels = view_of(c->labels, c->label_bytes),
+                                      .pushed_ms = c->pushed_ms};
+    memcpy(client.id, c->id, sizeof client.id);
+    for (uint32_t i = 0; i < c->series.count; i++) {
+        const struct telemetry_one *o = c->series.items[i];
+        struct telemetry_value value = {.name = view_of(o->text, o->name_bytes),
+                                        .labels = view_of(o->text + o->name_bytes, o->label_bytes),
+                                        .counter = o->sum && o->monotonic,
+                                        .value = o->value};
+        if ((o->sum || o->push == c->pushes) && !each(user, &client, &value))
+            return false;
     }
+    return true;
+}
+
+uint32_t
+telemetry_bucket(const struct telemetry *t, uint32_t bucket, telemetry_value_fn *each, void *user)
+{
+    must(bucket < BUCKETS);
+    const struct client *c = t->buckets[bucket];
+    while (c && client_tell(c, each, user))
+        c = c->next;
+    return c ? 0 : BUCKETS;
+}
+
+void
+telemetry_each(const struct telemetry *t, telemetry_value_fn *each, void *user)
+{
+    uint32_t bucket = 0;
+    while (bucket < BUCKETS && telemetry_bucket(t, bucket, each, user))
+        bucket++;
 }
 
 bool

@@ -126,12 +126,15 @@ struct telemetry_stats {
 };
 struct telemetry_stats telemetry_stats(const struct telemetry *t);
 
-/* Calls `each` for every value, client by client, until it returns false.  All is lent for the
- * call.  Gauges are those of a client's last push. */
-void telemetry_each(const struct telemetry *t,
-                    bool (*each)(void *user, const struct telemetry_client *client,
-                                 const struct telemetry_value *value),
-                    void *user);
+/* All is lent for the call.  False ends the walk. */
+typedef bool telemetry_value_fn(void *user, const struct telemetry_client *client,
+                                const struct telemetry_value *value);
+/* Calls `each` for every value, client by client.  Gauges are those of a client's last push. */
+void telemetry_each(const struct telemetry *t, telemetry_value_fn *each, void *user);
+/* The same in pieces, for a walk over several turns: the clients of one bucket, of which a client
+ * stays in its own.  Returns how many buckets there are, 0 when `each` ended it. */
+uint32_t telemetry_bucket(const struct telemetry *t, uint32_t bucket, telemetry_value_fn *each,
+                          void *user);
 
 /* Takes the first pair off `labels`; false at the end. */
 bool telemetry_label_next(struct view *labels, struct view *key, struct view *value);

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Metrics that clients push (KIP-714): a subscription set by Kafka's tool reaches Kafka's Java
-producer, which pushes without being asked; also through a restart of control."""
+producer, which pushes without being asked; also through a restart of control.  What it pushed is
+told by the metrics endpoint."""
 import os
 import pathlib
 import re
 import subprocess
+import urllib.request
 
-from broker import CONTROL, Broker
+from broker import CONTROL, Broker, free_port
 from case import case, check, equal, finish, until
 
 HERE = pathlib.Path(__file__).parent
@@ -52,17 +54,26 @@ def producer(broker):
                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
+def scraped(port):
+    """The lines of the metrics endpoint that are of clients."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as page:
+        return [l for l in page.read().decode().splitlines() if l.startswith("sluice_client_")]
+
+
 def good(found):
     return [p for p in found if p[4] == "NONE" and p[2] > 0 and p[3] > 10]
 
 
-def a_producer_pushes(broker):
+def a_producer_pushes(broker, port):
     """Whether the last push of a client that is stopped comes at all is luck, in the client."""
     client = producer(broker)
     try:
         found = until("it pushes three times", SECONDS,
                       lambda: len(good(pushes(broker))) > 2 and pushes(broker))
         equal({p[0] for p in found}, {"apache-kafka-java"}, "software")
+        lines = scraped(port)
+        sent = [l for l in lines if 'metric="org.apache.kafka.producer.record.send.total"' in l]
+        check(any(float(l.rsplit(" ", 1)[1]) > 0 for l in sent), "records sent:", sent, lines[:5])
         client.terminate()
         client.wait(SECONDS)
     finally:
@@ -104,10 +115,11 @@ def nobody_pushes_what_matches_nobody(broker):
         client.wait()
 
 
-with Broker("log.level=debug") as b:
+http = free_port()
+with Broker("log.level=debug", f"metrics.listener=127.0.0.1:{http}") as b:
     subscribe(b, "m", "client_software_name=apache-kafka-.*,client_source_address=127.0.0.1")
     with case("a producer pushes"):
-        a_producer_pushes(b)
+        a_producer_pushes(b, http)
     with case("it pushes on when control was killed"):
         it_pushes_on_when_control_was_killed(b)
     with case("nobody pushes what matches nobody"):

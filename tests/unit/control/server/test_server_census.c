@@ -45,7 +45,7 @@ groups_of_every_partition_are_told_once(void **state)
     struct coords_fixture *c = coords_active();
     struct server_census s;
     struct census_desk *d = census_desk_new(wake, NULL);
-    server_census_init(&s, d, c->coords);
+    server_census_init(&s, d, c->coords, NULL);
     assert_false(server_census_step(&s)); /* nobody asks */
     coords_commit(c, 0, "a", "t", 5);
     coords_commit(c, 1, "b", "t", 6);
@@ -92,7 +92,7 @@ many_groups_take_several_turns_and_growth_between_them_repeats_none(void **state
     struct server_census s;
     bool fresh;
     struct census_desk *d = census_desk_new(wake, NULL);
-    server_census_init(&s, d, c->coords);
+    server_census_init(&s, d, c->coords, NULL);
     uint32_t next = commit_many(c, 0, 510); /* one more bucket each would be 1024 */
     (void)census_desk_ask(d, 0, &fresh);
     assert_true(server_census_step(&s)); /* groups and offsets: 1020 rows */
@@ -120,7 +120,7 @@ a_partition_that_begins_anew_under_the_walk_is_not_told_twice(void **state)
     struct server_census s;
     bool fresh;
     struct census_desk *d = census_desk_new(wake, NULL);
-    server_census_init(&s, d, c->coords);
+    server_census_init(&s, d, c->coords, NULL);
     (void)commit_many(c, 0, 510);
     (void)census_desk_ask(d, 0, &fresh);
     assert_true(server_census_step(&s));
@@ -135,6 +135,49 @@ a_partition_that_begins_anew_under_the_walk_is_not_told_twice(void **state)
     coords_free(c);
 }
 
+static void
+values_that_clients_pushed_are_told_with_the_labels_of_both(void **state)
+{
+    (void)state;
+    /* MetricsData{1:{1:{1:{1:"r",2:{1:"1"}}},2:{2:{1:"n",5:{1:{6:5,7:{1:"k",2:{1:"v"}}}}}}}} */
+    static const uint8_t data[] = {0x0a, 0x2c, 0x0a, 0x0a, 0x0a, 0x08, 0x0a, 0x01, 'r',  0x12,
+                                   0x03, 0x0a, 0x01, '1',  0x12, 0x1e, 0x12, 0x1c, 0x0a, 0x01,
+                                   'n',  0x2a, 0x17, 0x0a, 0x15, 0x31, 5,    0,    0,    0,
+                                   0,    0,    0,    0,    0x3a, 0x0a, 0x0a, 0x03, 'k',  'e',
+                                   'y',  0x12, 0x03, 0x0a, 0x01, 'v'};
+    struct coords_fixture *c = coords_active();
+    struct server_census s;
+    struct census_desk *d = census_desk_new(wake, NULL);
+    server_census_init(&s, d, c->coords, &c->f->core);
+    c->f->core.now_ms = 1700000000000;
+    for (uint32_t i = 0; i < 3; i++) {
+        struct wire_get_telemetry_subscriptions_request asked = {0};
+        struct wire_get_telemetry_subscriptions_response told;
+        core_fixture_ask(c->f, WIRE_API_GET_TELEMETRY_SUBSCRIPTIONS, 0, &asked, &told);
+        struct wire_push_telemetry_request pushed = {.subscription_id = told.subscription_id,
+                                                     .metrics = view_of(data, sizeof data)};
+        memcpy(pushed.client_instance_id, told.client_instance_id, 16);
+        struct wire_push_telemetry_response answer;
+        core_fixture_ask(c->f, WIRE_API_PUSH_TELEMETRY, 0, &pushed, &answer);
+        assert_int_equal(answer.error_code, KERR_NONE);
+    }
+    uint32_t turns;
+    struct census *got = taken(&s, d, &turns);
+    assert_int_equal(got->client_count, 3);
+    assert_int_equal(got->value_count, 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(got->clients[i].count, 1);
+        assert_true(
+            view_equal(census_view(got, got->clients[i].software_name), view_of_text("unknown")));
+        assert_true(got->values[i].value == 5);
+        assert_true(
+            view_equal(census_view(got, got->values[i].labels), view_of("r\0001\0key\0v", 10)));
+    }
+    server_census_free(&s);
+    census_desk_free(d);
+    coords_free(c);
+}
+
 int
 main(void)
 {
@@ -142,6 +185,7 @@ main(void)
         cmocka_unit_test(groups_of_every_partition_are_told_once),
         cmocka_unit_test(many_groups_take_several_turns_and_growth_between_them_repeats_none),
         cmocka_unit_test(a_partition_that_begins_anew_under_the_walk_is_not_told_twice),
+        cmocka_unit_test(values_that_clients_pushed_are_told_with_the_labels_of_both),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

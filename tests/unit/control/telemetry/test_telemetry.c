@@ -97,6 +97,15 @@ sum_up(void *user, const struct telemetry_client *c, const struct telemetry_valu
     return true;
 }
 
+static bool
+count_down(void *user, const struct telemetry_client *c, const struct telemetry_value *v)
+{
+    (void)c, (void)v;
+    uint32_t *left = user;
+    assert_true(*left > 0);
+    return --*left > 0;
+}
+
 static struct sum
 sum_of(const struct telemetry *t)
 {
@@ -245,6 +254,27 @@ what_was_pushed_is_kept_gauges_as_they_are_and_deltas_added_up(void **state)
 }
 
 static void
+buckets_hold_every_client_once_and_a_walk_ends_when_it_is_told(void **state)
+{
+    (void)state;
+    struct telemetry *t = begin(1000);
+    subscribe(t, "*", 1000, "");
+    for (uint32_t i = 0; i < 50; i++) {
+        struct telemetry_grant g = grant(t, START_MS, no_id, 1);
+        assert_int_equal(push(t, START_MS, &g, payload(1, 1)), KERR_NONE);
+    }
+    struct sum s = {0};
+    uint32_t count = telemetry_bucket(t, 0, sum_up, &s);
+    for (uint32_t i = 1; i < count; i++)
+        assert_int_equal(telemetry_bucket(t, i, sum_up, &s), count);
+    assert_int_equal(s.count, 100);
+    uint32_t left = 7;
+    telemetry_each(t, count_down, &left);
+    assert_int_equal(left, 0);
+    telemetry_free(t);
+}
+
+static void
 every_codec_is_unpacked_and_a_bomb_is_refused(void **state)
 {
     (void)state;
@@ -357,6 +387,7 @@ main(void)
         cmocka_unit_test(a_subscription_id_follows_from_what_is_asked_for),
         cmocka_unit_test(pushes_without_an_id_with_an_unknown_codec_or_too_large_are_refused),
         cmocka_unit_test(what_was_pushed_is_kept_gauges_as_they_are_and_deltas_added_up),
+        cmocka_unit_test(buckets_hold_every_client_once_and_a_walk_ends_when_it_is_told),
         cmocka_unit_test(every_codec_is_unpacked_and_a_bomb_is_refused),
         cmocka_unit_test(a_silent_client_is_forgotten_with_its_series),
         cmocka_unit_test(the_client_that_was_silent_longest_gives_way),
