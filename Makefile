@@ -12,8 +12,9 @@
 #   make fuzz     every fuzz target for T seconds (T=60), from the committed corpus
 #   make fuzz-http  schemathesis against the HTTP endpoint's own description (EXAMPLES=100)
 #   make compat-oracle   the client scripts against Apache Kafka: they must test Kafka, not us
-#   make compat-librdkafka, compat-librdkafka-full, compat-kgo, compat-go, compat-apache   other
-#                 people's suites against Sluice, judged by what Kafka gives on them (tests/compat)
+#   make compat-librdkafka, compat-librdkafka-full, compat-kgo, compat-go, compat-rust,
+#                 compat-apache   other people's suites against Sluice, judged by what Kafka gives
+#                 on them (tests/compat)
 #   make compat-streams, compat-copier, compat-tools, compat-connect, compat-mirror   programs of
 #                 Kafka's on Sluice, whose processes are killed meanwhile (tests/compat)
 #   make compat-diff     hundreds of requests: answers as Apache Kafka's, field by field
@@ -142,10 +143,11 @@ COMPAT_librdkafka-full := librdkafka:full-classic librdkafka:full-consumer \
     librdkafka:quick-idempotent librdkafka:noautocreate
 COMPAT_kgo := kgo:kgo kgo:kgo-500000
 COMPAT_go := kafkago:kafkago
-.PHONY: compat-go
+COMPAT_rust := rskafka:rskafka
+.PHONY: compat-go compat-rust
 COMPAT_apache := apache:clients apache:tools
 
-compat-librdkafka compat-librdkafka-full compat-kgo compat-go compat-apache:
+compat-librdkafka compat-librdkafka-full compat-kgo compat-go compat-rust compat-apache:
 	@deploy/deps.sh test compat
 	@$(MAKE) --no-print-directory product
 	python3 tests/compat/run.py $(BUILD) $(COMPAT_$(@:compat-%=%))

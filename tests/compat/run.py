@@ -25,16 +25,19 @@ import kgo  # noqa: E402
 import librdkafka  # noqa: E402
 import programs  # noqa: E402
 import report  # noqa: E402
+import rskafka  # noqa: E402
 from suites import GOOD, Row  # noqa: E402
 
 SUITES = {"librdkafka": librdkafka, "kgo": kgo, "apache": apache, "programs": programs,
-          "kafkago": kafkago}
+          "kafkago": kafkago, "rskafka": rskafka}
 # What the suites expect of a broker beyond the defaults, as their own harnesses set it.
 OPTIONS = ("broker.rack=RACK1", "auto.create.topics.enable=true", "num.partitions=4",
            "group.initial.rebalance.delay.ms=0")
 # Two tests of the full mode expect one rebalance where a group begins.
 SLOW_JOIN = ("group.initial.rebalance.delay.ms=3000",)
-MODE_OPTIONS = {"kafkago": ("broker.rack=",), "noautocreate": ("auto.create.topics.enable=false",),
+MODE_OPTIONS = {"kafkago": ("broker.rack=",),
+                "rskafka": ("auto.create.topics.enable=false",),
+                "noautocreate": ("auto.create.topics.enable=false",),
                 "full-classic": SLOW_JOIN, "full-consumer": SLOW_JOIN}
 
 
