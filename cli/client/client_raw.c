@@ -90,8 +90,8 @@ client_raw_open(struct client_raw *r, struct client *c, int32_t broker)
     r->fd = os_dial(host, (uint16_t)port, c->timeout_ms);
     if (r->fd >= 0)
         return versions_ask(r);
-    fprintf(stderr, "sluice: %s: %s: is advertised.listeners of the broker right?\n", r->address,
-            err_text(r->fd));
+    fprintf(stderr, "sluice: nobody answers at %s: is advertised.listeners of the broker right?\n",
+            r->address);
     return COMMAND_EXIT_FAILED;
 }
 

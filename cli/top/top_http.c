@@ -23,7 +23,7 @@ dial(const char *address, int timeout_ms, char error[TOP_ERROR_BYTES])
     snprintf(host, sizeof host, "%.*s", (int)(colon - address), address);
     int fd = os_dial(host, (uint16_t)port, timeout_ms);
     if (fd < 0)
-        snprintf(error, TOP_ERROR_BYTES, "nobody answers at %.100s: %s", address, err_text(fd));
+        snprintf(error, TOP_ERROR_BYTES, "nobody answers at %.100s", address);
     return fd;
 }
 

@@ -48,9 +48,10 @@ core_view(const json_t *before, const json_t *after, double seconds)
     for (size_t i = 0; i < sizeof rated / sizeof rated[0]; i++)
         json_object_set_new(o, rated[i],
                             json_real(rate(number(b, rated[i]), number(a, rated[i]), seconds)));
+    /* "turns" are those that did something: a turn counts as one or as the other. */
     double turns = rate(number(b, "turns"), number(a, "turns"), seconds);
     double idle = rate(number(b, "turns_idle"), number(a, "turns_idle"), seconds);
-    json_object_set_new(o, "busy_turns", json_real(turns > idle ? (turns - idle) / turns : 0));
+    json_object_set_new(o, "busy_turns", json_real(turns > 0 ? turns / (turns + idle) : 0));
     json_object_set_new(
         o, "connections",
         json_integer(number(a, "connections_opened") - number(a, "connections_closed")));

@@ -43,7 +43,7 @@ real(const json_t *o, const char *key)
 static void
 rates_are_a_seconds(void **state)
 {
-    json_t *v = view_of(sample(1000, 100, 0, 50), sample(3000, 300, 200, 150));
+    json_t *v = view_of(sample(1000, 100, 0, 50), sample(3000, 300, 400, 150));
     assert_int_equal(json_integer_value(json_object_get(v, "interval_ms")), 2000);
     assert_true(real(json_object_get(v, "rates"), "requests") == 100);
     const json_t *core = json_array_get(json_object_get(v, "cores"), 0);
