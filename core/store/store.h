@@ -196,6 +196,7 @@ must_check int store_locate(struct store *s, struct plog *p, int64_t offset, int
 struct store_hold {
     struct view spans[STORE_SPANS_MAX];
     uint32_t span_count, bytes; /* bytes <= range.len; the caller advances the range by them */
+    bool whole;                 /* they end where a batch ends */
     void *pin;                  /* the store's, like the next two */
     uint64_t pin_first, pin_limit;
 };

@@ -361,10 +361,23 @@ hold_cached(struct store *s, const struct store_range *range, int64_t segment_li
         seq = e->next;
     }
     journal_pin(s->journal, first, limit);
+    out->whole = true; /* entries, and the range, are of whole batches */
     out->pin = NULL;
     out->pin_first = first;
     out->pin_limit = limit;
     s->stats.cache_reads++;
+}
+
+/* Has the buffer only the front of the batch at `pos`, and would a read from there on have more of
+ * it?  Then what was lent ends with a batch, and damage behind it is no damage within what is on
+ * its way. */
+static bool
+front_only(const struct segment *seg, const struct read_buffer *b, uint32_t pos)
+{
+    uint32_t limit = b->pos + b->len;
+    return b->state == READ_READY && b->error == ERR_OK && pos == b->whole_to && pos > b->pos &&
+           limit < seg->written && limit - pos < STORE_READ_BYTES / 2 &&
+           cold_start(seg, pos) / SUMS_PIECE * SUMS_PIECE > b->pos;
 }
 
 static int
@@ -382,6 +395,8 @@ hold_cold(struct store *s, const struct store_range *range, struct segment *seg,
         return ERR_AGAIN;
     }
     struct read_buffer *b = store_buffer_find(s, p, seg, range->at);
+    if (b && front_only(seg, b, range->at))
+        b = NULL;
     bool there = b && b->state != READ_BUSY;
     if (!b && store_buffer_read(s, p, seg, cold_start(seg, range->at), &b) != ERR_OK)
         b = NULL;
@@ -403,6 +418,8 @@ hold_cold(struct store *s, const struct store_range *range, struct segment *seg,
     out->spans[0] = view_of(b->mem + (range->at - b->pos), n);
     out->span_count = 1;
     out->bytes = n;
+    limit = range->at + n;
+    out->whole = n == range->len || limit == b->whole_to || (b->hole_to && limit == b->hole_from);
     out->pin = b;
     b->pins++;
     s->stats.cold_reads++;
@@ -414,6 +431,7 @@ store_hold(struct store *s, const struct store_range *range, uint64_t waiter,
            struct store_hold *out)
 {
     out->span_count = out->bytes = 0;
+    out->whole = false;
     out->pin = NULL;
     out->pin_first = out->pin_limit = 0;
     struct plog *p = range->log;

@@ -67,7 +67,8 @@ answer_add_range(struct answer *a, struct buddy *memory, uint32_t shard,
         a->ranges = block;
         a->range_room = (uint32_t)(room / sizeof *a->ranges);
     }
-    a->ranges[a->range_count++] = (struct answer_range){a->len, shard, *range};
+    a->ranges[a->range_count++] =
+        (struct answer_range){.at = a->len, .shard = shard, .range = *range};
     return true;
 }
 

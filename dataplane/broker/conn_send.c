@@ -5,8 +5,15 @@
  * a peer that does not read (blocked): after STREAM_WRITABLE the ranges are mapped anew.
  *
  * I1 One loan at a time; pins belong to it.  Where sending stands moves only when STREAM_SENT says
- * so. I2 A JOB_HOLD is asked for only when no loan is out and nothing is pinned, and its hold is
- * used in the turn it comes home. */
+ * so.
+ * I2 A JOB_HOLD is asked for only when no loan is out and nothing is pinned, and its hold is
+ * used in the turn it comes home.
+ *
+ * Log bytes that cannot be had any more (damage that a read has found, a disk that failed, a log
+ * that was deleted) after the length of the response was said: behind a whole batch the rest of the
+ * range is filled with the front of one that is longer than what follows, and zeros.  Clients know
+ * that the last batch of a range may be cut, and ask again from there; then there is an error code.
+ * Within a batch, or before the first, the connection is closed. */
 #include "core/base/err.h"
 #include "dataplane/broker/conn.h"
 #include "dataplane/broker/shard.h"
@@ -67,6 +74,23 @@ pins_release(struct shard *s, struct conn *c)
     c->pin_count = 0;
 }
 
+/* The front of a batch that never ends: length at 8, magic at 16. */
+static const uint8_t cut_batch[BATCH_HEADER_BYTES] = {
+    [8] = 0x7f, [9] = 0xff, [10] = 0xff, [11] = 0xff - BATCH_OVERHEAD, [16] = 2};
+static const uint8_t cut_zeros[16 << 10];
+
+/* Goes on with the filling of a range. */
+static void
+gather_cut(struct gather *g, const struct answer_range *a)
+{
+    uint32_t at = g->range_sent - (a->cut_from - 1), left = a->range.len - g->range_sent;
+    struct view v = view_of(cut_zeros, sizeof cut_zeros);
+    if (at < sizeof cut_batch)
+        v = view_of(cut_batch + at, (uint32_t)sizeof cut_batch - at);
+    v.len = v.len < left ? v.len : left;
+    g->range_sent += gather_add(g, v);
+}
+
 /* Takes over a mapped range: its pin belongs to the send now. */
 static void
 gather_hold(struct gather *g, struct conn *c, const struct store_hold *hold, uint32_t owner)
@@ -74,6 +98,8 @@ gather_hold(struct gather *g, struct conn *c, const struct store_hold *hold, uin
     must(hold->bytes > 0 && hold->span_count > 0);
     c->pins[c->pin_count++] =
         (struct conn_pin){{hold->pin, hold->pin_first, hold->pin_limit}, owner};
+    if (hold->whole)
+        g->r->answer.ranges[g->range_index].whole = g->range_sent + hold->bytes;
     for (uint32_t i = 0; i < hold->span_count && !gather_full(g); i++)
         g->range_sent += gather_add(g, hold->spans[i]);
 }
@@ -191,7 +217,7 @@ map_range(struct shard *s, struct conn *c, struct gather *g)
     const struct answer_range *a = &g->r->answer.ranges[g->range_index];
     struct store_range rest = a->range;
     rest.at += g->range_sent;
-    rest.len -= g->range_sent;
+    rest.len = (a->cut_from ? a->cut_from - 1 : rest.len) - g->range_sent;
     bool own = a->shard == s->config.shard;
     if (c->pin_count == 0 && c->hold_count == 0 && !(own && c->was_read)) { /* I2 */
         holds_ask(s, c, g, rest);
@@ -221,15 +247,23 @@ gather_piece(struct shard *s, struct conn *c, struct gather *g)
         return true;
     }
     must(range_left);
-    if (c->pin_count == CONN_PINS_MAX)
+    struct answer_range *range = &a->ranges[g->range_index];
+    bool cut = range->cut_from && g->range_sent >= range->cut_from - 1;
+    if (!cut && c->pin_count == CONN_PINS_MAX)
         return false;
-    enum mapped m = map_range(s, c, g);
+    enum mapped m = cut ? MAPPED : map_range(s, c, g);
+    if (m == MAP_NEVER && g->range_sent > 0 && g->range_sent == range->whole) {
+        range->cut_from = g->range_sent + 1;
+        m = MAPPED;
+        cut = true;
+    }
     if (m == MAP_NEVER) {
-        /* Its log is gone, or its disk failed, after the length of the response was said. */
         conn_close(s, c, COUNTERS);
         return false;
     }
-    if (m == MAPPED && g->range_sent == a->ranges[g->range_index].range.len) {
+    if (cut)
+        gather_cut(g, range);
+    if (m == MAPPED && g->range_sent == range->range.len) {
         g->range_index++;
         g->range_sent = 0;
     }

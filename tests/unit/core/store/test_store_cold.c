@@ -327,6 +327,58 @@ damage_at_the_front_is_told_before_anything_is_lent(void **state)
     }
 }
 
+/* The whole of a range, piece by piece; how many pieces end within a batch. */
+static uint32_t
+torn_pieces(struct fixture *f, struct store_range range)
+{
+    uint32_t torn = 0;
+    struct store_hold hold;
+    while (range.len) {
+        int rc = store_hold(f->store[0], &range, 7, &hold);
+        if (rc == ERR_AGAIN) {
+            assert_int_equal(fixture_turns(f, 1), ERR_OK);
+            continue;
+        }
+        assert_int_equal(rc, ERR_OK);
+        range.at += hold.bytes;
+        range.len -= hold.bytes;
+        torn += !hold.whole;
+        assert_true(hold.whole || range.len > 0);
+        store_release(f->store[0], &hold);
+    }
+    return torn;
+}
+
+static void
+a_hold_says_whether_it_ends_where_a_batch_ends(void **state)
+{
+    (void)state;
+    for (uint32_t large = 0; large < 2; large++) {
+        struct fixture f;
+        fixture_init(&f, 9);
+        f.cache_bytes = 4 << 20;
+        f.journal_bytes = 16 << 20;
+        f.config.segment_bytes = 2 << 20;
+        for (int cold = 0; cold < 2; cold++) {
+            assert_int_equal(fixture_start(&f), ERR_OK);
+            struct plog *p = fixture_log(&f, 1, 0);
+            for (int i = 0; i < 40 && !cold; i++)
+                fixture_append(&f, p, 1, large && i == 20 ? 400000 : 20000, (uint64_t)i, i);
+            struct store_range range;
+            int rc;
+            assert_int_equal(fixture_settle(&f), ERR_OK);
+            while ((rc = store_locate(f.store[0], p, 0, 40, 4 << 20, true, &range)) == ERR_AGAIN)
+                assert_int_equal(fixture_turns(&f, 1), ERR_OK);
+            assert_int_equal(rc, ERR_OK);
+            assert_true(range.len > 800000);
+            uint32_t torn = torn_pieces(&f, range);
+            assert_int_equal(torn > 0, large && cold);
+            assert_int_equal(fixture_stop(&f), ERR_OK);
+        }
+        fixture_end(&f);
+    }
+}
+
 int
 main(void)
 {
@@ -342,6 +394,7 @@ main(void)
         cmocka_unit_test(a_damaged_base_offset_is_reported_and_not_taken_for_the_end),
         cmocka_unit_test(damage_at_the_front_is_told_before_anything_is_lent),
         cmocka_unit_test(a_long_range_is_read_ahead_and_half_of_the_buffers_are_left_to_others),
+        cmocka_unit_test(a_hold_says_whether_it_ends_where_a_batch_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

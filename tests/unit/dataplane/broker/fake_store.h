@@ -64,7 +64,9 @@ struct store {
     bool retain_more; /* store_retain has not come round */
     bool hold_late;   /* a hold must wait */
     int hold_error;
-    uint32_t span_bytes; /* of one span of a hold, 0: all in one */
+    uint32_t hold_bad_at; /* holds from this position of a log on fail; 0: none */
+    bool hold_torn;       /* holds end within a batch */
+    uint32_t span_bytes;  /* of one span of a hold, 0: all in one */
     int step_error;
     uint32_t dirs, dirs_offline; /* data directories; a bit for each that does not work */
     uint32_t holds;              /* not released */
@@ -435,6 +437,11 @@ store_hold(struct store *s, const struct store_range *range, uint64_t waiter,
 {
     if (s->hold_error)
         return s->hold_error;
+    if (s->hold_bad_at && range->at >= s->hold_bad_at)
+        return ERR_CORRUPT;
+    uint32_t len = range->len;
+    if (s->hold_bad_at && len > s->hold_bad_at - range->at)
+        len = s->hold_bad_at - range->at;
     if (s->hold_late) {
         must(s->waiter_count < FAKE_STORE_WAITERS);
         s->waiters[s->waiter_count++] = waiter;
@@ -442,8 +449,9 @@ store_hold(struct store *s, const struct store_range *range, uint64_t waiter,
     }
     uint32_t step = s->span_bytes ? s->span_bytes : range->len;
     out->span_count = out->bytes = 0;
-    while (out->bytes < range->len && out->span_count < STORE_SPANS_MAX) {
-        uint32_t n = range->len - out->bytes < step ? range->len - out->bytes : step;
+    out->whole = !s->hold_torn;
+    while (out->bytes < len && out->span_count < STORE_SPANS_MAX) {
+        uint32_t n = len - out->bytes < step ? len - out->bytes : step;
         out->spans[out->span_count++] = view_of(range->log->bytes + range->at + out->bytes, n);
         out->bytes += n;
     }

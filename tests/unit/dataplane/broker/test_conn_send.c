@@ -358,6 +358,55 @@ a_log_that_vanishes_under_a_response_closes_the_connection(void **state)
     harness_free(h);
 }
 
+/* A client takes the rest for a batch that was cut, and asks again from there. */
+static void
+damage_behind_a_batch_ends_the_range_with_a_cut_batch(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 4; i++) {
+        struct harness *h = client(1 + i % 2, NULL);
+        int32_t partition = (int32_t)(i % 2); /* of the other shard, when there are two */
+        uint32_t shard = (uint32_t)partition % h->shard_count;
+        uint32_t len = fill(h, partition, 300), good = len / 300;
+        size_t at = 0;
+        h->streams[0].conns[0].take = i < 2 ? 0 : 999;
+        h->stores[shard]->hold_bad_at = good;
+        fetch_ask(h, 2, partition, 1 << 20);
+        versions_ask(h, 3);
+        harness_turns(h, len / 999 + 200);
+        struct view v = harness_response(h, 0, 0, &at);
+        assert_true(v.len > len);
+        const uint8_t *records = v.at + v.len - len;
+        assert_int_equal(get_u32(records - 4), len);
+        assert_memory_equal(records, log_bytes(h, partition), good);
+        assert_true(get_i32(records + good + BATCH_AT_LENGTH) > (int32_t)len);
+        assert_true(get_i32(records + good + BATCH_AT_LENGTH) <= INT32_MAX - BATCH_OVERHEAD);
+        assert_int_equal(records[good + 16], 2);
+        for (uint32_t k = good + 17; k < len; k++)
+            assert_int_equal(records[k], 0);
+        expect_correlations(h, &at, (const int32_t[]){3}, 1);
+        assert_int_equal(h->shards[0].conn_count, 1);
+        assert_int_equal(h->stores[shard]->holds, 0);
+        assert_int_equal(buddy_used(h->shards[0].memory), 0);
+        harness_free(h);
+    }
+}
+
+static void
+damage_within_a_batch_that_is_on_its_way_closes_the_connection(void **state)
+{
+    (void)state;
+    struct harness *h = client(1, NULL);
+    uint32_t len = fill(h, 0, 3);
+    h->stores[0]->hold_bad_at = len / 2;
+    h->stores[0]->hold_torn = true;
+    fetch_ask(h, 2, 0, 1 << 20);
+    harness_turns(h, 4);
+    assert_int_equal(h->shards[0].conn_count, 0);
+    assert_int_equal(h->stores[0]->holds, 0);
+    harness_free(h);
+}
+
 static void
 a_connection_that_ends_with_a_loan_out_leaves_nothing_behind(void **state)
 {
@@ -391,6 +440,8 @@ main(void)
         cmocka_unit_test(a_connection_that_ends_at_any_turn_of_a_wide_response_leaks_nothing),
         cmocka_unit_test(a_connection_that_ends_while_a_hold_is_on_its_way_gives_it_back),
         cmocka_unit_test(a_log_that_vanishes_under_a_response_closes_the_connection),
+        cmocka_unit_test(damage_behind_a_batch_ends_the_range_with_a_cut_batch),
+        cmocka_unit_test(damage_within_a_batch_that_is_on_its_way_closes_the_connection),
         cmocka_unit_test(a_connection_that_ends_with_a_loan_out_leaves_nothing_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
