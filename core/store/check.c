@@ -5,7 +5,6 @@
  * is in the journal, and the next start writes it). */
 #include "core/store/check.h"
 #include "core/base/err.h"
-#include "core/store/sidecar.h"
 #include "core/store/store_in.h"
 
 #include <stdio.h>
@@ -157,79 +156,10 @@ scan_tell(struct check *c, const struct plog *p, const struct check_scan *s, int
                                    .offset_limit = p->end});
 }
 
-/* ---- sidecars ----------------------------------------------------------------------------------
- */
-
 static void
 sums_take(void *user, uint64_t position, struct view batch, const struct batch_info *info)
 {
     sums_add(user, batch.at, batch.len);
-}
-
-static bool
-sums_equal(const struct sums *a, const struct sums *b)
-{
-    if (a->bytes != b->bytes || sums_count(a) != sums_count(b))
-        return false;
-    for (uint32_t i = 0; i < sums_count(a); i++)
-        if (sums_get(a, i) != sums_get(b, i))
-            return false;
-    return true;
-}
-
-/* What is wrong with the sidecar in `mem`, of a segment whose bytes were found good and have these
- * sums. */
-static const char *
-sidecar_wrong(const struct segment *seg, const uint8_t *mem, uint32_t bytes,
-              const struct sums *right)
-{
-    struct index idx = {0};
-    struct sums sums = {0};
-    const char *what = NULL;
-    int rc = sidecar_read(mem, bytes, seg->base, (uint32_t)seg->bytes, NULL, &idx, &sums);
-    if (rc != ERR_OK)
-        what = "the index beside the segment is damaged; a start makes it anew";
-    else if (!sums_equal(&sums, right))
-        what = "the checksums beside the segment are not those of its bytes; remove this file, and "
-               "a start makes it anew";
-    index_free(&idx);
-    sums_free(&sums);
-    return what;
-}
-
-/* Looks at BASE.idx, which may be missing. */
-static void
-sidecar_check(struct check *c, const struct plog *p, const struct segment *seg,
-              const struct sums *right)
-{
-    char path[PLOG_PATH_BYTES];
-    const char *what = NULL;
-    plog_path_segment(p, seg->base, ".idx", path);
-    int64_t file =
-        store_run(c->disk, (struct disk_op){.kind = DISK_OPEN, .dir = p->dir, .path = path});
-    if (file < 0)
-        return;
-    int64_t size = store_run(c->disk, (struct disk_op){.kind = DISK_SIZE, .file = (int32_t)file});
-    uint8_t *mem = NULL;
-    if (size > 0 && size <= SIDECAR_BYTES_MAX)
-        mem = aligned_alloc(STORE_BLOCK, ((size_t)size + STORE_BLOCK - 1) & ~(STORE_BLOCK - 1ul));
-    int64_t got = mem ? store_run(c->disk, (struct disk_op){.kind = DISK_READ,
-                                                            .file = (int32_t)file,
-                                                            .at = mem,
-                                                            .len = (uint32_t)size})
-                      : ERR_CORRUPT;
-    what = got == size ? sidecar_wrong(seg, mem, (uint32_t)size, right)
-                       : "the index beside the segment cannot be read; a start makes it anew";
-    store_run(c->disk, (struct disk_op){.kind = DISK_CLOSE, .file = (int32_t)file});
-    free(mem);
-    if (what)
-        tell(c, (struct check_finding){.what = what,
-                                       .path = path,
-                                       .position = -1,
-                                       .topic = p->topic,
-                                       .partition = p->partition,
-                                       .offset_first = -1,
-                                       .offset_limit = -1});
 }
 
 static void
@@ -272,7 +202,7 @@ log_check(struct check *c, const struct plog *p)
         scan_tell(c, p, &s, rc);
         bool whole = rc == ERR_OK && !s.what && seg->synced == seg->bytes;
         if (whole && i + 1 < p->segment_count)
-            sidecar_check(c, p, seg, &sums);
+            check_sidecar(c, p, seg, &sums);
         sums_free(&sums);
         end = whole && !s.holes ? s.end : -1;
         epoch = s.epoch;

@@ -156,6 +156,8 @@ log_build(struct repair *r, struct plog *p, const struct bases *b)
             r->seg->written = r->seg->synced = r->seg->bytes;
             r->seg->created = r->seg->named = true;
         }
+        if (rc == ERR_OK && !ended && !s.what)
+            rc = check_sidecar_producers(r->c->disk, p, r->seg);
         if (rc == ERR_OK && (ended || s.what))
             rc = cut_add(r, p, b->bases[i], s.good_bytes);
         ended = ended || s.what;

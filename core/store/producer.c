@@ -366,12 +366,32 @@ producer_expire(struct producer_table *t, int64_t now_ms, int64_t keep_ms)
 /* ---- snapshot ----------------------------------------------------------------------------------
  */
 
+/* Nothing of it lies at or behind `limit`. */
+static bool
+ends_before(const struct producer *p, int64_t limit)
+{
+    return p->count == 0 || p->batches[p->count - 1].offset_last < limit;
+}
+
+uint32_t
+producer_count_before(const struct producer_table *t, int64_t limit, uint32_t *bytes)
+{
+    uint32_t count = 0, at = 0;
+    *bytes = 8;
+    for (const struct producer *p; (p = producer_next(t, &at)) != NULL;) {
+        if (!ends_before(p, limit))
+            continue;
+        *bytes += PRODUCER_SAVED_BYTES + PRODUCER_BATCH_BYTES * p->count;
+        count++;
+    }
+    return count;
+}
+
 uint32_t
 producer_save_bytes(const struct producer_table *t)
 {
-    uint32_t bytes = 8, at = 0;
-    for (const struct producer *p; (p = producer_next(t, &at)) != NULL;)
-        bytes += PRODUCER_SAVED_BYTES + PRODUCER_BATCH_BYTES * p->count;
+    uint32_t bytes;
+    producer_count_before(t, INT64_MAX, &bytes);
     return bytes;
 }
 
@@ -396,18 +416,22 @@ save_one(const struct producer *p, struct put *w)
 }
 
 void
-producer_save(const struct producer_table *t, struct put *w)
+producer_save_before(const struct producer_table *t, int64_t limit, struct put *w)
 {
     const uint8_t *start = w->at;
-    uint32_t count = 0, at = 0;
-    while (producer_next(t, &at))
-        count++;
-    put_u32(w, count);
-    at = 0;
+    uint32_t bytes, at = 0;
+    put_u32(w, producer_count_before(t, limit, &bytes));
     for (const struct producer *p; (p = producer_next(t, &at)) != NULL;)
-        save_one(p, w);
+        if (ends_before(p, limit))
+            save_one(p, w);
     if (!w->bad)
         put_u32(w, crc32c(0, start, (size_t)(w->at - start)));
+}
+
+void
+producer_save(const struct producer_table *t, struct put *w)
+{
+    producer_save_before(t, INT64_MAX, w);
 }
 
 static int
@@ -451,4 +475,21 @@ producer_load(struct producer_table *t, struct cur *c)
     if (rc != ERR_OK)
         producer_table_free(t);
     return rc;
+}
+
+int
+producer_adopt(struct producer_table *t, const struct producer_table *from)
+{
+    uint32_t at = 0;
+    for (const struct producer *p; (p = producer_next(from, &at)) != NULL;) {
+        if (producer_find(t, p->id))
+            continue;
+        int rc = producer_reserve(t, p->id);
+        if (rc != ERR_OK)
+            return rc;
+        struct producer *to = known(t, p->id);
+        *to = *p;
+        to->txn_first = -1;
+    }
+    return ERR_OK;
 }

@@ -128,6 +128,13 @@ uint32_t producer_save_bytes(const struct producer_table *t);
 void producer_save(const struct producer_table *t, struct put *w);
 must_check int producer_load(struct producer_table *t, struct cur *c);
 
+/* The same form, of the producers that wrote nothing at or behind `limit` only; how many. */
+uint32_t producer_count_before(const struct producer_table *t, int64_t limit, uint32_t *bytes);
+void producer_save_before(const struct producer_table *t, int64_t limit, struct put *w);
+/* Takes over from another table the producers that this one does not know; transactions of theirs
+ * are over.  ERR_LIMIT. */
+must_check int producer_adopt(struct producer_table *t, const struct producer_table *from);
+
 /* The sequence that follows `count` records after `sequence`: wraps to 0 past INT32_MAX. */
 int32_t producer_sequence_after(int32_t sequence, int32_t count);
 /* Of the last record of a batch. */

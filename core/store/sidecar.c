@@ -12,13 +12,14 @@
 
 enum {
     SIDECAR_VERSION = 1,
-    SIDECAR_SECTIONS = 3,
+    SIDECAR_SECTIONS = 5, /* at most */
     SIDECAR_ROWS_MAX = 64,
     ROW_BYTES = 16,
     FOOTER_BYTES = 8 + 4 + 8 + 8 + 4 + 4 + 4 + 4,
     INDEX_BYTES = 16,
     SUM_BYTES = 4,
     EPOCH_BYTES = 12,
+    ABORTED_BYTES = 32,
 };
 
 /* Epochs that begin before the segment ends; the last of them at or below its base begins it. */
@@ -36,20 +37,60 @@ epochs_of(const struct plog *p, const struct segment *seg, uint32_t *first)
     return n - *first;
 }
 
+/* Aborted transactions whose marker is in the segment. */
+static uint32_t
+aborted_of(const struct plog *p, const struct segment *seg, uint32_t *first)
+{
+    int64_t limit = plog_segment_limit(p, seg);
+    uint32_t n = *first = 0;
+    for (uint32_t i = 0; i < p->stable.aborted_count; i++) {
+        *first += p->stable.aborted[i].last < seg->base;
+        n += p->stable.aborted[i].last < limit;
+    }
+    return n - *first;
+}
+
 static uint64_t
 round_8(uint64_t n)
 {
     return (n + 7) / 8 * 8;
 }
 
+/* The bytes of a section; false: it is left out. */
+static bool
+section_bytes(const struct plog *p, const struct segment *seg, enum sidecar_section type,
+              uint64_t *bytes)
+{
+    uint32_t first, count, size;
+    switch (type) {
+    case SIDECAR_INDEX:
+        *bytes = (uint64_t)seg->idx.count * INDEX_BYTES;
+        return true;
+    case SIDECAR_SUMS:
+        *bytes = (uint64_t)sums_count(&seg->sums) * SUM_BYTES;
+        return true;
+    case SIDECAR_EPOCHS:
+        *bytes = (uint64_t)epochs_of(p, seg, &first) * EPOCH_BYTES;
+        return true;
+    case SIDECAR_ABORTED:
+        count = aborted_of(p, seg, &first);
+        *bytes = (uint64_t)count * ABORTED_BYTES;
+        return count <= SIDECAR_ABORTED_MAX;
+    case SIDECAR_PRODUCERS:
+        count = producer_count_before(&p->producers, plog_segment_limit(p, seg), &size);
+        *bytes = size;
+        return count <= SIDECAR_PRODUCERS_MAX;
+    }
+    return false;
+}
+
 uint32_t
 sidecar_bytes(const struct plog *p, const struct segment *seg)
 {
-    uint32_t first;
-    uint64_t bytes = round_8((uint64_t)seg->idx.count * INDEX_BYTES) +
-                     round_8((uint64_t)sums_count(&seg->sums) * SUM_BYTES) +
-                     round_8((uint64_t)epochs_of(p, seg, &first) * EPOCH_BYTES) +
-                     SIDECAR_SECTIONS * ROW_BYTES + FOOTER_BYTES;
+    uint64_t bytes = SIDECAR_SECTIONS * ROW_BYTES + FOOTER_BYTES, one;
+    for (enum sidecar_section type = SIDECAR_INDEX; type <= SIDECAR_PRODUCERS; type++)
+        if (section_bytes(p, seg, type, &one))
+            bytes += round_8(one);
     return bytes > SIDECAR_BYTES_MAX ? 0 : (uint32_t)plog_round_block(bytes);
 }
 
@@ -58,7 +99,19 @@ struct row {
 };
 
 static void
-section_write(struct put *w, const struct plog *p, const struct segment *seg, uint32_t type)
+aborted_write(struct put *w, const struct stable_aborted *a, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        put_u64(w, (uint64_t)a[i].producer_id);
+        put_u64(w, (uint64_t)a[i].first);
+        put_u64(w, (uint64_t)a[i].last);
+        put_u64(w, (uint64_t)a[i].stable);
+    }
+}
+
+static void
+section_write(struct put *w, const struct plog *p, const struct segment *seg,
+              enum sidecar_section type)
 {
     uint32_t first, count;
     switch (type) {
@@ -74,7 +127,14 @@ section_write(struct put *w, const struct plog *p, const struct segment *seg, ui
         for (uint32_t i = 0; i < sums_count(&seg->sums); i++)
             put_u32(w, sums_get(&seg->sums, i));
         return;
-    default:
+    case SIDECAR_ABORTED:
+        count = aborted_of(p, seg, &first);
+        aborted_write(w, p->stable.aborted + first, count);
+        return;
+    case SIDECAR_PRODUCERS:
+        producer_save_before(&p->producers, plog_segment_limit(p, seg), w);
+        return;
+    case SIDECAR_EPOCHS:
         count = epochs_of(p, seg, &first);
         for (uint32_t i = 0; i < count; i++) {
             put_u32(w, (uint32_t)p->epochs[first + i].epoch);
@@ -86,40 +146,46 @@ section_write(struct put *w, const struct plog *p, const struct segment *seg, ui
 void
 sidecar_write(const struct plog *p, const struct segment *seg, uint8_t *at, uint32_t bytes)
 {
-    static const uint32_t types[SIDECAR_SECTIONS] = {SIDECAR_INDEX, SIDECAR_SUMS, SIDECAR_EPOCHS};
     memset(at, 0, bytes);
     struct put w = put_of(at, bytes);
-    uint8_t *footer = at + bytes - FOOTER_BYTES - SIDECAR_SECTIONS * ROW_BYTES;
-    struct put f = put_of(footer, SIDECAR_SECTIONS * ROW_BYTES + FOOTER_BYTES);
-    for (uint32_t i = 0; i < SIDECAR_SECTIONS; i++) {
+    uint8_t table[SIDECAR_SECTIONS * ROW_BYTES + FOOTER_BYTES];
+    struct put f = put_of(table, sizeof table);
+    uint32_t rows = 0;
+    for (enum sidecar_section type = SIDECAR_INDEX; type <= SIDECAR_PRODUCERS; type++) {
+        uint64_t want;
         uint32_t begin = put_len(&w);
-        section_write(&w, p, seg, types[i]);
+        if (!section_bytes(p, seg, type, &want))
+            continue;
+        section_write(&w, p, seg, type);
         uint32_t len = put_len(&w) - begin;
-        put_u32(&f, types[i]);
+        must(len == want);
+        put_u32(&f, type);
         put_u32(&f, begin);
         put_u32(&f, len);
         put_u32(&f, crc32c(0, at + begin, len));
         put_take(&w, (uint32_t)round_8(len) - len);
+        rows++;
     }
-    must(!w.bad && at + put_len(&w) <= footer);
     put_u64(&f, (uint64_t)seg->base);
     put_u32(&f, seg->bytes);
     put_u64(&f, (uint64_t)seg->max_ts);
     put_u64(&f, (uint64_t)seg->first_ts);
     put_u32(&f, SIDECAR_VERSION);
-    put_u32(&f, SIDECAR_SECTIONS);
-    put_u32(&f, crc32c(0, footer, put_len(&f)));
+    put_u32(&f, rows);
+    put_u32(&f, crc32c(0, table, put_len(&f)));
     put_u32(&f, SIDECAR_MAGIC);
-    must(!f.bad && put_len(&f) == SIDECAR_SECTIONS * ROW_BYTES + FOOTER_BYTES);
+    must(!f.bad && !w.bad && put_len(&f) == rows * ROW_BYTES + FOOTER_BYTES &&
+         put_len(&w) + put_len(&f) <= bytes);
+    memcpy(at + bytes - put_len(&f), table, put_len(&f));
 }
 
-/* The footer; *table: its rows. */
 static bool
 sum_ok(uint32_t got, uint32_t want)
 {
     return got == want || mutant(MUTANT_SIDECAR_UNCHECKED);
 }
 
+/* The footer; *table: its rows. */
 static int
 footer_read(const uint8_t *at, uint32_t bytes, int64_t base, uint32_t segment_bytes,
             struct view *table)
@@ -207,4 +273,75 @@ sidecar_read(const uint8_t *at, uint32_t bytes, int64_t base, uint32_t segment_b
     index_free(idx);
     sums_free(sums);
     return rc;
+}
+
+int
+sidecar_section(const uint8_t *at, uint32_t bytes, int64_t base, uint32_t segment_bytes,
+                enum sidecar_section type, struct view *out)
+{
+    struct view table = {0};
+    int rc = footer_read(at, bytes, base, segment_bytes, &table);
+    if (rc != ERR_OK)
+        return rc;
+    struct cur c = cur_of(table);
+    uint32_t front = (uint32_t)(table.at - at);
+    while (cur_left(&c)) {
+        struct row r = {.type = cur_u32(&c), .at = cur_u32(&c), .bytes = cur_u32(&c)};
+        uint32_t crc = cur_u32(&c);
+        if (r.type != type)
+            continue;
+        if (r.at > front || r.bytes > front - r.at || crc32c(0, at + r.at, r.bytes) != crc)
+            return ERR_CORRUPT;
+        *out = view_of(at + r.at, r.bytes);
+        return ERR_OK;
+    }
+    return ERR_NOT_FOUND;
+}
+
+/* Is each of the rows in the section, in the same order?  Their first `key` bytes count. */
+static bool
+rows_contained(struct view section, struct view rows, uint32_t row, uint32_t key)
+{
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < rows.len; i += row, at += row) {
+        while (at + row <= section.len && memcmp(section.at + at, rows.at + i, key) != 0)
+            at += row;
+        if (at + row > section.len)
+            return false;
+    }
+    return section.len % row == 0;
+}
+
+bool
+sidecar_agrees(const struct plog *p, const struct segment *seg, enum sidecar_section type,
+               struct view section)
+{
+    uint64_t bytes;
+    if (!section_bytes(p, seg, type, &bytes))
+        return true;
+    if (type == SIDECAR_PRODUCERS) { /* others have expired, or written more, since */
+        struct producer_table t;
+        struct cur c = cur_of(section);
+        producer_table_init(&t);
+        int rc = producer_load(&t, &c);
+        producer_table_free(&t);
+        return rc != ERR_CORRUPT && cur_left(&c) == 0;
+    }
+    uint8_t *rows = malloc(bytes + 1);
+    if (!rows)
+        return true; /* cannot say */
+    struct put w = put_of(rows, (uint32_t)bytes);
+    section_write(&w, p, seg, type);
+    must(!w.bad);
+    uint32_t skip = 0, len = put_len(&w);
+    while (type == SIDECAR_EPOCHS && skip < len && get_i64(rows + skip + 4) <= p->start)
+        skip += EPOCH_BYTES; /* the first one begins with the log */
+    struct view now = view_of(rows + skip, len - skip);
+    /* The last stable offset is as of when the marker was found durable, which a replay does anew.
+     */
+    bool agrees = type == SIDECAR_ABORTED
+                      ? rows_contained(section, now, ABORTED_BYTES, ABORTED_BYTES - 8)
+                      : rows_contained(section, now, EPOCH_BYTES, EPOCH_BYTES);
+    free(rows);
+    return agrees;
 }

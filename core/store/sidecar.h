@@ -12,16 +12,24 @@
  *   1 index    per entry u32 relative offset, u32 position, i64 largest time before it
  *   2 sums     u32 crc-32c per SUMS_PIECE bytes of the segment
  *   3 epochs   per epoch i32 epoch, i64 first offset
- *   4 aborted  reserved: aborted transactions
- *   5 producers  reserved: producer snapshot
- * Unknown types are skipped. */
+ *   4 aborted  per aborted transaction whose marker is in the segment, in that order: i64 producer,
+ *              i64 first offset, i64 offset of the marker, i64 last stable offset behind it
+ *   5 producers  of which nothing lies behind the segment, in the form that checkpoints have
+ * Unknown types are skipped.  3, 4 and 5 are what checkpoints know too; `sluice log` compares them,
+ * and a log that is built anew from its files takes over from 5 the producers whose batches
+ * retention has removed.  4 or 5 is not written when there are more than the limits below. */
 #ifndef SLUICE_STORE_SIDECAR_H
 #define SLUICE_STORE_SIDECAR_H
 
 #include "core/store/plog_in.h"
 #include "core/store/sums.h"
 
-enum { SIDECAR_BLOCK = 4096, SIDECAR_BYTES_MAX = 16 << 20 };
+enum {
+    SIDECAR_BLOCK = 4096,
+    SIDECAR_BYTES_MAX = 16 << 20,
+    SIDECAR_ABORTED_MAX = 16 << 10,
+    SIDECAR_PRODUCERS_MAX = 1024,
+};
 
 enum sidecar_section {
     SIDECAR_INDEX = 1,
@@ -40,5 +48,14 @@ void sidecar_write(const struct plog *p, const struct segment *seg, uint8_t *at,
  * another segment (base, bytes); ERR_LIMIT: no memory.  Both come back empty then. */
 must_check int sidecar_read(const uint8_t *at, uint32_t bytes, int64_t base, uint32_t segment_bytes,
                             struct buddy *memory, struct index *idx, struct sums *sums);
+/* One section of a sidecar that is whole (else ERR_CORRUPT); ERR_NOT_FOUND: it has none of the
+ * type.
+ */
+must_check int sidecar_section(const uint8_t *at, uint32_t bytes, int64_t base,
+                               uint32_t segment_bytes, enum sidecar_section type, struct view *out);
+/* Does a section say what the log knows?  Of aborted transactions and epochs it may say more: what
+ * compaction and retention have taken away since. */
+must_check bool sidecar_agrees(const struct plog *p, const struct segment *seg,
+                               enum sidecar_section type, struct view section);
 
 #endif

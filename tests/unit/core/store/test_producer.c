@@ -466,6 +466,43 @@ a_snapshot_keeps_transactions(void **state)
     producer_table_free(&u);
 }
 
+static void
+a_part_of_a_table_is_saved_and_adopted_by_who_does_not_know_better(void **state)
+{
+    (void)state;
+    struct producer_table all, part, other;
+    producer_table_init(&all);
+    producer_table_init(&part);
+    producer_table_init(&other);
+    for (int64_t id = 1; id <= 3; id++) {
+        struct producer_ask ask = {.id = id, .transactional = true, .record_count = 1};
+        struct producer_batch b = {.offset_first = id * 10, .offset_last = id * 10};
+        assert_int_equal(producer_reserve(&all, id), ERR_OK);
+        producer_add(&all, &ask, &b, 1);
+    }
+    uint8_t bytes[1024];
+    uint32_t want;
+    struct put w = put_of(bytes, sizeof bytes);
+    assert_int_equal(producer_count_before(&all, 30, &want), 2);
+    producer_save_before(&all, 30, &w);
+    assert_int_equal(put_len(&w), want);
+    struct cur c = cur_of(view_of(bytes, put_len(&w)));
+    assert_int_equal(producer_load(&part, &c), ERR_OK);
+    assert_null(producer_find(&part, 3));
+    struct producer_ask ask = {.id = 2, .sequence_first = 7, .record_count = 1};
+    struct producer_batch b = {.sequence_first = 7, .sequence_last = 7};
+    assert_int_equal(producer_reserve(&other, 2), ERR_OK);
+    producer_add(&other, &ask, &b, 1);
+    assert_int_equal(producer_adopt(&other, &part), ERR_OK);
+    assert_int_equal(other.count, 2);
+    assert_int_equal(producer_last_sequence(producer_find(&other, 2)), 7);
+    assert_int_equal(producer_find(&other, 1)->batches[0].offset_last, 10);
+    assert_int_equal(producer_find(&other, 1)->txn_first, -1);
+    producer_table_free(&all);
+    producer_table_free(&part);
+    producer_table_free(&other);
+}
+
 int
 main(void)
 {
@@ -490,6 +527,7 @@ main(void)
         cmocka_unit_test(a_question_alone_is_not_a_producer_and_is_forgotten),
         cmocka_unit_test(what_a_log_told_counts_as_used_from_the_first_look_on),
         cmocka_unit_test(a_snapshot_keeps_transactions),
+        cmocka_unit_test(a_part_of_a_table_is_saved_and_adopted_by_who_does_not_know_better),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

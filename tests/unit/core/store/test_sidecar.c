@@ -117,6 +117,96 @@ cut_and_random_bytes_are_refused(void **state)
     plog_free(&p);
 }
 
+/* Producer `id` with one batch of one record at an offset. */
+static void
+wrote(struct plog *p, int64_t id, int64_t offset)
+{
+    struct producer_ask ask = {.id = id, .record_count = 1};
+    struct producer_batch b = {.offset_first = offset, .offset_last = offset};
+    assert_int_equal(producer_reserve(&p->producers, id), ERR_OK);
+    producer_add(&p->producers, &ask, &b, 1);
+}
+
+/* A transaction that was aborted. */
+static void
+aborted(struct plog *p, int64_t id, int64_t first, int64_t last)
+{
+    assert_int_equal(stable_reserve(&p->stable), ERR_OK);
+    stable_begin(&p->stable, id, first);
+    stable_end(&p->stable, first, last, true);
+    stable_durable(&p->stable, last + 1);
+}
+
+static void
+it_has_the_transactions_that_end_in_it_and_the_producers_that_are_silent_since(void **state)
+{
+    (void)state;
+    struct plog p;
+    struct segment *seg = segment_make(&p);
+    aborted(&p, 1, 50, 90);
+    aborted(&p, 2, 60, 100);
+    aborted(&p, 3, 500, 1099);
+    assert_non_null(plog_roll(&p, 1100));
+    aborted(&p, 4, 600, 1100);
+    wrote(&p, 10, 40);
+    wrote(&p, 11, 1099);
+    wrote(&p, 12, 1100);
+    uint32_t bytes = sidecar_bytes(&p, seg);
+    uint8_t *at = malloc(bytes);
+    assert_non_null(at);
+    sidecar_write(&p, seg, at, bytes);
+    struct view v;
+    assert_int_equal(sidecar_section(at, bytes, 100, 300 << 10, SIDECAR_ABORTED, &v), ERR_OK);
+    assert_int_equal(v.len, 2 * 32);
+    assert_int_equal(get_i64(v.at), 2);
+    assert_int_equal(get_i64(v.at + 8), 60);
+    assert_int_equal(get_i64(v.at + 16), 100);
+    assert_int_equal(get_i64(v.at + 32), 3);
+    assert_int_equal(get_i64(v.at + 48), 1099);
+    assert_true(sidecar_agrees(&p, seg, SIDECAR_ABORTED, v));
+    assert_false(sidecar_agrees(&p, seg, SIDECAR_ABORTED, view_of(v.at, 32)));
+    stable_forget(&p.stable, 100); /* compaction: the sidecar may have more */
+    assert_true(sidecar_agrees(&p, seg, SIDECAR_ABORTED, v));
+    assert_int_equal(sidecar_section(at, bytes, 100, 300 << 10, SIDECAR_PRODUCERS, &v), ERR_OK);
+    assert_true(sidecar_agrees(&p, seg, SIDECAR_PRODUCERS, v));
+    struct producer_table t;
+    struct cur c = cur_of(v);
+    producer_table_init(&t);
+    assert_int_equal(producer_load(&t, &c), ERR_OK);
+    assert_int_equal(t.count, 2);
+    assert_non_null(producer_find(&t, 10));
+    assert_non_null(producer_find(&t, 11));
+    producer_table_free(&t);
+    assert_int_equal(sidecar_section(at, bytes, 101, 300 << 10, SIDECAR_ABORTED, &v), ERR_CORRUPT);
+    free(at);
+    plog_free(&p);
+}
+
+static void
+more_producers_than_the_limit_leave_their_section_out(void **state)
+{
+    (void)state;
+    struct plog p;
+    struct segment *seg = segment_make(&p);
+    struct index idx;
+    struct sums sums;
+    struct view v;
+    for (int64_t id = 0; id <= SIDECAR_PRODUCERS_MAX; id++)
+        wrote(&p, id, 100);
+    uint32_t bytes = sidecar_bytes(&p, seg);
+    uint8_t *at = malloc(bytes);
+    assert_non_null(at);
+    sidecar_write(&p, seg, at, bytes);
+    assert_int_equal(sidecar_section(at, bytes, 100, 300 << 10, SIDECAR_PRODUCERS, &v),
+                     ERR_NOT_FOUND);
+    assert_int_equal(sidecar_section(at, bytes, 100, 300 << 10, SIDECAR_EPOCHS, &v), ERR_OK);
+    assert_int_equal(sidecar_read(at, bytes, 100, 300 << 10, NULL, &idx, &sums), ERR_OK);
+    index_free(&idx);
+    sums_free(&sums);
+    free(at);
+    plog_free(&p);
+}
+
 int
 main(void)
 {
@@ -125,6 +215,9 @@ main(void)
         cmocka_unit_test(a_sidecar_of_another_segment_is_refused),
         cmocka_unit_test(any_changed_byte_that_says_something_is_found),
         cmocka_unit_test(cut_and_random_bytes_are_refused),
+        cmocka_unit_test(
+            it_has_the_transactions_that_end_in_it_and_the_producers_that_are_silent_since),
+        cmocka_unit_test(more_producers_than_the_limit_leave_their_section_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
