@@ -5,7 +5,7 @@
  * is in the journal, and the next start writes it). */
 #include "core/store/check.h"
 #include "core/base/err.h"
-#include "core/store/store_in.h"
+#include "core/store/check_in.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +17,8 @@ struct file {
     struct ckpt_header header;
 };
 
-static void
-tell(struct check *c, struct check_finding f)
+void
+check_tell(struct check *c, struct check_finding f)
 {
     c->bad += f.bad;
     c->tell(c->user, &f);
@@ -60,12 +60,12 @@ pair_read(struct check *c, const char *const paths[2], uint64_t generation, stru
         if (rc != ERR_OK)
             return rc;
         if (there && !one.mem)
-            tell(c, (struct check_finding){
-                        .what = "the checkpoint is torn or damaged; the other one is used",
-                        .path = paths[i],
-                        .position = 0,
-                        .offset_first = -1,
-                        .offset_limit = -1});
+            check_tell(c, (struct check_finding){
+                              .what = "the checkpoint is torn or damaged; the other one is used",
+                              .path = paths[i],
+                              .position = 0,
+                              .offset_first = -1,
+                              .offset_limit = -1});
         bool ours = one.mem && (generation == 0 || one.header.generation == generation);
         bool better = ours && (!best->mem || one.header.generation > best->header.generation ||
                                one.header.seq > best->header.seq);
@@ -74,65 +74,6 @@ pair_read(struct check *c, const char *const paths[2], uint64_t generation, stru
             *best = one;
     }
     return ERR_OK;
-}
-
-/* ---- journals ----------------------------------------------------------------------------------
- */
-
-static int
-record_check(void *user, uint64_t lsn, uint32_t kind, struct view body)
-{
-    struct check *c = user;
-    struct batch_info info;
-    c->journal_records++;
-    if (kind != STORE_REC_BATCH || body.len < STORE_BATCH_PREFIX)
-        return ERR_OK;
-    struct view batch = view_of(body.at + STORE_BATCH_PREFIX, body.len - STORE_BATCH_PREFIX);
-    if (batch_header(batch, &info) == ERR_OK && info.bytes == batch.len &&
-        batch_crc_ok(batch, &info))
-        return ERR_OK;
-    char path[48];
-    snprintf(path, sizeof path, "journal record %llu", (unsigned long long)lsn);
-    tell(c, (struct check_finding){.bad = true,
-                                   .what = "a batch in the journal is not good",
-                                   .path = path,
-                                   .position = -1,
-                                   .offset_first = -1,
-                                   .offset_limit = -1});
-    return ERR_OK;
-}
-
-static int
-gap_check(void *user, const struct journal_gap *gap)
-{
-    struct check *c = user;
-    tell(c, (struct check_finding){
-                .bad = true,
-                .what = "acknowledged records of the journal cannot be read; a start takes the "
-                        "partitions that they may have been of offline",
-                .path = *gap->path ? gap->path : "journal",
-                .position = (int64_t)gap->offset,
-                .offset_first = -1,
-                .offset_limit = -1});
-    return ERR_OK;
-}
-
-static int
-journal_check(struct check *c, uint32_t core, const struct ckpt_header *boot, const struct file *f)
-{
-    if (f->mem && f->header.flags & CKPT_FLAG_CLEAN)
-        return ERR_OK;
-    char dir[32];
-    snprintf(dir, sizeof dir, "core-%u", core);
-    struct journal_config config;
-    store_journal_config(boot->lsn, STORE_FILE_BYTES, 1, dir, &config);
-    uint64_t seen = c->journal_records, after = f->mem ? f->header.lsn : 0;
-    struct journal_end end;
-    int rc = journal_recover(c->disk, &config, boot->generation, after, record_check, c, &end);
-    if (rc != ERR_CORRUPT && rc != ERR_IO)
-        return rc;
-    c->journal_records = seen;
-    return journal_salvage(c->disk, &config, boot->generation, after, record_check, gap_check, c);
 }
 
 /* ---- logs --------------------------------------------------------------------------------------
@@ -146,14 +87,14 @@ scan_tell(struct check *c, const struct plog *p, const struct check_scan *s, int
                                              : "the segment file cannot be read";
     if (!what)
         return;
-    tell(c, (struct check_finding){.bad = true,
-                                   .what = what,
-                                   .path = s->path,
-                                   .position = (int64_t)s->good_bytes,
-                                   .topic = p->topic,
-                                   .partition = p->partition,
-                                   .offset_first = s->end,
-                                   .offset_limit = p->end});
+    check_tell(c, (struct check_finding){.bad = true,
+                                         .what = what,
+                                         .path = s->path,
+                                         .position = (int64_t)s->good_bytes,
+                                         .topic = p->topic,
+                                         .partition = p->partition,
+                                         .offset_first = s->end,
+                                         .offset_limit = p->end});
 }
 
 static void
@@ -162,8 +103,25 @@ sums_take(void *user, uint64_t position, struct view batch, const struct batch_i
     sums_add(user, batch.at, batch.len);
 }
 
+/* What compaction was about to do to a log whose directory was not there, or went bad. */
 static void
-log_check(struct check *c, const struct plog *p)
+unfinished_tell(struct check *c, const struct plog *p, const char *path)
+{
+    if (p->unfinished.limit)
+        check_tell(
+            c, (struct check_finding){
+                   .what = "compaction has replaced segments, and their files have not their new "
+                           "names yet; a start that finds the directory ends that",
+                   .path = path,
+                   .position = -1,
+                   .topic = p->topic,
+                   .partition = p->partition,
+                   .offset_first = p->unfinished.first,
+                   .offset_limit = p->unfinished.limit});
+}
+
+static void
+log_check(struct check *c, const struct plog *p, const struct check_facts *facts)
 {
     char path[PLOG_PATH_BYTES];
     int64_t end = -1;
@@ -172,18 +130,23 @@ log_check(struct check *c, const struct plog *p)
     c->offline += p->damage != PLOG_WHOLE;
     plog_path_dir(p, path);
     if (p->damage)
-        tell(c, (struct check_finding){.bad = true,
-                                       .what = plog_damage_text(p->damage),
-                                       .path = path,
-                                       .position = -1,
-                                       .topic = p->topic,
-                                       .partition = p->partition,
-                                       .offset_first = p->good_end,
-                                       .offset_limit = p->end});
+        check_tell(c, (struct check_finding){.bad = true,
+                                             .what = plog_damage_text(p->damage),
+                                             .path = path,
+                                             .position = -1,
+                                             .topic = p->topic,
+                                             .partition = p->partition,
+                                             .offset_first = p->good_end,
+                                             .offset_limit = p->end});
+    unfinished_tell(c, p, path);
     for (uint32_t i = 0; i < p->segment_count; i++) {
         const struct segment *seg = p->segments[i];
         if (seg->synced == 0 || plog_segment_limit(p, seg) <= p->start)
             continue;
+        if (check_facts_replaced(facts, p, seg->base)) {
+            end = epoch = -1;
+            continue;
+        }
         plog_path_segment(p, seg->base, ".log", path);
         struct sums sums = {0};
         struct check_scan s = {.dir = p->dir,
@@ -210,7 +173,8 @@ log_check(struct check *c, const struct plog *p)
 }
 
 static int
-logs_check(struct check *c, const struct file *f, uint32_t core, uint32_t core_count)
+logs_check(struct check *c, const struct file *f, uint32_t core, uint32_t core_count,
+           const struct check_facts *facts)
 {
     struct store_dirs dirs;
     store_dirs_read(c->disk, &dirs);
@@ -220,10 +184,12 @@ logs_check(struct check *c, const struct file *f, uint32_t core, uint32_t core_c
         int rc = plog_load(&p, &cur);
         if (rc != ERR_OK)
             return rc;
+        bool ours = !p.dead && store_core_of(p.topic, p.partition, core_count) == core;
+        if (ours)
+            check_facts_apply(facts, &p);
         p.dir = store_dir_find(&dirs, p.dir_id);
-        if (!p.dead && p.dir != PLOG_DIR_NONE &&
-            store_core_of(p.topic, p.partition, core_count) == core)
-            log_check(c, &p);
+        if (ours && !p.dead && p.dir != PLOG_DIR_NONE)
+            log_check(c, &p, facts);
         plog_free(&p);
     }
     return ERR_OK;
@@ -250,14 +216,15 @@ check_verify(struct check *c)
     struct file boot;
     int rc = pair_read(c, boot_paths, 0, &boot);
     if (rc == ERR_OK && !boot.mem)
-        tell(c, (struct check_finding){
-                    .bad = true,
-                    .what = "no boot checkpoint can be read, so it is not known which logs there "
-                            "are; no broker starts on this directory",
-                    .path = boot_paths[0],
-                    .position = 0,
-                    .offset_first = -1,
-                    .offset_limit = -1});
+        check_tell(c, (struct check_finding){
+                          .bad = true,
+                          .what =
+                              "no boot checkpoint can be read, so it is not known which logs there "
+                              "are; no broker starts on this directory",
+                          .path = boot_paths[0],
+                          .position = 0,
+                          .offset_first = -1,
+                          .offset_limit = -1});
     if (rc != ERR_OK || !boot.mem)
         return rc;
     uint32_t cores = boot.header.core_count;
@@ -269,11 +236,13 @@ check_verify(struct check *c)
         snprintf(b, sizeof b, "core-%u/ckpt-b", core);
         const char *const paths[] = {a, b};
         struct file f;
+        struct check_facts facts = {0};
         rc = pair_read(c, paths, boot.header.generation, &f);
         if (rc == ERR_OK)
-            rc = journal_check(c, core, &boot.header, &f);
+            rc = check_journal(c, core, &boot.header, f.mem ? &f.header : NULL, &facts);
         if (rc == ERR_OK)
-            rc = logs_check(c, f.mem ? &f : &boot, core, cores);
+            rc = logs_check(c, f.mem ? &f : &boot, core, cores, &facts);
+        check_facts_free(&facts);
         free(f.mem);
     }
     free(boot.mem);

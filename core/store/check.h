@@ -45,20 +45,6 @@ must_check int check_shape(struct check *c, uint32_t *core_count, uint64_t *jour
  * removed/GENERATION-..., where they stay.  tell() says what was done. */
 must_check int check_repair(struct check *c);
 
-/* ---- the sidecar of a segment (check_sidecar.c) ------------------------------------------------
- */
-
-struct segment;
-struct sums;
-
-/* Tells what is wrong with it; `right`: the sums of the segment's bytes, which were found good. */
-void check_sidecar(struct check *c, const struct plog *p, const struct segment *seg,
-                   const struct sums *right);
-/* A log that is built anew takes over the producers that it knows and the log does not: retention
- * has removed their batches.  ERR_LIMIT. */
-must_check int check_sidecar_producers(struct disk *disk, struct plog *p,
-                                       const struct segment *seg);
-
 /* ---- one segment file --------------------------------------------------------------------------
  */
 

@@ -7,8 +7,7 @@
  * new logs, takes the place of the old one; the bytes go.  Between the last two a crash leaves
  * bytes behind the end of a log, which nobody reads. */
 #include "core/base/err.h"
-#include "core/store/check.h"
-#include "core/store/store_in.h"
+#include "core/store/check_in.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,7 @@
 /* check_sidecar.c: what stands beside a segment, looked at by tools. */
 #include "core/base/err.h"
-#include "core/store/check.h"
+#include "core/store/check_in.h"
 #include "core/store/sidecar.h"
-#include "core/store/store_in.h"
 
 #include <stdlib.h>
 
@@ -41,12 +40,16 @@ sidecar_wrong(const struct plog *p, const struct segment *seg, const uint8_t *me
     else if (!sums_equal(&sums, right))
         what = "the checksums beside the segment are not those of its bytes; remove this file, and "
                "a start makes it anew";
+    uint8_t *scratch = malloc(SIDECAR_ROWS_BYTES);
     for (uint32_t i = 0; i < sizeof sections / sizeof *sections && !what; i++) {
         struct view v;
         rc = sidecar_section(mem, bytes, seg->base, (uint32_t)seg->bytes, sections[i].type, &v);
-        if (rc == ERR_CORRUPT || (rc == ERR_OK && !sidecar_agrees(p, seg, sections[i].type, v)))
+        if (rc == ERR_CORRUPT ||
+            (rc == ERR_OK && !sidecar_agrees(p, seg, sections[i].type, v, scratch,
+                                             scratch ? SIDECAR_ROWS_BYTES : 0)))
             what = sections[i].what;
     }
+    free(scratch);
     index_free(&idx);
     sums_free(&sums);
     return what;

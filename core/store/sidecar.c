@@ -6,8 +6,6 @@
 #include "core/base/mutant.h"
 #include "core/store/slab.h"
 
-#include <stdlib.h>
-
 #define SIDECAR_MAGIC UINT32_C(0x534c4958)
 
 enum {
@@ -314,11 +312,11 @@ rows_contained(struct view section, struct view rows, uint32_t row, uint32_t key
 
 bool
 sidecar_agrees(const struct plog *p, const struct segment *seg, enum sidecar_section type,
-               struct view section)
+               struct view section, uint8_t *rows, uint32_t room)
 {
     uint64_t bytes;
-    if (!section_bytes(p, seg, type, &bytes))
-        return true;
+    if (!section_bytes(p, seg, type, &bytes) || bytes > room)
+        return true;                 /* cannot say */
     if (type == SIDECAR_PRODUCERS) { /* others have expired, or written more, since */
         struct producer_table t;
         struct cur c = cur_of(section);
@@ -327,9 +325,6 @@ sidecar_agrees(const struct plog *p, const struct segment *seg, enum sidecar_sec
         producer_table_free(&t);
         return rc != ERR_CORRUPT && cur_left(&c) == 0;
     }
-    uint8_t *rows = malloc(bytes + 1);
-    if (!rows)
-        return true; /* cannot say */
     struct put w = put_of(rows, (uint32_t)bytes);
     section_write(&w, p, seg, type);
     must(!w.bad);
@@ -339,9 +334,6 @@ sidecar_agrees(const struct plog *p, const struct segment *seg, enum sidecar_sec
     struct view now = view_of(rows + skip, len - skip);
     /* The last stable offset is as of when the marker was found durable, which a replay does anew.
      */
-    bool agrees = type == SIDECAR_ABORTED
-                      ? rows_contained(section, now, ABORTED_BYTES, ABORTED_BYTES - 8)
-                      : rows_contained(section, now, EPOCH_BYTES, EPOCH_BYTES);
-    free(rows);
-    return agrees;
+    return type == SIDECAR_ABORTED ? rows_contained(section, now, ABORTED_BYTES, ABORTED_BYTES - 8)
+                                   : rows_contained(section, now, EPOCH_BYTES, EPOCH_BYTES);
 }

@@ -29,6 +29,7 @@ enum {
     SIDECAR_BYTES_MAX = 16 << 20,
     SIDECAR_ABORTED_MAX = 16 << 10,
     SIDECAR_PRODUCERS_MAX = 1024,
+    SIDECAR_ROWS_BYTES = 1 << 20,
 };
 
 enum sidecar_section {
@@ -54,8 +55,10 @@ must_check int sidecar_read(const uint8_t *at, uint32_t bytes, int64_t base, uin
 must_check int sidecar_section(const uint8_t *at, uint32_t bytes, int64_t base,
                                uint32_t segment_bytes, enum sidecar_section type, struct view *out);
 /* Does a section say what the log knows?  Of aborted transactions and epochs it may say more: what
- * compaction and retention have taken away since. */
+ * compaction and retention have taken away since.  True without room to tell (SIDECAR_ROWS_BYTES
+ * are enough). */
 must_check bool sidecar_agrees(const struct plog *p, const struct segment *seg,
-                               enum sidecar_section type, struct view section);
+                               enum sidecar_section type, struct view section, uint8_t *scratch,
+                               uint32_t room);
 
 #endif

@@ -307,7 +307,8 @@ def others(clean):
             refused(data, "control/snapshot-", "log/*/*/*", "control/snapshot-*")
             shutil.rmtree(data)
     with case("damage: the format file: the start stops, names it, and touches nothing"):
-        for name, spoil in (("flip", lambda f: flip(f, 0, 12)), ("cut", lambda f: os.truncate(f, 9))):
+        for name, spoil in (("flip", lambda f: flip(f, 0, 12)),
+                            ("cut", lambda f: os.truncate(f, 9))):
             data = clean.copy(f"format-{name}")
             spoil(data / "sluice.format")
             refused(data, "sluice.format", "log/*/*/*", "core-0/*", "control/*", "*checkpoint*")

@@ -1,4 +1,4 @@
-#include "core/store/check.h"
+#include "core/store/check_in.h"
 #include "core/store/sidecar.h"
 #include "tests/unit/core/store/store_fixture.h"
 
