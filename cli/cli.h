@@ -96,8 +96,11 @@ void cli_run_banner(const struct cli_plan *plan, int pid, FILE *out);
 int cli_log(const struct cli_args *args, char *const *environ_, FILE *out);
 /* cli_log_dump.c */
 int cli_log_dump(struct disk *disk, const struct cli_args *args, FILE *out);
-/* cli_log_names.c: topic names from control's metadata; says on stderr when they cannot be read. */
+/* cli_log_show.c: of a checkpoint or a journal file. */
 struct cli_log_names;
+int cli_log_show(struct disk *disk, const struct cli_log_names *names, const struct cli_args *args,
+                 FILE *out);
+/* cli_log_names.c: topic names from control's metadata; says on stderr when they cannot be read. */
 enum { CLI_LOG_NAME_BYTES = 280 };
 struct cli_log_names *cli_log_names_read(struct disk *disk);
 void cli_log_names_free(struct cli_log_names *n);

@@ -191,7 +191,10 @@ static int
 dump(struct tool *t)
 {
     if (!t->args->segment)
-        return fail("name a segment: sluice log dump log/TOPIC/PARTITION/OFFSET.log");
+        return fail("name a file: log/TOPIC/PARTITION/OFFSET.log, boot-checkpoint, "
+                    "core-N/ckpt-a or core-N/journal-NNNN");
+    if (check_dump_knows(t->args->segment))
+        return cli_log_show(&t->disk, t->names, t->args, t->out);
     return cli_log_dump(&t->disk, t->args, t->out);
 }
 

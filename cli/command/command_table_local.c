@@ -138,9 +138,13 @@ const struct command command_local[] = {
      .arguments = "FILE",
      .words_max = 1,
      .names = COMMAND_NAMES_FILES,
-     .summary = "the batches of a segment of a stopped broker",
-     .text = "FILE is relative to the data directory, as verify names it.",
-     .examples = "sluice log dump --deep log/TOPIC/PARTITION/OFFSET.log\n",
+     .summary = "the batches of a segment, the logs of a checkpoint or the frames of a journal, "
+                "of a stopped broker",
+     .text = "FILE is relative to the data directory, as verify names it. With --deep: the records "
+             "of batches and frames, the segments of logs.",
+     .examples = "sluice log dump --deep log/TOPIC/PARTITION/OFFSET.log\n"
+                 "sluice log dump boot-checkpoint\n"
+                 "sluice log dump --deep core-0/journal-0000\n",
      .sets = {conf_options, dump_options}},
     {.id = COMMAND_DOCTOR,
      .words = "doctor",

@@ -45,6 +45,40 @@ must_check int check_shape(struct check *c, uint32_t *core_count, uint64_t *jour
  * removed/GENERATION-..., where they stay.  tell() says what was done. */
 must_check int check_repair(struct check *c);
 
+/* ---- one checkpoint or journal file ------------------------------------------------------------
+ */
+
+enum { CHECK_CELLS_MAX = 12 };
+
+struct check_cell {
+    const char *name, *text; /* text NULL: the number */
+    int64_t number;
+};
+
+struct check_row {
+    const char *kind;     /* "checkpoint", "log", "segment", "frame", "record" */
+    bool inner;           /* a part of the row before it: only with `deep` */
+    const uint8_t *topic; /* id, NULL: of no single log */
+    int32_t partition;
+    struct check_cell cells[CHECK_CELLS_MAX];
+    uint32_t count;
+};
+
+struct check_dump {
+    /* in */
+    const char *path; /* in the first data directory */
+    bool deep;        /* segments of logs, records of frames too */
+    void (*row)(void *user, const struct check_row *r);
+    void *user;
+    /* out */
+    const char *what;   /* is wrong with the file; NULL: nothing */
+    bool control, boot; /* it is control's; a boot checkpoint */
+};
+/* True for the names of such files. */
+bool check_dump_knows(const char *path);
+/* ERR_INVALID: no such file by its name; ERR_NOT_FOUND, ERR_IO, ERR_LIMIT, ... */
+must_check int check_dump(struct disk *disk, struct check_dump *d);
+
 /* ---- one segment file --------------------------------------------------------------------------
  */
 

@@ -334,6 +334,24 @@ def others(clean):
         records = [r for r in rows if "value_bytes" in r]
         equal(sum(b["records"] for b in batches), len(records), "records")
         equal(sum(b["bytes"] for b in batches), path.stat().st_size, "bytes")
+    with case("log tool: dump shows checkpoints and journals"):
+        newest = []
+        for path in [clean.data / "boot-checkpoint", *clean.data.glob("core-0/ckpt-*")]:
+            code, out, err = tool(clean.data, "dump", "--format", "json",
+                                  str(path.relative_to(clean.data)))
+            equal(code, 0, err)
+            rows = [json.loads(l) for l in out.splitlines()]
+            equal((rows[0]["row"], rows[0]["logs"]), ("checkpoint", len(rows) - 1), out)
+            if not newest or rows[0]["seq"] > newest[0]["seq"]:
+                newest = rows
+        ends = {r["partition"]: r["end"] for r in newest[1:]}
+        equal([ends.get(f"{t}-{p}") for t in clean.topics for p in range(PARTITIONS)],
+              [COUNT] * len(clean.topics) * PARTITIONS, "ends")
+        for name in ("core-0/journal-0000", "control/journal-0000"):
+            code, out, err = tool(clean.data, "dump", "--deep", name)
+            equal(code, 0, err)
+            check(re.search(r"^frame position 4096 .* sum good$", out, re.M), name, out[:400])
+            check(re.search(r"^  record .*lsn \d+ what \w+ bytes \d+", out, re.M), name, out[:400])
 
 
 def main():
