@@ -221,7 +221,7 @@ file_open(struct journal_files *f, uint32_t index)
     return got < 0 ? (int)got : ERR_OK;
 }
 
-/* Makes the first file; run() of a harmless operation makes the driver submit and wait. */
+/* Makes the first file. */
 static int
 first_make(struct journal_files *f)
 {
@@ -236,7 +236,7 @@ first_make(struct journal_files *f)
             if (rc == ERR_OK)
                 rc = error;
         }
-        int64_t got = n ? 0 : run(f, (struct disk_op){.kind = DISK_SYNC_DIR, .path = "."});
+        int64_t got = n ? 0 : run(f, (struct disk_op){.kind = DISK_WAIT});
         if (got < 0)
             return (int)got;
     }

@@ -74,9 +74,8 @@ journal_run_all(struct disk *disk, struct disk_op *ops, uint32_t count)
         uint32_t n = disk->ops->poll(disk->self, done, RUN_DONE_MAX);
         must(n <= left);
         left -= n;
-        /* run() of something harmless makes the driver submit and wait. */
-        struct disk_op wait = {.kind = DISK_SYNC_DIR, .path = "."};
-        if (n == 0 && left && disk->ops->run(disk->self, &wait) < 0)
+        struct disk_op wait = {.kind = DISK_WAIT};
+        if (n == 0 && left && disk->ops->run(disk->self, &wait) <= 0)
             return ERR_IO;
     }
     for (uint32_t i = 0; i < count; i++)
