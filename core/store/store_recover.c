@@ -16,7 +16,7 @@
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/base/mutant.h"
-#include "core/store/store_in.h"
+#include "core/store/store_replay_in.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -287,122 +287,10 @@ cores_replay(struct recover *v)
         rc = core_walk(v, core, &v->replay, &end);
     }
     if (rc == ERR_OK && !v->clean)
-        rc = store_replay_finish(&v->replay);
+        rc = store_finish(&v->replay);
     for (uint32_t core = 0; core < count && rc == ERR_OK; core++)
         if (v->cores[core].damaged || v->replay.keep)
             rc = store_damage_keep(v->disk, core, v->boot.header.lsn, v->boot.header.generation);
-    return rc;
-}
-
-/* ---- stray directories -------------------------------------------------------------------------
- */
-
-struct names {
-    char (*names)[PLOG_PATH_BYTES];
-    uint32_t count, room;
-    bool failed;
-};
-
-static void
-names_add(void *user, const char *name)
-{
-    struct names *n = user;
-    if (n->count == n->room) {
-        uint32_t room = n->room ? n->room * 2 : 64;
-        void *more = realloc(n->names, room * sizeof *n->names);
-        if (!more) {
-            n->failed = true;
-            return;
-        }
-        n->names = more;
-        n->room = room;
-    }
-    snprintf(n->names[n->count++], sizeof *n->names, "%s", name);
-}
-
-static int
-name_order(const void *a, const void *b)
-{
-    return strcmp(a, b);
-}
-
-static int
-stray_move(struct recover *v, uint8_t dir, const char *topic, const char *partition)
-{
-    char from[3 * PLOG_PATH_BYTES], to[3 * PLOG_PATH_BYTES];
-    snprintf(from, sizeof from, "log/%s/%s", topic, partition);
-    snprintf(to, sizeof to, "stray/%s-%s-%llu", topic, partition,
-             (unsigned long long)v->boot.header.generation);
-    log_warn("store", "a log that no checkpoint knows is moved away path=%s to=%s", from, to);
-    int64_t got =
-        store_run(v->disk, (struct disk_op){.kind = DISK_MKDIR, .dir = dir, .path = "stray"});
-    if (got >= 0 || got == ERR_EXISTS)
-        got = store_run(v->disk, (struct disk_op){
-                                     .kind = DISK_RENAME, .dir = dir, .path = from, .path_to = to});
-    /* For good: a new log may take the name. */
-    snprintf(from, sizeof from, "log/%s", topic);
-    struct disk_op sync = {.kind = DISK_SYNC_DIR, .dir = dir, .path = "stray"};
-    if (got >= 0)
-        got = store_run(v->disk, sync);
-    sync.path = from;
-    if (got >= 0)
-        got = store_run(v->disk, sync);
-    return got < 0 ? (int)got : ERR_OK;
-}
-
-static int
-stray_found(struct recover *v, uint8_t dir, const char *topic, const char *partition)
-{
-    int rc = ERR_NOT_FOUND;
-    if (v->replay.gaps)
-        rc = store_damage_adopt(&v->replay, dir, topic, partition);
-    return rc == ERR_NOT_FOUND ? stray_move(v, dir, topic, partition) : rc;
-}
-
-static int
-strays_in(struct recover *v, uint8_t dir, const char *topic, const struct names *known)
-{
-    struct names parts = {0};
-    char path[2 * PLOG_PATH_BYTES];
-    snprintf(path, sizeof path, "log/%s", topic);
-    int rc = v->disk->ops->list(v->disk->self, dir, path, names_add, &parts);
-    if (parts.failed)
-        rc = ERR_LIMIT;
-    for (uint32_t i = 0; i < parts.count && rc == ERR_OK; i++) {
-        char key[PLOG_PATH_BYTES];
-        int n = snprintf(key, sizeof key, "log/%s/%s", topic, parts.names[i]);
-        bool fits = n > 0 && n < (int)sizeof key;
-        if (!fits || known->count == 0 ||
-            !bsearch(key, known->names, known->count, sizeof *known->names, name_order)) {
-            /* With records missing a copy may be all there is. */
-            if (!fits || v->replay.gaps ||
-                !store_replay_move_copy(&v->replay, v->disk, dir, key, &rc))
-                rc = stray_found(v, dir, topic, parts.names[i]);
-        }
-    }
-    free(parts.names);
-    return rc;
-}
-
-static int
-strays(struct recover *v, uint8_t dir)
-{
-    struct names known = {0}, topics = {0};
-    for (uint32_t i = 0; i < v->replay.count; i++) {
-        char path[PLOG_PATH_BYTES];
-        plog_path_dir(&v->replay.logs[i]->log, path);
-        if (!v->replay.logs[i]->log.dead && v->replay.logs[i]->log.dir == dir)
-            names_add(&known, path);
-    }
-    if (known.count)
-        qsort(known.names, known.count, sizeof *known.names, name_order);
-    int rc = v->disk->ops->list(v->disk->self, dir, "log", names_add, &topics);
-    if (known.failed || topics.failed)
-        rc = ERR_LIMIT;
-    for (uint32_t i = 0; i < topics.count && rc == ERR_OK; i++)
-        rc = strays_in(v, dir, topics.names[i], &known);
-    free(known.names);
-    free(topics.names);
     return rc;
 }
 
@@ -613,7 +501,7 @@ recover(struct recover *v, uint32_t core_count, uint64_t journal_bytes, struct s
     rc = v->cores && v->cuts && v->seen ? cores_replay(v) : ERR_LIMIT;
     for (uint32_t i = 0; i < v->replay.dirs.count && rc == ERR_OK && !v->clean; i++)
         if (v->replay.dirs.dirs[i].online)
-            rc = strays(v, (uint8_t)i);
+            rc = store_strays(&v->replay, (uint8_t)i);
     for (uint32_t i = 0; i < v->replay.count && rc == ERR_OK && !v->clean; i++)
         if (!v->replay.logs[i]->log.dead && v->replay.logs[i]->log.dir != PLOG_DIR_NONE &&
             !v->replay.logs[i]->log.damage)

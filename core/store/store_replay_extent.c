@@ -8,7 +8,7 @@
 #include "core/base/crc32c.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
-#include "core/store/store_in.h"
+#include "core/store/store_replay_in.h"
 
 #include <stdlib.h>
 

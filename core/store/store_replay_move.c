@@ -9,7 +9,7 @@
  * that did: they go, unless a record may be missing or the log is damaged: then they are kept as
  * strays. */
 #include "core/base/err.h"
-#include "core/store/store_in.h"
+#include "core/store/store_replay_in.h"
 
 #include <stdlib.h>
 

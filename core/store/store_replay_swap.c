@@ -11,7 +11,7 @@
  * Repeating is harmless: names are those of one round of compaction (its tag). */
 #include "core/base/err.h"
 #include "core/base/log.h"
-#include "core/store/store_in.h"
+#include "core/store/store_replay_in.h"
 
 #include <stdlib.h>
 

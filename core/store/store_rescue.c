@@ -28,7 +28,7 @@
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/base/mutant.h"
-#include "core/store/store_in.h"
+#include "core/store/store_replay_in.h"
 
 #include <stdio.h>
 #include <stdlib.h>

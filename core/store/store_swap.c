@@ -19,7 +19,7 @@
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/base/mutant.h"
-#include "core/store/store_in.h"
+#include "core/store/store_replay_in.h"
 
 enum {
     SWAP_OPEN = JOB_OPENED,

@@ -1,3 +1,4 @@
+#include "core/store/store_replay_in.h"
 #include "tests/unit/core/store/store_fixture.h"
 
 enum { LARGE = 20000 };

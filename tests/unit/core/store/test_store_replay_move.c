@@ -1,3 +1,4 @@
+#include "core/store/store_replay_in.h"
 #include "tests/unit/core/store/store_fixture.h"
 
 static const uint8_t two[] = {0, 1};

@@ -1,3 +1,4 @@
+#include "core/store/store_replay_in.h"
 #include "tests/unit/core/store/clean_store.h"
 
 static uint32_t
