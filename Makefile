@@ -19,6 +19,7 @@
 #                 Kafka's on Sluice, whose processes are killed meanwhile (tests/compat)
 #   make compat-diff     hundreds of requests: answers as Apache Kafka's, field by field
 #   make compat-diff-record   asks Apache Kafka anew (tests/compat/diff/golden.json)
+#   make test-dpdk       the client tests over net=dpdk (as root; each in a network namespace)
 #   make bench    Sluice alone in every scenario, one round of a few minutes (BENCH=--scenario NAME)
 #   make bench-compare   beside Apache Kafka, as shipped and with an fsync per append, ROUNDS=3
 #                 alternating rounds: bench/RESULTS.md; goes on where it was broken off
@@ -44,6 +45,7 @@ SANITIZE := -Db_sanitize=address,undefined -Db_lundef=false -Dbuildtype=debugopt
 .PHONY: compat-diff compat-diff-record fuzz-http
 .PHONY: compat-librdkafka compat-librdkafka-full compat-kgo compat-apache
 .PHONY: compat-streams compat-copier compat-tools compat-connect compat-mirror
+.PHONY: test-dpdk
 .PHONY: product programs clang-build
 
 all: deps product
@@ -156,6 +158,12 @@ compat-streams compat-copier compat-tools compat-connect compat-mirror:
 	@deploy/deps.sh test
 	@$(MAKE) --no-print-directory product
 	python3 tests/compat/run.py $(BUILD) $(@:compat-%=programs:%)
+
+# Over DPDK's net_tap; as root.
+test-dpdk:
+	@deploy/deps.sh test
+	@$(MAKE) --no-print-directory test-build
+	python3 tests/run.py $(BUILD) dpdk
 
 compat-diff: product
 	python3 tests/compat/diff/diff.py $(BUILD)

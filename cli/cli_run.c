@@ -41,7 +41,11 @@ cli_run_banner(const struct cli_plan *p, int pid, FILE *out)
                 strchr(conf_text(&p->conf, CONF_LOG_DIRS), ',') + 1);
     fprintf(out, "  cluster     %s, node %d\n", p->format.cluster_id, p->format.node_id);
     cpus_print(p, out);
-    fprintf(out, "  network     kernel sockets over io_uring\n");
+    if (strcmp(conf_text(&p->conf, CONF_NET), "dpdk") == 0)
+        fprintf(out, "  network     our own TCP/IP at %s over %s\n",
+                conf_text(&p->conf, CONF_NET_ADDRESS), conf_text(&p->conf, CONF_NET_DEVICES));
+    else
+        fprintf(out, "  network     kernel sockets over io_uring\n");
     fprintf(out, "  disk        files over io_uring, %s; journal of %lld MiB a core\n",
             p->facts.direct ? "direct" : "through the page cache",
             (long long)(conf_number(&p->conf, CONF_JOURNAL_BYTES) >> 20));

@@ -11,6 +11,7 @@
 #include "core/store/clean_map.h"
 #include "core/wire/batch.h"
 #include "dataplane/broker/shard.h"
+#include "dataplane/netup/netup.h"
 #include "drivers/os/os.h"
 #include "drivers/uring/uring.h"
 
@@ -40,6 +41,7 @@ struct data_shard {
     int cpu;
     pthread_t thread;
     struct uring *uring;
+    struct bypass *bypass; /* NULL: kernel sockets */
     struct mesh_end *mesh;
     struct disk disk;
     struct shard shard;
@@ -53,6 +55,7 @@ struct data {
     uint32_t dir_count;
     uint32_t shard_count;
     struct store_boot *boot;
+    struct netup *net; /* NULL: kernel sockets */
     struct mesh *mesh;
     struct quota_usage *quota_usage;
     struct clock clocks[REGION_SHARDS_MAX];
@@ -173,8 +176,9 @@ listener_address(const struct conf_listener *l, struct stream_addr *out)
 
 /* Listens on every address of "listeners", in order. */
 static int
-listen_all(const struct conf *c, struct stream stream)
+listen_all(const struct data *d, struct stream stream)
 {
+    const struct conf *c = &d->conf;
     struct conf_listener listeners[CONF_LISTENERS_MAX];
     char error[CONF_ERROR_BYTES];
     int count = conf_listeners(conf_text(c, CONF_LISTENERS), listeners, error);
@@ -185,6 +189,11 @@ listen_all(const struct conf *c, struct stream stream)
     for (int i = 0; i < count; i++) {
         struct stream_addr at;
         int err = listener_address(&listeners[i], &at);
+        if (!err && d->net && !netup_is_ours(d->net, at.ip)) {
+            log_error("data", "listeners: %s is none of net.address=%s", listeners[i].host,
+                      conf_text(c, CONF_NET_ADDRESS));
+            return ERR_INVALID;
+        }
         if (!err)
             err = stream.ops->listen(stream.self, &at);
         if (err) {
@@ -239,8 +248,8 @@ serve(struct data_shard *d, struct store *store)
         .shard_count = data->shard_count,
         .conf = &data->conf,
         .region = &data->region,
-        .clock = uring_clock(d->uring),
-        .stream = uring_stream(d->uring),
+        .clock = d->bypass ? bypass_clock(d->bypass) : uring_clock(d->uring),
+        .stream = d->bypass ? bypass_stream(d->bypass) : uring_stream(d->uring),
         .store = store,
         .mesh = d->mesh,
         .quota_usage = data->quota_usage,
@@ -253,7 +262,7 @@ serve(struct data_shard *d, struct store *store)
         log_warn("data", "no tables of control yet: listening without them shard=%u", d->number);
     else
         die_if(err, "a shard cannot go on");
-    die_if(listen_all(&data->conf, config.stream), "listeners");
+    die_if(listen_all(data, config.stream), "listeners");
     if (atomic_fetch_add(&data->listening, 1) + 1 == data->shard_count) {
         region_set_ready(&data->region, REGION_DATA);
         region_wake(&data->region, data->shard_count);
@@ -261,6 +270,8 @@ serve(struct data_shard *d, struct store *store)
                  conf_text(&data->conf, CONF_LISTENERS));
     }
     die_if(shard_run(&d->shard, &data->stop), "a shard cannot go on");
+    if (d->bypass) /* before the log memory goes that it may still send from */
+        netup_leave(data->net, d->number);
 }
 
 static void *
@@ -274,6 +285,8 @@ shard_main(void *arg)
     die_if(batch_thread_ready(), "memory for codecs");
     store_open(d, &store);
     (void)pthread_barrier_wait(&d->data->stores_ready);
+    if (d->data->net)
+        d->bypass = netup_enter(d->data->net, d->number);
     serve(d, store);
     die_if(store_close(store), "the clean stop of a shard failed");
     shard_free(&d->shard);
@@ -386,18 +399,30 @@ shard_prepare(struct data *d, struct data_shard *s)
 {
     const struct conf *c = &d->conf;
     uint32_t n = d->shard_count;
+    uint32_t connections =
+        ((uint32_t)conf_number(c, CONF_MAX_CONNECTIONS) + n - 1) / n + (uint32_t)SHARD_CONNS_SPARE;
     struct uring_config config = {
         .wake_fd = d->region.header->wake_fds[s->number],
-        .connections_max = ((uint32_t)conf_number(c, CONF_MAX_CONNECTIONS) + n - 1) / n +
-                           (uint32_t)SHARD_CONNS_SPARE,
+        .connections_max = d->net ? 0 : connections,
         .request_bytes_max = (uint32_t)conf_number(c, CONF_REQUEST_MAX_BYTES),
         .receive_bytes_max = (size_t)conf_number(c, CONF_REQUEST_MEMORY) / n,
     };
     dirs_set(d, &config);
     die_if(uring_create(&config, &s->uring), "io_uring");
     d->clocks[s->number] = uring_clock(s->uring);
+    struct netup_shard shard = {s->number, uring_clock(s->uring), connections};
+    die_if(d->net ? netup_prepare(d->net, &shard) : ERR_OK, "memory for net=dpdk");
     s->mesh = mesh_join(d->mesh, s->number, d->clocks);
     die_if(s->mesh ? ERR_OK : ERR_FULL, "mesh");
+}
+
+/* It has said why; only memory and a device that just failed may be different next time. */
+static void
+net_create(struct data *d)
+{
+    int err = netup_create(&d->conf, d->shard_count, &d->net);
+    if (err)
+        _exit(err == ERR_LIMIT || err == ERR_IO ? DATA_EXIT_FAILED : OS_EXIT_REFUSED);
 }
 
 static void
@@ -409,6 +434,7 @@ shards_prepare(struct data *d)
         log_error("data", "cores: %s", error);
         _exit(OS_EXIT_REFUSED);
     }
+    net_create(d);
     d->shards = calloc(d->shard_count, sizeof *d->shards);
     die_if(d->shards ? ERR_OK : ERR_FULL, "memory");
     die_if(mesh_create(d->shard_count, &d->mesh), "mesh");
@@ -481,6 +507,7 @@ main(int argc, char **argv)
     stop_await(signals);
     log_info("data", "stopping");
     shards_stop(d);
+    netup_destroy(d->net);
     cleaner_stop(d);
     log_info("data", "stopped");
     return 0;

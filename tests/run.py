@@ -42,7 +42,7 @@ def run_suite(build, suite, tally):
     log = build / "meson-logs" / f"run-{suite}.json"
     log.unlink(missing_ok=True)
     # Client tests start brokers and measure nothing else meanwhile: one at a time.
-    jobs = ["--num-processes", "1"] if suite == "clients" else []
+    jobs = ["--num-processes", "1"] if suite in ("clients", "dpdk") else []
     done = subprocess.run(["meson", "test", "-C", str(build), "--suite", suite, "--logbase",
                            f"run-{suite}", "--no-stdsplit", *jobs])
     rows = [json.loads(l) for l in log.read_text().splitlines()] if log.exists() else []

@@ -253,11 +253,16 @@ tcp_stream_ready(const struct tcp_stream *s)
 }
 
 void
-tcp_stream_close_all(struct tcp_stream *s)
+tcp_stream_end_all(struct tcp_stream *s, bool now)
 {
-    for (uint32_t i = 0; i < s->config.conns; i++)
-        if (s->slots[i].state != SLOT_FREE)
-            tcp_slot_close(&s->slots[i], ERR_CLOSED);
+    for (uint32_t i = 0; i < s->config.conns; i++) {
+        struct tcp_slot *c = &s->slots[i];
+        if (c->state == SLOT_FREE || c->state == SLOT_CLOSED)
+            continue;
+        tcp_slot_close(c, ERR_CLOSED);
+        if (now)
+            tcp_abort(s->tcp, c->id);
+    }
 }
 
 void

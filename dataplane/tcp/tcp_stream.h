@@ -57,8 +57,8 @@ void tcp_stream_turn(struct tcp_stream *s, uint64_t now_us);
 uint64_t tcp_stream_prepare(struct tcp_stream *s, uint64_t now_us);
 /* True when poll() has something. */
 bool tcp_stream_ready(const struct tcp_stream *s);
-/* Closes every stream, as close() does. */
-void tcp_stream_close_all(struct tcp_stream *s);
+/* Ends every stream: as close() does, or `now`, with resets also for those being closed. */
+void tcp_stream_end_all(struct tcp_stream *s, bool now);
 
 struct tcp_stream_stat {
     uint64_t bytes_in;        /* consumed */

@@ -1,6 +1,9 @@
 """The broker under test: Sluice started on a free port with a folder of its own, or, when
 E2E_BOOTSTRAP is set, a broker that runs already (the oracle).
 
+E2E_NET and E2E_HOST: further settings and the address of brokers that serve over a device of DPDK
+(namespaced.py).
+
 SLUICE names the program (sluice-data and sluice-control stand beside it).  What the broker wrote to
 stderr is printed when the test ends badly."""
 import json
@@ -89,7 +92,7 @@ class Broker:
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="sluice-e2e-"))
         self.data = pathlib.Path(data) if data else self.home / "data"
         self.port = free_port()
-        self.bootstrap = f"127.0.0.1:{self.port}"
+        self.bootstrap = f"{os.environ.get('E2E_HOST', '127.0.0.1')}:{self.port}"
         self.options = list(options)
         self.process = None
         self.log = self.home / "stderr.log"
@@ -98,7 +101,8 @@ class Broker:
 
     def command(self):
         # Port 9644 is for one broker of a machine: here several run.
-        settings = [f"listeners=PLAINTEXT://{self.bootstrap}", "metrics.listener=", *self.options]
+        settings = [f"listeners=PLAINTEXT://{self.bootstrap}", "metrics.listener=",
+                    *os.environ.get("E2E_NET", "").split(), *self.options]
         # The supervisor ends with the test, also when the test is killed.
         return ["setpriv", "--pdeathsig", "TERM", *self.prefix, self.binary,
                 "run", "--data", str(self.data), *[word for s in settings for word in ("-o", s)]]

@@ -99,6 +99,14 @@ listeners_that_make_no_sense_are_refused(void **state)
 }
 
 static void
+an_address_that_the_kernel_does_not_have_is_no_matter_with_dpdk(void **state)
+{
+    set("listeners", "PLAINTEXT://192.0.2.1:9092");
+    set("net", "dpdk");
+    assert_int_equal(cli_prepare(&plan, error), ERR_OK);
+}
+
+static void
 a_message_limit_that_no_frame_can_hold_is_refused(void **state)
 {
     set("message.max.bytes", "33554432");
@@ -146,6 +154,7 @@ main(int argc, char **argv)
         PREPARE_TEST(a_plan_has_an_absolute_directory_a_lock_and_a_format),
         PREPARE_TEST(cores_become_a_list_that_both_children_read_alike),
         PREPARE_TEST(listeners_that_make_no_sense_are_refused),
+        PREPARE_TEST(an_address_that_the_kernel_does_not_have_is_no_matter_with_dpdk),
         PREPARE_TEST(a_message_limit_that_no_frame_can_hold_is_refused),
         PREPARE_TEST(directories_that_make_no_sense_are_refused),
         PREPARE_TEST(cores_that_are_not_there_are_refused_before_anything_is_created),

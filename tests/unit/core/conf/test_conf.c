@@ -78,7 +78,7 @@ a_value_out_of_its_domain_is_told_the_domain(void **state)
     expect_refused("node.id", "+1", "node.id=+1 is not a whole number: give 0 to 2147483647");
     expect_refused("idle", "spni", "idle=spni is not possible: give one of sleep|spin");
     expect_refused("idle", "s", "idle=s is not possible: give one of sleep|spin");
-    expect_refused("net", "dpdk", "net=dpdk is not possible: give kernel");
+    expect_refused("net", "netmap", "net=netmap is not possible: give one of kernel|dpdk");
     expect_refused("delete.topic.enable", "yes",
                    "delete.topic.enable=yes is not a truth value: give true or false");
 }

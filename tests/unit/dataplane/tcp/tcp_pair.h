@@ -271,7 +271,7 @@ PAIR void
 pair_free(struct pair *p)
 {
     p->cut = false;
-    tcp_stream_close_all(p->s);
+    tcp_stream_end_all(p->s, false);
     tcp_abort(p->sides[0].tcp, p->id);
     pair_run(p, 7000000);
     pair_run(p, PAIR_DELAY_US);

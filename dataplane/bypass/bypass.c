@@ -1,0 +1,260 @@
+/* bypass.c: see bypass.h.  Decides when to sleep, and nothing else; the parts do the rest. */
+#include "dataplane/bypass/bypass.h"
+
+#include "core/base/err.h"
+
+#include <sys/mman.h>
+
+enum { PAGE_BYTES = 4096, NAP_SHARE = 8, US_NS = 1000 };
+
+struct bypass {
+    struct clock ring;
+    struct ipnet_port port;
+    struct ipnet *net;
+    struct tcp *tcp;
+    struct tcp_stream *stream;
+    struct ipnet_mesh *mesh;
+    uint32_t loop;
+    bool spin, entered;
+    uint64_t busy_ns;    /* when something last came */
+    uint64_t net_due_ns; /* of ARP and NDP */
+    uint64_t naps;
+    size_t bytes;
+    struct ipnet_input in;
+};
+
+static size_t
+place(size_t *at, size_t bytes)
+{
+    size_t here = *at;
+    *at = (here + bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+    return here;
+}
+
+int
+bypass_create(const struct bypass_config *config, struct bypass **out)
+{
+    if (ipnet_check(&config->net) || tcp_config_check(&config->tcp) ||
+        tcp_stream_check(&config->stream) || config->stream.conns != config->tcp.conns)
+        return ERR_INVALID;
+    size_t bytes = 0;
+    (void)place(&bytes, sizeof(struct bypass));
+    size_t net_at = place(&bytes, ipnet_footprint(&config->net));
+    size_t tcp_at = place(&bytes, tcp_footprint(&config->tcp));
+    size_t stream_at = place(&bytes, tcp_stream_footprint(&config->stream));
+    uint8_t *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (at == MAP_FAILED)
+        return ERR_LIMIT;
+    struct bypass *b = (struct bypass *)(void *)at;
+    b->ring = config->clock;
+    b->mesh = config->mesh;
+    b->loop = config->loop;
+    b->spin = config->spin;
+    b->bytes = bytes;
+    uint64_t now_ns = b->ring.ops->now_ns(b->ring.self);
+    b->net = ipnet_init(at + net_at, &config->net, now_ns);
+    struct packet_port packets = ipnet_port_packets(&b->port);
+    b->tcp = tcp_init(at + tcp_at, &config->tcp, &packets, now_ns / US_NS);
+    b->stream = tcp_stream_init(at + stream_at, &config->stream, b->tcp);
+    *out = b;
+    return ERR_OK;
+}
+
+void
+bypass_enter(struct bypass *b, struct nic nic)
+{
+    b->busy_ns = b->ring.ops->now_ns(b->ring.self);
+    ipnet_port_init(&b->port, nic, b->net, b->busy_ns);
+    if (b->mesh)
+        ipnet_port_join(&b->port, b->mesh, b->loop);
+    b->entered = true;
+}
+
+/* ---- a turn ---- */
+
+static void
+input(struct bypass *b)
+{
+    struct packet_error error;
+    uint32_t count = NIC_BURST_MAX;
+    uint64_t now_us = b->port.now_ns / US_NS;
+    while (ipnet_port_hear(&b->port, &error))
+        tcp_error(b->tcp, &error, now_us);
+    for (uint32_t i = 0; i < BYPASS_BURSTS && count == NIC_BURST_MAX; i++) {
+        count = ipnet_port_receive(&b->port, &b->in);
+        if (b->in.packet_count)
+            tcp_input(b->tcp, b->in.packets, b->in.packet_count, now_us);
+        for (uint32_t k = 0; k < b->in.error_count; k++)
+            tcp_error(b->tcp, &b->in.errors[k], now_us);
+        if (count)
+            b->busy_ns = b->port.now_ns;
+    }
+}
+
+static void
+receive(struct bypass *b)
+{
+    uint64_t now_ns = b->ring.ops->now_ns(b->ring.self);
+    b->net_due_ns = ipnet_port_turn(&b->port, now_ns);
+    input(b);
+    tcp_tick(b->tcp, now_ns / US_NS);
+    tcp_stream_turn(b->stream, now_ns / US_NS);
+}
+
+static void
+flush(struct bypass *b, uint64_t now_ns)
+{
+    tcp_flush(b->tcp, now_ns / US_NS);
+    (void)ipnet_port_flush(&b->port);
+}
+
+static uint64_t
+least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t
+ns_of(uint64_t us)
+{
+    return us > CLOCK_NEVER / US_NS ? CLOCK_NEVER : us * US_NS;
+}
+
+/* Until when to sleep: 0, or a moment after now and at most deadline_ns. */
+static uint64_t
+nap(struct bypass *b, uint64_t now_ns, uint64_t deadline_ns)
+{
+    uint64_t silence_ns = now_ns - b->busy_ns, ns = silence_ns / NAP_SHARE;
+    if (b->spin || silence_ns < BYPASS_AWAKE_NS || deadline_ns <= now_ns)
+        return 0;
+    if (ns < BYPASS_NAP_NS)
+        ns = BYPASS_NAP_NS;
+    if (ns > BYPASS_NAP_NS_MAX)
+        ns = BYPASS_NAP_NS_MAX;
+    b->naps++;
+    return least(now_ns + ns, deadline_ns);
+}
+
+/* ---- the clock ---- */
+
+static uint64_t
+clock_now_ns(void *self)
+{
+    const struct bypass *b = self;
+    return b->ring.ops->now_ns(b->ring.self);
+}
+
+static int64_t
+clock_wall_ms(void *self)
+{
+    const struct bypass *b = self;
+    return b->ring.ops->wall_ms(b->ring.self);
+}
+
+static void
+clock_wait(void *self, uint64_t deadline_ns)
+{
+    struct bypass *b = self;
+    if (!b->entered) { /* the loop waits for control's tables before it serves */
+        b->ring.ops->wait(b->ring.self, deadline_ns);
+        return;
+    }
+    uint64_t now_ns = clock_now_ns(b);
+    deadline_ns = least(deadline_ns, ns_of(tcp_stream_prepare(b->stream, now_ns / US_NS)));
+    flush(b, now_ns);
+    deadline_ns = least(deadline_ns, least(ns_of(tcp_next(b->tcp)), b->net_due_ns));
+    if (tcp_stream_ready(b->stream))
+        deadline_ns = 0;
+    b->ring.ops->wait(b->ring.self, nap(b, now_ns, deadline_ns));
+    receive(b);
+}
+
+static void
+clock_wake(void *self)
+{
+    const struct bypass *b = self;
+    b->ring.ops->wake(b->ring.self);
+}
+
+static void
+clock_calls(void *self, struct clock_calls *out)
+{
+    const struct bypass *b = self;
+    if (b->ring.ops->calls)
+        b->ring.ops->calls(b->ring.self, out);
+}
+
+struct clock
+bypass_clock(struct bypass *b)
+{
+    static const struct clock_ops ops = {
+        .now_ns = clock_now_ns,
+        .wall_ms = clock_wall_ms,
+        .wait = clock_wait,
+        .wake = clock_wake,
+        .calls = clock_calls,
+    };
+    return (struct clock){&ops, b};
+}
+
+struct stream
+bypass_stream(struct bypass *b)
+{
+    return tcp_stream_port(b->stream);
+}
+
+void
+bypass_stat(const struct bypass *b, struct bypass_stat *out)
+{
+    *out = (struct bypass_stat){b->port.polls, b->port.polls_empty, b->naps, {0}};
+    tcp_stream_stat(b->stream, &out->stream);
+}
+
+/* ---- the end ---- */
+
+static bool
+connected(const struct bypass *b)
+{
+    struct tcp_usage usage;
+    tcp_usage(b->tcp, &usage);
+    return usage.conns > 0;
+}
+
+/* Sends what is due and hears what comes, once; nobody wants the events any more. */
+static void
+drain(struct bypass *b)
+{
+    struct stream_event events[NIC_BURST_MAX];
+    struct stream s = tcp_stream_port(b->stream);
+    uint64_t now_ns = clock_now_ns(b);
+    (void)tcp_stream_prepare(b->stream, now_ns / US_NS);
+    flush(b, now_ns);
+    b->ring.ops->wait(b->ring.self, now_ns + BYPASS_NAP_NS);
+    receive(b);
+    while (s.ops->poll(s.self, events, NIC_BURST_MAX) > 0)
+        continue;
+}
+
+void
+bypass_leave(struct bypass *b)
+{
+    uint64_t until_ns = clock_now_ns(b) + BYPASS_LEAVE_MS * CLOCK_NS_PER_MS;
+    tcp_unlisten(b->tcp);
+    tcp_stream_end_all(b->stream, false);
+    while (connected(b) && clock_now_ns(b) < until_ns)
+        drain(b);
+    tcp_stream_end_all(b->stream, true);
+    drain(b);
+    uint64_t now_ns = clock_now_ns(b);
+    flush(b, now_ns); /* the resets, and the last frames go back */
+    (void)ipnet_port_turn(&b->port, now_ns);
+    ipnet_end(b->net);
+    b->entered = false;
+}
+
+void
+bypass_destroy(struct bypass *b)
+{
+    (void)munmap(b, b->bytes);
+}

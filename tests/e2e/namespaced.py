@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+"""namespaced.py DEVICE TEST [ARGUMENT...]: runs a client test in a network namespace of its own,
+where brokers serve over a device of DPDK instead of kernel sockets.
+
+DEVICE: tap (the interface sl0 stays when its broker dies) or veth (af_packet on one of a pair).  The
+test is unchanged: broker.py reads E2E_NET, the settings of the broker, and E2E_HOST, its address."""
+import os
+import shutil
+import subprocess
+import sys
+
+OURS, BROKER = "10.77.0.1/24", "10.77.0.2"
+# Queues of the device: as many as the test's brokers have cores.
+CORES = len(os.sched_getaffinity(0))
+
+
+def run(*command):
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)}: {done.stdout}")
+
+
+def tap(cores):
+    run("ip", "tuntap", "add", "sl0", "mode", "tap", "multi_queue")
+    run("ip", "addr", "add", OURS, "dev", "sl0")
+    run("ip", "link", "set", "sl0", "up")
+    return "net_tap0,iface=sl0"
+
+
+def veth(cores):
+    run("ip", "link", "add", "va", "type", "veth", "peer", "name", "sl0")
+    # What a veth peer sends has no checksums, and frames of 64 KiB, unless told otherwise.
+    run("ethtool", "-K", "sl0", "tx", "off", "tso", "off", "gso", "off")
+    run("ip", "addr", "add", OURS, "dev", "sl0")
+    for name in ("va", "sl0"):
+        run("ip", "link", "set", name, "up")
+    return f"net_af_packet0,iface=va,framecnt=2048,qpairs={cores}"
+
+
+DEVICES = {"tap": tap, "veth": veth}
+
+
+def unable():
+    """Why it cannot be done here; None: it can."""
+    for tool in ("unshare", "ip", "ethtool"):
+        if not shutil.which(tool):
+            return f"no {tool}"
+    if not os.path.exists("/dev/net/tun"):
+        return "no /dev/net/tun"
+    probe = subprocess.run(["unshare", "--net", "true"], stderr=subprocess.PIPE, text=True)
+    return probe.stderr.strip() if probe.returncode else None
+
+
+def main():
+    if len(sys.argv) < 3 or sys.argv[1] not in DEVICES:
+        raise SystemExit(__doc__)
+    if not os.environ.get("E2E_INSIDE"):
+        why = unable()
+        if why:
+            print(f"skip all ({why})")
+            return
+        os.environ["E2E_INSIDE"] = "1"
+        os.execvp("unshare", ["unshare", "--net", sys.executable, *sys.argv])
+    cores = 1 if "cores=1" in os.environ.get("E2E_OPTIONS", "").split() else CORES
+    run("ip", "link", "set", "lo", "up")
+    device = DEVICES[sys.argv[1]](cores)
+    os.environ["E2E_HOST"] = BROKER
+    os.environ["E2E_NET"] = f"net=dpdk net.devices={device} net.address={BROKER}/24"
+    os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
+
+
+main()
