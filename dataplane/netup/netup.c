@@ -194,7 +194,18 @@ netup_enter(struct netup *n, uint32_t shard)
 void
 netup_leave(struct netup *n, uint32_t shard)
 {
+    struct bypass_stat st;
     bypass_leave(n->shards[shard]);
+    bypass_stat(n->shards[shard], &st);
+    log_info(
+        "net",
+        "left shard=%u bytes_in=%llu bytes_in_copied=%llu bytes_out=%llu bytes_out_copied=%llu "
+        "evicted=%llu polls=%llu polls_empty=%llu naps=%llu",
+        shard, (unsigned long long)st.stream.bytes_in,
+        (unsigned long long)st.stream.bytes_in_copied, (unsigned long long)st.stream.bytes_out,
+        (unsigned long long)st.stream.bytes_out_copied, (unsigned long long)st.stream.evicted,
+        (unsigned long long)st.polls, (unsigned long long)st.polls_empty,
+        (unsigned long long)st.naps);
     nic_dpdk_leave(n->nic);
 }
 

@@ -230,6 +230,7 @@ tcp_stream_turn(struct tcp_stream *s, uint64_t now_us)
     while (s->closed == 0 && (n = tcp_poll(s->tcp, events, EVENTS_MAX)) > 0)
         for (uint32_t i = 0; i < n; i++)
             take(s, &events[i]);
+    s->untaken = s->closed > 0;
     tcp_stream_receive(s);
     tcp_stream_starved(s);
 }
@@ -241,7 +242,7 @@ tcp_stream_prepare(struct tcp_stream *s, uint64_t now_us)
     uint64_t next_us = tcp_stream_gather(s), linger_us = linger_close(s);
     if (linger_us < next_us)
         next_us = linger_us;
-    if (!list_empty(&s->starved))
+    if (!list_empty(&s->starved) || s->untaken)
         next_us = now_us;
     return next_us;
 }

@@ -68,6 +68,7 @@ struct tcp_stream {
     uint64_t now_us;
     struct list ready, fresh, later, middle, waiting, linger, starved;
     uint32_t closed; /* slots in SLOT_CLOSED */
+    bool untaken;    /* because of I1 the stack has events left */
     struct rxbuf *rxbuf;
     uint64_t given_us; /* when a block last came back */
     struct tcp_copy *copy_free;

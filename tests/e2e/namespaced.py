@@ -2,8 +2,9 @@
 """namespaced.py DEVICE TEST [ARGUMENT...]: runs a client test in a network namespace of its own,
 where brokers serve over a device of DPDK instead of kernel sockets.
 
-DEVICE: tap (the interface sl0 stays when its broker dies) or veth (af_packet on one of a pair).  The
-test is unchanged: broker.py reads E2E_NET, the settings of the broker, and E2E_HOST, its address."""
+DEVICE: tap (the interface sl0 stays when its broker dies) or veth (af_packet on one of a pair).
+The test is unchanged: broker.py reads E2E_NET, the settings of the broker, and E2E_HOST, its
+address."""
 import os
 import shutil
 import subprocess

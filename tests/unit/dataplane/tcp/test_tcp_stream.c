@@ -137,6 +137,8 @@ an_id_is_not_used_again_and_its_place_only_after_the_last_event(void **state)
     }
     assert_true(tcp_stream_ready(p->s));
     assert_int_equal(p->port.ops->poll(p->port.self, e, 1), 1);
+    assert_false(tcp_stream_ready(p->s));
+    assert_int_equal(tcp_stream_prepare(p->s, p->now_us), p->now_us); /* no sleep: there is more */
     assert_int_equal(e[0].kind, STREAM_CLOSED);
     assert_int_equal(e[0].id, first);
     p->id = second;
