@@ -18,7 +18,7 @@
 
 enum {
     BYPASS_BURSTS = 8, /* of frames, in one wait() */
-    BYPASS_AWAKE_NS = 100000,
+    BYPASS_AWAKE_NS = 20000,
     BYPASS_NAP_NS = 20000,
     BYPASS_NAP_NS_MAX = 1000000,
     BYPASS_LEAVE_MS = 300, /* for peers to take the end of their connections */
