@@ -10,7 +10,8 @@ import shutil
 import subprocess
 import sys
 
-OURS, BROKER = "10.77.0.1/24", "10.77.0.2"
+CLIENT, BROKER = "10.77.0.1", "10.77.0.2"
+OURS = f"{CLIENT}/24"
 # Queues of the device: as many as the test's brokers have cores.
 CORES = len(os.sched_getaffinity(0))
 
@@ -65,7 +66,7 @@ def main():
     cores = 1 if "cores=1" in os.environ.get("E2E_OPTIONS", "").split() else CORES
     run("ip", "link", "set", "lo", "up")
     device = DEVICES[sys.argv[1]](cores)
-    os.environ["E2E_HOST"] = BROKER
+    os.environ["E2E_HOST"], os.environ["E2E_CLIENT"] = BROKER, CLIENT
     os.environ["E2E_NET"] = f"net=dpdk net.devices={device} net.address={BROKER}/24"
     os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
 

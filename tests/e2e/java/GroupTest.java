@@ -239,7 +239,7 @@ public final class GroupTest {
             check(d.groupState() == GroupState.STABLE, d);
             check(d.members().size() == 1, d);
             check(d.partitionAssignor().equals("range"), d);
-            check(d.members().iterator().next().host().equals("/127.0.0.1"), d);
+            check(d.members().iterator().next().host().equals("/" + System.getenv().getOrDefault("E2E_CLIENT", "127.0.0.1")), d);
             check(d.members().iterator().next().assignment().topicPartitions().size()
                     == PARTITIONS, d);
             Set<String> names = new HashSet<>();
