@@ -144,12 +144,13 @@ COMPAT_librdkafka := librdkafka:quick-classic librdkafka:quick-consumer
 COMPAT_librdkafka-full := librdkafka:full-classic librdkafka:full-consumer \
     librdkafka:quick-idempotent librdkafka:noautocreate
 COMPAT_kgo := kgo:kgo kgo:kgo-500000
-COMPAT_go := kafkago:kafkago
+COMPAT_go := kafkago:kafkago sarama:sarama
+COMPAT_python := debianpy:debianpy
 COMPAT_rust := rskafka:rskafka
-.PHONY: compat-go compat-rust
+.PHONY: compat-go compat-rust compat-python
 COMPAT_apache := apache:clients apache:tools
 
-compat-librdkafka compat-librdkafka-full compat-kgo compat-go compat-rust compat-apache:
+compat-librdkafka compat-librdkafka-full compat-kgo compat-go compat-rust compat-python compat-apache:
 	@deploy/deps.sh test compat
 	@$(MAKE) --no-print-directory product
 	python3 tests/compat/run.py $(BUILD) $(COMPAT_$(@:compat-%=%))

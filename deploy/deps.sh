@@ -52,6 +52,7 @@ compat npm             fetches librdkafka's test suite by its name
 compat g++             compiles it
 compat rapidjson-dev   checks of statistics in it
 compat libssl-dev      librdkafka with everything its tests use
+compat python3-confluent-kafka  a client under tests of ours
 compat golang-go       franz-go's tests; they want Go 1.25, newer than Debian's
 TABLE
 }

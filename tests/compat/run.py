@@ -20,16 +20,18 @@ sys.path.insert(0, str(HERE.parent / "e2e"))
 
 import apache  # noqa: E402
 import broker as e2e  # noqa: E402
+import debianpy  # noqa: E402
 import kafkago  # noqa: E402
 import kgo  # noqa: E402
 import librdkafka  # noqa: E402
 import programs  # noqa: E402
 import report  # noqa: E402
 import rskafka  # noqa: E402
+import saramago  # noqa: E402
 from suites import GOOD, Row  # noqa: E402
 
 SUITES = {"librdkafka": librdkafka, "kgo": kgo, "apache": apache, "programs": programs,
-          "kafkago": kafkago, "rskafka": rskafka}
+          "kafkago": kafkago, "rskafka": rskafka, "sarama": saramago, "debianpy": debianpy}
 # What the suites expect of a broker beyond the defaults, as their own harnesses set it.
 OPTIONS = ("broker.rack=RACK1", "auto.create.topics.enable=true", "num.partitions=4",
            "group.initial.rebalance.delay.ms=0")

@@ -1,0 +1,34 @@
+"""IBM/sarama from the Go proxy, under tests of our own (sarama/sarama_test.go): sarama's own
+functional tests want five brokers and a proxy in front of them."""
+import os
+import shutil
+import subprocess
+
+import kgo
+from suites import HERE, bounded
+
+PACKAGE, VERSION = "github.com/IBM/sarama", "v1.61.1"
+SECONDS = 300
+MODES = {"sarama": None}
+
+
+def build(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(HERE / "sarama" / "sarama_test.go", folder)
+    if not (folder / "go.mod").exists():
+        subprocess.run(["go", "mod", "init", "compat"], cwd=folder, check=True,
+                       capture_output=True)
+        subprocess.run(["go", "get", "-t", f"{PACKAGE}@{VERSION}"], cwd=folder, check=True,
+                       capture_output=True)
+    return folder
+
+
+def run(broker, mode, folder, out, only=None):
+    """Yields a row for each test that has no tests in it."""
+    home = build(folder / "sarama")
+    pick = ["-run", "^(" + "|".join(only) + ")$"] if only else []
+    bounded(["go", "test", "-mod=mod", "-json", "-count=1", f"-timeout={SECONDS}s", *pick, "."],
+            SECONDS + 60, out / "all.json", cwd=home,
+            env={**os.environ, "BOOTSTRAP": broker.bootstrap})
+    found = kgo.rows(out / "all.json")
+    yield from (r for n, r in found.items() if not any(m.startswith(n + "/") for m in found))
