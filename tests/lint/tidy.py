@@ -5,7 +5,7 @@
   functions    at most 70 lines between { and } of a definition
   columns      at most 100, in .c .h .py .sh
   calls        BANNED everywhere; ALLOCATE in the hot process and in core/, but for allow.txt
-  characters   no tab (Makefile aside), no trailing space, no invisible Unicode, a final newline
+  characters   no tab (Makefile, Go aside), no trailing space, no invisible Unicode, final newline
   companions   every .c has tests/unit/<folder>/test_<file>.c (main.c, tests/, bench/ aside);
                every second-level folder of core, dataplane, control, drivers, bench, tests, deploy
                has a README.md
@@ -97,7 +97,7 @@ def check_characters(name, text):
     if text and not text.endswith("\n"):
         yield f"{name}: no newline at the end"
     for number, line in enumerate(text.split("\n"), 1):
-        if "\t" in line and not name.endswith("Makefile"):
+        if "\t" in line and not name.endswith(("Makefile", ".go")):
             yield f"{name}:{number}: tab"
         if line != line.rstrip():
             yield f"{name}:{number}: trailing space"
