@@ -168,7 +168,8 @@ store_buffer_read(struct store *s, struct plog *p, struct segment *seg, uint32_t
                   struct read_buffer **out)
 {
     struct read_buffer *pick = NULL;
-    for (uint32_t i = 0; i < s->config.read_buffers && store_read_allowed(s); i++) {
+    uint32_t count = store_read_allowed(s) ? s->config.read_buffers : 0;
+    for (uint32_t i = 0; i < count; i++) {
         struct read_buffer *b = &s->buffers[i];
         if (b->state == READ_BUSY || b->pins)
             continue;
