@@ -86,15 +86,12 @@ static int
 pages(const struct command_line *line)
 {
     const struct command *c;
-    char last[64] = "";
+    uint32_t at = 0;
     int code = page_write(line->words[0], NULL);
-    for (uint32_t i = 0; code == CLI_EXIT_OK && (c = command_row(i)); i++) {
-        int n;
-        const char *group = command_group(c, &n);
-        if (c->hidden || (strlen(last) == (size_t)n && memcmp(group, last, (size_t)n) == 0))
-            continue;
-        snprintf(last, sizeof last, "%.*s", n, group);
-        code = page_write(line->words[0], last);
+    for (int n; code == CLI_EXIT_OK && (c = command_group_next(&at, &n));) {
+        char group[64];
+        snprintf(group, sizeof group, "%.*s", n, c->words);
+        code = page_write(line->words[0], group);
     }
     return code;
 }

@@ -199,6 +199,13 @@ client_metadata(struct client *c, const char *topic, const struct rd_kafka_metad
     return client_fail(err, NULL, topic ? "topic %s" : "metadata", topic);
 }
 
+int
+client_look(struct client *c, const struct rd_kafka_metadata **out)
+{
+    int code = client_open(c, RD_KAFKA_PRODUCER, NULL, 0);
+    return code == COMMAND_EXIT_OK ? client_metadata(c, NULL, out) : code;
+}
+
 bool
 client_has(enum command_id id)
 {

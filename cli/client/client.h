@@ -48,6 +48,8 @@ int client_handle(struct client *c, rd_kafka_type_t type, const struct client_se
 int client_open(struct client *c, rd_kafka_type_t type, const struct client_setting *settings,
                 uint32_t count);
 void client_close(struct client *c);
+/* Opens a handle that only asks, and gets the metadata of all topics.  The caller destroys it. */
+int client_look(struct client *c, const struct rd_kafka_metadata **out);
 /* Metadata of all topics, or of one.  The caller destroys it. */
 int client_metadata(struct client *c, const char *topic, const struct rd_kafka_metadata **out);
 /* ^C or SIGTERM came since client_interrupts. */

@@ -18,9 +18,7 @@ client_cluster_info(struct client *c)
     static const struct sheet_column columns[] = {
         {"id", "BROKER"}, {"host", "HOST"}, {"port", "PORT"}};
     const struct rd_kafka_metadata *m;
-    int code = client_open(c, RD_KAFKA_PRODUCER, NULL, 0);
-    if (code == COMMAND_EXIT_OK)
-        code = client_metadata(c, NULL, &m);
+    int code = client_look(c, &m);
     if (code != COMMAND_EXIT_OK)
         return code;
     char *id = rd_kafka_clusterid(c->rk, c->timeout_ms);
@@ -139,9 +137,7 @@ client_cluster_health(struct client *c)
     const struct rd_kafka_metadata *m;
     if (command_has(c->line, "--exit-when-healthy"))
         return health_wait(c);
-    int code = client_open(c, RD_KAFKA_PRODUCER, NULL, 0);
-    if (code == COMMAND_EXIT_OK)
-        code = client_metadata(c, NULL, &m);
+    int code = client_look(c, &m);
     if (code != COMMAND_EXIT_OK)
         return code;
     json_t *o = health_json(m);

@@ -45,9 +45,7 @@ client_topic_list(struct client *c)
     static const struct sheet_column columns[] = {
         {"name", "TOPIC"}, {"partitions", "PARTITIONS"}, {"replicas", "REPLICAS"}};
     const struct rd_kafka_metadata *m;
-    int code = client_open(c, RD_KAFKA_PRODUCER, NULL, 0);
-    if (code == COMMAND_EXIT_OK)
-        code = client_metadata(c, NULL, &m);
+    int code = client_look(c, &m);
     if (code != COMMAND_EXIT_OK)
         return code;
     json_t *rows = list_json(m, command_has(c->line, "--internal"));

@@ -116,6 +116,9 @@ const struct command *command_find(enum command_id id);
 const struct command_option *command_option(const struct command *c, uint32_t index);
 /* The first word of a row, with its length: "topic". */
 const char *command_group(const struct command *c, int *bytes);
+/* The groups one after the other: the first row of the next one that is not hidden, with the length
+ * of the group's name; *at begins at 0.  NULL: no more. */
+const struct command *command_group_next(uint32_t *at, int *bytes);
 /* What a group is for, NULL when the word is a command by itself. */
 const char *command_group_summary(const char *group, int bytes);
 /* command_table_local.c: the rows that need no broker on the network. */

@@ -100,22 +100,15 @@ static void
 overview(FILE *out)
 {
     const struct command *c;
-    const char *last = "";
-    int last_bytes = 0;
     fputs("sluice " SLUICE_VERSION ": a Kafka-compatible broker, and the command for any broker "
           "that speaks the protocol\n\nCommands\n",
           out);
-    for (uint32_t i = 0; (c = command_row(i)); i++) {
-        int n;
-        const char *group = command_group(c, &n);
-        const char *summary = command_group_summary(group, n);
-        if (c->hidden || (n == last_bytes && memcmp(group, last, (size_t)n) == 0))
-            continue;
+    uint32_t at = 0;
+    for (int n; (c = command_group_next(&at, &n));) {
+        const char *summary = command_group_summary(c->words, n);
         char head[HEAD_BYTES];
-        int m = snprintf(head, sizeof head, "sluice %.*s%s", n, group, summary ? " ..." : "");
+        int m = snprintf(head, sizeof head, "sluice %.*s%s", n, c->words, summary ? " ..." : "");
         row_print(head, m, summary ? summary : c->summary, out);
-        last = group;
-        last_bytes = n;
     }
     fputs("\n'sluice help COMMAND' says more of one.\n"
           "Exit codes: 0 done, 1 it failed and stderr says what to do, 2 the command line is "

@@ -115,20 +115,13 @@ static void
 overview(FILE *out)
 {
     const struct command *c;
-    const char *last = "";
-    int last_bytes = 0;
     header_print("sluice", "a Kafka-compatible broker and its command", out);
     fputs(".SH SYNOPSIS\n.B sluice\n\\fICOMMAND\\fR [\\fIOPTION\\fR...]\n.SH COMMANDS\n", out);
-    for (uint32_t i = 0; (c = command_row(i)); i++) {
-        int n;
-        const char *group = command_group(c, &n);
-        const char *summary = command_group_summary(group, n);
-        if (c->hidden || (n == last_bytes && memcmp(group, last, (size_t)n) == 0))
-            continue;
-        fprintf(out, ".TP\n\\fBsluice\\-%.*s\\fR(1)\n", n, group);
+    uint32_t at = 0;
+    for (int n; (c = command_group_next(&at, &n));) {
+        const char *summary = command_group_summary(c->words, n);
+        fprintf(out, ".TP\n\\fBsluice\\-%.*s\\fR(1)\n", n, c->words);
         paragraph(summary ? summary : c->summary, out);
-        last = group;
-        last_bytes = n;
     }
     fputs(".SH ENVIRONMENT\n.TP\n\\fBSLUICE_BOOTSTRAP\\fR\nbroker to ask when there is no "
           "\\-\\-bootstrap.\n.TP\n\\fBNO_COLOR\\fR\nno colours, whatever its value.\n",

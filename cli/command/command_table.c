@@ -61,6 +61,23 @@ command_group(const struct command *c, int *bytes)
     return c->words;
 }
 
+const struct command *
+command_group_next(uint32_t *at, int *bytes)
+{
+    const struct command *c, *more;
+    while ((c = command_row(*at)) && c->hidden)
+        (*at)++;
+    if (!c)
+        return NULL;
+    const char *group = command_group(c, bytes);
+    for (int n; (more = command_row(*at)); (*at)++) {
+        const char *other = command_group(more, &n);
+        if (n != *bytes || memcmp(other, group, (size_t)n) != 0)
+            break;
+    }
+    return c;
+}
+
 const char *
 command_group_summary(const char *group, int bytes)
 {

@@ -92,6 +92,32 @@ examples_can_be_typed(void **state)
     }
 }
 
+static void
+each_group_that_is_not_hidden_comes_once_with_its_first_row(void **state)
+{
+    (void)state;
+    uint32_t at = 0, groups = 0;
+    const struct command *c, *row;
+    for (int n; (c = command_group_next(&at, &n)); groups++) {
+        assert_false(c->hidden);
+        assert_int_equal(n, strcspn(c->words, " "));
+        for (uint32_t i = 0; (row = command_row(i)) != c; i++) /* none of the group before it */
+            assert_true(row->hidden || strncmp(row->words, c->words, (size_t)n) != 0 ||
+                        row->words[n] != ' ');
+    }
+    uint32_t first = 0;
+    for (uint32_t i = 0; (row = command_row(i)); i++) {
+        bool again = false;
+        for (uint32_t k = 0; k < i && !again; k++) {
+            int a, b;
+            const char *x = command_group(row, &a), *y = command_group(command_row(k), &b);
+            again = !command_row(k)->hidden && a == b && memcmp(x, y, (size_t)a) == 0;
+        }
+        first += !row->hidden && !again;
+    }
+    assert_int_equal(groups, first);
+}
+
 int
 main(void)
 {
@@ -101,6 +127,7 @@ main(void)
         cmocka_unit_test(defaults_are_values_that_the_option_takes),
         cmocka_unit_test(no_two_options_of_a_command_are_the_same),
         cmocka_unit_test(examples_can_be_typed),
+        cmocka_unit_test(each_group_that_is_not_hidden_comes_once_with_its_first_row),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
