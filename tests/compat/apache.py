@@ -9,7 +9,7 @@ import xml.etree.ElementTree
 import zipfile
 
 from jvm import LOGGING
-from suites import HERE, Row, bounded
+from suites import HERE, Row, bounded, pom_jars
 
 VERSION = "4.3.1"
 CLASS_SECONDS = 1800
@@ -33,14 +33,7 @@ MODES = {"clients": None, "tools": TOOLS}
 
 
 def build(folder):
-    lib, classes = folder / "lib", folder / "classes"
-    pom = HERE / "apache-pom.xml"
-    done = lib / ".complete"
-    if not done.exists() or done.stat().st_mtime < pom.stat().st_mtime:
-        folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies",
-                        f"-DoutputDirectory={lib}"], check=True, stdout=subprocess.DEVNULL)
-        done.touch()
+    lib, classes = pom_jars(HERE / "apache-pom.xml", folder / "lib"), folder / "classes"
     classes.mkdir(exist_ok=True)
     subprocess.run(["javac", "-nowarn", "-d", str(classes), "-cp", f"{lib}/*",
                     *map(str, (HERE / "java").rglob("*.java"))], check=True)

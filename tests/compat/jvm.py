@@ -7,7 +7,6 @@ import signal
 import subprocess
 
 from case import until
-from suites import HERE
 
 STOP_SECONDS = 60
 LOGGING = """status=error
@@ -19,18 +18,6 @@ appender.f.layout.pattern=[%d] %p %m (%c)%n
 rootLogger.level=warn
 rootLogger.appenderRef.f.ref=F
 """
-
-
-def jars(folder):
-    """The folder with the jars of programs-pom.xml; fetched once."""
-    lib, pom = folder / "lib", HERE / "programs-pom.xml"
-    done = lib / ".complete"
-    if not done.exists() or done.stat().st_mtime < pom.stat().st_mtime:
-        folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies",
-                        f"-DoutputDirectory={lib}"], check=True, stdout=subprocess.DEVNULL)
-        done.touch()
-    return lib
 
 
 class Program:

@@ -22,14 +22,18 @@ MODES = {
 }
 
 
-def build(folder):
+def module(folder, package):
+    """A folder where tests of, or with, `package` (NAME@VERSION) can be run."""
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "go.mod").exists():
         subprocess.run(["go", "mod", "init", "compat"], cwd=folder, check=True,
                        capture_output=True)
-        subprocess.run(["go", "get", "-t", f"{PACKAGE}@{VERSION}"], cwd=folder, check=True,
-                       capture_output=True)
+        subprocess.run(["go", "get", "-t", package], cwd=folder, check=True, capture_output=True)
     return folder
+
+
+def build(folder):
+    return module(folder, f"{PACKAGE}@{VERSION}")
 
 
 def rows(log):

@@ -18,7 +18,7 @@ import mirror
 from broker import CONTROL, DATA, answers, free_port
 from case import check, equal, until
 from kafka import Connection
-from suites import Row
+from suites import HERE, Row, pom_jars
 
 VERSION = "4.3.1"
 MODES = {"streams": None, "copier": None, "tools": None, "connect": None, "mirror": None}
@@ -290,7 +290,7 @@ TESTS = {
 
 
 def run(broker, mode, folder, out, only=None):
-    lib = jvm.jars(folder / "programs")
+    lib = pom_jars(HERE / "programs-pom.xml", folder / "programs" / "lib")
     for name, test in TESTS[mode].items():
         if only and name not in only:
             continue

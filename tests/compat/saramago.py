@@ -2,7 +2,6 @@
 functional tests want five brokers and a proxy in front of them."""
 import os
 import shutil
-import subprocess
 
 import kgo
 from suites import HERE, bounded
@@ -12,20 +11,10 @@ SECONDS = 300
 MODES = {"sarama": None}
 
 
-def build(folder):
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(HERE / "sarama" / "sarama_test.go", folder)
-    if not (folder / "go.mod").exists():
-        subprocess.run(["go", "mod", "init", "compat"], cwd=folder, check=True,
-                       capture_output=True)
-        subprocess.run(["go", "get", "-t", f"{PACKAGE}@{VERSION}"], cwd=folder, check=True,
-                       capture_output=True)
-    return folder
-
-
 def run(broker, mode, folder, out, only=None):
     """Yields a row for each test that has no tests in it."""
-    home = build(folder / "sarama")
+    home = kgo.module(folder / "sarama", f"{PACKAGE}@{VERSION}")
+    shutil.copy(HERE / "sarama" / "sarama_test.go", home)
     pick = ["-run", "^(" + "|".join(only) + ")$"] if only else []
     bounded(["go", "test", "-mod=mod", "-json", "-count=1", f"-timeout={SECONDS}s", *pick, "."],
             SECONDS + 60, out / "all.json", cwd=home,

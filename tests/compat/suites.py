@@ -54,3 +54,14 @@ def bounded(command, seconds, log, **options):
 def jars(profile, folder):
     subprocess.run([str(E2E / "jars.sh"), profile, str(folder)], check=True)
     return folder
+
+
+def pom_jars(pom, lib):
+    """The folder `lib` with the jars of a pom of this folder; fetched once."""
+    done = lib / ".complete"
+    if not done.exists() or done.stat().st_mtime < pom.stat().st_mtime:
+        lib.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies",
+                        f"-DoutputDirectory={lib}"], check=True, stdout=subprocess.DEVNULL)
+        done.touch()
+    return lib
