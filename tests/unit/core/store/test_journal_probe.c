@@ -1,3 +1,4 @@
+#include "core/store/journal_in.h"
 #include "tests/unit/core/store/journal_rig.h"
 
 /* Time passes only with operations of the disk. */
@@ -5,6 +6,7 @@ struct slow {
     struct disk_mem *disk;
     uint64_t write_ns, sync_ns, dsync_ns; /* dsync: more for a write that is durable */
     uint64_t calls, dsync_total;
+    int64_t wall_ms;
 };
 
 static uint64_t
@@ -18,12 +20,19 @@ slow_now(void *self)
            disk_mem_count(s->disk, DISK_SYNC) * s->sync_ns;
 }
 
+static int64_t
+slow_wall(void *self)
+{
+    return ((struct slow *)self)->wall_ms;
+}
+
+static const struct clock_ops slow_clock = {.now_ns = slow_now, .wall_ms = slow_wall};
+
 static uint64_t
 syncs_of_ten_frames(enum journal_sync sync, const struct slow *proto)
 {
     struct slow slow = *proto;
-    static const struct clock_ops ops = {.now_ns = slow_now};
-    struct clock clock = {&ops, &slow};
+    struct clock clock = {&slow_clock, &slow};
     struct journal_config config = small;
     config.sync = sync;
     config.clock = proto->sync_ns ? &clock : NULL;
@@ -71,21 +80,99 @@ without_a_clock_the_write_is_durable_by_itself(void **state)
     assert_int_equal(syncs_of_ten_frames(JOURNAL_SYNC_AUTO, &(struct slow){0}), 0);
 }
 
+/* One start after another on one disk; each says how many durable pairs it asked for, and which way
+ * it took. */
+struct start {
+    struct slow slow;
+    uint64_t pairs;
+    enum journal_sync taken;
+};
+
+static void
+start(struct disk_mem *disk, struct start *t)
+{
+    t->slow.disk = disk;
+    struct clock clock = {&slow_clock, &t->slow};
+    struct journal_config config = small;
+    config.clock = &clock;
+    struct journal *j;
+    assert_int_equal(journal_init(disk_mem_port(disk, 0), &config, 1, &j), ERR_OK);
+    t->pairs = t->slow.calls / 4;
+    t->taken = j->config.sync;
+    journal_free(j);
+}
+
+enum { DAY_MS = 24 * 3600 * 1000 };
+static const struct slow dear_dsync = {.write_ns = 100, .sync_ns = 100, .dsync_ns = 1000};
+
+static void
+what_was_found_holds_for_the_next_start(void **state)
+{
+    (void)state;
+    struct disk_mem *disk = disk_mem_new(1);
+    struct start first = {.slow = dear_dsync}, next = {.slow = {.write_ns = 100, .sync_ns = 900}};
+    start(disk, &first);
+    next.slow.wall_ms = 6 * (int64_t)DAY_MS;
+    start(disk, &next);
+    assert_int_equal(first.pairs, 64);
+    assert_int_equal(next.pairs, 0);
+    assert_int_equal(next.taken, JOURNAL_SYNC_FDATASYNC); /* what it would not find itself */
+    disk_mem_free(disk);
+}
+
+static void
+what_was_found_long_ago_or_in_the_future_is_found_anew(void **state)
+{
+    (void)state;
+    static const int64_t walls[] = {0, 8 * (int64_t)DAY_MS, 7 * (int64_t)DAY_MS};
+    struct disk_mem *disk = disk_mem_new(1);
+    for (int i = 0; i < 3; i++) {
+        struct start t = {.slow = dear_dsync};
+        t.slow.wall_ms = walls[i];
+        start(disk, &t);
+        assert_int_equal(t.pairs, 64);
+    }
+    disk_mem_free(disk);
+}
+
+static void
+what_was_found_on_a_disk_of_another_size_is_found_anew(void **state)
+{
+    (void)state;
+    struct disk_mem *disk = disk_mem_new(1);
+    struct start first = {.slow = dear_dsync}, next = {.slow = dear_dsync};
+    start(disk, &first);
+    disk_mem_capacity(disk, UINT64_C(1) << 30);
+    start(disk, &next);
+    assert_int_equal(next.pairs, 64);
+    disk_mem_free(disk);
+}
+
 static void
 a_slow_disk_is_asked_less_often(void **state)
 {
     (void)state;
-    static const struct clock_ops ops = {.now_ns = slow_now};
-    struct slow slow = {.write_ns = 20 * CLOCK_NS_PER_MS, .sync_ns = 20 * CLOCK_NS_PER_MS};
-    struct clock clock = {&ops, &slow};
-    struct journal_config config = small;
-    config.clock = &clock;
-    struct rig r = {.disk = disk_mem_new(1), .now_ns = CLOCK_NS_PER_S};
-    slow.disk = r.disk;
-    uint64_t before = disk_mem_count(r.disk, DISK_SYNC);
-    assert_int_equal(journal_init(disk_mem_port(r.disk, 0), &config, 1, &r.j), ERR_OK);
-    assert_true(disk_mem_count(r.disk, DISK_SYNC) - before < 16);
-    rig_end(&r);
+    struct disk_mem *disk = disk_mem_new(1);
+    struct start t = {.slow = {.write_ns = 5 * CLOCK_NS_PER_MS, .dsync_ns = 10 * CLOCK_NS_PER_MS}};
+    start(disk, &t);
+    assert_in_range(t.pairs, 8, 16);
+    assert_int_equal(t.taken, JOURNAL_SYNC_FDATASYNC);
+    disk_mem_free(disk);
+}
+
+static void
+a_disk_that_is_busy_now_is_asked_once_and_again_at_the_next_start(void **state)
+{
+    (void)state;
+    struct disk_mem *disk = disk_mem_new(1);
+    struct start busy = {.slow = {.write_ns = 150 * CLOCK_NS_PER_MS, .dsync_ns = CLOCK_NS_PER_S}};
+    struct start next = {.slow = dear_dsync};
+    start(disk, &busy);
+    assert_int_equal(busy.pairs, 1);
+    assert_int_equal(busy.taken, JOURNAL_SYNC_DSYNC); /* one pair says nothing */
+    start(disk, &next);
+    assert_int_equal(next.pairs, 64);
+    disk_mem_free(disk);
 }
 
 static void
@@ -105,7 +192,11 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_faster_way_is_chosen),
         cmocka_unit_test(without_a_clock_the_write_is_durable_by_itself),
+        cmocka_unit_test(what_was_found_holds_for_the_next_start),
+        cmocka_unit_test(what_was_found_long_ago_or_in_the_future_is_found_anew),
+        cmocka_unit_test(what_was_found_on_a_disk_of_another_size_is_found_anew),
         cmocka_unit_test(a_slow_disk_is_asked_less_often),
+        cmocka_unit_test(a_disk_that_is_busy_now_is_asked_once_and_again_at_the_next_start),
         cmocka_unit_test(a_forced_way_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
