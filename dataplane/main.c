@@ -281,6 +281,7 @@ shard_main(void *arg)
     struct store *store;
     if (os_pin(d->cpu))
         log_warn("data", "cannot bind shard %u to processor %d", d->number, d->cpu);
+    os_foreground();
     uring_enable(d->uring);
     die_if(batch_thread_ready(), "memory for codecs");
     store_open(d, &store);

@@ -35,6 +35,11 @@ must_check int os_cpus(const char *text, int cpus[OS_CPUS_MAX], char error[OS_ER
 void os_cpus_print(const int *cpus, int count, char *out, size_t room);
 /* Binds the calling thread to one processor.  ERR_INVALID: not ours to use. */
 must_check int os_pin(int cpu);
+/* Makes the calling thread one that gets its processor soon after it wakes, whatever else runs
+ * there: a high priority, as far as we may, and short slices.  Never real-time: the kernel's own
+ * threads on that processor must go on when the loop is busy.  Threads that it makes are ordinary.
+ */
+void os_foreground(void);
 /* Makes the calling thread one that gives way to every other: lowest priority for processor and
  * disk, and not on these processors as long as it may use others. */
 void os_background(const int *avoid, int count);

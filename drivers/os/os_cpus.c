@@ -116,6 +116,32 @@ os_pin(int cpu)
     return sched_setaffinity(0, sizeof set, &set) ? os_error_of(errno) : ERR_OK;
 }
 
+/* linux/sched/types.h; glibc has none.  For ordinary threads `runtime` is the slice that is asked
+ * for (Linux 6.12; older kernels do not look at it). */
+struct sched_attr_v0 {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+};
+enum { SCHED_ATTR_RESET_ON_FORK = 1, FOREGROUND_NICE = -15, FOREGROUND_SLICE_NS = 100000 };
+
+void
+os_foreground(void)
+{
+    struct sched_attr_v0 a = {.size = sizeof a,
+                              .policy = SCHED_OTHER,
+                              .flags = SCHED_ATTR_RESET_ON_FORK,
+                              .nice = FOREGROUND_NICE,
+                              .runtime = FOREGROUND_SLICE_NS};
+    _Static_assert(sizeof a == 48, "SCHED_ATTR_SIZE_VER0");
+    if (syscall(SYS_sched_setattr, 0, &a, 0) == 0)
+        return;
+    a.nice = 0; /* without CAP_SYS_NICE */
+    (void)syscall(SYS_sched_setattr, 0, &a, 0);
+}
+
 /* linux/ioprio.h: the best-effort class, its lowest level. */
 enum { IOPRIO_WHO_PROCESS = 1, IOPRIO_LOWEST = 2 << 13 | 7 };
 

@@ -2,6 +2,7 @@
 #include "drivers/os/os.h"
 #include "tests/unit/unit.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -132,6 +133,37 @@ the_background_gives_way_to_all_others(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* What the child does after os_foreground; 0: as it should be. */
+static int
+foreground_of_child(void)
+{
+    int nice = geteuid() == 0 ? -15 : 0, status = 0;
+    os_foreground();
+    errno = 0;
+    if ((sched_getscheduler(0) & ~SCHED_RESET_ON_FORK) != SCHED_OTHER)
+        return 1;
+    int got = getpriority(PRIO_PROCESS, 0);
+    if (errno || (got != nice && got != 0)) /* a container may have taken the right */
+        return 2;
+    pid_t grandchild = fork();
+    if (grandchild == 0)
+        _exit(getpriority(PRIO_PROCESS, 0) == 0 ? 0 : 3);
+    return waitpid(grandchild, &status, 0) == grandchild ? WEXITSTATUS(status) : 4;
+}
+
+static void
+the_foreground_is_ahead_of_others_and_its_children_are_not(void **state)
+{
+    int status = 0;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        _exit(foreground_of_child());
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int
 main(void)
 {
@@ -144,6 +176,8 @@ main(void)
         cmocka_unit_test_setup_teardown(a_processor_named_twice_or_not_ours_is_refused, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(the_background_gives_way_to_all_others, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_foreground_is_ahead_of_others_and_its_children_are_not,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(pinning_leaves_one_processor, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
