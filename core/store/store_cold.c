@@ -308,25 +308,42 @@ buffer_check(struct store *s, struct read_buffer *b, struct segment *seg)
     }
 }
 
+/* Reads on behind the first j->len bytes.  A device answers in order: a journal write that comes
+ * meanwhile waits for one slice, not for the whole buffer. */
+static void
+slice_read(struct store *s, struct job *j)
+{
+    const struct read_buffer *b = j->buffer;
+    uint32_t left = (uint32_t)plog_round_block(b->len) - j->len;
+    bool beside = s->now_ns - s->append_ns <= READ_CALM_NS;
+    j->step = READ_DATA;
+    store_job_run(
+        s, j,
+        &(struct disk_op){.kind = DISK_READ,
+                          .file = j->seg->file,
+                          .at = b->mem + j->len,
+                          .len = beside && left > STORE_SLICE_BESIDE ? STORE_SLICE_BESIDE : left,
+                          .offset = (uint64_t)b->pos + j->len});
+}
+
 void
 store_read_next(struct store *s, struct job *j)
 {
     struct read_buffer *b = j->buffer;
-    if (j->result >= 0 && j->step == JOB_OPENED) {
-        j->step = READ_DATA;
-        store_job_run(s, j,
-                      &(struct disk_op){.kind = DISK_READ,
-                                        .file = j->seg->file,
-                                        .at = b->mem,
-                                        .len = (uint32_t)plog_round_block(b->len),
-                                        .offset = b->pos});
+    bool on = j->result >= 0 && j->step == JOB_OPENED;
+    if (j->result > 0 && j->step == READ_DATA) {
+        j->len += (uint32_t)j->result;
+        on = j->result == (int64_t)j->op.len && j->len < b->len;
+    }
+    if (on) {
+        slice_read(s, j);
         return;
     }
     b->state = READ_READY;
     b->good_from = b->good_to = b->pos;
     if (j->result < 0)
         b->error = (int)j->result;
-    else if (j->result < (int64_t)b->len)
+    else if (j->len < b->len)
         b->error = ERR_CORRUPT; /* the file is shorter than what was written to it */
     else
         buffer_check(s, b, j->seg);

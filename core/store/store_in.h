@@ -66,6 +66,7 @@ enum {
     STORE_READ_BUFFERS_MAX = 4096,
     STORE_WAITERS_MAX = 1 << 16,
     STORE_READS_BESIDE = 1,         /* reads under way at a time while records are being appended */
+    STORE_SLICE_BESIDE = 128 << 10, /* the most that one of them asks of the device at once */
     STORE_AHEAD = 3,                /* reads begun behind the one that is needed */
     STORE_TRIMS_MAX = 1024,         /* START records not durable yet */
     STORE_RETAIN_LOGS = 256,        /* looked at per call of store_retain */

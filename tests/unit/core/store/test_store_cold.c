@@ -216,6 +216,40 @@ old_data_is_read_piece_by_piece_while_records_are_appended(void **state)
 }
 
 static void
+a_read_beside_appends_goes_to_the_device_in_slices(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct plog *p[3];
+    two_cold_logs(&f, 10, p);
+    struct store_range range = {0};
+    struct store_hold hold;
+    while (store_locate(f.store[0], p[0], 0, INT64_MAX, 1600000, true, &range) == ERR_AGAIN)
+        fixture_turns(&f, 1);
+    for (uint64_t appends = 0; appends < 2; appends++) {
+        forget_buffers(&f);
+        fixture_turns(&f, 100);
+        uint64_t before = disk_mem_count(f.disk, DISK_READ), bytes;
+        if (appends)
+            fixture_append(&f, p[2], 1, 100, 1, 1);
+        assert_int_equal(store_hold(f.store[0], &range, 1, &hold), ERR_AGAIN);
+        do {
+            if (appends) /* they go on */
+                f.store[0]->append_ns = f.store[0]->now_ns + CLOCK_NS_PER_S;
+            fixture_turns(&f, 1);
+        } while (store_buffers_busy(f.store[0]));
+        f.store[0]->append_ns = 0;
+        assert_int_equal(store_hold(f.store[0], &range, 1, &hold), ERR_OK);
+        uint64_t reads = disk_mem_count(f.disk, DISK_READ) - before;
+        bytes = hold.bytes;
+        store_release(f.store[0], &hold);
+        assert_true(bytes > STORE_SLICE_BESIDE);
+        assert_int_equal(reads, appends ? STORE_READ_BYTES / STORE_SLICE_BESIDE : 1 + STORE_AHEAD);
+    }
+    fixture_end(&f);
+}
+
+static void
 a_log_that_was_refused_a_read_is_called_and_none_reads_ahead_of_it(void **state)
 {
     (void)state;
@@ -389,6 +423,7 @@ main(void)
         cmocka_unit_test(a_device_error_reaches_the_reader),
         cmocka_unit_test(a_waiter_comes_back_when_its_read_ended),
         cmocka_unit_test(old_data_is_read_piece_by_piece_while_records_are_appended),
+        cmocka_unit_test(a_read_beside_appends_goes_to_the_device_in_slices),
         cmocka_unit_test(a_log_that_was_refused_a_read_is_called_and_none_reads_ahead_of_it),
         cmocka_unit_test(reading_ahead_ends_where_the_file_ends_and_the_cache_begins),
         cmocka_unit_test(a_damaged_base_offset_is_reported_and_not_taken_for_the_end),
