@@ -9,6 +9,10 @@
  * I2 A JOB_HOLD is asked for only when no loan is out and nothing is pinned, and its hold is
  * used in the turn it comes home.
  *
+ * The kernel copies what is sent while the loop waits, so in a turn in which appends wait for their
+ * answers not more than SHARD_SEND_CALM_BYTES of log memory are begun (share_left): connections
+ * take turns, in the order in which they became ready, and answers without log memory always go.
+ *
  * Log bytes that cannot be had any more (damage that a read has found, a disk that failed, a log
  * that was deleted) after the length of the response was said: behind a whole batch the rest of the
  * range is filled with the front of one that is longer than what follows, and zeros.  Clients know
@@ -27,7 +31,7 @@ index_of(const struct shard *s, const struct conn *c)
 /* What one send is made of, and where the next byte of it comes from. */
 struct gather {
     struct view spans[STREAM_SPANS_MAX];
-    uint32_t count, bytes;
+    uint32_t count, bytes, limit;
     struct req *r; /* the answer being read, and the place in it: as in struct conn */
     uint32_t sent_bytes, range_index, range_sent;
 };
@@ -35,14 +39,14 @@ struct gather {
 static bool
 gather_full(const struct gather *g)
 {
-    return g->count == STREAM_SPANS_MAX || g->bytes == STREAM_SEND_BYTES_MAX;
+    return g->count == STREAM_SPANS_MAX || g->bytes == g->limit;
 }
 
 /* Adds the front of v that there is room for; returns its length. */
 static uint32_t
 gather_add(struct gather *g, struct view v)
 {
-    uint32_t room = STREAM_SEND_BYTES_MAX - g->bytes;
+    uint32_t room = g->limit - g->bytes;
     if (v.len > room)
         v.len = room;
     if (v.len == 0 || g->count == STREAM_SPANS_MAX)
@@ -149,8 +153,7 @@ holds_ask(struct shard *s, struct conn *c, const struct gather *g, struct store_
     const struct answer *a = &g->r->answer;
     uint64_t bytes = 0;
     for (uint32_t i = g->range_index;
-         i < a->range_count && bytes < STREAM_SEND_BYTES_MAX && i - g->range_index < CONN_HOLDS_MAX;
-         i++) {
+         i < a->range_count && bytes < g->limit && i - g->range_index < CONN_HOLDS_MAX; i++) {
         const struct store_range *range = i == g->range_index ? &front : &a->ranges[i].range;
         bytes += range->len;
         if (a->ranges[i].shard == s->config.shard || hold_ask(s, c, a->ranges[i].shard, range))
@@ -330,32 +333,54 @@ silent_leave(struct shard *s, struct conn *c)
         request_leaves(s, c, r);
 }
 
-static void
+/* Appends are being answered: who sends much gives way to them. */
+static bool
+calm(const struct shard *s)
+{
+    return s->now_ns - s->append_ns > SHARD_CALM_MS * CLOCK_NS_PER_MS;
+}
+
+/* False: the answer at the front has log memory, and this turn has sent its share of that. */
+static bool
+share_left(const struct shard *s, const struct conn *c)
+{
+    const struct req *r = next_done(c, NULL);
+    bool ranges = !r->no_answer && c->range_index < r->answer.range_count;
+    return !ranges || calm(s) || s->turn_bytes < SHARD_SEND_CALM_BYTES;
+}
+
+/* False: there is more to send at once, in the next turn. */
+static bool
 flush_one(struct shard *s, struct conn *c)
 {
     struct gather g;
     silent_leave(s, c);
     if (c->loan_out || c->blocked || c->reading || c->holds_out || !next_done(c, NULL))
-        return;
+        return true;
+    if (!share_left(s, c))
+        return false;
+    g.limit = calm(s) ? STREAM_SEND_BYTES_MAX : SHARD_SEND_CALM_BYTES;
     gather_fill(s, c, &g);
     if (c->holds_out) /* our own bytes before those ranges go together with them */
-        return;
+        return true;
     holds_return(s, c);
     if (c->closing || g.bytes == 0) {
         pins_release(s, c);
-        return;
+        return true;
     }
     int n = s->stream.ops->send(s->stream.self, c->id, g.spans, g.count);
     s->work++;
+    s->turn_bytes += c->pin_count ? g.bytes : 0;
     if (!c->send_ns)
         c->send_ns = s->now_ns;
     if (n > 0) {
         c->loan_out = true;
         c->was_read = false;
-        return;
+        return true;
     }
     pins_release(s, c);
     c->blocked = true; /* until STREAM_WRITABLE, or STREAM_CLOSED */
+    return true;
 }
 
 void
@@ -369,8 +394,9 @@ conn_flush(struct shard *s)
         list_remove(first);
         if (!c->id || c->closing)
             continue;
-        flush_one(s, c);
-        if (!c->closing && c->unread && list_empty(&c->stalled) && conn_may_parse(s, c))
+        bool whole = flush_one(s, c);
+        bool parse = c->unread && list_empty(&c->stalled) && conn_may_parse(s, c);
+        if (!c->closing && (!whole || parse))
             list_push_back(&later, &c->dirty);
     }
     while ((first = list_first(&later))) {

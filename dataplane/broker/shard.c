@@ -41,6 +41,7 @@ turn_begin(struct shard *s)
     s->fenced = lease < s->now_ns;
     s->lease_ns = s->fenced || lease == UINT64_MAX ? CLOCK_NEVER : lease + 1;
     s->work = 0;
+    s->turn_bytes = 0;
 }
 
 static void
@@ -543,6 +544,7 @@ shard_wait_durable(struct shard *s, uint64_t lsn, struct req *r, struct job *j)
         lsn = lsn < last ? last : lsn;
     }
     s->waits[s->waits_tail++ & s->waits_mask] = (struct shard_wait){lsn, r, j};
+    s->append_ns = s->now_ns;
     return true;
 }
 

@@ -35,9 +35,11 @@ enum {
     SHARD_CONNS_SPARE = 64,  /* slots beyond max.connections, to accept and refuse */
     SHARD_STOP_MS = 5000,
     SHARD_TICK_MS = 100,
-    SHARD_PRODUCERS_MS = 1000, /* between two looks for idempotent producers to forget */
-    SHARD_BURST = 1024,        /* jobs, reads or changes taken in one turn */
-    SHARD_RETRY_MS = 10,       /* between two looks at what is short or torn */
+    SHARD_PRODUCERS_MS = 1000,         /* between two looks for idempotent producers to forget */
+    SHARD_BURST = 1024,                /* jobs, reads or changes taken in one turn */
+    SHARD_RETRY_MS = 10,               /* between two looks at what is short or torn */
+    SHARD_CALM_MS = 10,                /* without an append: nobody waits behind what is sent */
+    SHARD_SEND_CALM_BYTES = 128 << 10, /* of log memory, begun in one turn beside appends */
 };
 
 struct shard_config {
@@ -125,6 +127,8 @@ struct shard {
     uint64_t clean_ns, clean_every_ns;   /* next look for one; pause between two */
     uint64_t tick_ns;                    /* next heartbeat and copy of the store's counters */
     uint64_t durable_lsn;                /* as seen in the last turn */
+    uint64_t append_ns;                  /* of the turn that last had an append to answer */
+    uint64_t turn_bytes;                 /* of log memory, sent in this turn */
     void *memory_at, *arena_at, *scratch_at;
 };
 

@@ -31,7 +31,8 @@ expect_correlations(struct harness *h, size_t *at, const int32_t *ids, uint32_t 
 
 /* A Fetch of one partition that waits for nothing. */
 static void
-fetch_ask(struct harness *h, int32_t correlation, int32_t partition, int32_t bytes_max)
+fetch_ask_of(struct harness *h, uint32_t conn, int32_t correlation, int32_t partition,
+             int32_t bytes_max)
 {
     struct wire_fetch_request_fetch_partition p = {
         .partition = partition,
@@ -54,14 +55,19 @@ fetch_ask(struct harness *h, int32_t correlation, int32_t partition, int32_t byt
     };
     body.replica_state.replica_id = -1;
     body.replica_state.replica_epoch = -1;
-    harness_request(h, 0, 0, WIRE_API_FETCH, 11, correlation, &body);
+    harness_request(h, 0, conn, WIRE_API_FETCH, 11, correlation, &body);
 }
 
-/* Appends `batches` of ten records to a partition by way of the client; returns their bytes. */
-static uint32_t
-fill(struct harness *h, int32_t partition, uint32_t batches)
+static void
+fetch_ask(struct harness *h, int32_t correlation, int32_t partition, int32_t bytes_max)
 {
-    struct view b = harness_batch(10);
+    fetch_ask_of(h, 0, correlation, partition, bytes_max);
+}
+
+/* Appends `batches` to a partition by way of the client; returns their bytes. */
+static uint32_t
+fill_with(struct harness *h, int32_t partition, uint32_t batches, struct view b)
+{
     for (uint32_t i = 0; i < batches; i++) {
         harness_produce(h, 0, 12, 1, 1, "0rders", partition, b);
         harness_turns(h, 4);
@@ -70,6 +76,13 @@ fill(struct harness *h, int32_t partition, uint32_t batches)
     h->streams[0].conns[0].out_len = 0;
     h->streams[0].conns[0].sends = 0;
     return b.len * batches;
+}
+
+/* The same with batches of ten records. */
+static uint32_t
+fill(struct harness *h, int32_t partition, uint32_t batches)
+{
+    return fill_with(h, partition, batches, harness_batch(10));
 }
 
 static const uint8_t *
@@ -132,6 +145,69 @@ nothing_is_held_for_a_peer_that_does_not_read(void **state)
                                                             .kind = STREAM_WRITABLE});
     harness_turns(h, 4);
     expect_records(h, &at, 2, log_bytes(h, 0), len);
+    harness_free(h);
+}
+
+/* Takes turns until nothing more is lent to connections 0 and 1; the most that was in one turn. */
+static uint32_t
+most_of_a_turn(struct harness *h)
+{
+    uint32_t most = 0, bytes = 1;
+    while (bytes) {
+        harness_turn(h);
+        bytes = 0;
+        for (uint32_t i = 0; i < 2; i++)
+            bytes += h->streams[0].conns[i].loan ? h->streams[0].conns[i].bytes : 0;
+        most = bytes > most ? bytes : most;
+    }
+    return most;
+}
+
+/* Two consumers of much that is in memory, and a third client that asks for little behind them. */
+static uint32_t
+consumers_begin(struct harness *h)
+{
+    uint32_t len = 0;
+    while (len < 3 * (uint32_t)SHARD_SEND_CALM_BYTES)
+        len += fill_with(h, 0, 10, harness_batch(500));
+    assert_true(len < STREAM_SEND_BYTES_MAX);
+    fake_stream_open(&h->streams[0], 1);
+    fake_stream_open(&h->streams[0], 2);
+    harness_turn(h);
+    fetch_ask_of(h, 0, 2, 0, 1 << 20);
+    fetch_ask_of(h, 1, 3, 0, 1 << 20);
+    struct wire_api_versions_request body = {0};
+    harness_request(h, 0, 2, WIRE_API_API_VERSIONS, 0, 4, &body);
+    return len;
+}
+
+static void
+beside_appends_log_memory_is_sent_in_shares_of_a_turn(void **state)
+{
+    (void)state;
+    struct harness *h = client(1, NULL);
+    uint32_t len = consumers_begin(h);
+    harness_turn(h);
+    harness_turn(h);
+    size_t at = 0;
+    assert_int_equal(get_i32(harness_response(h, 0, 2, &at).at), 4); /* it did not wait */
+    assert_true(h->streams[0].conns[0].out_len < len);
+    assert_in_range(most_of_a_turn(h), SHARD_SEND_CALM_BYTES / 2, 2 * SHARD_SEND_CALM_BYTES);
+    at = 0;
+    expect_records(h, &at, 2, log_bytes(h, 0), len);
+    assert_true(h->streams[0].conns[1].out_len > len);
+    assert_int_equal(h->stores[0]->holds, 0);
+    harness_free(h);
+}
+
+static void
+without_appends_a_send_takes_all_there_is(void **state)
+{
+    (void)state;
+    struct harness *h = client(1, NULL);
+    uint32_t len = consumers_begin(h);
+    h->now_ns += (SHARD_CALM_MS + 1) * CLOCK_NS_PER_MS;
+    assert_true(most_of_a_turn(h) >= 2 * len);
     harness_free(h);
 }
 
@@ -432,6 +508,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_peer_that_takes_little_gets_everything_in_the_end),
         cmocka_unit_test(nothing_is_held_for_a_peer_that_does_not_read),
+        cmocka_unit_test(beside_appends_log_memory_is_sent_in_shares_of_a_turn),
+        cmocka_unit_test(without_appends_a_send_takes_all_there_is),
         cmocka_unit_test(a_send_that_is_refused_is_tried_again_when_writable),
         cmocka_unit_test(records_that_must_be_read_from_disk_come_when_they_are_read),
         cmocka_unit_test(records_of_another_shard_are_sent_from_its_memory),
