@@ -35,6 +35,13 @@ os_error_of(int errno_)
         {ENOEXEC, ERR_UNSUPPORTED},
         {EAFNOSUPPORT, ERR_UNSUPPORTED},
         {ENOTCONN, ERR_CLOSED},
+        {ECONNREFUSED, ERR_CLOSED},
+        {ECONNRESET, ERR_CLOSED},
+        {ECONNABORTED, ERR_CLOSED},
+        {ETIMEDOUT, ERR_AGAIN},
+        {EINPROGRESS, ERR_AGAIN}, /* connect within SO_SNDTIMEO (socket(7)) */
+        {EHOSTUNREACH, ERR_NOT_FOUND},
+        {ENETUNREACH, ERR_NOT_FOUND},
         {EPIPE, ERR_CLOSED},
         {EBUSY, ERR_BUSY},
         {ETXTBSY, ERR_BUSY},

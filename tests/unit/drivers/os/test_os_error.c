@@ -12,6 +12,10 @@ errno_becomes_the_code_that_callers_act_on(void **state)
     assert_int_equal(os_error_of(EADDRINUSE), ERR_EXISTS);
     assert_int_equal(os_error_of(EROFS), ERR_DENIED);
     assert_int_equal(os_error_of(ENOSPC), ERR_NO_SPACE);
+    assert_int_equal(os_error_of(ECONNREFUSED), ERR_CLOSED);
+    assert_int_equal(os_error_of(ECONNRESET), ERR_CLOSED);
+    assert_int_equal(os_error_of(EINPROGRESS), ERR_AGAIN);
+    assert_int_equal(os_error_of(EHOSTUNREACH), ERR_NOT_FOUND);
 }
 
 static void
