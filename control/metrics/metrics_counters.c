@@ -1,6 +1,7 @@
 #include "control/metrics/metrics_in.h"
 
 #include "core/shm/counters.h"
+#include "core/wire/kerr.h"
 #include "core/wire/wire.h"
 
 #include <stdio.h>
@@ -83,6 +84,26 @@ metrics_counters_apis(struct metrics_out *o, const struct metrics_row *row,
         metrics_sample(&p, o, row);
         metrics_sample_label(&p, "api", view_of_text(api->name));
         metrics_sample_end(&p, count);
+    }
+}
+
+void
+metrics_counters_errors(struct metrics_out *o, const struct metrics_row *row,
+                        const struct metrics_source *s)
+{
+    struct counters_error all[COUNTERS_ERRORS];
+    uint32_t count = 0;
+    for (uint32_t b = 0; b <= s->region->header->shard_count; b++)
+        counters_error_sum(region_counters(s->region, b), all, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct wire_api *api = wire_api_find(all[i].api);
+        struct metrics_sample p;
+        if (!api)
+            continue;
+        metrics_sample(&p, o, row);
+        metrics_sample_label(&p, "api", view_of_text(api->name));
+        metrics_sample_label(&p, "error", view_of_text(kerr_name(all[i].error)));
+        metrics_sample_end(&p, all[i].count);
     }
 }
 

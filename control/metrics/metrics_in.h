@@ -65,7 +65,8 @@ metrics_emit_fn metrics_cluster_broker, metrics_cluster_features;
 
 /* metrics_counters.c: arg is a counter; sum over the shards and control. */
 metrics_emit_fn metrics_counters_sum, metrics_counters_drops, metrics_counters_each;
-metrics_emit_fn metrics_counters_apis, metrics_counters_seconds, metrics_counters_stalls;
+metrics_emit_fn metrics_counters_apis, metrics_counters_errors, metrics_counters_seconds,
+    metrics_counters_stalls;
 
 /* metrics_hists.c */
 metrics_emit_fn metrics_hists_total, metrics_hists_stages, metrics_hists_one, metrics_hists_each;

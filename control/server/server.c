@@ -39,6 +39,7 @@ struct server {
     struct server_census census;
     struct server_log *log;
     const struct region *region;
+    struct counters counters;
     void (*random)(void *at, size_t bytes);
     struct clock clock;
     uint32_t generation, data_generation;
@@ -129,6 +130,8 @@ start(struct server *s, const struct server_config *config)
     s->core.append = core_append;
     s->core.random = core_random;
     s->core.regex = config->regex;
+    s->counters.words = region_counters(s->region, h->shard_count);
+    s->core.counters = &s->counters;
     s->core.user = s;
     if (s->core.image.topics_max != h->topics_max ||
         s->core.image.partitions_max != h->partitions_max) {

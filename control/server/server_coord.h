@@ -11,6 +11,7 @@
 #define SLUICE_SERVER_SERVER_COORD_H
 
 #include "control/coord/coord.h"
+#include "control/server/server_errors.h"
 #include "control/server/server_inner.h"
 
 enum {
@@ -44,6 +45,7 @@ struct server_coord_config {
     /* The answer of a request, from the correlation id on; at NULL: close its connection. */
     void (*answer)(void *user, uint32_t shard, uint64_t token, struct view bytes);
     void (*random)(void *user, void *at, size_t bytes);
+    struct counters *counters; /* of control; NULL: errors are not counted */
     void *user;
 };
 

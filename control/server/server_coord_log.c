@@ -116,6 +116,7 @@ turn_reply(void *user, uint64_t token, const void *response)
     int rc = wire_encode(q->api->response, q->version, response, &w);
     must(rc == ERR_OK && !w.bad);
     q->reply_bytes = put_len(&w);
+    server_errors_count(t->part->c->config.counters, q->api, q->version, response);
     list_remove(&q->link);
     list_push_back(&t->replied, &q->link);
 }

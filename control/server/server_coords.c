@@ -317,6 +317,7 @@ runtime_new(struct server_coords *c, enum server_coordinator kind,
                                          .home = home_of,
                                          .answer = answer_take,
                                          .random = random_draw,
+                                         .counters = c->config.core->counters,
                                          .user = c};
     c->kinds[kind].runtime = server_coord_new(&config);
     return c->kinds[kind].runtime != NULL;

@@ -160,7 +160,8 @@ handler_of(int16_t key)
 }
 
 static int
-response_write(struct server_call *call, int32_t correlation_id, struct view *out)
+response_write(const struct server_core *core, struct server_call *call, int32_t correlation_id,
+               struct view *out)
 {
     enum { HEADER_ROOM = 8 };
     const struct wire_message *m = call->api->response;
@@ -178,6 +179,7 @@ response_write(struct server_call *call, int32_t correlation_id, struct view *ou
     wire_header_answer(&w, call->api, call->version, correlation_id);
     int rc = wire_encode(m, call->version, call->response, &w);
     must(rc == ERR_OK && !w.bad);
+    server_errors_count(core->counters, call->api, call->version, call->response);
     *out = view_of(at, put_len(&w));
     return ERR_OK;
 }
@@ -239,5 +241,5 @@ server_dispatch(struct server_core *core, struct view request, uint16_t listener
                                   .wait_count = call.wait_count,
                                   .wait_ms = call.wait_ms,
                                   .throttle_ms = call.throttle_ms};
-    return response_write(&call, header.correlation_id, &out->bytes);
+    return response_write(core, &call, header.correlation_id, &out->bytes);
 }

@@ -5,6 +5,7 @@
 #define SLUICE_SERVER_SERVER_CORE_H
 
 #include "control/meta/meta.h"
+#include "control/server/server_errors.h"
 #include "control/server/server_mutations.h"
 #include "core/base/regex.h"
 #include "core/conf/conf.h"
@@ -63,6 +64,7 @@ struct server_core {
      * stop, and nothing that it computed since may leave. */
     int (*append)(void *user, struct view records);
     void (*random)(void *user, void *at, size_t bytes);
+    struct counters *counters;      /* of control; NULL: errors are not counted */
     const struct regex_port *regex; /* NULL: clients cannot send regular expressions */
     /* True when a shard serves this partition; NULL: each is served. */
     bool (*open)(void *user, const struct meta_topic *t, int32_t partition);

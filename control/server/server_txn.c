@@ -102,6 +102,7 @@ server_txn_attach(struct server_txn *t, struct server_coord *groups,
     struct server_verify_config of_verify = {.groups = groups,
                                              .transactions = transactions,
                                              .answer = t->config.answer,
+                                             .counters = t->config.core->counters,
                                              .user = t->config.user};
     t->transactions = transactions;
     t->markers = server_markers_new(&of_markers);
@@ -176,6 +177,7 @@ add_refuse(struct server_txn *t, const struct server_coord_origin *from,
     wire_header_answer(&w, r->api, r->version, from->correlation_id);
     int rc = wire_encode(r->api->response, r->version, &a, &w);
     must(rc == ERR_OK && !w.bad);
+    server_errors_count(t->config.core->counters, r->api, r->version, &a);
     t->config.answer(t->config.user, from->shard, from->token, view_of(out, put_len(&w)));
     free(out);
     free(at);

@@ -133,6 +133,7 @@ refusal_reply(void *user, uint64_t token, const void *response)
     wire_header_answer(&p, api, w->version, w->correlation_id);
     int rc = wire_encode(api->response, w->version, response, &p);
     must(rc == ERR_OK && !p.bad);
+    server_errors_count(v->config.counters, api, w->version, response);
     v->config.answer(v->config.user, w->shard, w->token, view_of(at, put_len(&p)));
     free(at);
 }

@@ -21,6 +21,7 @@ struct server_verify_config {
     struct server_coord *groups, *transactions;
     /* The answer of a request, from the correlation id on; at NULL: close its connection. */
     void (*answer)(void *user, uint32_t shard, uint64_t token, struct view bytes);
+    struct counters *counters; /* of control; NULL: errors are not counted */
     void *user;
 };
 

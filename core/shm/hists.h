@@ -37,8 +37,8 @@ enum hists_kind {
 };
 enum hists_stage { HISTS_QUEUE, HISTS_HANDLE, HISTS_WAIT, HISTS_SEND, HISTS_TOTAL, HISTS_STAGES };
 
-/* Words of a whole block: counters, apis, histograms. */
-enum { HISTS_BLOCK_WORDS = COUNTERS + COUNTERS_APIS + HISTS * HISTS_WORDS };
+/* Words of a whole block: counters, apis, errors, histograms. */
+enum { HISTS_BLOCK_WORDS = COUNTERS_WORDS + HISTS * HISTS_WORDS };
 
 struct hists_row {
     const char *name, *request, *stage, *help;
@@ -64,7 +64,7 @@ hists_bucket(uint64_t v)
 static inline _Atomic uint64_t *
 hists_words(_Atomic uint64_t *block, enum hist h)
 {
-    return block + COUNTERS + COUNTERS_APIS + (uint32_t)h * HISTS_WORDS;
+    return block + COUNTERS_WORDS + (uint32_t)h * HISTS_WORDS;
 }
 
 static inline void

@@ -119,7 +119,7 @@ static const uint64_t layout[] = {
     REGION_CONF_BYTES,
     MSG_KINDS,
     COUNTERS,
-    COUNTERS_APIS,
+    COUNTERS_WORDS,
     HISTS_WORDS,
     HISTS,
 };

@@ -312,9 +312,16 @@ def preset(f):
     return f'INT64_C({value})'
 
 
+def has_error(f):
+    if f.struct:
+        return any(has_error(g) for g in f.struct.fields)
+    return f.kind == 'int16' and f.name.endswith('ErrorCode') and not f.array
+
+
 def table_row(m, s, f):
     flags = ['WIRE_ARRAY'] * f.array + ['WIRE_IGNORABLE'] * f.ignorable
     flags += ['WIRE_PRESET_NULL'] * (f.default == 'null') + ['WIRE_POINTER'] * pointer(f)
+    flags += ['WIRE_ERROR'] * has_error(f)
     kind = 'WIRE_STRUCT' if f.struct else PLAIN[f.kind][1]
     null = f.null or (NONE, -1)
     inner = f'&{c_struct(m, f.struct)}_struct' if f.struct else 'NULL'

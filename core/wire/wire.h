@@ -94,6 +94,12 @@ must_check int wire_encode(const struct wire_message *m, int16_t version, const 
  * and ERR_LIMIT over INT32_MAX, which no frame of the protocol can hold. */
 int64_t wire_size(const struct wire_message *m, int16_t version, const void *in);
 
+/* Tells every error code of a message that is not 0 and that this version carries: numbers whose
+ * name ends with ErrorCode.  Costs nothing for the fields beside them. */
+typedef void wire_errors_fn(void *user, int16_t error);
+void wire_errors(const struct wire_message *m, int16_t version, const void *in,
+                 wire_errors_fn *tell, void *user);
+
 /* One row an API of the broker listener.  Generated from the schema. */
 struct wire_api {
     int16_t key;

@@ -33,6 +33,7 @@ enum wire_flag {
     WIRE_POINTER = 2,     /* a nullable struct: the member points to it */
     WIRE_IGNORABLE = 4,   /* dropped silently when the version cannot carry it */
     WIRE_PRESET_NULL = 8, /* its default is null */
+    WIRE_ERROR = 16,      /* a number of Kafka's errors, or a struct that has one */
 };
 
 /* Version ranges include both ends; first > last is the empty range. */

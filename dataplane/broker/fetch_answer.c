@@ -6,6 +6,7 @@
 #include "dataplane/broker/fetch_in.h"
 
 #include "core/wire/kerr.h"
+#include "core/wire/wire_gen.h"
 #include "dataplane/broker/shard.h"
 
 enum { HEAD_BYTES = 64, TOPIC_BYTES = 48, PART_BYTES = 112, ABORTED_BYTES = 16, LEADER_SINCE = 16 };
@@ -127,8 +128,10 @@ write_part(struct shard *s, struct fetch *f, const struct fetch_part *p)
     lens_fetch_answer_end_partition_tags(&w, f->version, &r);
     must(!w.bad);
     answer_commit(a, &w);
-    if (p->error != KERR_NONE)
+    if (p->error != KERR_NONE) {
         counters_add(&s->counters, COUNTER_FETCH_ERRORS, 1);
+        counters_error(&s->counters, WIRE_API_FETCH, p->error);
+    }
     return true;
 }
 
@@ -187,6 +190,8 @@ write_answer(struct shard *s, struct fetch *f, int16_t error, int32_t session_id
     lens_fetch_answer_end(&w, f->version);
     must(!w.bad);
     answer_commit(&f->req->answer, &w);
+    if (error != KERR_NONE)
+        counters_error(&s->counters, WIRE_API_FETCH, error);
     return true;
 }
 

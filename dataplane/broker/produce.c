@@ -17,6 +17,7 @@
 #include "core/wire/batch.h"
 #include "core/wire/kerr.h"
 #include "core/wire/lens.h"
+#include "core/wire/wire_gen.h"
 #include "dataplane/broker/inner.h"
 #include "dataplane/broker/markers.h"
 #include "dataplane/broker/produce_in.h"
@@ -104,6 +105,7 @@ static void
 refusal_count(struct shard *s, int16_t error, struct view records)
 {
     counters_add(&s->counters, COUNTER_PRODUCE_ERRORS, 1);
+    counters_error(&s->counters, WIRE_API_PRODUCE, error);
     switch (error) {
     case KERR_CORRUPT_MESSAGE:
         counters_add(&s->counters, DROP_BATCH_CORRUPT, 1);

@@ -225,6 +225,18 @@ req_answer_begin(struct shard *s, struct req *r, uint32_t body_bytes)
     return true;
 }
 
+struct error_place {
+    struct counters *counters;
+    int16_t api;
+};
+
+static void
+error_count(void *user, int16_t error)
+{
+    const struct error_place *p = user;
+    counters_error(p->counters, p->api, error);
+}
+
 enum req_verdict
 req_answer_struct(struct shard *s, struct req *r, const void *body)
 {
@@ -237,6 +249,8 @@ req_answer_struct(struct shard *s, struct req *r, const void *body)
     struct put w = answer_writer(&r->answer);
     must(wire_encode(r->api->response, r->version, body, &w) == ERR_OK);
     answer_commit(&r->answer, &w);
+    struct error_place place = {&s->counters, r->api->key};
+    wire_errors(r->api->response, r->version, body, error_count, &place);
     return REQ_DONE;
 }
 

@@ -77,6 +77,8 @@ DASHBOARDS = [
         ("Answered with an error", "cps", [
             (rate("sluice_produce_errors_total"), "produce {{instance}}"),
             (rate("sluice_fetch_errors_total"), "fetch {{instance}}")]),
+        ("Errors in answers", "cps", [
+            (rate("sluice_api_errors_total", "api, error"), "{{api}} {{error}}")]),
         ("Refused of peers", "cps", [(rate("sluice_drops_total", "reason"), "{{reason}}")]),
         ("Connections", None, [(f"sluice_connections{{{SEL}}}", "{{instance}}")]),
         ("Free space", "bytes", [(f"sluice_disk_free_bytes{{{SEL}}}", "{{instance}} {{dir}}")]),
@@ -216,6 +218,11 @@ ALERTS = [
      '(rate(sluice_request_seconds_bucket{request="produce"}[5m]))) > 0.1',
      "one Produce of a hundred takes over 100 ms on {{ $labels.instance }}",
      "The dashboard 'inside a broker' shows the stage; durable: look at the disk."),
+    ("SluiceServerErrors", "warning", "5m",
+     'sum by (instance, api, error) (rate(sluice_api_errors_total{error=~'
+     '"UNKNOWN_SERVER_ERROR|KAFKA_STORAGE_ERROR|COORDINATOR_NOT_AVAILABLE"}[5m])) > 0',
+     "{{ $labels.instance }} answers {{ $labels.api }} with {{ $labels.error }}",
+     "It is the broker's fault, not its clients': its log lines say what failed."),
     ("SluiceStalls", "warning", "5m", "sum by (instance) (rate(sluice_stalls_total[5m])) > 5",
      "loops of {{ $labels.instance }} stall: over 5 turns a second take over a millisecond",
      "sluice_stalls_total says where; on shared cores it may be the neighbours."),

@@ -23,7 +23,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "deploy/prometheus"))
 import observe  # noqa: E402
 
-FIND_COORDINATOR, OFFSET_COMMIT, FUZZ_REQUESTS = 10, 8, 400
+FIND_COORDINATOR, OFFSET_COMMIT, HEARTBEAT, LIST_OFFSETS, FUZZ_REQUESTS = 10, 8, 12, 2, 400
+UNKNOWN_MEMBER, TOO_LARGE = 25, 10
 OPEN = {"Accept": "application/openmetrics-text; version=1.0.0"}
 # Names of kafka_exporter that promtool would rather have otherwise.
 FOREIGN = {"kafka_consumergroup_current_offset_sum", "kafka_consumergroup_lag_sum"}
@@ -124,6 +125,30 @@ def metrics_agree_with_what_clients_did(broker, e):
     c.close()
 
 
+def errors_are_told_by_api(broker, e):
+    """Of control (Heartbeat) and of the dataplane (ListOffsets, Produce)."""
+    def errors():
+        return {(r["api"], r["error"]): r["count"] for r in e.json("/v1/errors")["items"]}
+    topic, c = f"e-{stamp()}", Connection(broker.bootstrap)
+    topic_ready(broker.bootstrap, topic, 1)
+    until("the coordinator is there", 30,
+          lambda: c.call(FIND_COORDINATOR, 0, string("nobody")).take("h") == NONE)
+    before = errors()
+    heartbeat = string("nobody") + struct.pack(">i", 1) + string("member")
+    check(until("the group is known not to be", 30, lambda: c.call(HEARTBEAT, 0, heartbeat)
+                .take("h") == UNKNOWN_MEMBER), "Heartbeat")
+    c.call(LIST_OFFSETS, 1, struct.pack(">ii", -1, 1) + string(topic)
+           + struct.pack(">iiq", 1, 99, -1))
+    equal(c.produce(topic, 0, [b"x" * 2000000])[0], TOO_LARGE, "produce")
+    now = errors()
+    for pair in (("Heartbeat", "UNKNOWN_MEMBER_ID"), ("ListOffsets", "UNKNOWN_TOPIC_OR_PARTITION"),
+                 ("Produce", "MESSAGE_TOO_LARGE")):
+        equal(now.get(pair, 0) - before.get(pair, 0), 1, pair)
+        told = series(e.text())[f'sluice_api_errors_total{{api="{pair[0]}",error="{pair[1]}"}}']
+        equal(told, now[pair], pair)
+    c.close()
+
+
 def histograms_are_cumulative(text):
     buckets = {}
     for name, value in series(text).items():
@@ -183,6 +208,8 @@ def main():
         until("the broker is ready", 30, lambda: e.ask("/readyz")[0] == 200)
         with case("metrics agree with what clients did"):
             metrics_agree_with_what_clients_did(broker, e)
+        with case("errors in answers are told by api and by name"):
+            errors_are_told_by_api(broker, e)
         with case("promtool accepts a live scrape"):
             lines = promtool(e.text())
             check(all(line.split()[0] in FOREIGN for line in lines), lines)

@@ -39,6 +39,25 @@ apis_that_were_asked_are_told_by_name(void **state)
 }
 
 static void
+errors_are_told_by_api_and_name_over_all_cores(void **state)
+{
+    (void)state;
+    struct metrics_fixture *f = metrics_fixture_new();
+    for (uint32_t b = 0; b <= CENSUS_SHARDS; b++) {
+        struct counters c = {region_counters(&f->region, b)};
+        counters_error(&c, (int16_t)(8 + b), 25); /* the same pair never has the same place */
+        counters_error(&c, 0, 3);
+    }
+    const char *text = metrics_fixture_render(f, METRICS_PROMETHEUS, false);
+    assert_true(metrics_fixture_line(
+        text, "sluice_api_errors_total{api=\"Produce\",error=\"UNKNOWN_TOPIC_OR_PARTITION\"} 3"));
+    assert_true(metrics_fixture_line(
+        text, "sluice_api_errors_total{api=\"OffsetCommit\",error=\"UNKNOWN_MEMBER_ID\"} 1"));
+    assert_null(strstr(text, "error=\"NONE\""));
+    metrics_fixture_free(f);
+}
+
+static void
 loops_tell_how_busy_they_are_and_where_they_stalled(void **state)
 {
     (void)state;
@@ -60,6 +79,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(apis_that_were_asked_are_told_by_name),
+        cmocka_unit_test(errors_are_told_by_api_and_name_over_all_cores),
         cmocka_unit_test(loops_tell_how_busy_they_are_and_where_they_stalled),
         cmocka_unit_test(a_counter_is_the_sum_of_all_cores_and_control),
     };

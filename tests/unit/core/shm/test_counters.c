@@ -37,6 +37,46 @@ adding_and_setting_touch_one_word(void **state)
         assert_int_equal(words[i], i == COUNTER_REQUESTS ? 5 : i == DROP_IDLE ? 9 : 0);
 }
 
+/* What all places together count of a pair. */
+static uint64_t
+told(const _Atomic uint64_t *words, int16_t api, int16_t error)
+{
+    struct counters_error e;
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < COUNTERS_ERRORS; i++)
+        if (counters_error_at(words, i, &e) && e.api == api && e.error == error)
+            count += e.count;
+    return count;
+}
+
+static void
+errors_are_told_apart_by_api_and_code(void **state)
+{
+    static _Atomic uint64_t words[COUNTERS_WORDS];
+    struct counters c = {words};
+    for (int16_t api = 0; api < 8; api++)
+        for (int16_t error = -1; error < 40; error++)
+            for (int16_t n = 0; n <= api; n++)
+                counters_error(&c, api, error);
+    for (int16_t api = 0; api < 8; api++)
+        for (int16_t error = -1; error < 40; error++)
+            assert_int_equal(told(words, api, error), api + 1);
+    assert_int_equal(told(words, 8, 0), 0);
+}
+
+static void
+errors_without_a_place_are_counted_and_those_with_one_go_on(void **state)
+{
+    static _Atomic uint64_t words[COUNTERS_WORDS];
+    struct counters c = {words};
+    for (int16_t error = 0; error < COUNTERS_ERRORS + 5; error++)
+        counters_error(&c, 3, error);
+    counters_error(&c, 3, 7);
+    assert_int_equal(words[COUNTER_ERRORS_UNTOLD], 5);
+    assert_int_equal(told(words, 3, 7), 2);
+    assert_int_equal(told(words, 3, COUNTERS_ERRORS), 0);
+}
+
 int
 main(void)
 {
@@ -44,6 +84,8 @@ main(void)
         cmocka_unit_test(every_counter_has_a_name_of_its_own_a_unit_and_help),
         cmocka_unit_test(drops_are_counters_too),
         cmocka_unit_test(adding_and_setting_touch_one_word),
+        cmocka_unit_test(errors_are_told_apart_by_api_and_code),
+        cmocka_unit_test(errors_without_a_place_are_counted_and_those_with_one_go_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
