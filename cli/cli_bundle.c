@@ -71,9 +71,9 @@ config_print(struct gather *g, FILE *out)
         return;
     }
     for (unsigned i = 0; i < CONF_KEYS; i++) {
-        const struct conf_value *v = &conf.values[i];
-        fprintf(out, "%s=%s  (%s)\n", conf_row((enum conf_key)i)->name, v->text,
-                conf_origin_name(v->origin));
+        enum conf_key key = (enum conf_key)i;
+        fprintf(out, "%s=%s  (%s)\n", conf_row(key)->name, conf_shown(&conf, key),
+                conf_origin_name(conf.values[i].origin));
     }
 }
 

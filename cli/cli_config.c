@@ -77,6 +77,7 @@ domain_print(const struct conf_row *row, FILE *out)
         cell_print(row->choices, out);
         return;
     case CONF_TEXT:
+    case CONF_PASSWORD:
         fputs("text", out);
         return;
     }
@@ -119,8 +120,8 @@ table_print(const struct conf *c, FILE *out)
     fprintf(out, format, "key", "value", "origin", "unit", "default", "meaning");
     for (unsigned i = 0; i < CONF_KEYS; i++) {
         const struct conf_row *row = conf_row((enum conf_key)i);
-        const struct conf_value *v = &c->values[i];
-        fprintf(out, format, row->name, *v->text ? v->text : "-", conf_origin_name(v->origin),
+        const char *shown = conf_shown(c, (enum conf_key)i);
+        fprintf(out, format, row->name, *shown ? shown : "-", conf_origin_name(c->values[i].origin),
                 *row->unit ? row->unit : "-", *row->fallback ? row->fallback : "-", row->help);
     }
 }

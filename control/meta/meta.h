@@ -39,6 +39,7 @@ enum meta_config_type { /* values of DescribeConfigs' ConfigType */
                         META_TYPE_LONG = 5,
                         META_TYPE_DOUBLE = 6,
                         META_TYPE_LIST = 7,
+                        META_TYPE_PASSWORD = 9, /* keys of the broker only */
 };
 
 enum meta_config {

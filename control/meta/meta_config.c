@@ -212,6 +212,7 @@ type_check(const struct meta_config_row *row, struct view value, char *normal, s
     case META_TYPE_LIST:
         return list_check(row, value, normal, e);
     case META_TYPE_STRING:
+    case META_TYPE_PASSWORD:
         break;
     }
     if (value.len)

@@ -47,7 +47,7 @@ metrics_cluster_config(struct metrics_out *o, const struct metrics_row *row,
         struct metrics_sample p;
         metrics_sample(&p, o, row);
         metrics_sample_label(&p, "key", view_of_text(conf_row((enum conf_key)k)->name));
-        metrics_sample_label(&p, "value", view_of_text(conf_text(s->conf, (enum conf_key)k)));
+        metrics_sample_label(&p, "value", view_of_text(conf_shown(s->conf, (enum conf_key)k)));
         metrics_sample_end(&p, 1);
     }
 }

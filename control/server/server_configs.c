@@ -51,6 +51,16 @@ entry_finish(const struct wire_describe_configs_request *request, entry_out *out
         out->documentation = view_of_text(help);
 }
 
+/* Kafka ConfigHelper: of what is sensitive nobody is told the value. */
+static void
+entry_hide(entry_out *out)
+{
+    out->is_sensitive = true;
+    out->value = (struct view){0};
+    for (int32_t i = 0; i < out->synonyms.count; i++)
+        out->synonyms.items[i].value = (struct view){0};
+}
+
 static bool
 entry_of_topic(struct server_core *core, struct server_call *call, const struct meta_topic *t,
                enum meta_config c, entry_out *out)
@@ -97,6 +107,8 @@ type_of_broker_key(enum conf_key k)
         return row->max > INT32_MAX ? META_TYPE_LONG : META_TYPE_INT;
     case CONF_BOOL:
         return META_TYPE_BOOLEAN;
+    case CONF_PASSWORD:
+        return META_TYPE_PASSWORD;
     case CONF_TEXT:
     case CONF_ENUM:
         break;
@@ -120,6 +132,8 @@ entry_of_broker(struct server_core *core, struct server_call *call, struct view 
         return false;
     synonyms_add(out, sources, count);
     entry_finish(call->request, out, help);
+    if (type == META_TYPE_PASSWORD)
+        entry_hide(out);
     return true;
 }
 

@@ -148,6 +148,7 @@ value_read(const struct conf_row *row, const char *value, struct conf_value *out
     case CONF_ENUM:
         return choice_read(row, out->text, &out->number, error);
     case CONF_TEXT:
+    case CONF_PASSWORD:
         return ERR_OK;
     }
     must(row->type <= CONF_ENUM);
@@ -333,6 +334,18 @@ conf_text(const struct conf *c, enum conf_key key)
 {
     must((unsigned)key < CONF_KEYS);
     return c->values[key].text;
+}
+
+const char *
+conf_masked(const struct conf_row *row, const char *value)
+{
+    return row->type == CONF_PASSWORD && *value ? "[hidden]" : value;
+}
+
+const char *
+conf_shown(const struct conf *c, enum conf_key key)
+{
+    return conf_masked(conf_row(key), conf_text(c, key));
 }
 
 struct view

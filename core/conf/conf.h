@@ -14,7 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum conf_type { CONF_INT, CONF_BOOL, CONF_TEXT, CONF_ENUM };
+/* CONF_PASSWORD: a text that nobody is shown (conf_shown). */
+enum conf_type { CONF_INT, CONF_BOOL, CONF_TEXT, CONF_PASSWORD, CONF_ENUM };
 enum conf_origin { CONF_DEFAULT, CONF_FILE, CONF_ENVIRONMENT, CONF_OPTION };
 enum { CONF_TEXT_BYTES_MAX = 512, CONF_ERROR_BYTES = 512, CONF_DIRS_MAX = 32 };
 
@@ -69,6 +70,10 @@ must_check int conf_print(const struct conf *c, char *out, size_t room);
 int64_t conf_number(const struct conf *c, enum conf_key key);
 bool conf_bool(const struct conf *c, enum conf_key key);
 const char *conf_text(const struct conf *c, enum conf_key key);
+/* What may be told of a value: the text, but of a CONF_PASSWORD that is set "[hidden]", as Kafka
+ * writes it. */
+const char *conf_shown(const struct conf *c, enum conf_key key);
+const char *conf_masked(const struct conf_row *row, const char *value);
 /* The text, lent; at NULL when it is empty, for fields of the protocol that are null then. */
 struct view conf_nullable(const struct conf *c, enum conf_key key);
 

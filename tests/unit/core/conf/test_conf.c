@@ -173,6 +173,22 @@ values_that_bound_each_other_have_to_fit(void **state)
 }
 
 static void
+of_a_password_only_is_shown_that_there_is_one(void **state)
+{
+    const struct conf_row password = {.name = "p", .type = CONF_PASSWORD};
+    const struct conf_row text = {.name = "t", .type = CONF_TEXT};
+    assert_string_equal(conf_masked(&password, "open sesame"), "[hidden]");
+    assert_string_equal(conf_masked(&password, ""), "");
+    assert_string_equal(conf_masked(&text, "open sesame"), "open sesame");
+    for (unsigned i = 0; i < CONF_KEYS; i++) {
+        const struct conf_row *row = conf_row((enum conf_key)i);
+        assert_true((strstr(row->name, "password") != NULL) == (row->type == CONF_PASSWORD));
+        assert_string_equal(conf_shown(&c, (enum conf_key)i),
+                            conf_masked(row, conf_text(&c, (enum conf_key)i)));
+    }
+}
+
+static void
 print_refuses_a_room_that_is_too_small(void **state)
 {
     static char text[64 << 10];
@@ -198,6 +214,7 @@ main(void)
         cmocka_unit_test_setup(every_key_has_one_variable, defaults),
         cmocka_unit_test_setup(an_unknown_variable_is_told_the_nearest_one, defaults),
         cmocka_unit_test_setup(values_that_bound_each_other_have_to_fit, defaults),
+        cmocka_unit_test_setup(of_a_password_only_is_shown_that_there_is_one, defaults),
         cmocka_unit_test_setup(print_refuses_a_room_that_is_too_small, defaults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
