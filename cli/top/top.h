@@ -25,9 +25,14 @@ char *top_http(const char *address, const char *path, int timeout_ms, size_t *by
 /* top_sample.c: everything that a view is made of, by name; NULL with `error`. */
 json_t *top_sample(const char *address, int timeout_ms, char error[TOP_ERROR_BYTES]);
 
-/* top_view.c: what happened between two samples: {cluster, interval_ms, rates, cores, partitions,
- * groups, drops, processes}.  Rates are a second's; a counter that went back began anew and counts
- * from 0.  Pure. */
+/* top_latency.c: of each kind of request that was answered between two reads of /v1/histograms:
+ * {request, rate, mean_us, p50_us, p99_us, p999_us}; a quantile is the bound of its bucket, at
+ * most a fifth above the value.  Pure. */
+json_t *top_latency(const json_t *before, const json_t *after);
+
+/* top_view.c: what happened between two samples: {cluster, interval_ms, rates, latency, cores,
+ * partitions, groups, drops, errors, processes}.  Rates are a second's; a counter that went back
+ * began anew and counts from 0.  Pure. */
 json_t *top_view(const json_t *before, const json_t *after);
 
 /* top_text.c: the view as lines of at most `width` columns; at most `height` of them.  Pure. */

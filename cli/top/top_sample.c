@@ -9,8 +9,8 @@ static const struct {
     const char *name;
     bool list;
 } documents[] = {
-    {"cluster", false}, {"cores", true}, {"partitions", true},
-    {"groups", true},   {"drops", true}, {"processes", true},
+    {"cluster", false}, {"cores", true},     {"partitions", true}, {"groups", true},
+    {"drops", true},    {"processes", true}, {"errors", true},     {"histograms", true},
 };
 
 static json_t *

@@ -49,6 +49,31 @@ head_print(const json_t *view, FILE *out)
             short_number(real(r, "fetch_bytes"), d), short_number(real(r, "requests"), e));
 }
 
+/* "0.32" below ten, "12.3", "1234". */
+static const char *
+ms_text(double us, char out[16])
+{
+    double ms = us / 1000;
+    snprintf(out, 16, ms < 10 ? "%.2f" : ms < 1000 ? "%.1f" : "%.0f", ms);
+    return out;
+}
+
+static void
+latency_print(const json_t *view, FILE *out)
+{
+    const json_t *all = json_object_get(view, "latency");
+    char a[16], b[16], d[16], e[16];
+    if (json_array_size(all))
+        fprintf(out, "\n%-15s %12s %10s %10s %10s\n", "LATENCY, MS", "REQUESTS/S", "P50", "P99",
+                "P99.9");
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        const json_t *o = json_array_get(all, i);
+        fprintf(out, "%-15.15s %12s %10s %10s %10s\n", text(o, "request"),
+                short_number(real(o, "rate"), a), ms_text(real(o, "p50_us"), b),
+                ms_text(real(o, "p99_us"), d), ms_text(real(o, "p999_us"), e));
+    }
+}
+
 static void
 cores_print(const json_t *view, FILE *out)
 {
@@ -92,12 +117,28 @@ lists_print(const json_t *view, FILE *out)
                 (long long)json_integer_value(json_object_get(o, "members")),
                 (long long)json_integer_value(json_object_get(o, "lag")));
     }
-    all = json_object_get(view, "drops");
+}
+
+static void
+counts_print(const json_t *view, FILE *out)
+{
+    const json_t *all = json_object_get(view, "drops");
+    char a[16];
     if (json_array_size(all))
         fprintf(out, "\n%-40s %10s %12s\n", "DROPS", "PER S", "SINCE START");
     for (size_t i = 0; i < json_array_size(all); i++) {
         const json_t *o = json_array_get(all, i);
         fprintf(out, "%-40.40s %10s %12lld\n", text(o, "reason"), short_number(real(o, "rate"), a),
+                (long long)json_integer_value(json_object_get(o, "count")));
+    }
+    all = json_object_get(view, "errors");
+    if (json_array_size(all))
+        fprintf(out, "\n%-22s %-36s %10s %12s\n", "ERRORS IN ANSWERS", "ERROR", "PER S",
+                "SINCE START");
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        const json_t *o = json_array_get(all, i);
+        fprintf(out, "%-22.22s %-36.36s %10s %12lld\n", text(o, "api"), text(o, "error"),
+                short_number(real(o, "rate"), a),
                 (long long)json_integer_value(json_object_get(o, "count")));
     }
 }
@@ -110,8 +151,10 @@ top_text(const json_t *view, int width, int height, FILE *out)
     FILE *memory = open_memstream(&whole, &bytes);
     must(memory != NULL);
     head_print(view, memory);
+    latency_print(view, memory);
     cores_print(view, memory);
     lists_print(view, memory);
+    counts_print(view, memory);
     fclose(memory);
     for (char *line = whole; *line && height-- > 0;) {
         int n = (int)strcspn(line, "\n");

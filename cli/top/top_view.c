@@ -165,19 +165,26 @@ groups_view(const json_t *groups)
     return most_give(&m);
 }
 
+/* Rows that are told apart by two texts, and what each counts: those that happened, by how often.
+ */
 static json_t *
-drops_view(const json_t *before, const json_t *after, double seconds)
+counts_view(const json_t *before, const json_t *after, double seconds, const char *const keys[2])
 {
     struct most m = {.count = 0};
     for (size_t i = 0; i < json_array_size(after); i++) {
-        const json_t *a = json_array_get(after, i), *b = json_array_get(before, i);
+        const json_t *a = json_array_get(after, i), *b = NULL;
+        for (size_t k = 0; k < json_array_size(before) && !b; k++) {
+            const json_t *o = json_array_get(before, k);
+            bool same = strcmp(text(a, keys[0]), text(o, keys[0])) == 0 &&
+                        strcmp(text(a, keys[1]), text(o, keys[1])) == 0;
+            b = same ? o : NULL;
+        }
         int64_t count = number(a, "count");
-        bool same = strcmp(text(a, "reason"), text(b, "reason")) == 0;
         if (count > 0)
             most_take(&m, (double)count,
-                      json_pack("{s:s, s:I, s:f}", "reason", text(a, "reason"), "count",
-                                (json_int_t)count, "rate",
-                                same ? rate(number(b, "count"), count, seconds) : 0.0));
+                      json_pack("{s:s, s:s, s:I, s:f}", keys[0], text(a, keys[0]), keys[1],
+                                text(a, keys[1]), "count", (json_int_t)count, "rate",
+                                rate(number(b, "count"), count, seconds)));
     }
     return most_give(&m);
 }
@@ -185,20 +192,23 @@ drops_view(const json_t *before, const json_t *after, double seconds)
 json_t *
 top_view(const json_t *before, const json_t *after)
 {
+    static const char *const of_drops[] = {"reason", "help"}, *const of_errors[] = {"api", "error"};
     const json_t *cluster = json_object_get(after, "cluster");
     int64_t ms = number(cluster, "now_ms") - number(json_object_get(before, "cluster"), "now_ms");
     double seconds = (double)ms / 1000;
     json_t *rates = json_object();
     json_t *cores =
         cores_view(json_object_get(before, "cores"), json_object_get(after, "cores"), rates);
-    json_t *view = json_pack(
-        "{s:O, s:I, s:o, s:o, s:o, s:o, s:o, s:O}", "cluster", cluster, "interval_ms",
-        (json_int_t)ms, "rates", rates, "cores", cores, "partitions",
-        partitions_view(json_object_get(before, "partitions"), json_object_get(after, "partitions"),
-                        seconds),
-        "groups", groups_view(json_object_get(after, "groups")), "drops",
-        drops_view(json_object_get(before, "drops"), json_object_get(after, "drops"), seconds),
-        "processes", json_object_get(after, "processes"));
+    json_t *view =
+        json_pack("{s:O, s:I, s:o, s:o, s:O}", "cluster", cluster, "interval_ms", (json_int_t)ms,
+                  "rates", rates, "cores", cores, "processes", json_object_get(after, "processes"));
     must(view != NULL);
+#define BOTH(name) json_object_get(before, name), json_object_get(after, name)
+    json_object_set_new(view, "latency", top_latency(BOTH("histograms")));
+    json_object_set_new(view, "partitions", partitions_view(BOTH("partitions"), seconds));
+    json_object_set_new(view, "groups", groups_view(json_object_get(after, "groups")));
+    json_object_set_new(view, "drops", counts_view(BOTH("drops"), seconds, of_drops));
+    json_object_set_new(view, "errors", counts_view(BOTH("errors"), seconds, of_errors));
+#undef BOTH
     return view;
 }

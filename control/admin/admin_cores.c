@@ -3,6 +3,8 @@
 #include "core/base/clock.h"
 #include "core/base/err.h"
 #include "core/shm/counters.h"
+#include "core/wire/kerr.h"
+#include "core/wire/wire.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -142,6 +144,41 @@ admin_cores_drops(struct admin_call *c)
     return list;
 }
 
+/* ---- /v1/errors ---- */
+
+struct error_row {
+    const char *api, *error;
+    uint64_t count;
+};
+#define FIELD(name, type, help)                                                                    \
+    {                                                                                              \
+#name, ADMIN_##type, offsetof(struct error_row, name), help, NULL                          \
+    }
+const struct admin_schema admin_cores_error_schema = {
+    "Error", (const struct admin_field[]){FIELD(api, STATIC, "name of the api"),
+                                          FIELD(error, STATIC, "name of the error code"),
+                                          FIELD(count, U64, "times since the broker was started"),
+                                          {0}}};
+#undef FIELD
+
+json_t *
+admin_cores_errors(struct admin_call *c)
+{
+    struct counters_error all[COUNTERS_ERRORS];
+    uint32_t count = 0, total = 0;
+    json_t *items, *list = admin_json_list(c, 0, &items);
+    for (uint32_t b = 0; b <= c->source.region->header->shard_count; b++)
+        counters_error_sum(region_counters(c->source.region, b), all, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct wire_api *api = wire_api_find(all[i].api);
+        struct error_row row = {api ? api->name : NULL, kerr_name(all[i].error), all[i].count};
+        if (api && admin_json_wanted(c, total++))
+            json_array_append_new(items, admin_json_object(&admin_cores_error_schema, &row));
+    }
+    json_object_set_new(list, "total", json_integer(total));
+    return list;
+}
+
 /* ---- /v1/config, /v1/disks ---- */
 
 struct config_row {
@@ -167,7 +204,7 @@ admin_cores_config(struct admin_call *c)
     json_t *items, *list = admin_json_list(c, CONF_KEYS, &items);
     for (uint32_t k = 0; k < CONF_KEYS; k++) {
         const struct conf_row *r = conf_row((enum conf_key)k);
-        struct config_row row = {r->name, conf_text(c->source.conf, (enum conf_key)k), r->fallback,
+        struct config_row row = {r->name, conf_shown(c->source.conf, (enum conf_key)k), r->fallback,
                                  r->unit, r->help};
         if (admin_json_wanted(c, k))
             json_array_append_new(items, admin_json_object(&admin_cores_config_schema, &row));

@@ -13,6 +13,10 @@ static const struct fake_path paths[] = {
                   "41\r\n\r\n{\"items\":[],\"total\":0,\"skip\":0,\"limit\":1}"},
     {"/v1/processes", "HTTP/1.1 200 OK\r\nContent-Length: "
                       "41\r\n\r\n{\"items\":[],\"total\":0,\"skip\":0,\"limit\":1}"},
+    {"/v1/errors", "HTTP/1.1 200 OK\r\nContent-Length: "
+                   "41\r\n\r\n{\"items\":[],\"total\":0,\"skip\":0,\"limit\":1}"},
+    {"/v1/histograms", "HTTP/1.1 200 OK\r\nContent-Length: "
+                       "41\r\n\r\n{\"items\":[],\"total\":0,\"skip\":0,\"limit\":1}"},
     {NULL, NULL}};
 
 static char error[TOP_ERROR_BYTES];

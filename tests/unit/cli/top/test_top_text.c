@@ -33,6 +33,23 @@ rates_have_units_and_empty_lists_no_head(void **state)
 }
 
 static void
+latency_is_in_milliseconds_and_errors_have_their_api(void **state)
+{
+    json_t *v = json_pack("{s:[{s:s, s:f, s:f, s:f, s:f}], s:[{s:s, s:s, s:i, s:f}]}", "latency",
+                          "request", "produce", "rate", 12.0, "p50_us", 320.0, "p99_us", 12345.0,
+                          "p999_us", 1500000.0, "errors", "api", "Fetch", "error",
+                          "OFFSET_OUT_OF_RANGE", "count", 7, "rate", 0.5);
+    assert_non_null(v);
+    memset(text, 0, sizeof text);
+    FILE *out = fmemopen(text, sizeof text, "w");
+    top_text(v, 200, 100, out);
+    fclose(out);
+    json_decref(v);
+    assert_non_null(strstr(text, "produce                   12       0.32       12.3       1500"));
+    assert_non_null(strstr(text, "Fetch                  OFFSET_OUT_OF_RANGE"));
+}
+
+static void
 it_fits_into_the_window(void **state)
 {
     int lines = 0;
@@ -55,6 +72,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rates_have_units_and_empty_lists_no_head),
+        cmocka_unit_test(latency_is_in_milliseconds_and_errors_have_their_api),
         cmocka_unit_test(it_fits_into_the_window),
         cmocka_unit_test(a_name_cannot_drive_the_terminal),
     };

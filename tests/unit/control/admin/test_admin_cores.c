@@ -25,6 +25,24 @@ cores_tell_every_counter(void **state)
 }
 
 static void
+errors_in_answers_are_told_by_their_names(void **state)
+{
+    (void)state;
+    struct admin_fixture *f = admin_fixture_new();
+    for (uint32_t b = 0; b <= CENSUS_SHARDS; b++) {
+        struct counters c = {region_counters(&f->region, b)};
+        counters_error(&c, 8, 25);
+    }
+    json_t *l = admin_fixture_get(f, "/v1/errors", 200);
+    assert_int_equal(admin_fixture_number(l, "total"), 1);
+    json_t *o = admin_fixture_item(l, 0);
+    assert_string_equal(admin_fixture_text(o, "api"), "OffsetCommit");
+    assert_string_equal(admin_fixture_text(o, "error"), "UNKNOWN_MEMBER_ID");
+    assert_int_equal(admin_fixture_number(o, "count"), CENSUS_SHARDS + 1);
+    admin_fixture_free(f);
+}
+
+static void
 processes_tell_whether_they_serve(void **state)
 {
     (void)state;
@@ -61,6 +79,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cores_tell_every_counter),
+        cmocka_unit_test(errors_in_answers_are_told_by_their_names),
         cmocka_unit_test(processes_tell_whether_they_serve),
         cmocka_unit_test(configuration_and_disks_are_told),
     };
