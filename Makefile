@@ -25,7 +25,8 @@
 #                 alternating rounds: bench/RESULTS.md; goes on where it was broken off
 #                 (BENCH=--quick: 20 minutes; BENCH=--fresh: anew)
 #   make bench-groups    coordination beside Apache Kafka: joins, memory, restart
-#   make bench-others    NATS JetStream by its own tool, from the Go module proxy: bench/OTHERS.md
+#   make bench-others    NATS JetStream and RabbitMQ streams by their own clients: bench/OTHERS.md
+#   make install  programs, man pages, completion, dashboards (DESTDIR; meson's prefix: /usr/local)
 #   make lint, make fmt, make clean
 # Variables: BUILD (build), CI (true: warnings are errors, one minute of each fuzz target), T,
 # SEEDS, SEED, ROUNDS, BENCH (options of bench/compare/run.py).
@@ -45,7 +46,7 @@ SANITIZE := -Db_sanitize=address,undefined -Db_lundef=false -Dbuildtype=debugopt
 .PHONY: compat-diff compat-diff-record fuzz-http
 .PHONY: compat-librdkafka compat-librdkafka-full compat-kgo compat-apache
 .PHONY: compat-streams compat-copier compat-tools compat-connect compat-mirror
-.PHONY: test-dpdk
+.PHONY: test-dpdk install
 .PHONY: product programs clang-build
 
 all: deps product
@@ -65,6 +66,9 @@ product: $(BUILD)/build.ninja
 # With the test programs and the load generators.
 programs: product
 	meson compile -C $(BUILD)
+
+install: product
+	meson install -C $(BUILD)
 
 run: all
 	$(BUILD)/sluice run --data ./data
@@ -174,7 +178,7 @@ compat-diff-record:
 	tests/compat/diff/record.sh $(BUILD)
 
 bench bench-compare bench-groups bench-others:
-	@deploy/deps.sh test
+	@deploy/deps.sh test $(if $(filter bench-others,$@),bench)
 	@$(MAKE) --no-print-directory test-build
 	$(COMMAND_$@)
 
