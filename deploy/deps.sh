@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Debian 12 packages of Sluice, each named once with its reason.
-#   deps.sh SET...        installs what is missing of the sets: build, test, lint, fuzz, compat, all
+#   deps.sh SET...        installs what is missing of the sets: build, test, lint, fuzz, bench,
+#                         compat, all
 #   deps.sh --list SET... prints the names and installs nothing
 # Asks dpkg first: when nothing is missing it is silent, needs no root and no network.
 set -euo pipefail
@@ -48,6 +49,8 @@ test  valgrind       callgrind counts the instructions of a request
 test  libfuse3-dev   a file system whose operations fail on demand
 test  prometheus       promtool: judges scrapes and alert rules; its daemon is not started
 test  maven            fetches the Java client by its coordinates
+bench rabbitmq-server  a rival: streams; its daemon is not started
+bench golang-go        the other rival, and the clients of both
 compat npm             fetches librdkafka's test suite by its name
 compat g++             compiles it
 compat rapidjson-dev   checks of statistics in it
@@ -77,14 +80,14 @@ provided() {
 
 list=0
 if [ "${1:-}" = --list ]; then list=1; shift; fi
-[ $# -ge 1 ] || die "which sets? build, test, lint, fuzz, compat or all"
+[ $# -ge 1 ] || die "which sets? build, test, lint, fuzz, bench, compat or all"
 sets=" "
 for s in "$@"; do
     case $s in
-    build | lint | fuzz | compat) sets+="$s " ;;
+    build | lint | fuzz | bench | compat) sets+="$s " ;;
     test) sets+="build lint fuzz test " ;; # make test builds, lints and fuzzes too
-    all) sets+="build lint fuzz test compat " ;;
-    *) die "no set $s: build, test, lint, fuzz, compat or all" ;;
+    all) sets+="build lint fuzz test bench compat " ;;
+    *) die "no set $s: build, test, lint, fuzz, bench, compat or all" ;;
     esac
 done
 

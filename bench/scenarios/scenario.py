@@ -7,7 +7,7 @@ come before; [[load]] runs that start together, each with a name; [[event]] that
 (restart); [[row]] what to report of the results, whose keys are LOAD.KEY.  `after` delays a load
 by that many seconds; `servers`: those of bench/compare that it says something about.
 
-In arguments {seconds}, {warmup}, {half} and {topic} are replaced."""
+In arguments {seconds}, {warmup}, {half}, {quarter} and {topic} are replaced."""
 import argparse
 import json
 import pathlib
@@ -61,6 +61,7 @@ class Run:
 
     def words(self, args, pids):
         known = {"seconds": self.seconds, "warmup": self.warmup, "half": self.seconds / 2,
+                 "quarter": self.seconds / 4,
                  "topic": self.topic}
         words = [w.format(**known) for w in args.split()]
         if "--topic" not in words:
