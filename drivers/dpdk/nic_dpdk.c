@@ -20,13 +20,6 @@
 
 /* ---- receiving ---- */
 
-static enum packet_sum
-sum_of(uint64_t flags, uint64_t mask, uint64_t good, uint64_t bad)
-{
-    flags &= mask;
-    return flags == good ? PACKET_SUM_GOOD : flags == bad ? PACKET_SUM_BAD : PACKET_SUM_UNKNOWN;
-}
-
 /* One segment, or NULL: the frame was dropped. */
 static struct rte_mbuf *
 one_segment(struct nic_queue *q, struct rte_mbuf *m)
@@ -74,10 +67,10 @@ queue_rx(void *self, struct nic_rx *out, uint32_t max)
             .bytes = view_of(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len),
             .frame = (struct packet_frame *)m,
             .pinned_bytes = (uint32_t)sizeof *m + m->buf_len,
-            .ip_sum = sum_of(m->ol_flags, RTE_MBUF_F_RX_IP_CKSUM_MASK, RTE_MBUF_F_RX_IP_CKSUM_GOOD,
-                             RTE_MBUF_F_RX_IP_CKSUM_BAD),
-            .l4_sum = sum_of(m->ol_flags, RTE_MBUF_F_RX_L4_CKSUM_MASK, RTE_MBUF_F_RX_L4_CKSUM_GOOD,
-                             RTE_MBUF_F_RX_L4_CKSUM_BAD),
+            .ip_sum =
+                nic_dpdk_sum(m->ol_flags, RTE_MBUF_F_RX_IP_CKSUM_GOOD, RTE_MBUF_F_RX_IP_CKSUM_BAD),
+            .l4_sum =
+                nic_dpdk_sum(m->ol_flags, RTE_MBUF_F_RX_L4_CKSUM_GOOD, RTE_MBUF_F_RX_L4_CKSUM_BAD),
         };
     }
     q->stat.rx_frames += count;

@@ -34,6 +34,15 @@ extern const struct nic_ops nic_dpdk_ops;
 must_check int nic_eal_start(const struct nic_dpdk_config *config, const struct nic_host *host,
                              char error[NIC_DPDK_ERROR_BYTES]);
 
+/* What a device says of a checksum.  Both bits at once are DPDK's "none": the bytes have no
+ * checksum yet, and the device vouches for them (a virtual machine's host that sent them itself).
+ */
+static inline enum packet_sum
+nic_dpdk_sum(uint64_t flags, uint64_t good, uint64_t bad)
+{
+    return flags & good ? PACKET_SUM_GOOD : flags & bad ? PACKET_SUM_BAD : PACKET_SUM_UNKNOWN;
+}
+
 /* Ends the holds of what the device has not taken. */
 void nic_dpdk_pending_drop(struct nic_queue *q);
 
