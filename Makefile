@@ -20,6 +20,8 @@
 #   make compat-diff     hundreds of requests: answers as Apache Kafka's, field by field
 #   make compat-diff-record   asks Apache Kafka anew (tests/compat/diff/golden.json)
 #   make test-dpdk       the client tests over net=dpdk (as root; each in a network namespace)
+#   make test-vm  the broker on emulated cards on PCI, in a virtual machine that boots in seconds; the
+#                 first time it builds the machine's image, in a minute or two (as root; VM=options)
 #   make bench    Sluice alone in every scenario, one round of a few minutes (BENCH=--scenario NAME)
 #   make bench-compare   beside Apache Kafka, as shipped and with an fsync per append, ROUNDS=3
 #                 alternating rounds: bench/RESULTS.md; goes on where it was broken off
@@ -46,7 +48,7 @@ SANITIZE := -Db_sanitize=address,undefined -Db_lundef=false -Dbuildtype=debugopt
 .PHONY: compat-diff compat-diff-record fuzz-http
 .PHONY: compat-librdkafka compat-librdkafka-full compat-kgo compat-apache
 .PHONY: compat-streams compat-copier compat-tools compat-connect compat-mirror
-.PHONY: test-dpdk install
+.PHONY: test-dpdk test-vm install
 .PHONY: product programs clang-build
 
 all: deps product
@@ -169,6 +171,11 @@ test-dpdk:
 	@deploy/deps.sh test
 	@$(MAKE) --no-print-directory test-build
 	python3 tests/run.py $(BUILD) dpdk
+
+test-vm:
+	@deploy/deps.sh test vm
+	@$(MAKE) --no-print-directory test-build
+	python3 tests/vm/test_vm.py $(BUILD) $(VM)
 
 compat-diff: product
 	python3 tests/compat/diff/diff.py $(BUILD)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Debian 12 packages of Sluice, each named once with its reason.
 #   deps.sh SET...        installs what is missing of the sets: build, test, lint, fuzz, bench,
-#                         compat, all
+#                         vm, compat, all
 #   deps.sh --list SET... prints the names and installs nothing
 # Asks dpkg first: when nothing is missing it is silent, needs no root and no network.
 set -euo pipefail
@@ -51,6 +51,10 @@ test  prometheus       promtool: judges scrapes and alert rules; its daemon is n
 test  maven            fetches the Java client by its coordinates
 bench rabbitmq-server  a rival: streams; its daemon is not started
 bench golang-go        the other rival, and the clients of both
+vm qemu-system-x86  the machine whose cards are emulated
+vm seabios          its firmware
+vm mmdebstrap       makes the Debian in it
+vm e2fsprogs        its file systems
 compat npm             fetches librdkafka's test suite by its name
 compat g++             compiles it
 compat rapidjson-dev   checks of statistics in it
@@ -80,14 +84,14 @@ provided() {
 
 list=0
 if [ "${1:-}" = --list ]; then list=1; shift; fi
-[ $# -ge 1 ] || die "which sets? build, test, lint, fuzz, bench, compat or all"
+[ $# -ge 1 ] || die "which sets? build, test, lint, fuzz, bench, vm, compat or all"
 sets=" "
 for s in "$@"; do
     case $s in
-    build | lint | fuzz | bench | compat) sets+="$s " ;;
+    build | lint | fuzz | bench | vm | compat) sets+="$s " ;;
     test) sets+="build lint fuzz test " ;; # make test builds, lints and fuzzes too
-    all) sets+="build lint fuzz test bench compat " ;;
-    *) die "no set $s: build, test, lint, fuzz, bench, compat or all" ;;
+    all) sets+="build lint fuzz test bench vm compat " ;;
+    *) die "no set $s: build, test, lint, fuzz, bench, vm, compat or all" ;;
     esac
 done
 

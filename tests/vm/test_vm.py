@@ -1,0 +1,263 @@
+#!/usr/bin/env python3
+"""test_vm.py BUILD [--if-cached] [--cards NAME,...] [--kills N]: the broker on cards on PCI.
+
+A virtual machine (machine.py) has four cards behind an IOMMU, each of another maker, and a disk on
+NVMe.  The broker in it takes one card after the other from the kernel by DPDK's own drivers, and
+clients outside use it over our TCP: kcat's records come back with the same bytes, and what was
+acknowledged while its processes are killed with signal 9, and once while the power goes, is all in
+the log afterwards.  Start errors are believed: the command that one names is done, until it starts.
+
+The image is built once (image.sh; SLUICE_VM names its folder).  --if-cached: it is not built here,
+and without it nothing runs."""
+import argparse
+import hashlib
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+
+from ackers import Acker, verify
+from broker import answers
+from case import Skip, case, check, equal, finish, until
+from kafka import topic_ready
+from machine import CARDS, Machine, image_ready, mendings, unable
+
+PROGRAMS = ("sluice", "sluice-data", "sluice-control")
+PORT = 9092
+LOG = "/run/log"
+START_SECONDS = 90
+ACKERS, PARTITIONS, RATE = 2, 3, 100
+STEPS_MAX = 4  # mending commands until a broker starts
+ROUND_BYTES = 4 << 20
+
+
+class Remote:
+    """The broker in the machine, as the tests' clients want one: bootstrap and home."""
+    def __init__(self, machine, card):
+        self.machine, self.card, self.home = machine, card, machine.home
+        self.bootstrap = f"{card.broker}:{PORT}"
+        self.stderr = f"{LOG}/{card.name}.log"
+
+    def command(self):
+        options = ("net=dpdk", f"net.devices={self.card.address}", "cores=1",
+                   f"net.address={self.card.broker}/24",
+                   f"listeners=PLAINTEXT://{self.bootstrap}", "metrics.listener=",
+                   "journal.bytes=134217728")
+        return f"/mnt/sluice run --data {LOG}/{self.card.name} " + " ".join(
+            f"-o {o}" for o in options)
+
+    def launch(self):
+        self.machine.good(f"{self.command()} >>{self.stderr} 2>&1 & echo $! >/run/sluice.pid; "
+                          f"disown")
+
+    def running(self):
+        return self.machine.run("kill -0 $(cat /run/sluice.pid)")[0] == 0
+
+    def start(self):
+        self.launch()
+
+        def ready():
+            check(self.running(), "it ended:", self.said())
+            return answers(self.bootstrap)
+        try:
+            until("the broker answers", START_SECONDS, ready)
+        except AssertionError:
+            print(self.said())
+            raise
+
+    def said(self):
+        return self.machine.run(f"tail -n 20 {self.stderr}")[1]
+
+    def kill(self, *names):
+        """Signal 9, to all of them at once."""
+        self.machine.good("kill -9 $(pidof " + " ".join(f"/mnt/{n}" for n in names) + ")")
+
+    def served_ms(self):
+        """How long each start took, as the supervisor tells it."""
+        out = self.machine.run(f"grep -o 'data serves .*' {self.stderr}")[1]
+        return [int(l.rsplit("=", 1)[1]) for l in out.splitlines()]
+
+    def stop(self):
+        self.machine.good("pid=$(cat /run/sluice.pid); kill $pid; "
+                          "while kill -0 $pid 2>&-; do sleep 0.1; done")
+
+
+def kcat(bootstrap, *arguments, data=None):
+    done = subprocess.run(["kcat", "-b", bootstrap, "-m", "30", *arguments], input=data,
+                          capture_output=True, timeout=120)
+    check(done.returncode == 0, "kcat", *arguments, done.stderr.decode(errors="replace"))
+    return done.stdout
+
+
+def bind(machine, card):
+    machine.good(f"modprobe vfio-pci && dpdk-devbind.py --bind=vfio-pci {card.address}")
+    equal(machine.driver(card), "vfio-pci", "driver")
+
+
+def mended(machine, card):
+    """A machine that nobody prepared: what the errors name is all the help that the broker gets."""
+    machine.good(" && ".join(f"modprobe {module}" for module in card.modules))
+    check(machine.driver(card) not in ("", "vfio-pci"), "driver", machine.driver(card))
+    broker, done = Remote(machine, card), []
+
+    def outcome():
+        if answers(broker.bootstrap):
+            return "answers"
+        named = mendings(machine.run(f"cat {broker.stderr}")[1])
+        # One that is tried again by itself may have been said twice before it was mended.
+        return [c for c in named if c not in done]
+    while True:
+        if not done or not broker.running():
+            broker.launch()
+        named = until("the broker answers or says why not", START_SECONDS, outcome)
+        if named == "answers":
+            break
+        check(len(done) < STEPS_MAX, "still refused:", broker.said())
+        print(f"# {named[0]}", flush=True)
+        machine.good(named[0])
+        done.append(named[0])
+    check(any("vfio-pci" in s for s in done), "it took the kernel's card", done)
+    check(any("hugepages" in s for s in done), "it needed no huge pages", done)
+    broker.stop()
+
+
+def round_trip(broker, topic):
+    lines = [hashlib.sha256(b"%d" % n).hexdigest().encode() * 16 for n in range(ROUND_BYTES >> 10)]
+    data = b"".join(line + b"\n" for line in lines)
+    began = time.monotonic()
+    kcat(broker.bootstrap, "-P", "-t", topic, "-p", "0", "-X", "acks=all", data=data)
+    got = kcat(broker.bootstrap, "-C", "-e", "-q", "-t", topic, "-p", "0", "-o", "beginning")
+    check(got == data, f"{len(got)} bytes came back of {len(data)}, or others")
+    print(f"# {len(data)} bytes there and back in {time.monotonic() - began:.1f} s", flush=True)
+
+
+def acknowledge_on(ackers, count):
+    before = sum(len(a.acknowledged()) for a in ackers)
+    until("acknowledgements go on", 90,
+          lambda: sum(len(a.acknowledged()) for a in ackers) >= before + count, 0.1)
+
+
+def producers(broker, topic):
+    """Each with a name, and so a file, that no other card's has."""
+    return [Acker(broker, topic, PARTITIONS, f"{broker.card.name}-{topic}-{i}", RATE)
+            for i in range(ACKERS)]
+
+
+def kill_loop(broker, topic, kills):
+    ackers = producers(broker, topic)
+    try:
+        for n in range(kills):
+            acknowledge_on(ackers, 50)
+            if n % 3 == 2:  # everything at once, and nobody is left to start it again
+                broker.kill(*PROGRAMS)
+                broker.start()
+            else:
+                broker.kill(PROGRAMS[1 + n % 2])
+        acknowledge_on(ackers, 50)
+        proven(broker, topic, ackers)
+    finally:
+        for a in ackers:
+            a.abandon()
+
+
+def proven(broker, topic, ackers):
+    acknowledged = {a.name: a.finish() for a in ackers}
+    total = verify(broker.bootstrap, topic, PARTITIONS, acknowledged)
+    count = sum(len(rows) for rows in acknowledged.values())
+    check(total >= count >= 50, "too few records to prove anything", total, count)
+    print(f"# {count} acknowledged, {total} in the log; starts took {broker.served_ms()} ms",
+          flush=True)
+
+
+def power_cut(machine, card):
+    topic, broker = "cut", Remote(machine, card)
+    topic_ready(broker.bootstrap, topic, PARTITIONS)
+    ackers = producers(broker, topic)
+    try:
+        acknowledge_on(ackers, 100)
+        machine.cut()
+        machine.boot()
+        machine.good("echo 128 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
+        bind(machine, card)
+        broker.start()
+        acknowledge_on(ackers, 50)
+        proven(broker, topic, ackers)
+    finally:
+        for a in ackers:
+            a.abandon()
+
+
+def on_card(machine, card, kills):
+    broker = Remote(machine, card)
+    with case(f"vm: {card.name}: DPDK's driver brings the broker up"):
+        bind(machine, card)
+        broker.start()
+        print("# " + machine.good(f"grep -h device= {broker.stderr} | tail -n 1"), flush=True)
+    with case(f"vm: {card.name}: kcat's records come back with the same bytes"):
+        topic_ready(broker.bootstrap, "bytes", 1)
+        round_trip(broker, "bytes")
+    with case(f"vm: {card.name}: {kills} kills with signal 9, nothing acknowledged is lost"):
+        topic_ready(broker.bootstrap, "kill", PARTITIONS)
+        kill_loop(broker, "kill", kills)
+
+
+def run_all(machine, options):
+    with case("vm: a machine boots"):
+        machine.boot()
+        print("# " + machine.good("grep -m1 'model name' /proc/cpuinfo"), flush=True)
+    if not machine.line:
+        return
+    first, last = machine.cards[0], machine.cards[-1]
+    with case(f"vm: {first.name}: the commands that start errors name make it start"):
+        mended(machine, first)
+    for card in machine.cards:
+        on_card(machine, card, options.kills)
+        if card is not last:
+            with case(f"vm: {card.name}: SIGTERM ends it"):
+                Remote(machine, card).stop()
+    with case(f"vm: {last.name}: the power goes; nothing acknowledged is lost"):
+        power_cut(machine, last)
+
+
+def enter_namespace():
+    if not os.environ.get("VM_INSIDE"):
+        os.environ["VM_INSIDE"] = "1"
+        os.execvp("unshare", ["unshare", "--net", sys.executable, *sys.argv])
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("build", type=pathlib.Path)
+    parser.add_argument("--if-cached", action="store_true")
+    parser.add_argument("--cards", default=",".join(c.name for c in CARDS))
+    parser.add_argument("--kills", type=int, default=6)
+    options = parser.parse_args()
+    cards = [c for c in CARDS if c.name in options.cards.split(",")]
+    os.environ.setdefault("ACKER", str(options.build.resolve() / "tests/e2e/acker"))
+    cache = pathlib.Path.home() / ".cache"
+    image = pathlib.Path(os.environ.get("SLUICE_VM", cache / "sluice-vm"))
+    programs = [options.build / name for name in PROGRAMS]
+    why = unable()
+    if not why and not os.environ.get("VM_INSIDE") and \
+            not image_ready(image, programs, not options.if_cached):
+        why = f"no image in {image}: make test-vm builds one"
+    if why:
+        with case("vm"):
+            raise Skip(why)
+        finish()
+    enter_namespace()
+    with tempfile.TemporaryDirectory(prefix="sluice-vm-") as home:
+        machine = Machine(image, home, programs, cards)
+        try:
+            run_all(machine, options)
+        finally:
+            machine.cut()
+    finish()
+
+
+main()
