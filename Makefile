@@ -6,6 +6,7 @@
 #   make asan     unit and client tests with AddressSanitizer and UndefinedBehaviorSanitizer
 #   make sim      SEEDS=n lives of a store on a disk with faults (SEED=s: that one, told in detail)
 #   make sim-tcp  SEEDS=n lives of two TCP stacks on a wire with faults (SEED=s: that one, told)
+#   make sim-broker  SEEDS=n lives of the dataplane, clients over our TCP, power cuts (SEED=s: told)
 #   make attack   each attack at full rate on a server of ours, honest clients beside it
 #   make interop  our TCP against Linux's over devices of DPDK, 1 GB and 10,000 connections each (root)
 #   make mutants  known bugs put back one at a time: the lives must find each (SEEDS at most)
@@ -43,7 +44,7 @@ SANITIZE := -Db_sanitize=address,undefined -Db_lundef=false -Dbuildtype=debugopt
 
 .NOTPARALLEL:
 .PHONY: all run test check asan sim sim-tcp mutants fuzz lint fmt compat-oracle clean deps
-.PHONY: attack interop
+.PHONY: attack interop sim-broker
 .PHONY: bench bench-compare bench-groups bench-others
 .PHONY: compat-diff compat-diff-record fuzz-http
 .PHONY: compat-librdkafka compat-librdkafka-full compat-kgo compat-apache
@@ -114,6 +115,11 @@ sim: $(BUILD)/build.ninja
 sim-tcp: $(BUILD)/build.ninja
 	ninja -C $(BUILD) tests/sim/tcp/tcpsim
 	$(BUILD)/tests/sim/tcp/tcpsim $(if $(SEED),--seed $(SEED),--file tests/sim/tcp/seeds.txt --seeds $(SEEDS))
+
+sim-broker: $(BUILD)/build.ninja
+	ninja -C $(BUILD) tests/sim/broker/brokersim
+	$(BUILD)/tests/sim/broker/brokersim $(if $(SEED),--seed $(SEED),--seeds \
+	    $(if $(filter file,$(origin SEEDS)),200,$(SEEDS)))
 
 attack: $(BUILD)/build.ninja
 	ninja -C $(BUILD) tests/sim/tcp/attack

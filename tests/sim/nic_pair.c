@@ -226,6 +226,19 @@ nic_pair_port(struct nic_pair *p, uint32_t side)
 }
 
 void
+nic_pair_reset(struct nic_pair *p, uint32_t side)
+{
+    must(side < 2);
+    struct side *s = &p->sides[side];
+    s->held_count = s->ring_first = s->ring_count = s->free_count = 0;
+    for (uint32_t f = 0; f < NIC_PAIR_FRAMES; f++) {
+        s->frames[f].lent = false;
+        s->free[s->free_count++] = (uint16_t)f;
+    }
+    s->stat = (struct nic_stat){0};
+}
+
+void
 nic_pair_settle(struct nic_pair *p)
 {
     holds_end(&p->sides[0]);

@@ -32,6 +32,9 @@ void nic_pair_faults(struct nic_pair *p, const struct nic_pair_faults *faults);
 struct nic nic_pair_port(struct nic_pair *p, uint32_t side);
 /* Ends the holds of what was sent. */
 void nic_pair_settle(struct nic_pair *p);
+/* The machine of that side is gone and another has its device: what it had been lent, what was on
+ * its way to it and what it had sent by reference is forgotten, and no hold of its is ended. */
+void nic_pair_reset(struct nic_pair *p, uint32_t side);
 /* Frames in the wire, both ways. */
 uint32_t nic_pair_travelling(const struct nic_pair *p);
 

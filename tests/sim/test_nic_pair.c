@@ -1,3 +1,4 @@
+#include "tests/sim/nic_late.h"
 #include "tests/sim/nic_pair.h"
 
 #include "tests/unit/unit.h"
@@ -134,6 +135,51 @@ a_slow_side_takes_as_many_frames_as_it_was_told(void **state)
     nic_pair_free(p);
 }
 
+static void
+a_machine_that_is_gone_holds_nothing_and_another_takes_its_device(void **state)
+{
+    struct packet_ref ref = {.holds = 1, .ended = ref_ended};
+    struct nic_pair *p = nic_pair_create(1500, 1);
+    struct nic left = nic_pair_port(p, 0), right = nic_pair_port(p, 1);
+    uint8_t firsts[NIC_PAIR_FRAMES];
+    struct nic_rx rx[8];
+    ended = 0;
+    assert_int_equal(offer(left, 3, &ref), 3);
+    assert_int_equal(offer(right, 10, NULL), 10);
+    assert_int_equal(left.ops->rx(left.self, rx, 4), 4);
+    assert_int_equal(offer(left, 2, &ref), 2);
+    nic_pair_reset(p, 0);
+    assert_int_equal(ended, 0);
+    assert_int_equal(drain(left, firsts), 0);
+    assert_int_equal(drain(right, firsts), 5); /* what had left is on its way */
+    assert_int_equal(offer(right, NIC_PAIR_RING, NULL), NIC_PAIR_RING);
+    assert_int_equal(drain(left, firsts), NIC_PAIR_RING);
+    nic_pair_free(p);
+}
+
+static void
+late_frames_come_in_order_and_not_before_their_time(void **state)
+{
+    struct nic_pair *p = nic_pair_create(1500, 1);
+    struct nic_late l;
+    uint64_t now_ns = 1000;
+    uint8_t firsts[NIC_PAIR_FRAMES];
+    nic_late_init(&l, nic_pair_port(p, 1), &now_ns, 7);
+    nic_late_set(&l, 500, 300);
+    struct nic late = nic_late_port(&l);
+    assert_int_equal(offer(nic_pair_port(p, 0), 20, NULL), 20);
+    assert_int_equal(drain(late, firsts), 0);
+    now_ns += 499;
+    assert_int_equal(drain(late, firsts), 0);
+    uint32_t got = 0;
+    for (; now_ns < 1000 + 800; now_ns += 10)
+        got += drain(late, firsts + got);
+    assert_int_equal(got, 20);
+    for (uint8_t i = 0; i < 20; i++)
+        assert_int_equal(firsts[i], i);
+    nic_pair_free(p);
+}
+
 int
 main(void)
 {
@@ -143,6 +189,8 @@ main(void)
         cmocka_unit_test(a_side_that_releases_nothing_misses_frames),
         cmocka_unit_test(faults_happen_about_as_often_as_asked_for),
         cmocka_unit_test(a_slow_side_takes_as_many_frames_as_it_was_told),
+        cmocka_unit_test(a_machine_that_is_gone_holds_nothing_and_another_takes_its_device),
+        cmocka_unit_test(late_frames_come_in_order_and_not_before_their_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
