@@ -129,6 +129,15 @@ dirs_set(const struct data *d, struct uring_config *config)
     config->data_dirs = d->dir_count;
 }
 
+_Static_assert((int)OS_CPUS_MAX == (int)URING_WORKER_CPUS_MAX, "as many processors");
+
+/* Calls that sleep are carried out elsewhere than on the processors of the loops. */
+static void
+workers_set(const struct data *d, struct uring_config *config)
+{
+    config->worker_cpu_count = (uint32_t)os_cpus_others(d->cpus, d->cpu_count, config->worker_cpus);
+}
+
 /* ---- listeners ---- */
 
 static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}; /* RFC 4291 2.5.5.2 */
@@ -329,6 +338,7 @@ cleaner_start(struct data *d)
 {
     struct uring_config config = {.wake_fd = -1};
     dirs_set(d, &config);
+    workers_set(d, &config);
     die_if(uring_create(&config, &d->cleaner_uring), "io_uring");
     die_if(cleaner_create(d->shard_count, d->clocks, uring_clock(d->cleaner_uring), &d->cleaner),
            "memory");
@@ -409,6 +419,7 @@ shard_prepare(struct data *d, struct data_shard *s)
         .receive_bytes_max = (size_t)conf_number(c, CONF_REQUEST_MEMORY) / n,
     };
     dirs_set(d, &config);
+    workers_set(d, &config);
     die_if(uring_create(&config, &s->uring), "io_uring");
     d->clocks[s->number] = uring_clock(s->uring);
     struct netup_shard shard = {s->number, uring_clock(s->uring), connections};

@@ -33,6 +33,9 @@ must_check int os_cpus(const char *text, int cpus[OS_CPUS_MAX], char error[OS_ER
 /* Writes the list that os_cpus reads back as the same processors whatever their number ("0-0,1-1").
  */
 void os_cpus_print(const int *cpus, int count, char *out, size_t room);
+/* Processors that the calling thread may use, but these; returns how many, 0: there are no others.
+ */
+int os_cpus_others(const int *avoid, int count, int cpus[OS_CPUS_MAX]);
 /* Binds the calling thread to one processor.  ERR_INVALID: not ours to use. */
 must_check int os_pin(int cpu);
 /* Makes the calling thread one that gets its processor soon after it wakes, whatever else runs

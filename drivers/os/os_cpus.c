@@ -105,6 +105,25 @@ os_cpus_print(const int *cpus, int count, char *out, size_t room)
     }
 }
 
+/* What the calling thread may use, but these; false: nothing is left, or it cannot be asked. */
+static bool
+others_of(const int *avoid, int count, cpu_set_t *set)
+{
+    if (sched_getaffinity(0, sizeof *set, set))
+        return false;
+    for (int i = 0; i < count; i++)
+        if (avoid[i] >= 0 && avoid[i] < CPU_SETSIZE)
+            CPU_CLR(avoid[i], set);
+    return CPU_COUNT(set) > 0;
+}
+
+int
+os_cpus_others(const int *avoid, int count, int cpus[OS_CPUS_MAX])
+{
+    cpu_set_t set;
+    return others_of(avoid, count, &set) ? cpus_first(&set, OS_CPUS_MAX, cpus) : 0;
+}
+
 int
 os_pin(int cpu)
 {
@@ -153,11 +172,6 @@ os_background(const int *avoid, int count)
     (void)sched_setscheduler(0, SCHED_BATCH, &none);
     (void)setpriority(PRIO_PROCESS, 0, 19);
     (void)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_LOWEST);
-    if (sched_getaffinity(0, sizeof set, &set))
-        return;
-    for (int i = 0; i < count; i++)
-        if (avoid[i] >= 0 && avoid[i] < CPU_SETSIZE)
-            CPU_CLR(avoid[i], &set);
-    if (CPU_COUNT(&set) > 0)
+    if (others_of(avoid, count, &set))
         (void)sched_setaffinity(0, sizeof set, &set);
 }

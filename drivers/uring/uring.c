@@ -22,6 +22,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,8 @@ struct uring {
     uint64_t enters;
     _Atomic uint64_t wakes;
     int wake_fd;
+    int worker_cpus[URING_WORKER_CPUS_MAX];
+    uint32_t worker_cpu_count;
     bool wake_fd_own;
     bool enabled;
     bool deferred;
@@ -118,6 +121,19 @@ clock_wall_ms(void *self)
     return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+/* Only costs the loop time when the kernel refuses. */
+static void
+workers_place(struct uring *u)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    for (uint32_t i = 0; i < u->worker_cpu_count; i++)
+        CPU_SET((size_t)u->worker_cpus[i], &set);
+    int ret = u->worker_cpu_count ? io_uring_register_iowq_aff(&u->ring, sizeof set, &set) : 0;
+    if (ret < 0)
+        log_warn("uring", "the kernel's workers stay where they are errno=%d", -ret);
+}
+
 void
 uring_enable(struct uring *u)
 {
@@ -129,6 +145,7 @@ uring_enable(struct uring *u)
     u->enabled = true;
     /* Saves a lookup of the descriptor at each enter; a task may have 16 such, so it may fail. */
     (void)io_uring_register_ring_fd(&u->ring);
+    workers_place(u);
 }
 
 /* What io_uring_enter may return without our fault: nothing came (ETIME, EINTR), or the kernel is
@@ -451,7 +468,7 @@ int
 uring_create(const struct uring_config *config, struct uring **out)
 {
     uint32_t sq_entries = config->sq_entries ? config->sq_entries : URING_SQ_ENTRIES_DEFAULT;
-    if (sq_entries & (sq_entries - 1))
+    if (sq_entries & (sq_entries - 1) || config->worker_cpu_count > URING_WORKER_CPUS_MAX)
         return ERR_INVALID;
     struct uring *u = calloc(1, sizeof *u);
     if (u == NULL)
@@ -461,6 +478,8 @@ uring_create(const struct uring_config *config, struct uring **out)
         free(u);
         return err;
     }
+    memcpy(u->worker_cpus, config->worker_cpus, sizeof u->worker_cpus);
+    u->worker_cpu_count = config->worker_cpu_count;
     u->now_ns = clock_now_ns(u);
     u->wake_fd_own = config->wake_fd < 0;
     u->wake_fd = u->wake_fd_own ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : config->wake_fd;

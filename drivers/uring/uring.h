@@ -26,6 +26,7 @@ enum {
     URING_SQ_ENTRIES_MIN = 32, /* what a small memlock limit brings it down to */
     URING_CONNECTIONS_LIMIT = 1 << 20,
     URING_LISTENERS_MAX = 8,
+    URING_WORKER_CPUS_MAX = 64,
     URING_ARENAS_MAX = 8, /* registered chunks of at most 1 GiB */
 };
 
@@ -47,6 +48,10 @@ struct uring_config {
     bool
         cooperative; /* the mode for kernels before 6.1 on any kernel: for tests and measurements */
     uint64_t linger_ns; /* see stream_uring.h; 0: 1 s */
+    /* Where the kernel's threads for calls that sleep (fsync, unlink, allocation) run: not on the
+     * processor of a loop, where a long one would keep it waiting.  0: anywhere. */
+    int worker_cpus[URING_WORKER_CPUS_MAX];
+    uint32_t worker_cpu_count;
 };
 
 struct uring;

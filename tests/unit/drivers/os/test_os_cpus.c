@@ -101,6 +101,17 @@ a_processor_named_twice_or_not_ours_is_refused(void **state)
 }
 
 static void
+the_others_are_all_that_are_left(void **state)
+{
+    int all = os_cpus("auto", cpus, error), avoid = cpus[0], others[OS_CPUS_MAX];
+    int n = os_cpus_others(&avoid, 1, others);
+    assert_int_equal(n, all - 1);
+    for (int i = 0; i < n; i++)
+        assert_int_equal(others[i], cpus[i + 1]);
+    assert_int_equal(os_cpus_others(cpus, all, others), 0);
+}
+
+static void
 pinning_leaves_one_processor(void **state)
 {
     cpu_set_t now;
@@ -178,6 +189,7 @@ main(void)
         cmocka_unit_test_setup_teardown(the_background_gives_way_to_all_others, setup, teardown),
         cmocka_unit_test_setup_teardown(the_foreground_is_ahead_of_others_and_its_children_are_not,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(the_others_are_all_that_are_left, setup, teardown),
         cmocka_unit_test_setup_teardown(pinning_leaves_one_processor, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

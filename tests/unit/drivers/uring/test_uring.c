@@ -1,9 +1,14 @@
 #include "tests/unit/drivers/uring/uring_fixture.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -224,6 +229,58 @@ the_mode_for_older_kernels_works_too(void **state)
     uring_destroy(f.uring);
 }
 
+/* Kernel workers of this process, and how many of them may run on `cpu` only. */
+static void
+workers_count(int cpu, int *workers, int *there)
+{
+    char path[64], want[32], line[256];
+    *workers = *there = 0;
+    snprintf(want, sizeof want, "Cpus_allowed_list:\t%d\n", cpu);
+    DIR *tasks = opendir("/proc/self/task");
+    assert_non_null(tasks);
+    for (const struct dirent *e; (e = readdir(tasks));) {
+        snprintf(path, sizeof path, "/proc/self/task/%.20s/status", e->d_name);
+        FILE *f = fopen(path, "r");
+        bool worker = f && fgets(line, sizeof line, f) && strstr(line, "iou-wrk");
+        *workers += worker;
+        while (worker && fgets(line, sizeof line, f))
+            *there += strcmp(line, want) == 0;
+        if (f)
+            fclose(f);
+    }
+    closedir(tasks);
+}
+
+static void
+calls_that_sleep_are_carried_out_where_they_are_put(void **state)
+{
+    char home[] = P_tmpdir "/sluice-uring-XXXXXX";
+    cpu_set_t allowed;
+    int last = 0, workers, there;
+    assert_non_null(mkdtemp(home));
+    assert_int_equal(sched_getaffinity(0, sizeof allowed, &allowed), 0);
+    for (int i = 0; i < CPU_SETSIZE; i++)
+        last = CPU_ISSET((size_t)i, &allowed) ? i : last;
+    int dir = open(home, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct uring_config config = {.wake_fd = -1,
+                                  .data_dir_fds = {dir},
+                                  .data_dirs = 1,
+                                  .worker_cpus = {last},
+                                  .worker_cpu_count = 1};
+    struct uring *u;
+    assert_int_equal(uring_create(&config, &u), ERR_OK);
+    struct disk disk = uring_disk(u);
+    struct disk_op op = {.kind = DISK_MKDIR, .path = "made"};
+    assert_int_equal(disk.ops->run(disk.self, &op), 0);
+    workers_count(last, &workers, &there);
+    assert_true(workers > 0);
+    assert_int_equal(there, workers);
+    uring_destroy(u);
+    assert_int_equal(unlinkat(dir, "made", AT_REMOVEDIR), 0);
+    close(dir);
+    rmdir(home);
+}
+
 /* The result of uring_create in a child whose io_uring_setup fails with `errno_value`. */
 static int
 create_where_setup_fails(uint32_t errno_value)
@@ -297,6 +354,7 @@ main(void)
         cmocka_unit_test(the_wall_clock_is_of_this_century),
         cmocka_unit_test(a_queue_that_is_no_power_of_two_is_invalid),
         cmocka_unit_test(the_mode_for_older_kernels_works_too),
+        cmocka_unit_test(calls_that_sleep_are_carried_out_where_they_are_put),
         cmocka_unit_test(a_forbidden_io_uring_is_told_from_a_missing_one),
         cmocka_unit_test(a_small_memlock_limit_gives_a_smaller_ring_that_works),
         cmocka_unit_test(a_completion_ring_that_overflows_loses_nothing),
