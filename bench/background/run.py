@@ -2,17 +2,21 @@
 """run.py BUILD [--rounds N] [--seconds S]: do acknowledgements get slower while the log is tidied?
 
 An open-loop producer sends 5,000 single records a second to 256 partitions and notes when each is
-acknowledged (sluice-bench rate: latency from when a request was due).  Meanwhile, in phases that
-alternate, every time beside a second producer of 20 MB/s:
+acknowledged (sluice-bench rate: latency from when a request was due).  Meanwhile, in phases, each
+of the others right behind a quiet one, every time beside a second producer of 20 MB/s:
   quiet       nothing else
   retention   that producer's topic is held at 32 MiB a partition: segments of 16 MiB go steadily
   compaction  256 MiB of keyed records are compacted
   drain       a consumer reads 1 GiB from the beginning, again and again
   all         the three together
-Prints the medians of the phases' percentiles over the rounds, and their ratios to quiet.
+Prints the medians of the phases' percentiles over the rounds, and the median of the ratios to the
+quiet phase in front of each, with the least and the greatest: one pause of this machine makes a
+phase slow, but not the median of three.
 
-The shard runs on CPU 0 alone; background work, the clients and control on CPU 1, where the
-measuring client has real-time priority, so that its own waiting for a CPU is not counted."""
+Before each phase the page cache is written back, or what other programs left there would be in
+the middle of it.  The shard runs on CPU 0 alone; background work, the clients and control on CPU 1,
+where the measuring client has real-time priority, so that its own waiting for a CPU is not
+counted."""
 import argparse
 import contextlib
 import json
@@ -30,7 +34,7 @@ from broker import Broker, counted  # noqa: E402
 from kafka import Connection, batch, topic_ready  # noqa: E402
 
 SHARD_CPU, OTHER_CPU = "0", "1"
-RATE, LOAD_MB, LOAD_RECORDS = 5000, 20, 1000
+RATE, LOAD_MB, LOAD_RECORDS, SETTLE_SECONDS = 5000, 20, 1000, 1.5
 KEYED_BATCHES, KEYED_RECORDS, KEYED_BYTES, KEYED_MB = 16, 2000, 500, 256
 PHASES = {"quiet": (), "retention": ("retention",), "compaction": ("compaction",),
           "drain": ("drain",), "all": ("retention", "compaction", "drain")}
@@ -100,13 +104,14 @@ class Bench:
     def phase(self, name):
         work = PHASES[name]
         topic = self.dirty() if "compaction" in work else None
-        time.sleep(2)  # write-back of what came before
+        os.sync()
+        time.sleep(SETTLE_SECONDS)  # write-back of what came before
         load = subprocess.Popen(
             ["taskset", "-c", OTHER_CPU,
              *self.raw("rate", "short" if "retention" in work else "load", "--no-create",
                        "--partitions", 4, "--producers", 1, "--records", LOAD_RECORDS,
                        "--record-bytes", 1024, "--rate", LOAD_MB * LOAD_RECORDS,
-                       "--seconds", self.seconds + 2)],
+                       "--seconds", self.seconds + 1)],
             stdout=subprocess.DEVNULL)
         before = self.broker.stat()
         with self.drained() if "drain" in work else contextlib.nullcontext():
@@ -131,7 +136,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=8)
+    parser.add_argument("--seconds", type=int, default=5)
     wants = parser.parse_args()
     build = wants.build.resolve()
     os.environ.setdefault("SLUICE", str(build / "sluice"))
@@ -139,23 +144,28 @@ def main():
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
     rows = {name: [] for name in PHASES}
+    ratios = {name: [] for name in PHASES if name != "quiet"}
     subprocess.run(["meson", "compile", "-C", str(build), "sluice-bench"], check=True,
                    stdout=subprocess.DEVNULL)
     bench = Bench(build, home, wants.seconds)
     with bench.broker:
         bench.prepare()
+        bench.phase("quiet")  # the first one makes files and memory warm
         for _ in range(wants.rounds):
-            for name in PHASES:
-                row = bench.phase(name)
-                print(json.dumps({"phase": name, **row}), file=sys.stderr, flush=True)
-                rows[name].append(row)
+            for name in ratios:
+                pair = {phase: bench.phase(phase) for phase in ("quiet", name)}
+                for phase, row in pair.items():
+                    print(json.dumps({"phase": phase, **row}), file=sys.stderr, flush=True)
+                    rows[phase].append(row)
+                ratios[name].append(pair[name]["p99_us"] / pair["quiet"]["p99_us"])
     shutil.rmtree(home, ignore_errors=True)
-    print("| | p50, ms | p99, ms | p99.9, ms | p99 : quiet |\n|---|---|---|---|---|")
-    quiet = statistics.median(r["p99_us"] for r in rows["quiet"])
+    print("| | p50, ms | p99, ms | p99.9, ms | p99 : quiet (least to greatest) |\n"
+          "|---|---|---|---|---|")
     for name, found in rows.items():
         p = [statistics.median(r[k] for r in found) for k in ("p50_us", "p99_us", "p999_us")]
-        print(f"| {name} | {p[0] / 1000:.2f} | {p[1] / 1000:.2f} | {p[2] / 1000:.2f} |"
-              f" {p[1] / quiet:.2f} |")
+        r = ratios.get(name)
+        last = f"{statistics.median(r):.2f} ({min(r):.2f} to {max(r):.2f})" if r else ""
+        print(f"| {name} | {p[0] / 1000:.2f} | {p[1] / 1000:.2f} | {p[2] / 1000:.2f} | {last} |")
 
 
 if __name__ == "__main__":
