@@ -246,6 +246,7 @@ frame_submit(struct journal *j)
     uint8_t *at = j->arena + f->place % j->config.arena_bytes;
     uint64_t bytes = journal_round(f->used, JOURNAL_BLOCK);
     f->seq = ++j->seq_submitted;
+    f->submit_ns = j->now_ns;
     struct frame_header h = {
         .magic = JOURNAL_FRAME_MAGIC,
         .header_bytes = FRAME_HEADER_BYTES,
@@ -332,9 +333,20 @@ journal_busy(const struct journal *j)
     return false;
 }
 
+/* A completion has no time of its own: the step behind it has. */
+static void
+writes_note(struct journal *j, uint64_t now_ns)
+{
+    for (uint32_t i = 0; i < j->ended; i++)
+        j->writes_ns[i] = now_ns - j->ended_ns[i];
+    j->write_count = j->ended;
+    j->ended = 0;
+}
+
 void
 journal_step(struct journal *j, uint64_t now_ns)
 {
+    writes_note(j, now_ns);
     if (j->open_since_ns == CLOCK_NEVER)
         j->open_since_ns = now_ns;
     j->now_ns = now_ns;
@@ -418,7 +430,10 @@ journal_take(struct journal *j, struct disk_op *op)
         return true;
     }
     j->busy[op - j->ops] = false;
-    ((struct frame *)op->user)->done = true;
+    struct frame *f = op->user;
+    f->done = true;
+    must(j->ended < JOURNAL_FLIGHT_MAX); /* no more are submitted between two steps */
+    j->ended_ns[j->ended++] = f->submit_ns;
     if (j->error != ERR_OK)
         return true;
     journal_prefix_move(j);
@@ -494,4 +509,11 @@ void
 journal_stats(const struct journal *j, struct journal_stats *out)
 {
     *out = j->stats;
+}
+
+uint32_t
+journal_writes(const struct journal *j, const uint64_t **ns)
+{
+    *ns = j->writes_ns;
+    return j->write_count;
 }

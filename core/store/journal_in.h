@@ -110,6 +110,7 @@ struct frame {
     uint64_t lsn_first;     /* of an extent: of the record that has its bytes when they cannot be
                              * written, 0 none */
     uint32_t used, records; /* header included */
+    uint64_t submit_ns;     /* of a frame: when it was submitted */
     bool done, mark, extent;
     bool fixed; /* somebody knows places in it: it stays where it is */
 };
@@ -141,6 +142,8 @@ struct journal {
     uint32_t pins[JOURNAL_SLABS];
     struct disk_op ops[JOURNAL_FLIGHT_MAX];
     bool busy[JOURNAL_FLIGHT_MAX];
+    uint32_t ended, write_count; /* frames that ended since the last step; before it */
+    uint64_t ended_ns[JOURNAL_FLIGHT_MAX], writes_ns[JOURNAL_FLIGHT_MAX];
     struct journal_stats stats;
 };
 

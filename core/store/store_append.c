@@ -350,3 +350,9 @@ store_append(struct store *s, struct plog *p, const struct batch_info *info, str
     }
     return store_append_batch(s, p, info, batch, leader_epoch, now_ms, out);
 }
+
+uint32_t
+store_writes(const struct store *s, const uint64_t **ns)
+{
+    return journal_writes(s->journal, ns);
+}

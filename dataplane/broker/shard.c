@@ -283,6 +283,7 @@ take_disk(struct shard *s)
     int err = store_step(s->store, s->now_ns, &s->store_ns);
     if (err)
         return err;
+    timing_writes(s);
     uint32_t tasks =
         s->config.cleaner ? cleaner_look(s->config.cleaner, s->config.shard, s->store) : 0;
     s->work += tasks;

@@ -20,6 +20,15 @@ timing_left(struct shard *s, const struct req *r)
 }
 
 void
+timing_writes(struct shard *s)
+{
+    const uint64_t *ns;
+    uint32_t count = store_writes(s->store, &ns);
+    for (uint32_t i = 0; i < count; i++)
+        hists_add(&s->counters, HIST_JOURNAL_WRITE, ns[i]);
+}
+
+void
 timing_turn_begin(struct shard *s)
 {
     s->timing.lap_ns = s->now_ns;

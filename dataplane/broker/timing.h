@@ -38,6 +38,9 @@ void timing_handler(struct shard *s, const struct req *r, uint64_t ns);
 /* The answer is out, to the last byte. */
 void timing_left(struct shard *s, const struct req *r);
 
+/* The frames of the journal that the last step of the store found durable. */
+void timing_writes(struct shard *s);
+
 /* A turn, from its begin; what was done since the last lap belongs to `place`. */
 void timing_turn_begin(struct shard *s);
 void timing_lap(struct shard *s, enum timing_place place);

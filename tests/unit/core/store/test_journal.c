@@ -44,6 +44,31 @@ appends_of_one_turn_share_a_frame(void **state)
 }
 
 static void
+the_time_of_each_write_is_told_once(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct journal_slot slot;
+    const uint64_t *ns;
+    rig_start(&r, 2);
+    assert_int_equal(journal_writes(r.j, &ns), 0);
+    assert_int_equal(put_record(&r, 100, &slot), ERR_OK);
+    journal_step(r.j, r.now_ns);
+    uint64_t begin_ns = r.now_ns;
+    uint32_t told = 0;
+    for (int i = 0; i < 100; i++) {
+        turn(&r, 1000);
+        uint32_t count = journal_writes(r.j, &ns);
+        if (count)
+            assert_int_equal(ns[0], r.now_ns - begin_ns);
+        told += count;
+        assert_int_equal(told, journal_durable_lsn(r.j)); /* one record, one frame, in that turn */
+    }
+    assert_int_equal(told, 1);
+    rig_end(&r);
+}
+
+static void
 an_open_frame_waits_while_another_is_in_flight(void **state)
 {
     (void)state;
@@ -191,6 +216,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_come_back_in_order_after_a_restart),
         cmocka_unit_test(appends_of_one_turn_share_a_frame),
+        cmocka_unit_test(the_time_of_each_write_is_told_once),
         cmocka_unit_test(an_open_frame_waits_while_another_is_in_flight),
         cmocka_unit_test(a_full_ring_takes_records_again_after_a_release),
         cmocka_unit_test(what_was_not_released_survives_the_ring_going_round),

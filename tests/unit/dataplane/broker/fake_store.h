@@ -68,6 +68,8 @@ struct store {
     bool hold_torn;       /* holds end within a batch */
     uint32_t span_bytes;  /* of one span of a hold, 0: all in one */
     int step_error;
+    uint64_t writes_ns[2]; /* of store_writes */
+    uint32_t write_count;
     uint32_t dirs, dirs_offline; /* data directories; a bit for each that does not work */
     uint32_t holds;              /* not released */
     uint64_t pin_next, pin_sum;  /* every hold has a pin of its own; sum of those not released */
@@ -355,6 +357,13 @@ fake_store_durable(struct plog *p, uint64_t lsn)
             p->changed = true;
         }
     }
+}
+
+uint32_t
+store_writes(const struct store *s, const uint64_t **ns)
+{
+    *ns = s->writes_ns;
+    return s->write_count;
 }
 
 int
