@@ -12,6 +12,7 @@
  * The kernel copies what is sent while the loop waits, so in a turn in which appends wait for their
  * answers not more than SHARD_SEND_CALM_BYTES of log memory are begun (share_left): connections
  * take turns, in the order in which they became ready, and answers without log memory always go.
+ * What other shards have mapped goes when it comes home (I2), so it counts when it is asked for.
  *
  * Log bytes that cannot be had any more (damage that a read has found, a disk that failed, a log
  * that was deleted) after the length of the response was said: behind a whole batch the rest of the
@@ -357,12 +358,15 @@ flush_one(struct shard *s, struct conn *c)
     silent_leave(s, c);
     if (c->loan_out || c->blocked || c->reading || c->holds_out || !next_done(c, NULL))
         return true;
-    if (!share_left(s, c))
+    bool mapped = c->hold_count > 0;
+    if (!mapped && !share_left(s, c))
         return false;
     g.limit = calm(s) ? STREAM_SEND_BYTES_MAX : SHARD_SEND_CALM_BYTES;
     gather_fill(s, c, &g);
-    if (c->holds_out) /* our own bytes before those ranges go together with them */
+    if (c->holds_out) { /* our own bytes before those ranges go together with them */
+        s->turn_bytes += g.limit;
         return true;
+    }
     holds_return(s, c);
     if (c->closing || g.bytes == 0) {
         pins_release(s, c);
@@ -370,7 +374,7 @@ flush_one(struct shard *s, struct conn *c)
     }
     int n = s->stream.ops->send(s->stream.self, c->id, g.spans, g.count);
     s->work++;
-    s->turn_bytes += c->pin_count ? g.bytes : 0;
+    s->turn_bytes += c->pin_count && !mapped ? g.bytes : 0;
     if (!c->send_ns)
         c->send_ns = s->now_ns;
     if (n > 0) {

@@ -122,6 +122,8 @@ void
 shard_submit(struct shard *s, struct job *j)
 {
     j->returning = 0;
+    if (j->kind == JOB_APPEND)
+        s->append_ns = s->now_ns;
     if (j->owner == s->config.shard)
         job_carry_out(s, j);
     else

@@ -148,17 +148,19 @@ nothing_is_held_for_a_peer_that_does_not_read(void **state)
     harness_free(h);
 }
 
-/* Takes turns until nothing more is lent to connections 0 and 1; the most that was in one turn. */
+/* Takes turns until nothing is lent to connections 0 to `conns` any more; the most that was in one
+ * turn. */
 static uint32_t
-most_of_a_turn(struct harness *h)
+most_of_a_turn(struct harness *h, uint32_t conns)
 {
-    uint32_t most = 0, bytes = 1;
-    while (bytes) {
+    uint32_t most = 0;
+    for (uint32_t idle = 0; idle < 8; idle++) {
         harness_turn(h);
-        bytes = 0;
-        for (uint32_t i = 0; i < 2; i++)
+        uint32_t bytes = 0;
+        for (uint32_t i = 0; i < conns; i++)
             bytes += h->streams[0].conns[i].loan ? h->streams[0].conns[i].bytes : 0;
         most = bytes > most ? bytes : most;
+        idle = bytes ? 0 : idle;
     }
     return most;
 }
@@ -192,11 +194,30 @@ beside_appends_log_memory_is_sent_in_shares_of_a_turn(void **state)
     size_t at = 0;
     assert_int_equal(get_i32(harness_response(h, 0, 2, &at).at), 4); /* it did not wait */
     assert_true(h->streams[0].conns[0].out_len < len);
-    assert_in_range(most_of_a_turn(h), SHARD_SEND_CALM_BYTES / 2, 2 * SHARD_SEND_CALM_BYTES);
+    assert_in_range(most_of_a_turn(h, 2), SHARD_SEND_CALM_BYTES / 2, 2 * SHARD_SEND_CALM_BYTES);
     at = 0;
     expect_records(h, &at, 2, log_bytes(h, 0), len);
     assert_true(h->streams[0].conns[1].out_len > len);
     assert_int_equal(h->stores[0]->holds, 0);
+    harness_free(h);
+}
+
+static void
+memory_of_another_shard_is_sent_in_such_shares_too(void **state)
+{
+    (void)state;
+    struct harness *h = client(2, NULL);
+    uint32_t len = 0;
+    while (len < 3 * (uint32_t)SHARD_SEND_CALM_BYTES)
+        len += fill_with(h, 1, 10, harness_batch(500));
+    for (uint32_t i = 1; i < 6; i++)
+        fake_stream_open(&h->streams[0], i);
+    harness_turn(h);
+    for (uint32_t i = 0; i < 6; i++)
+        fetch_ask_of(h, i, (int32_t)i, 1, 1 << 20);
+    assert_in_range(most_of_a_turn(h, 6), 1, 2 * SHARD_SEND_CALM_BYTES);
+    for (uint32_t i = 0; i < 6; i++)
+        assert_true(h->streams[0].conns[i].out_len > len);
     harness_free(h);
 }
 
@@ -207,7 +228,7 @@ without_appends_a_send_takes_all_there_is(void **state)
     struct harness *h = client(1, NULL);
     uint32_t len = consumers_begin(h);
     h->now_ns += (SHARD_CALM_MS + 1) * CLOCK_NS_PER_MS;
-    assert_true(most_of_a_turn(h) >= 2 * len);
+    assert_true(most_of_a_turn(h, 2) >= 2 * len);
     harness_free(h);
 }
 
@@ -509,6 +530,7 @@ main(void)
         cmocka_unit_test(a_peer_that_takes_little_gets_everything_in_the_end),
         cmocka_unit_test(nothing_is_held_for_a_peer_that_does_not_read),
         cmocka_unit_test(beside_appends_log_memory_is_sent_in_shares_of_a_turn),
+        cmocka_unit_test(memory_of_another_shard_is_sent_in_such_shares_too),
         cmocka_unit_test(without_appends_a_send_takes_all_there_is),
         cmocka_unit_test(a_send_that_is_refused_is_tried_again_when_writable),
         cmocka_unit_test(records_that_must_be_read_from_disk_come_when_they_are_read),
