@@ -359,6 +359,27 @@ ipnet_step(struct ipnet *n, uint64_t now_ns)
     return next;
 }
 
+bool
+ipnet_address(const struct ipnet *n, uint32_t index, struct ipnet_address_fact *out)
+{
+    if (index >= n->ours_count)
+        return false;
+    const struct ipnet_ours *o = &n->ours[index];
+    memcpy(out->at.ip, o->ip, sizeof out->at.ip);
+    out->at.prefix_bits = o->prefix_bits;
+    out->state = (enum ipnet_ours_state)o->state;
+    return true;
+}
+
+bool
+ipnet_route(const struct ipnet *n, uint32_t index, struct ipnet_route *out)
+{
+    if (index >= n->config.route_count)
+        return false;
+    *out = n->config.routes[index];
+    return true;
+}
+
 uint64_t
 ipnet_dropped(const struct ipnet *n, enum ipnet_drop drop)
 {

@@ -12,6 +12,7 @@
 #ifndef SLUICE_IPNET_IPNET_H
 #define SLUICE_IPNET_IPNET_H
 
+#include "core/net/iptext.h"
 #include "core/net/nic.h"
 
 #include <stddef.h>
@@ -168,19 +169,43 @@ enum ipnet_neigh_state {
 struct ipnet_neigh_fact {
     uint8_t ip[16], mac[6];
     enum ipnet_neigh_state state;
+    uint64_t age_ns; /* since it was confirmed; IPNET_NEIGH_RESOLVING: since a packet went there */
 };
 bool ipnet_neighbour(const struct ipnet *n, uint32_t index, struct ipnet_neigh_fact *out);
+
+/* The same of our addresses, the link-local one among them, and of the routes of the configuration;
+ * false: no more. */
+enum ipnet_ours_state {
+    IPNET_TENTATIVE, /* looked for among others first */
+    IPNET_OURS,
+    IPNET_DUPLICATE, /* another host has it: not used */
+};
+struct ipnet_address_fact {
+    struct ipnet_address at;
+    enum ipnet_ours_state state;
+};
+bool ipnet_address(const struct ipnet *n, uint32_t index, struct ipnet_address_fact *out);
+bool ipnet_route(const struct ipnet *n, uint32_t index, struct ipnet_route *out);
 
 /* ipnet_text.c: the values of net.address and net.routes into addresses and routes of the config.
  * "10.77.0.2/24,fd00:77::2/64"; "default via 10.77.0.1, fd01::/16 via fd00:77::1".  On failure
  * ERR_INVALID and one line that says what to do. */
-enum { IPNET_ERROR_BYTES = 256, IPNET_IP_TEXT_BYTES = 46 };
+enum { IPNET_ERROR_BYTES = 256, IPNET_IP_TEXT_BYTES = IPTEXT_BYTES };
 must_check int ipnet_text_addresses(struct ipnet_config *config, const char *text,
                                     char error[IPNET_ERROR_BYTES]);
 must_check int ipnet_text_routes(struct ipnet_config *config, const char *text,
                                  char error[IPNET_ERROR_BYTES]);
-/* One address; IPv4 becomes ::ffff:a.b.c.d.  False: it is none. */
-bool ipnet_text_ip(const char *text, uint8_t ip[16]);
-void ipnet_text_print(const uint8_t ip[16], char out[IPNET_IP_TEXT_BYTES]);
+/* One address, as core/net/iptext.h. */
+static inline bool
+ipnet_text_ip(const char *text, uint8_t ip[16])
+{
+    return iptext_read(text, ip);
+}
+
+static inline void
+ipnet_text_print(const uint8_t ip[16], char out[IPTEXT_BYTES])
+{
+    iptext_print(ip, out);
+}
 
 #endif

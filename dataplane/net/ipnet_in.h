@@ -48,8 +48,6 @@ enum {
 #define IPNET_REPORT_NS  CLOCK_NS_PER_S        /* between reports of our groups */
 #define IPNET_ANNOUNCE_N 2
 
-enum ipnet_ours_state { IPNET_TENTATIVE, IPNET_OURS, IPNET_DUPLICATE };
-
 struct ipnet_ours {
     uint8_t ip[16];
     uint8_t prefix_bits;

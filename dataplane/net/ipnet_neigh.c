@@ -271,5 +271,6 @@ ipnet_neighbour(const struct ipnet *n, uint32_t index, struct ipnet_neigh_fact *
     memcpy(out->mac, e->mac, IPNET_MAC_BYTES);
     bool old = e->state == IPNET_NEIGH_KNOWN && n->now_ns - e->confirmed_ns >= IPNET_KNOWN_NS;
     out->state = old ? IPNET_NEIGH_STALE : (enum ipnet_neigh_state)e->state;
+    out->age_ns = n->now_ns - (e->state == IPNET_NEIGH_RESOLVING ? e->used_ns : e->confirmed_ns);
     return true;
 }
