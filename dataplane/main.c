@@ -422,7 +422,8 @@ shard_prepare(struct data *d, struct data_shard *s)
     workers_set(d, &config);
     die_if(uring_create(&config, &s->uring), "io_uring");
     d->clocks[s->number] = uring_clock(s->uring);
-    struct netup_shard shard = {s->number, uring_clock(s->uring), connections};
+    struct netup_shard shard = {s->number, uring_clock(s->uring), connections,
+                                region_netview(&d->region, s->number)};
     die_if(d->net ? netup_prepare(d->net, &shard) : ERR_OK, "memory for net=dpdk");
     s->mesh = mesh_join(d->mesh, s->number, d->clocks);
     die_if(s->mesh ? ERR_OK : ERR_FULL, "mesh");

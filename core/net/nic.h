@@ -48,6 +48,8 @@ struct nic_facts {
     uint16_t mtu;    /* bytes of an IP packet */
     uint32_t queues; /* of the whole device */
     bool tx_l4_sum;  /* fills TCP checksums in */
+    bool rx_l4_sum;  /* verifies those of IPv4 and TCP */
+    bool chains;     /* takes payload by reference */
     bool link_up;
     uint32_t link_mbps; /* 0: unknown */
 };

@@ -4,6 +4,7 @@
 #include "core/shm/chan.h"
 #include "core/shm/hists.h"
 #include "core/shm/msg.h"
+#include "core/shm/netview.h"
 #include "core/shm/quotas.h"
 #include "core/shm/table.h"
 
@@ -37,6 +38,7 @@ static const uint64_t layout[] = {
     FIELD(struct region_header, shard_count),
     FIELD(struct region_header, conf_at),
     FIELD(struct region_header, counters_at),
+    FIELD(struct region_header, netviews_at),
     FIELD(struct region_header, wake_fds),
     FIELD(struct region_header, peers),
     FIELD(struct region_header, lease_until_ns),
@@ -116,6 +118,16 @@ static const uint64_t layout[] = {
     FIELD(struct msg_request, listener),
     FIELD(struct msg_request, peer_ip),
     FIELD(struct msg_request, peer_port),
+    sizeof(struct netview),
+    FIELD(struct netview, words),
+    FIELD(struct netview, rows),
+    FIELD(struct netview_port, link_mbps),
+    FIELD(struct netview_address, state),
+    FIELD(struct netview_route, prefix_bits),
+    FIELD(struct netview_neighbour, age_ns),
+    FIELD(struct netview_connection, remote_port),
+    FIELD(struct netview_connection, timeouts),
+    NETVIEW_LISTS,
     REGION_CONF_BYTES,
     MSG_KINDS,
     COUNTERS,
@@ -148,6 +160,10 @@ region_abi_hash(void)
         hash = hash_add(hash, counters_row(i)->name, strlen(counters_row(i)->name) + 1);
     for (uint32_t i = 0; i < HISTS; i++)
         hash = hash_add(hash, hists_row(i)->name, strlen(hists_row(i)->name) + 1);
+    for (uint32_t i = 0; i < NETVIEW_COUNTERS; i++) {
+        const char *name = netview_counter_row((enum netview_counter)i)->name;
+        hash = hash_add(hash, name, strlen(name) + 1);
+    }
     return hash;
 }
 
@@ -190,6 +206,7 @@ header_lay_out(struct region_header *h, const struct region_shape *s)
     h->quotas_at = part_take(&end, sizeof(struct quotas_table));
     h->rings_at = part_take(&end, (uint64_t)s->ring_bytes * 2 * s->shard_count);
     h->counters_at = part_take(&end, counter_block_bytes() * (s->shard_count + 1));
+    h->netviews_at = part_take(&end, sizeof(struct netview) * (uint64_t)s->shard_count);
     h->bytes = end;
     return ERR_OK;
 }
@@ -421,6 +438,13 @@ region_counters(const struct region *r, uint32_t block)
     must(block <= r->header->shard_count);
     return (_Atomic uint64_t *)(void *)part_at(r, r->header->counters_at +
                                                       block * counter_block_bytes());
+}
+
+struct netview *
+region_netview(const struct region *r, uint32_t shard)
+{
+    must(shard < r->header->shard_count);
+    return (struct netview *)(void *)part_at(r, r->header->netviews_at) + shard;
 }
 
 void

@@ -2,6 +2,7 @@
 #include "dataplane/bypass/bypass.h"
 
 #include "core/base/err.h"
+#include "dataplane/bypass/bypass_view.h"
 
 #include <sys/mman.h>
 
@@ -18,7 +19,9 @@ struct bypass {
     bool spin, entered;
     uint64_t busy_ns;    /* when something last came */
     uint64_t net_due_ns; /* of ARP and NDP */
-    uint64_t naps;
+    struct bypass_view view;
+    struct netview *view_out;
+    uint16_t vlan;
     size_t bytes;
     struct ipnet_input in;
 };
@@ -51,6 +54,8 @@ bypass_create(const struct bypass_config *config, struct bypass **out)
     b->mesh = config->mesh;
     b->loop = config->loop;
     b->spin = config->spin;
+    b->view_out = config->view;
+    b->vlan = config->net.vlan;
     b->bytes = bytes;
     uint64_t now_ns = b->ring.ops->now_ns(b->ring.self);
     b->net = ipnet_init(at + net_at, &config->net, now_ns);
@@ -68,6 +73,8 @@ bypass_enter(struct bypass *b, struct nic nic)
     ipnet_port_init(&b->port, nic, b->net, b->busy_ns);
     if (b->mesh)
         ipnet_port_join(&b->port, b->mesh, b->loop);
+    struct bypass_parts parts = {&b->port, b->net, b->tcp, b->stream, b->vlan};
+    bypass_view_init(&b->view, b->view_out, &parts);
     b->entered = true;
 }
 
@@ -100,13 +107,16 @@ receive(struct bypass *b)
     input(b);
     tcp_tick(b->tcp, now_ns / US_NS);
     tcp_stream_turn(b->stream, now_ns / US_NS);
+    if (b->busy_ns == now_ns)
+        b->view.receive_ns += b->ring.ops->now_ns(b->ring.self) - now_ns;
 }
 
 static void
 flush(struct bypass *b, uint64_t now_ns)
 {
     tcp_flush(b->tcp, now_ns / US_NS);
-    (void)ipnet_port_flush(&b->port);
+    if (ipnet_port_flush(&b->port))
+        b->view.send_ns += b->ring.ops->now_ns(b->ring.self) - now_ns;
 }
 
 static uint64_t
@@ -132,7 +142,7 @@ nap(struct bypass *b, uint64_t now_ns, uint64_t deadline_ns)
         ns = BYPASS_NAP_NS;
     if (ns > BYPASS_NAP_NS_MAX)
         ns = BYPASS_NAP_NS_MAX;
-    b->naps++;
+    b->view.naps++;
     return least(now_ns + ns, deadline_ns);
 }
 
@@ -164,7 +174,8 @@ clock_wait(void *self, uint64_t deadline_ns)
     deadline_ns = least(deadline_ns, ns_of(tcp_stream_prepare(b->stream, now_ns / US_NS)));
     flush(b, now_ns);
     deadline_ns = least(deadline_ns, least(ns_of(tcp_next(b->tcp)), b->net_due_ns));
-    if (tcp_stream_ready(b->stream))
+    bool asked = bypass_view_turn(&b->view, now_ns);
+    if (asked || tcp_stream_ready(b->stream))
         deadline_ns = 0;
     b->ring.ops->wait(b->ring.self, nap(b, now_ns, deadline_ns));
     receive(b);
@@ -207,7 +218,7 @@ bypass_stream(struct bypass *b)
 void
 bypass_stat(const struct bypass *b, struct bypass_stat *out)
 {
-    *out = (struct bypass_stat){b->port.polls, b->port.polls_empty, b->naps, {0}};
+    *out = (struct bypass_stat){b->port.polls, b->port.polls_empty, b->view.naps, {0}};
     tcp_stream_stat(b->stream, &out->stream);
 }
 
@@ -249,6 +260,7 @@ bypass_leave(struct bypass *b)
     uint64_t now_ns = clock_now_ns(b);
     flush(b, now_ns); /* the resets, and the last frames go back */
     (void)ipnet_port_turn(&b->port, now_ns);
+    bypass_view_count(&b->view);
     ipnet_end(b->net);
     b->entered = false;
 }

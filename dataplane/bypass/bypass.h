@@ -13,6 +13,7 @@
 #define SLUICE_BYPASS_BYPASS_H
 
 #include "core/base/clock.h"
+#include "core/shm/netview.h"
 #include "dataplane/net/ipnet_port.h"
 #include "dataplane/tcp/tcp_stream.h"
 
@@ -31,6 +32,7 @@ struct bypass_config {
     struct clock clock;      /* of the ring */
     struct ipnet_mesh *mesh; /* NULL: no other loop has a queue of the device; lent */
     uint32_t loop;           /* our number in it */
+    struct netview *view;    /* where operators look; NULL: nobody does; lent */
     bool spin;
 };
 

@@ -178,6 +178,7 @@ netup_prepare(struct netup *n, const struct netup_shard *shard)
         .clock = shard->clock,
         .mesh = n->mesh,
         .loop = shard->number,
+        .view = shard->view,
         .spin = strcmp(conf_text(n->conf, CONF_IDLE), "spin") == 0,
     };
     config.net.secondary = shard->number > 0;

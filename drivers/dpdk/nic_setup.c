@@ -112,6 +112,7 @@ queue_setup(struct setup *s, uint16_t number, uint16_t rx_count, uint16_t tx_cou
     *q = (struct nic_queue){.device = s->d, .port = s->d->port, .number = number};
     /* Our arenas are not mapped for the memory access of a device on PCI. */
     q->chains = !s->host->pci && s->info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+    s->d->facts.chains = q->chains;
     q->rx_pool = strcmp(s->info.driver_name, "net_af_xdp") == 0
                      ? pool_of_pages(q, "rx", NIC_DPDK_FRAMES - 1, room)
                      : pool(q, "rx", NIC_DPDK_FRAMES - 1, 0, room);
@@ -188,6 +189,7 @@ port_configure(struct setup *s)
     if (rc)
         return fail(s, ERR_IO, "configuration", rc);
     s->d->facts.tx_l4_sum = conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
+    s->d->facts.rx_l4_sum = (conf.rxmode.offloads & sums) == sums;
     return ERR_OK;
 }
 

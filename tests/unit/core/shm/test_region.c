@@ -4,6 +4,7 @@
 #include "core/shm/chan.h"
 #include "core/shm/counters.h"
 #include "core/shm/msg.h"
+#include "core/shm/netview.h"
 #include "core/shm/table.h"
 #include "tests/unit/unit.h"
 
@@ -64,6 +65,8 @@ no_two_parts_overlap(void **state)
         {region_counters(&made, 0), COUNTERS * sizeof(uint64_t)},
         {region_counters(&made, 1), COUNTERS * sizeof(uint64_t)},
         {region_counters(&made, 2), COUNTERS * sizeof(uint64_t)},
+        {region_netview(&made, 0), sizeof(struct netview)},
+        {region_netview(&made, 1), sizeof(struct netview)},
     };
     enum { PARTS = sizeof parts / sizeof parts[0] };
     for (int i = 0; i < PARTS; i++) {
@@ -142,12 +145,16 @@ static void
 a_header_that_does_not_add_up_is_refused(void **state)
 {
     struct region r;
-    uint64_t at[] = {
-        offsetof(struct region_header, magic),          offsetof(struct region_header, bytes),
-        offsetof(struct region_header, shard_count),    offsetof(struct region_header, topics_max),
-        offsetof(struct region_header, partitions_max), offsetof(struct region_header, ring_bytes),
-        offsetof(struct region_header, conf_at),        offsetof(struct region_header, have_at),
-        offsetof(struct region_header, counters_at)};
+    uint64_t at[] = {offsetof(struct region_header, magic),
+                     offsetof(struct region_header, bytes),
+                     offsetof(struct region_header, shard_count),
+                     offsetof(struct region_header, topics_max),
+                     offsetof(struct region_header, partitions_max),
+                     offsetof(struct region_header, ring_bytes),
+                     offsetof(struct region_header, conf_at),
+                     offsetof(struct region_header, have_at),
+                     offsetof(struct region_header, counters_at),
+                     offsetof(struct region_header, netviews_at)};
     for (size_t i = 0; i < sizeof at / sizeof at[0]; i++) {
         uint8_t *byte = (uint8_t *)made.header + at[i] + 1;
         *byte ^= 0x40;
