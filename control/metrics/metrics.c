@@ -1,6 +1,7 @@
 #include "control/metrics/metrics_in.h"
 
 #include "core/shm/hists.h"
+#include "core/shm/netview.h"
 
 #include <string.h>
 

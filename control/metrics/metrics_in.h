@@ -71,6 +71,16 @@ metrics_emit_fn metrics_counters_apis, metrics_counters_errors, metrics_counters
 /* metrics_hists.c */
 metrics_emit_fn metrics_hists_total, metrics_hists_stages, metrics_hists_one, metrics_hists_each;
 
+/* metrics_net.c: arg is a netview_counter, or a family. */
+enum metrics_of_net {
+    METRICS_NET_FRAMES,
+    METRICS_NET_BYTES,
+    METRICS_NET_SEGMENTS,
+    METRICS_NET_CONNECTIONS
+};
+metrics_emit_fn metrics_net_sum, metrics_net_labelled, metrics_net_drops, metrics_net_polls;
+metrics_emit_fn metrics_net_seconds, metrics_net_each;
+
 /* metrics_partitions.c */
 enum metrics_of_partition {
     METRICS_PARTITION_START,

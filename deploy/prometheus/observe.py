@@ -129,6 +129,11 @@ DASHBOARDS = [
         ("Longest turn since the start", "s",
          [(f"sluice_turn_longest_seconds{{{SEL}}}", "{{instance}} {{core}}")]),
         ("Turns over a millisecond", "cps", [(rate("sluice_stalls_total", "place"), "{{place}}")]),
+        ("Own TCP/IP: frames", "pps",
+         [(rate("sluice_net_frames_total", "direction"), "{{direction}}")]),
+        ("Own TCP/IP: refused", "cps", [(rate("sluice_net_drops_total", "reason"), "{{reason}}")]),
+        ("Own TCP/IP: sent again", "cps",
+         [(rate("sluice_net_segments_resent_total"), "{{instance}}")]),
         ("Journal", "Bps", [(rate("sluice_journal_bytes_total"), "{{instance}}")]),
         ("Journal frames", "cps", [(rate("sluice_journal_frames_total"), "{{instance}}")]),
         ("Written to segments", "Bps", [

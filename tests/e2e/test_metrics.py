@@ -226,6 +226,8 @@ def main():
             there = {re.split("[{ ]", line)[0] for line in e.text().splitlines()}
             named = list(names_of_panels_and_alerts())
             check(len(named) > 50, "names:", len(named))
+            # What only net=dpdk has: test_net.py looks for these.
+            named = [n for n in named if not n[1].startswith("sluice_net_")]
             equal(sorted({n for n in named if n[1] not in there}), [], "missing")
         with case("whatever is asked is answered as described"):
             seed = int(os.environ.get("SEED", "0")) or random.randrange(1, 1 << 30)

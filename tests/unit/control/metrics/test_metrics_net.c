@@ -1,0 +1,69 @@
+#include "tests/unit/control/metrics/metrics_fixture.h"
+
+#include "core/shm/netview.h"
+
+static void
+with_kernel_sockets_there_is_nothing_of_a_network(void **state)
+{
+    struct metrics_fixture *f = metrics_fixture_new();
+    netview_set(region_netview(&f->region, 0), NETVIEW_N_RX_FRAMES, 4);
+    assert_null(strstr(metrics_fixture_render(f, METRICS_PROMETHEUS, false), "sluice_net_"));
+    assert_null(strstr(metrics_fixture_render(f, METRICS_PROMETHEUS, true), "sluice_core_net"));
+    metrics_fixture_free(f);
+}
+
+static void
+the_small_set_has_sums_over_the_cores(void **state)
+{
+    struct metrics_fixture *f = metrics_fixture_new();
+    metrics_fixture_set(f, "net", "dpdk");
+    for (uint32_t i = 0; i < CENSUS_SHARDS; i++) {
+        struct netview *v = region_netview(&f->region, i);
+        netview_set(v, NETVIEW_N_RX_FRAMES, 4 + i);
+        netview_set(v, NETVIEW_N_TCP_CONNECTIONS, 10);
+        netview_set(v, NETVIEW_N_TCP_DROP_SEQ, i);
+        netview_set(v, NETVIEW_N_POLLS, 100);
+        netview_set(v, NETVIEW_N_POLLS_EMPTY, 90);
+        netview_set(v, NETVIEW_N_SEND_NS, 250000000);
+    }
+    const char *text = metrics_fixture_render(f, METRICS_PROMETHEUS, false);
+    assert_true(metrics_fixture_line(text, "sluice_net_frames_total{direction=\"in\"} 9"));
+    assert_true(metrics_fixture_line(text, "sluice_net_frames_total{direction=\"out\"} 0"));
+    assert_true(metrics_fixture_line(text, "sluice_net_connections{state=\"open\"} 20"));
+    assert_true(metrics_fixture_line(text, "sluice_net_connections{state=\"time_wait\"} 0"));
+    assert_true(metrics_fixture_line(
+        text, "sluice_net_drops_total{part=\"tcp\",reason=\"tcp_sequence\"} 1"));
+    assert_true(
+        metrics_fixture_line(text, "sluice_net_drops_total{part=\"ip\",reason=\"ip_fragment\"} 0"));
+    assert_true(metrics_fixture_line(text, "sluice_net_polls_total{result=\"empty\"} 180"));
+    assert_true(metrics_fixture_line(text, "sluice_net_polls_total{result=\"burst\"} 20"));
+    assert_true(metrics_fixture_line(text, "sluice_net_stage_seconds_total{stage=\"send\"} 0.5"));
+    metrics_fixture_free(f);
+}
+
+static void
+the_internal_set_has_each_core(void **state)
+{
+    struct metrics_fixture *f = metrics_fixture_new();
+    metrics_fixture_set(f, "net", "dpdk");
+    netview_set(region_netview(&f->region, 1), NETVIEW_N_ECHOES, 7);
+    netview_set(region_netview(&f->region, 1), NETVIEW_N_NEIGHBOURS, 3);
+    const char *text = metrics_fixture_render(f, METRICS_PROMETHEUS, true);
+    assert_true(metrics_fixture_line(
+        text,
+        "sluice_core_net_total{core=\"1\",part=\"ip\",counter=\"echoes\",unit=\"packets\"} 7"));
+    assert_true(metrics_fixture_line(text, "sluice_core_net_now{core=\"1\",part=\"ip\",counter="
+                                           "\"neighbours\",unit=\"neighbours\"} 3"));
+    metrics_fixture_free(f);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(with_kernel_sockets_there_is_nothing_of_a_network),
+        cmocka_unit_test(the_small_set_has_sums_over_the_cores),
+        cmocka_unit_test(the_internal_set_has_each_core),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
