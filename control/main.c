@@ -6,6 +6,7 @@
 #include "core/base/log.h"
 #include "drivers/mhd/http_mhd.h"
 #include "drivers/os/os.h"
+#include "drivers/os/os_sockets.h"
 #include "drivers/re2/regex_re2.h"
 #include "drivers/uring/uring.h"
 
@@ -108,6 +109,61 @@ disk_look(const char *dir, struct metrics_disk *out)
     out->known = os_space(dir, &out->free_bytes, &out->total_bytes) == ERR_OK;
 }
 
+/* A core that polls answers within microseconds, one that naps within a millisecond. */
+static void
+moment_pass(void)
+{
+    const struct timespec moment = {.tv_nsec = 50000};
+    (void)nanosleep(&moment, NULL);
+}
+
+struct socket_rows {
+    void (*row)(void *user, const struct netview_connection *k);
+    void *user;
+};
+
+static void
+socket_row(void *user, const struct os_socket *s)
+{
+    const struct socket_rows *rows = user;
+    struct netview_connection k = {
+        .local_port = s->local_port,
+        .remote_port = s->remote_port,
+        .srtt_us = s->rtt_us,
+        .rto_us = s->rto_us,
+        .mss = s->mss,
+        .cwnd = s->cwnd,
+        .flight = s->in_flight,
+        .snd_wnd = s->send_window,
+        .rcv_wnd = s->receive_window,
+        .unread = s->unread,
+        .unsent = s->unsent,
+        .resent = s->resent,
+        .timeouts = s->timeouts,
+    };
+    _Static_assert(sizeof k.state == sizeof s->state, "whole names");
+    memcpy(k.state, s->state, sizeof k.state);
+    memcpy(k.local_ip, s->local_ip, sizeof k.local_ip);
+    memcpy(k.remote_ip, s->remote_ip, sizeof k.remote_ip);
+    rows->row(rows->user, &k);
+}
+
+_Static_assert((int)OS_SOCKETS_PORTS_MAX >= (int)CONF_LISTENERS_MAX, "a port for each listener");
+
+static int
+sockets_look(const struct conf *conf, void (*row)(void *user, const struct netview_connection *k),
+             void *user)
+{
+    struct conf_listener listeners[CONF_LISTENERS_MAX];
+    uint16_t ports[OS_SOCKETS_PORTS_MAX];
+    char error[CONF_ERROR_BYTES];
+    int count = conf_listeners(conf_text(conf, CONF_LISTENERS), listeners, error);
+    for (int i = 0; i < count; i++)
+        ports[i] = listeners[i].port;
+    struct socket_rows rows = {row, user};
+    return count < 0 ? count : os_sockets_each(ports, count, socket_row, &rows);
+}
+
 static void
 endpoint_init(struct endpoint *e, const struct conf *conf)
 {
@@ -118,7 +174,9 @@ endpoint_init(struct endpoint *e, const struct conf *conf)
                               .now_ns = os_now_ns,
                               .wall_ms = wall_ms,
                               .process = process_look,
-                              .disk = disk_look};
+                              .disk = disk_look,
+                              .pause = moment_pass,
+                              .connections = sockets_look};
     e->admin = admin_new(&ac);
 }
 

@@ -10,9 +10,11 @@
 #include "control/census/census_desk.h"
 #include "control/metrics/metrics.h"
 #include "core/net/http.h"
+#include "core/shm/netview.h"
 
 enum {
     ADMIN_WAIT_MS = 500,        /* for control's loop; then with what it told before */
+    ADMIN_NET_WAIT_MS = 2000,   /* for all pages of a list of the cores' network stacks */
     ADMIN_LIMIT_MAX = 10000,    /* items of one list */
     ADMIN_LIMIT_DEFAULT = 1000, /* the same, without a limit in the query */
     ADMIN_SILENCE_MS = 5000,    /* without a sign of life a process is not alive */
@@ -27,6 +29,10 @@ struct admin_config {
     int64_t (*wall_ms)(void);
     void (*process)(int32_t pid, struct metrics_process *out); /* NULL: not known */
     void (*disk)(const char *dir, struct metrics_disk *out);   /* NULL: not known */
+    void (*pause)(void); /* a moment, while a core fills a page */
+    /* Connections of the listeners that the kernel has; NULL: not known.  Negative enum err. */
+    int (*connections)(const struct conf *conf,
+                       void (*row)(void *user, const struct netview_connection *k), void *user);
 };
 
 struct admin;

@@ -85,6 +85,12 @@ admin_fn admin_cores_list, admin_cores_processes, admin_cores_drops, admin_cores
 admin_fn admin_cores_disks, admin_cores_errors, admin_hists_list;
 extern const struct admin_schema admin_tables_cluster_schema, admin_tables_broker_schema,
     admin_tables_topic_schema, admin_tables_whole_schema, admin_tables_partition_schema;
+/* admin_net.c */
+admin_fn admin_net_whole, admin_net_ports, admin_net_addresses, admin_net_routes;
+admin_fn admin_net_neighbours, admin_net_connections, admin_net_drops;
+extern const struct admin_schema admin_net_schema, admin_net_port_schema, admin_net_address_schema,
+    admin_net_route_schema, admin_net_neighbour_schema, admin_net_connection_schema,
+    admin_net_drop_schema;
 extern const struct admin_schema admin_groups_schema, admin_groups_whole_schema,
     admin_groups_txn_schema, admin_groups_client_schema;
 extern const struct admin_schema admin_cores_schema, admin_cores_process_schema,

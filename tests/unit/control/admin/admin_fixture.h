@@ -4,6 +4,8 @@
 
 #include "control/admin/admin_in.h"
 #include "core/base/clock.h"
+#include "core/base/err.h"
+#include "core/shm/netview.h"
 #include "tests/unit/control/census/census_fixture.h"
 
 struct admin_fixture {
@@ -62,6 +64,48 @@ admin_fixture_disk(const char *dir, struct metrics_disk *out)
     *out = (struct metrics_disk){strcmp(dir, "./data") == 0, 10, 20};
 }
 
+/* The cores, in the asking thread: each pause is a turn of theirs that fills one row of `rows`. */
+static struct admin_fixture_core {
+    struct netview *view[CENSUS_SHARDS];
+    struct netview_answer answer[CENSUS_SHARDS];
+    const struct netview_row *rows[NETVIEW_LISTS];
+    uint32_t counts[NETVIEW_LISTS];
+    bool silent;
+} admin_fixture_cores;
+
+static inline void
+admin_fixture_pause(void)
+{
+    struct admin_fixture_core *f = &admin_fixture_cores;
+    admin_fixture_ns += CLOCK_NS_PER_MS;
+    for (uint32_t i = 0; i < CENSUS_SHARDS && !f->silent; i++) {
+        struct netview_answer *a = &f->answer[i];
+        if (!netview_asked(f->view[i], a))
+            continue;
+        bool end = a->at >= f->counts[a->list];
+        struct netview_row *row = netview_free(f->view[i], a);
+        if (end || !row) {
+            netview_answer_end(f->view[i], a, end);
+            continue;
+        }
+        *row = f->rows[a->list][a->at++];
+        netview_keep(a);
+    }
+}
+
+static inline int
+admin_fixture_connections(const struct conf *conf,
+                          void (*row)(void *user, const struct netview_connection *k), void *user)
+{
+    struct netview_connection k = {
+        .state = "ESTABLISHED", .local_port = 9092, .remote_port = 40000, .srtt_us = 25};
+    k.local_ip[10] = k.local_ip[11] = k.remote_ip[10] = k.remote_ip[11] = 0xff;
+    k.local_ip[12] = 10;
+    (void)conf;
+    row(user, &k);
+    return ERR_OK;
+}
+
 static inline struct admin_fixture *
 admin_fixture_new(void)
 {
@@ -77,7 +121,14 @@ admin_fixture_new(void)
                              .now_ns = admin_fixture_now,
                              .wall_ms = admin_fixture_wall,
                              .process = admin_fixture_process,
-                             .disk = admin_fixture_disk};
+                             .disk = admin_fixture_disk,
+                             .pause = admin_fixture_pause,
+                             .connections = admin_fixture_connections};
+    admin_fixture_cores = (struct admin_fixture_core){0};
+    for (uint32_t i = 0; i < CENSUS_SHARDS; i++) {
+        admin_fixture_cores.view[i] = region_netview(&f->region, i);
+        netview_answer_init(admin_fixture_cores.view[i], &admin_fixture_cores.answer[i]);
+    }
     f->admin = admin_new(&c);
     f->accept = "";
     return f;
