@@ -156,6 +156,10 @@ int cli_doctor(const struct command_line *line, const struct cli_args *args, cha
 /* cli_bundle.c */
 int cli_bundle(const struct command_line *line, const struct cli_args *args, char *const *environ_);
 
+/* cli_net.c: sluice net. */
+bool cli_net_has(enum command_id id);
+int cli_net(const struct command_line *line, FILE *out);
+
 /* cli_stat.c */
 int cli_stat(const struct cli_args *args, char *const *environ_, FILE *out);
 void cli_stat_print(const struct region *r, int pid, bool json, FILE *out);

@@ -154,6 +154,10 @@ endpoint_add(struct gather *g)
         {"/v1/processes", "http/processes.json"},
         {"/v1/drops", "http/drops.json"},
         {"/v1/disks", "http/disks.json"},
+        {"/v1/net", "http/net.json"},
+        {"/v1/net/ports", "http/net-ports.json"},
+        {"/v1/net/addresses", "http/net-addresses.json"},
+        {"/v1/net/drops", "http/net-drops.json"},
     };
     const char *address = command_text(g->line, "--metrics");
     for (size_t i = 0; i < sizeof documents / sizeof documents[0]; i++) {

@@ -44,5 +44,7 @@ main(int argc, char **argv)
         return cli_shell(&line, stdout);
     if (line.command->id == COMMAND_TOP)
         return top_run(&line, stdout);
+    if (cli_net_has(line.command->id))
+        return cli_net(&line, stdout);
     return client_has(line.command->id) ? client_run(&line, stdout) : local(&line);
 }

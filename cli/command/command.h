@@ -54,6 +54,13 @@ enum command_id {
     COMMAND_CLUSTER_HEALTH,
     COMMAND_CLUSTER_CONFIG_GET,
     COMMAND_CLUSTER_CONFIG_SET,
+    COMMAND_NET_INFO,
+    COMMAND_NET_PORTS,
+    COMMAND_NET_ADDRESSES,
+    COMMAND_NET_ROUTES,
+    COMMAND_NET_NEIGHBOURS,
+    COMMAND_NET_CONNECTIONS,
+    COMMAND_NET_DROPS,
     COMMAND_DOCTOR,
     COMMAND_TOP,
     COMMAND_BUNDLE,
@@ -132,6 +139,9 @@ extern const struct command_option command_client_options[]; /* that all of thes
 /* command_table_admin.c: more of them. */
 extern const struct command command_admin[];
 extern const uint32_t command_admin_count;
+/* command_table_net.c: the rows of `sluice net`. */
+extern const struct command command_net[];
+extern const uint32_t command_net_count;
 
 /* command_parse.c */
 struct command_line {

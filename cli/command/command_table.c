@@ -13,6 +13,7 @@ static const struct {
     {"txn", "transactions: what is open, and ending what hangs"},
     {"quota", "quotas of users and client ids"},
     {"cluster", "brokers: who they are, how they are, their settings"},
+    {"net", "the network of a broker: devices, neighbours, connections, drops"},
 };
 
 const struct command *
@@ -24,6 +25,7 @@ command_row(uint32_t index)
     } tables[] = {
         {command_client, &command_client_count},
         {command_admin, &command_admin_count},
+        {command_net, &command_net_count},
         {command_local, &command_local_count},
     };
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
