@@ -45,6 +45,15 @@ struct msg_call {
     uint32_t connection;
 };
 
+/* A frame of the network, copied for a file (capring.h).  The generation of the message is the
+ * number of the capture. */
+struct msg_frame {
+    uint64_t at_ns;      /* CLOCK_MONOTONIC of the turn */
+    uint32_t wire_bytes; /* of the whole frame */
+    uint8_t out;         /* it left; else it came */
+    uint8_t spare[3];
+};
+
 /* "REQUEST", for log lines; "?" outside the table. */
 const char *msg_name(uint32_t kind);
 

@@ -1,6 +1,7 @@
 #include "core/shm/region.h"
 
 #include "core/base/err.h"
+#include "core/shm/capring.h"
 #include "core/shm/chan.h"
 #include "core/shm/hists.h"
 #include "core/shm/msg.h"
@@ -39,6 +40,7 @@ static const uint64_t layout[] = {
     FIELD(struct region_header, conf_at),
     FIELD(struct region_header, counters_at),
     FIELD(struct region_header, netviews_at),
+    FIELD(struct region_header, captures_at),
     FIELD(struct region_header, wake_fds),
     FIELD(struct region_header, peers),
     FIELD(struct region_header, lease_until_ns),
@@ -128,6 +130,19 @@ static const uint64_t layout[] = {
     FIELD(struct netview_connection, remote_port),
     FIELD(struct netview_connection, timeouts),
     NETVIEW_LISTS,
+    sizeof(struct capring_core),
+    FIELD(struct capring_core, filter),
+    FIELD(struct capring_core, lost),
+    FIELD(struct capring_core, ring),
+    sizeof(struct capring_order),
+    FIELD(struct capring_order, want),
+    FIELD(struct capring_want, filter),
+    FIELD(struct capring_want, path),
+    FIELD(struct capring_order, lost),
+    FIELD(struct capring_order, path),
+    CAPRING_WHYS,
+    FIELD(struct msg_frame, wire_bytes),
+    FIELD(struct msg_frame, out),
     REGION_CONF_BYTES,
     MSG_KINDS,
     COUNTERS,
@@ -183,6 +198,13 @@ counter_block_bytes(void)
     return (bytes + REGION_LINE - 1) & ~(uint64_t)(REGION_LINE - 1);
 }
 
+/* The order stands in front of the cores' rings. */
+static uint64_t
+captures_first(void)
+{
+    return (sizeof(struct capring_order) + PART_ALIGN - 1) & ~(uint64_t)(PART_ALIGN - 1);
+}
+
 /* Fills in the shape, the offsets and the size.  ERR_LIMIT when out of the named limits. */
 static int
 header_lay_out(struct region_header *h, const struct region_shape *s)
@@ -207,6 +229,8 @@ header_lay_out(struct region_header *h, const struct region_shape *s)
     h->rings_at = part_take(&end, (uint64_t)s->ring_bytes * 2 * s->shard_count);
     h->counters_at = part_take(&end, counter_block_bytes() * (s->shard_count + 1));
     h->netviews_at = part_take(&end, sizeof(struct netview) * (uint64_t)s->shard_count);
+    h->captures_at =
+        part_take(&end, captures_first() + sizeof(struct capring_core) * (uint64_t)s->shard_count);
     h->bytes = end;
     return ERR_OK;
 }
@@ -256,6 +280,7 @@ parts_format(struct region *r)
     for (uint32_t i = 0; i < r->header->shard_count; i++) {
         chan_format(region_ring_to_data(r, i), r->header->ring_bytes);
         chan_format(region_ring_to_control(r, i), r->header->ring_bytes);
+        chan_format(region_capring(r, i)->ring, CAPRING_BYTES);
     }
 }
 
@@ -445,6 +470,20 @@ region_netview(const struct region *r, uint32_t shard)
 {
     must(shard < r->header->shard_count);
     return (struct netview *)(void *)part_at(r, r->header->netviews_at) + shard;
+}
+
+struct capring_core *
+region_capring(const struct region *r, uint32_t shard)
+{
+    must(shard < r->header->shard_count);
+    char *first = part_at(r, r->header->captures_at + captures_first());
+    return (struct capring_core *)(void *)first + shard;
+}
+
+struct capring_order *
+region_capring_order(const struct region *r)
+{
+    return (struct capring_order *)(void *)part_at(r, r->header->captures_at);
 }
 
 void

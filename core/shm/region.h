@@ -12,6 +12,7 @@
  *   rings      per shard two byte rings (chan.h): control to data, data to control
  *   counters   per shard and for control one block of words (counters.h, hists.h)
  *   netviews   per shard one struct netview (netview.h): its network stack, seen from outside
+ *   captures   the order of a tool, and per shard one struct capring_core (capring.h)
  *
  * I1 Offsets, never pointers.   I2 Every cache line has one writing process.   I3 abi_hash covers
  * the layout of everything here: attach refuses another.   I4 Either process may die at any
@@ -49,7 +50,8 @@ struct region_header {
     uint64_t bytes;
     uint8_t boot_id[16]; /* of this region: made anew with each supervisor */
     uint32_t shard_count, topics_max, partitions_max, ring_bytes;
-    uint64_t conf_at, topics_at, want_at, have_at, quotas_at, rings_at, counters_at, netviews_at;
+    uint64_t conf_at, topics_at, want_at, have_at, quotas_at, rings_at, counters_at, netviews_at,
+        captures_at;
     int32_t wake_fds[REGION_SHARDS_MAX + 1]; /* eventfds, inherited: shard i; last: control */
     struct region_peer peers[REGION_PROCESSES];
     /* control writes: */
@@ -105,6 +107,8 @@ void *region_ring_to_control(const struct region *r, uint32_t shard);
 _Atomic uint64_t *region_counters(const struct region *r, uint32_t block);
 /* What shard `shard` shows of its network stack. */
 struct netview *region_netview(const struct region *r, uint32_t shard);
+struct capring_core *region_capring(const struct region *r, uint32_t shard);
+struct capring_order *region_capring_order(const struct region *r);
 
 /* Ends the sleep of a loop: writes its eventfd.  A full eventfd is a success. */
 void region_wake(const struct region *r, uint32_t block);

@@ -1,6 +1,7 @@
 #include "core/shm/region.h"
 
 #include "core/base/err.h"
+#include "core/shm/capring.h"
 #include "core/shm/chan.h"
 #include "core/shm/counters.h"
 #include "core/shm/msg.h"
@@ -67,6 +68,9 @@ no_two_parts_overlap(void **state)
         {region_counters(&made, 2), COUNTERS * sizeof(uint64_t)},
         {region_netview(&made, 0), sizeof(struct netview)},
         {region_netview(&made, 1), sizeof(struct netview)},
+        {region_capring_order(&made), sizeof(struct capring_order)},
+        {region_capring(&made, 0), sizeof(struct capring_core)},
+        {region_capring(&made, 1), sizeof(struct capring_core)},
     };
     enum { PARTS = sizeof parts / sizeof parts[0] };
     for (int i = 0; i < PARTS; i++) {
@@ -145,16 +149,13 @@ static void
 a_header_that_does_not_add_up_is_refused(void **state)
 {
     struct region r;
-    uint64_t at[] = {offsetof(struct region_header, magic),
-                     offsetof(struct region_header, bytes),
-                     offsetof(struct region_header, shard_count),
-                     offsetof(struct region_header, topics_max),
-                     offsetof(struct region_header, partitions_max),
-                     offsetof(struct region_header, ring_bytes),
-                     offsetof(struct region_header, conf_at),
-                     offsetof(struct region_header, have_at),
-                     offsetof(struct region_header, counters_at),
-                     offsetof(struct region_header, netviews_at)};
+    uint64_t at[] = {
+        offsetof(struct region_header, magic),          offsetof(struct region_header, bytes),
+        offsetof(struct region_header, shard_count),    offsetof(struct region_header, topics_max),
+        offsetof(struct region_header, partitions_max), offsetof(struct region_header, ring_bytes),
+        offsetof(struct region_header, conf_at),        offsetof(struct region_header, have_at),
+        offsetof(struct region_header, counters_at),    offsetof(struct region_header, netviews_at),
+        offsetof(struct region_header, captures_at)};
     for (size_t i = 0; i < sizeof at / sizeof at[0]; i++) {
         uint8_t *byte = (uint8_t *)made.header + at[i] + 1;
         *byte ^= 0x40;
