@@ -423,7 +423,8 @@ shard_prepare(struct data *d, struct data_shard *s)
     die_if(uring_create(&config, &s->uring), "io_uring");
     d->clocks[s->number] = uring_clock(s->uring);
     struct netup_shard shard = {s->number, uring_clock(s->uring), connections,
-                                region_netview(&d->region, s->number)};
+                                region_netview(&d->region, s->number),
+                                region_capring(&d->region, s->number)};
     die_if(d->net ? netup_prepare(d->net, &shard) : ERR_OK, "memory for net=dpdk");
     s->mesh = mesh_join(d->mesh, s->number, d->clocks);
     die_if(s->mesh ? ERR_OK : ERR_FULL, "mesh");

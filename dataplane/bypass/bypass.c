@@ -2,6 +2,7 @@
 #include "dataplane/bypass/bypass.h"
 
 #include "core/base/err.h"
+#include "dataplane/bypass/bypass_tap.h"
 #include "dataplane/bypass/bypass_view.h"
 
 #include <sys/mman.h>
@@ -21,6 +22,8 @@ struct bypass {
     uint64_t net_due_ns; /* of ARP and NDP */
     struct bypass_view view;
     struct netview *view_out;
+    struct bypass_tap tap;
+    struct capring_core *capture;
     uint16_t vlan;
     size_t bytes;
     struct ipnet_input in;
@@ -55,6 +58,7 @@ bypass_create(const struct bypass_config *config, struct bypass **out)
     b->loop = config->loop;
     b->spin = config->spin;
     b->view_out = config->view;
+    b->capture = config->capture;
     b->vlan = config->net.vlan;
     b->bytes = bytes;
     uint64_t now_ns = b->ring.ops->now_ns(b->ring.self);
@@ -71,6 +75,7 @@ bypass_enter(struct bypass *b, struct nic nic)
 {
     b->busy_ns = b->ring.ops->now_ns(b->ring.self);
     ipnet_port_init(&b->port, nic, b->net, b->busy_ns);
+    bypass_tap_init(&b->tap, nic, b->capture);
     if (b->mesh)
         ipnet_port_join(&b->port, b->mesh, b->loop);
     struct bypass_parts parts = {&b->port, b->net, b->tcp, b->stream, b->vlan};
@@ -103,6 +108,7 @@ static void
 receive(struct bypass *b)
 {
     uint64_t now_ns = b->ring.ops->now_ns(b->ring.self);
+    b->port.nic = bypass_tap_turn(&b->tap, now_ns);
     b->net_due_ns = ipnet_port_turn(&b->port, now_ns);
     input(b);
     tcp_tick(b->tcp, now_ns / US_NS);

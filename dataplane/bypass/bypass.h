@@ -13,6 +13,7 @@
 #define SLUICE_BYPASS_BYPASS_H
 
 #include "core/base/clock.h"
+#include "core/shm/capring.h"
 #include "core/shm/netview.h"
 #include "dataplane/net/ipnet_port.h"
 #include "dataplane/tcp/tcp_stream.h"
@@ -29,10 +30,11 @@ struct bypass_config {
     struct ipnet_config net; /* has passed ipnet_check */
     struct tcp_config tcp;
     struct tcp_stream_config stream;
-    struct clock clock;      /* of the ring */
-    struct ipnet_mesh *mesh; /* NULL: no other loop has a queue of the device; lent */
-    uint32_t loop;           /* our number in it */
-    struct netview *view;    /* where operators look; NULL: nobody does; lent */
+    struct clock clock;           /* of the ring */
+    struct ipnet_mesh *mesh;      /* NULL: no other loop has a queue of the device; lent */
+    uint32_t loop;                /* our number in it */
+    struct netview *view;         /* where operators look; NULL: nobody does; lent */
+    struct capring_core *capture; /* frames for a file; NULL: never; lent */
     bool spin;
 };
 

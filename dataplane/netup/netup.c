@@ -179,6 +179,7 @@ netup_prepare(struct netup *n, const struct netup_shard *shard)
         .mesh = n->mesh,
         .loop = shard->number,
         .view = shard->view,
+        .capture = shard->capture,
         .spin = strcmp(conf_text(n->conf, CONF_IDLE), "spin") == 0,
     };
     config.net.secondary = shard->number > 0;

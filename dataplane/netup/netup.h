@@ -18,7 +18,8 @@ struct netup_shard {
     uint32_t number;
     struct clock clock; /* of its ring */
     uint32_t connections_max;
-    struct netview *view; /* of the shard, in the region; lent */
+    struct netview *view; /* of the shard, in the region; lent, and so is: */
+    struct capring_core *capture;
 };
 /* Memory for one shard, before its thread starts. */
 must_check int netup_prepare(struct netup *n, const struct netup_shard *shard);
