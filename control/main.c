@@ -1,6 +1,7 @@
 /* main.c: sluice-control --region FD.  Started and supervised by sluice run; see control/README.md.
  */
 #include "control/admin/admin.h"
+#include "control/capture/capture.h"
 #include "control/server/server.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
@@ -12,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -216,6 +218,100 @@ endpoint_free(struct endpoint *e)
     census_desk_free(e->desk);
 }
 
+/* ---- captures of net=dpdk: a thread of its own, which may wait for the disk ---- */
+
+struct recorder {
+    struct capture *capture;
+    pthread_t thread;
+    atomic_bool stop;
+    int fd; /* of the file */
+};
+
+static int
+file_open(void *self, const char *path)
+{
+    struct recorder *r = self;
+    r->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return r->fd < 0 ? os_error_of(errno) : ERR_OK;
+}
+
+static int
+file_write(void *self, const void *at, size_t bytes)
+{
+    const struct recorder *r = self;
+    for (const char *p = at; bytes > 0;) {
+        ssize_t n = write(r->fd, p, bytes);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? os_error_of(errno) : ERR_IO;
+        p += n;
+        bytes -= (size_t)n;
+    }
+    return ERR_OK;
+}
+
+static void
+file_close(void *self)
+{
+    const struct recorder *r = self;
+    (void)close(r->fd);
+}
+
+static int64_t
+wall_ns(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * (int64_t)CLOCK_NS_PER_S + t.tv_nsec;
+}
+
+static void *
+recorder_main(void *arg)
+{
+    struct recorder *r = arg;
+    while (!atomic_load_explicit(&r->stop, memory_order_relaxed)) {
+        long ms = capture_turn(r->capture);
+        (void)nanosleep(&(struct timespec){.tv_nsec = ms * (long)CLOCK_NS_PER_MS}, NULL);
+    }
+    return NULL;
+}
+
+/* Without it the broker serves all the same, and orders are not answered. */
+static void
+recorder_start(struct recorder *r, const struct conf *conf)
+{
+    *r = (struct recorder){.fd = -1};
+    if (conf_number(conf, CONF_NET) == 0)
+        return;
+    struct capture_config config = {
+        .region = &main_region,
+        .file = {.self = r, .open = file_open, .write = file_write, .close = file_close},
+        .now_ns = os_now_ns,
+        .wall_ns = wall_ns,
+    };
+    sigset_t all, before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the loop */
+    r->capture = capture_new(&config);
+    if (pthread_create(&r->thread, NULL, recorder_main, r)) {
+        capture_free(r->capture);
+        r->capture = NULL;
+        log_warn("control", "no captures: cannot start a thread");
+    }
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static void
+recorder_stop(struct recorder *r)
+{
+    if (!r->capture)
+        return;
+    atomic_store_explicit(&r->stop, true, memory_order_relaxed);
+    (void)pthread_join(r->thread, NULL);
+    capture_free(r->capture);
+}
+
 static int
 serve(struct server *server, struct clock clock, struct endpoint *e)
 {
@@ -270,7 +366,10 @@ run(const struct conf *conf)
     int code = exit_code(rc);
     if (rc == ERR_OK) {
         log_info("control", "serving");
+        static struct recorder recorder;
+        recorder_start(&recorder, conf);
         code = serve(server, uring_clock(uring), &endpoint);
+        recorder_stop(&recorder);
         server_destroy(server);
     } else {
         log_error("control", "cannot start error=%s", err_name(rc));
