@@ -156,7 +156,19 @@ int cli_doctor(const struct command_line *line, const struct cli_args *args, cha
 /* cli_bundle.c */
 int cli_bundle(const struct command_line *line, const struct cli_args *args, char *const *environ_);
 
-/* cli_net.c: sluice net. */
+/* cli_region.c: the region of the broker that runs on a data directory, in *r until the process
+ * ends or region_detach; `give`: to write an order into, alone among such tools.  An error has been
+ * told.  ERR_NOT_FOUND: none runs; ERR_BUSY; ERR_DENIED; ERR_UNSUPPORTED: of another version. */
+must_check int cli_region_open(const struct cli_args *args, char *const *environ_, bool give,
+                               struct region *r, int *pid);
+
+/* cli_capture.c: sluice net capture; cli_capture_want is the order that a line means. */
+struct capring_want;
+bool cli_capture_has(enum command_id id);
+int cli_capture(const struct command_line *line, char *const *environ_, FILE *out);
+must_check int cli_capture_want(const struct command_line *line, struct capring_want *out);
+
+/* cli_net.c: the rest of sluice net. */
 bool cli_net_has(enum command_id id);
 int cli_net(const struct command_line *line, FILE *out);
 

@@ -136,61 +136,13 @@ cli_stat_print(const struct region *r, int pid, bool json, FILE *out)
         text_print(r, pid, out);
 }
 
-/* The number after "key=" in the run file, -1 when it is not there. */
-static int
-number_find(const char *text, const char *key)
-{
-    const char *p = strstr(text, key);
-    return p ? (int)strtol(p + strlen(key), NULL, 10) : -1;
-}
-
-/* Maps the region of the broker on `data`.  ERR_NOT_FOUND: none runs. */
-static int
-region_find(const char *data, struct region *r, int *pid)
-{
-    char path[OS_PATH_BYTES + 64], text[256];
-    snprintf(path, sizeof path, "%.4000s/" CLI_RUN_NAME, data);
-    int n = os_file_read(path, text, sizeof text);
-    if (n < 0)
-        return n;
-    *pid = number_find(text, "pid=");
-    int fd = number_find(text, "region=");
-    if (*pid <= 0 || fd < 0)
-        return ERR_CORRUPT;
-    snprintf(path, sizeof path, "/proc/%d/fd/%d", *pid, fd);
-    int own = open(path, O_RDONLY | O_CLOEXEC);
-    if (own < 0)
-        return access(path, F_OK) ? ERR_NOT_FOUND : ERR_DENIED;
-    int err = region_attach(r, own, 0);
-    close(own);
-    return err == ERR_CORRUPT ? ERR_NOT_FOUND : err; /* another process has that pid now */
-}
-
 int
 cli_stat(const struct cli_args *args, char *const *environ_, FILE *out)
 {
-    static struct conf c;
-    char error[CLI_ERROR_BYTES];
     struct region r;
     int pid = 0;
-    if (cli_config_load(args, environ_, &c, error)) {
-        fprintf(stderr, "sluice: %s\n", error);
+    if (cli_region_open(args, environ_, false, &r, &pid))
         return CLI_EXIT_FAILED;
-    }
-    const char *data = conf_text(&c, CONF_LOG_DIRS);
-    char one[CONF_TEXT_BYTES_MAX];
-    int err = ERR_NOT_FOUND;
-    for (uint32_t i = 0; err == ERR_NOT_FOUND && conf_dir(data, i, one) == ERR_OK; i++)
-        err = region_find(one, &r, &pid);
-    if (err) {
-        fprintf(stderr, "sluice: %s %.300s (%s): %s\n",
-                err == ERR_NOT_FOUND ? "no broker runs on" : "cannot read the broker on", data,
-                err_text(err),
-                err == ERR_UNSUPPORTED ? "use the program that started it"
-                : err == ERR_DENIED    ? "run this as the same user"
-                                       : "name its data directory with --data");
-        return CLI_EXIT_FAILED;
-    }
     cli_stat_print(&r, pid, args->json, out);
     region_detach(&r);
     return fflush(out) ? CLI_EXIT_FAILED : CLI_EXIT_OK;

@@ -46,5 +46,7 @@ main(int argc, char **argv)
         return top_run(&line, stdout);
     if (cli_net_has(line.command->id))
         return cli_net(&line, stdout);
+    if (cli_capture_has(line.command->id))
+        return cli_capture(&line, environ, stdout);
     return client_has(line.command->id) ? client_run(&line, stdout) : local(&line);
 }

@@ -1,4 +1,5 @@
-/* command_table_net.c: rows of `sluice net`, which asks the broker's HTTP endpoint. */
+/* command_table_net.c: rows of `sluice net`, which asks the broker's HTTP endpoint, or gives it
+ * orders through its shared memory. */
 #include "cli/command/command.h"
 
 static const struct command_option net_options[] = {
@@ -12,6 +13,54 @@ static const struct command_option net_options[] = {
      .value = "text|json",
      .fallback = "text",
      .help = "text for people, or JSON for programs"},
+    {0},
+};
+
+static const struct command_option broker_options[] = {
+    {.name = "--data",
+     .kind = COMMAND_TEXT,
+     .names = COMMAND_NAMES_FOLDERS,
+     .value = "DIR",
+     .help = "data directory of the broker; the same as -o log.dirs=DIR"},
+    {.name = "-o",
+     .kind = COMMAND_PAIR,
+     .value = "key=value",
+     .help = "sets a configuration key; may be given again"},
+    {.name = "--format",
+     .kind = COMMAND_CHOICE,
+     .value = "text|json",
+     .fallback = "text",
+     .help = "text for people, or JSON for programs"},
+    {0},
+};
+
+static const struct command_option capture_options[] = {
+    {.name = "--connection",
+     .kind = COMMAND_TEXT,
+     .value = "IP:PORT",
+     .help = "only the connection with this remote end"},
+    {.name = "--host", .kind = COMMAND_TEXT, .value = "IP", .help = "only this host"},
+    {.name = "--snaplen",
+     .kind = COMMAND_NUMBER,
+     .value = "BYTES",
+     .fallback = "128",
+     .min = 14,
+     .max = 9300,
+     .help = "of each frame; 128 are the headers, without what clients send"},
+    {.name = "--packets",
+     .kind = COMMAND_NUMBER,
+     .value = "N",
+     .fallback = "100000",
+     .min = 1,
+     .max = 1000000000,
+     .help = "ends it after so many"},
+    {.name = "--bytes",
+     .kind = COMMAND_NUMBER,
+     .value = "BYTES",
+     .fallback = "268435456",
+     .min = 65536,
+     .max = 1099511627776,
+     .help = "ends it when the file would get longer"},
     {0},
 };
 
@@ -62,5 +111,29 @@ const struct command command_net[] = {
              "requests is told by 'sluice stat'.",
      .examples = "sluice net drops\n",
      .sets = {net_options}},
+    {.id = COMMAND_NET_CAPTURE_START,
+     .words = "net capture start",
+     .arguments = "FILE",
+     .words_min = 1,
+     .words_max = 1,
+     .names = COMMAND_NAMES_FILES,
+     .summary = "with net=dpdk: writes frames to a new file, which tcpdump and Wireshark read",
+     .text = "The broker writes the file (pcapng), with the rights of its user; it must not be "
+             "there yet. Cores never wait for it: frames that it cannot keep up with are left out "
+             "and counted. Who runs the broker can do this, nobody over the network.",
+     .examples = "sluice net capture start all.pcapng\n"
+                 "sluice net capture start --connection 10.77.0.1:40312 --snaplen 9300 "
+                 "one.pcapng\n",
+     .sets = {capture_options, broker_options}},
+    {.id = COMMAND_NET_CAPTURE_STOP,
+     .words = "net capture stop",
+     .summary = "ends the capture; the file is whole then",
+     .examples = "sluice net capture stop\n",
+     .sets = {broker_options}},
+    {.id = COMMAND_NET_CAPTURE_STATUS,
+     .words = "net capture status",
+     .summary = "what the last capture has taken, and why it ended",
+     .examples = "sluice net capture status --format json\n",
+     .sets = {broker_options}},
 };
 const uint32_t command_net_count = sizeof command_net / sizeof command_net[0];
