@@ -42,6 +42,7 @@ test  fish             the same
 test  mandoc           looks over the man pages
 test  default-jdk-headless  client: the Java client, and Apache Kafka itself as the oracle
 test  iproute2         network namespaces for the tests of net=dpdk
+test  tcpdump          reads what sluice net capture wrote
 test  ethtool          the same: a veth peer that sends whole checksums
 test  nftables         the same: packets that are lost
 test  iputils-ping     client: ping, over devices of DPDK

@@ -4,13 +4,15 @@ namespaced.py: over our own TCP/IP on a device of DPDK."""
 import json
 import os
 import re
+import shutil
 import socket
 import struct
 import subprocess
+import tempfile
 import urllib.request
 
-from broker import Broker, SMALL, free_port, program
-from case import case, check, equal, finish, until
+from broker import CONTROL, Broker, SMALL, free_port, program
+from case import Skip, case, check, equal, finish, until
 from kafka import Connection
 from test_metrics import names_of_panels_and_alerts
 
@@ -128,6 +130,84 @@ def frames(net):
     return min(int(n) for _, n in rows)
 
 
+def order(broker, *words, code=0):
+    done = subprocess.run([program(), "net", "capture", *words, "--data", broker.data, "--format",
+                           "json"], capture_output=True, text=True, timeout=SECONDS)
+    equal(done.returncode, code, f"{words}: {done.stdout} {done.stderr}")
+    return json.loads(done.stdout) if code == 0 else done.stderr
+
+
+def tcpdump(path):
+    if not shutil.which("tcpdump"):
+        raise Skip("no tcpdump")
+    done = subprocess.run(["tcpdump", "-nn", "-r", path], capture_output=True, text=True,
+                          timeout=SECONDS)
+    equal(done.returncode, 0, done.stderr)
+    return done.stdout.splitlines()
+
+
+def a_connection(broker):
+    c = Connection(broker.bootstrap)
+    c.api_versions()
+    end = c.socket.getsockname()[:2]
+    c.close()
+    return end
+
+
+def capture(broker, folder):
+    """Everything: the handshake and the end of a connection are in the file."""
+    path = os.path.join(folder, "all.pcapng")
+    status = order(broker, "start", path)
+    equal((status["state"], status["file"], status["lost"]), ("running", path, 0), status)
+    check("one is running" in order(broker, "start", path + "2", code=1), "two at a time")
+    host, port = a_connection(broker)
+    status = order(broker, "stop")
+    equal((status["state"], status["why"], status["lost"]), ("ended", "stopped", 0), status)
+    equal(status["bytes"], os.path.getsize(path), "bytes")
+    equal(os.stat(path).st_mode & 0o777, 0o600, "mode")
+    check("there is none" in order(broker, "stop", code=1), "an end without a beginning")
+    check("there already" in order(broker, "start", path, code=1), "a file that is there")
+    lines = [l for l in tcpdump(path) if f"{host}.{port} " in l or f"{host}.{port}:" in l]
+    flags = [re.search(r"Flags \[([^]]*)\]", l).group(1) for l in lines]
+    equal(flags[:3], ["S", "S.", "."], lines)
+    check("P." in flags and any("F" in f for f in flags[3:]), lines)
+
+
+def capture_one(broker, folder):
+    """One connection, while another is used; it ends by itself."""
+    path = os.path.join(folder, "one.pcapng")
+    other, one = Connection(broker.bootstrap), Connection(broker.bootstrap)
+    host, port = one.socket.getsockname()[:2]
+    order(broker, "start", path, "--connection", f"{host}:{port}", "--packets", "6",
+          "--snaplen", "9300")
+    for _ in range(20):
+        other.api_versions()
+        one.api_versions()
+    status = until("it has ended", SECONDS, lambda: [
+        s for s in [order(broker, "status")] if s["state"] == "ended"])[0]
+    equal((status["packets"], status["why"]), (6, "packets reached"), status)
+    lines = tcpdump(path)
+    equal(len(lines), 6, lines)
+    check(all(f"{host}.{port}" in l for l in lines), lines)
+    for c in other, one:
+        c.close()
+
+
+def capture_restarted(broker, folder):
+    """A control that is killed ends the capture; the next one takes orders again."""
+    path = os.path.join(folder, "killed.pcapng")
+    order(broker, "start", path)
+    old = broker.pid(CONTROL)
+    broker.kill(CONTROL)
+    broker.wait_restarted(CONTROL, old)
+    until("it has ended", SECONDS, lambda: order(broker, "status")["state"] == "ended")
+    equal(order(broker, "status")["why"], "control was restarted", "why")
+    order(broker, "start", path + "2")
+    a_connection(broker)
+    check(order(broker, "stop")["packets"] >= 3, "packets")
+    check(len(tcpdump(path + "2")) >= 3, "frames")
+
+
 def metrics(net):
     until("frames are counted", SECONDS, lambda: frames(net) > 10)
     text, internal = net.text("/metrics"), net.text("/metrics/internal")
@@ -139,24 +219,40 @@ def metrics(net):
           "polls of a core")
 
 
+def over_the_kernel(broker, net):
+    with case("net: with kernel sockets it says who knows the rest"):
+        kernel(net)
+        check("tcpdump" in order(broker, "start", "x", code=1), "who captures")
+
+
+def over_our_own(broker, net):
+    with case("net: the device, its queues and addresses"):
+        device(broker, net)
+    with case("net: neighbours with their link addresses"):
+        neighbours(net)
+    with case("net: what goes no further is counted under its reason"):
+        drops(broker, net)
+    with case("net: every metric of a panel is in a live scrape"):
+        metrics(net)
+    with tempfile.TemporaryDirectory() as folder:
+        with case("net: a capture has a connection from its handshake to its end"):
+            capture(broker, folder)
+        with case("net: a capture of one connection has that only, and as much as asked for"):
+            capture_one(broker, folder)
+        with case("net: control may die in the middle of a capture"):
+            capture_restarted(broker, folder)
+
+
 def main():
     port = free_port()
     with Broker(SMALL, f"metrics.listener=127.0.0.1:{port}") as broker:
         net = Net(port)
         with case("net: connections are listed with what TCP knows of them"):
             connections(broker, net)
-        if not OURS:
-            with case("net: with kernel sockets it says who knows the rest"):
-                kernel(net)
-            finish()
-        with case("net: the device, its queues and addresses"):
-            device(broker, net)
-        with case("net: neighbours with their link addresses"):
-            neighbours(net)
-        with case("net: what goes no further is counted under its reason"):
-            drops(broker, net)
-        with case("net: every metric of a panel is in a live scrape"):
-            metrics(net)
+        if OURS:
+            over_our_own(broker, net)
+        else:
+            over_the_kernel(broker, net)
     finish()
 
 
