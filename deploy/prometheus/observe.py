@@ -238,6 +238,16 @@ ALERTS = [
     ("SluiceTransactionHangs", "warning", "0m", "sluice_transaction_oldest_seconds > 900",
      "a transaction has been open for a quarter of an hour on {{ $labels.instance }}",
      "Who reads committed data waits for it: /v1/transactions names it."),
+    ("SluiceNetMisses", "warning", "5m",
+     'rate(sluice_net_drops_total{reason=~"rx_missed|rx_errors|tx_errors"}[5m]) > 0',
+     "the device of {{ $labels.instance }} loses frames: {{ $labels.reason }}",
+     "rx_missed: the cores do not keep up, or are not alone on their processors; errors: cable, "
+     "switch or driver. sluice net drops counts them."),
+    ("SluiceNetResends", "warning", "15m",
+     "rate(sluice_net_segments_resent_total[5m]) / on (instance) "
+     'rate(sluice_net_segments_total{direction="out"}[5m]) > 0.02',
+     "{{ $labels.instance }} sends more than one TCP segment of fifty again",
+     "The network loses segments: sluice net connections shows towards whom."),
     ("SluiceLimitNear", "warning", "10m",
      "sluice_partitions / sluice_partitions_limit > 0.9 or "
      "sluice_topics / sluice_topics_limit > 0.9",
