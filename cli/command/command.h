@@ -139,6 +139,7 @@ extern const uint32_t command_local_count;
 extern const struct command command_client[];
 extern const uint32_t command_client_count;
 extern const struct command_option command_client_options[]; /* that all of these have */
+extern const struct command_option command_dry_options[];    /* of those that may only ask */
 /* command_table_admin.c: more of them. */
 extern const struct command command_admin[];
 extern const uint32_t command_admin_count;

@@ -26,19 +26,6 @@ static const struct command_option entity_options[] = {
     {0},
 };
 
-static const struct command_option alter_options[] = {
-    {.name = "--user", .kind = COMMAND_TEXT, .value = "NAME", .help = "of this user"},
-    {.name = "--user-default",
-     .kind = COMMAND_FLAG,
-     .help = "of users that have none of their own"},
-    {.name = "--client-id", .kind = COMMAND_TEXT, .value = "ID", .help = "of this client id"},
-    {.name = "--client-id-default",
-     .kind = COMMAND_FLAG,
-     .help = "of client ids that have none of their own"},
-    {.name = "--dry-run", .kind = COMMAND_FLAG, .help = "only asks whether it could be done"},
-    {0},
-};
-
 const struct command command_admin[] = {
     {.id = COMMAND_TXN_LIST,
      .words = "txn list",
@@ -92,7 +79,7 @@ const struct command command_admin[] = {
              "controller_mutation_rate. " NO_TLS,
      .examples = "sluice quota set --user alice producer_byte_rate=1048576\n"
                  "sluice quota set --client-id-default consumer_byte_rate=10485760\n",
-     .sets = {alter_options, command_client_options}},
+     .sets = {entity_options, command_dry_options, command_client_options}},
     {.id = COMMAND_QUOTA_REMOVE,
      .words = "quota remove",
      .arguments = "QUOTA...",
@@ -101,6 +88,6 @@ const struct command command_admin[] = {
      .summary = "takes quotas away again",
      .text = NO_TLS,
      .examples = "sluice quota remove --user alice producer_byte_rate\n",
-     .sets = {alter_options, command_client_options}},
+     .sets = {entity_options, command_dry_options, command_client_options}},
 };
 const uint32_t command_admin_count = sizeof command_admin / sizeof command_admin[0];

@@ -28,6 +28,11 @@ const struct command_option command_client_options[] = {
     {0},
 };
 
+const struct command_option command_dry_options[] = {
+    {.name = "--dry-run", .kind = COMMAND_FLAG, .help = "only asks whether it could be done"},
+    {0},
+};
+
 static const struct command_option topic_list_options[] = {
     {.name = "--internal", .kind = COMMAND_FLAG, .help = "also those that begin with __"},
     {0},
@@ -56,7 +61,6 @@ static const struct command_option topic_create_options[] = {
      .value = "key=value",
      .help = "a setting of the topic; may be given again"},
     {.name = "--if-not-exists", .kind = COMMAND_FLAG, .help = "one that is there already is fine"},
-    {.name = "--dry-run", .kind = COMMAND_FLAG, .help = "only asks whether it could be done"},
     {0},
 };
 
@@ -70,7 +74,6 @@ static const struct command_option topic_alter_options[] = {
      .kind = COMMAND_TEXT,
      .value = "KEY",
      .help = "goes back to the default of the broker; may be given again"},
-    {.name = "--dry-run", .kind = COMMAND_FLAG, .help = "only asks whether it could be done"},
     {0},
 };
 
@@ -103,7 +106,6 @@ static const struct command_option add_partitions_options[] = {
      .min = 1,
      .max = PARTITIONS_MAX,
      .help = "how many there are to be then"},
-    {.name = "--dry-run", .kind = COMMAND_FLAG, .help = "only asks whether it could be done"},
     {0},
 };
 
@@ -272,7 +274,6 @@ static const struct command_option config_set_options[] = {
      .kind = COMMAND_TEXT,
      .value = "KEY",
      .help = "goes back to what the broker was started with; may be given again"},
-    {.name = "--dry-run", .kind = COMMAND_FLAG, .help = "only asks whether it could be done"},
     {0},
 };
 
@@ -293,7 +294,7 @@ const struct command command_client[] = {
      .words_max = COMMAND_WORDS_MAX,
      .summary = "makes topics",
      .examples = "sluice topic create orders -p 12 -c retention.ms=86400000\n",
-     .sets = {topic_create_options, command_client_options}},
+     .sets = {topic_create_options, command_dry_options, command_client_options}},
     {.id = COMMAND_TOPIC_DESCRIBE,
      .words = "topic describe",
      .arguments = "TOPIC...",
@@ -312,7 +313,7 @@ const struct command command_client[] = {
      .summary = "changes settings of topics, and leaves the others",
      .text = "Speaks to the broker without TLS and SASL.",
      .examples = "sluice topic alter orders -c retention.ms=3600000 --reset max.message.bytes\n",
-     .sets = {topic_alter_options, command_client_options}},
+     .sets = {topic_alter_options, command_dry_options, command_client_options}},
     {.id = COMMAND_TOPIC_DELETE,
      .words = "topic delete",
      .arguments = "TOPIC...",
@@ -342,7 +343,7 @@ const struct command command_client[] = {
      .summary = "gives topics more partitions",
      .text = "Keys go to other partitions from then on.",
      .examples = "sluice topic add-partitions orders --total 24\n",
-     .sets = {add_partitions_options, command_client_options}},
+     .sets = {add_partitions_options, command_dry_options, command_client_options}},
     {.id = COMMAND_PRODUCE,
      .words = "produce",
      .arguments = "TOPIC [FILE...]",
@@ -435,6 +436,6 @@ const struct command command_client[] = {
      .summary = "changes settings of the brokers while they run",
      .text = "Speaks to the broker without TLS and SASL.",
      .examples = "sluice cluster config set log.retention.ms=86400000\n",
-     .sets = {config_set_options, command_client_options}},
+     .sets = {config_set_options, command_dry_options, command_client_options}},
 };
 const uint32_t command_client_count = sizeof command_client / sizeof command_client[0];

@@ -29,12 +29,16 @@ static const struct command_option format_options[] = {
     {0},
 };
 
-static const struct command_option top_options[] = {
+static const struct command_option metrics_options[] = {
     {.name = "--metrics",
      .kind = COMMAND_TEXT,
      .value = "HOST:PORT",
      .fallback = "127.0.0.1:9644",
      .help = "metrics.listener of the broker"},
+    {0},
+};
+
+static const struct command_option top_options[] = {
     {.name = "--interval",
      .letter = 'i',
      .kind = COMMAND_NUMBER,
@@ -58,31 +62,16 @@ static const struct command_option bundle_options[] = {
      .names = COMMAND_NAMES_FILES,
      .value = "LOGFILE",
      .help = "a log of the broker, of which the end is taken; may be given again"},
-    {.name = "--metrics",
-     .kind = COMMAND_TEXT,
-     .value = "HOST:PORT",
-     .fallback = "127.0.0.1:9644",
-     .help = "metrics.listener of the broker"},
     {.name = "--quiet", .letter = 'q', .kind = COMMAND_FLAG, .help = "no progress on stderr"},
     {0},
 };
 
 static const struct command_option repair_options[] = {
-    {.name = "--format",
-     .kind = COMMAND_CHOICE,
-     .value = "text|json",
-     .fallback = "text",
-     .help = "text for people, or JSON for programs"},
     {.name = "--yes", .kind = COMMAND_FLAG, .help = "does what it would only tell otherwise"},
     {0},
 };
 
 static const struct command_option dump_options[] = {
-    {.name = "--format",
-     .kind = COMMAND_CHOICE,
-     .value = "text|json",
-     .fallback = "text",
-     .help = "text for people, or JSON for programs"},
     {.name = "--deep", .kind = COMMAND_FLAG, .help = "shows the records of each batch too"},
     {0},
 };
@@ -132,7 +121,7 @@ const struct command command_local[] = {
      .text = "Cuts each damaged partition at its first batch that is not good. What it cuts off is "
              "kept under removed/.",
      .examples = "sluice log repair --data ./data --yes\n",
-     .sets = {conf_options, repair_options}},
+     .sets = {conf_options, format_options, repair_options}},
     {.id = COMMAND_LOG_DUMP,
      .words = "log dump",
      .arguments = "FILE",
@@ -145,7 +134,7 @@ const struct command command_local[] = {
      .examples = "sluice log dump --deep log/TOPIC/PARTITION/OFFSET.log\n"
                  "sluice log dump boot-checkpoint\n"
                  "sluice log dump --deep core-0/journal-0000\n",
-     .sets = {conf_options, dump_options}},
+     .sets = {conf_options, format_options, dump_options}},
     {.id = COMMAND_DOCTOR,
      .words = "doctor",
      .arguments = "[FILE]",
@@ -164,7 +153,7 @@ const struct command command_local[] = {
      .text = "Reads the broker's HTTP endpoint (metrics.listener). On a terminal a screen that is "
              "drawn again and again until q; else, or with --once, one view of an interval.",
      .examples = "sluice top\nsluice top --metrics 10.0.0.1:9644 --once --format json\n",
-     .sets = {top_options, format_options}},
+     .sets = {metrics_options, top_options, format_options}},
     {.id = COMMAND_BUNDLE,
      .words = "bundle",
      .arguments = "[FILE]",
@@ -177,7 +166,7 @@ const struct command command_local[] = {
          "MiB of each --log. No records. What follows a key that sounds like a secret is "
          "removed; look at the file all the same before you send it. Prints its name.",
      .examples = "sluice bundle --data ./data --log /var/log/sluice.log\n",
-     .sets = {conf_options, bundle_options}},
+     .sets = {conf_options, metrics_options, bundle_options}},
     {.id = COMMAND_COMPLETION,
      .words = "completion",
      .arguments = "bash|zsh|fish",
