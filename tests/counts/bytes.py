@@ -15,7 +15,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 from broker import DATA, SMALL, Broker, stamp  # noqa: E402
 from case import case, check, equal, finish, until  # noqa: E402
-from kafka import NONE, PRODUCE, Connection, batch, topic_ready  # noqa: E402
+from load import Load  # noqa: E402
 
 PARTITIONS, CONNECTIONS, DEPTH, WARM_ROUNDS = 4, 4, 8, 4
 # Each: bytes of a record, rounds, and the most for a byte produced: copied, written; then the most
@@ -23,30 +23,6 @@ PARTITIONS, CONNECTIONS, DEPTH, WARM_ROUNDS = 4, 4, 8, 4
 # 2.2, 150 to 190; and 1.2 to 1.3, 1.04 to 1.11, 1000 to 1750.
 LOADS = {"single records of 1 KiB": (1024, 60, 2.1, 2.5, 400),
          "batches of 128 KiB": (128 << 10, 12, 1.5, 1.25, 2500)}
-
-
-class Load:
-    def __init__(self, broker, record_bytes):
-        topic = f"bytes-{stamp()}"
-        topic_ready(broker.bootstrap, topic, PARTITIONS)
-        self.connections = [Connection(broker.bootstrap) for _ in range(CONNECTIONS)]
-        self.frames = [c.frame(PRODUCE, 7, Connection.produce_body(
-            topic, p, batch([os.urandom(record_bytes)])))
-            for p, c in enumerate(self.connections)]
-
-    def run(self, rounds):
-        for _ in range(rounds):
-            for c, frame in zip(self.connections, self.frames):
-                c.socket.sendall(frame * DEPTH)
-            for c in self.connections:
-                for _ in range(DEPTH):
-                    answer = c.receive()
-                    # Ends with: error, base offset, append time, log start, throttle.
-                    equal(struct.unpack_from(">h", answer, len(answer) - 30)[0], NONE, "produce")
-
-    def close(self):
-        for c in self.connections:
-            c.close()
 
 
 def counters(broker):
@@ -69,7 +45,8 @@ def copied(folder, broker):
 
 
 def measure(broker, folder, record_bytes, rounds):
-    load = Load(broker, record_bytes)
+    load = Load(broker, f"bytes-{stamp()}", PARTITIONS, CONNECTIONS, DEPTH, record_bytes,
+                spread=False)
     load.run(WARM_ROUNDS)
     before, copied_before = counters(broker), copied(folder, broker)
     enters = broker.stat()["counters"]["enters"]["sum"]

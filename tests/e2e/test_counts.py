@@ -19,37 +19,18 @@ import time
 
 from broker import DATA, SMALL, Broker, stamp
 from case import Skip, case, check, equal, finish, until
-from kafka import NONE, PRODUCE, Connection, batch, topic_ready
+from load import Load
 
 PARTITIONS, CONNECTIONS, DEPTH, WARM_ROUNDS, ROUNDS = 8, 8, 20, 20, 150
+RECORD_BYTES = 100
 REQUESTS = CONNECTIONS * DEPTH * ROUNDS
 # Connections, checkpoints and free space are looked at now and then: not for each request.
 ASIDE_MAX = 60
 
 
-class Load:
-    """Requests of one record in bursts, from many connections: several for each turn."""
-
-    def __init__(self, broker, topic):
-        topic_ready(broker.bootstrap, topic, PARTITIONS)
-        self.connections = [Connection(broker.bootstrap) for _ in range(CONNECTIONS)]
-        self.bodies = [Connection.produce_body(topic, p, batch([b"x" * 100]))
-                       for p in range(PARTITIONS)]
-
-    def run(self, rounds):
-        for _ in range(rounds):
-            for i, c in enumerate(self.connections):
-                c.socket.sendall(b"".join(c.frame(PRODUCE, 7, self.bodies[(i + k) % PARTITIONS])
-                                          for k in range(DEPTH)))
-            for c in self.connections:
-                for _ in range(DEPTH):
-                    answer = c.receive()
-                    # Ends with: error, base offset, append time, log start, throttle.
-                    equal(struct.unpack_from(">h", answer, len(answer) - 30)[0], NONE, "produce")
-
-    def close(self):
-        for c in self.connections:
-            c.close()
+def load_of(broker):
+    """Several requests for each turn."""
+    return Load(broker, f"counts-{stamp()}", PARTITIONS, CONNECTIONS, DEPTH, RECORD_BYTES)
 
 
 def counters(broker):
@@ -76,7 +57,7 @@ def no_allocation(cores):
         folder = pathlib.Path(name)
         with Broker(SMALL, f"cores={cores}",
                     prefix=["env", f"LD_PRELOAD={library}", f"ALLOCATIONS_DIR={folder}"]) as broker:
-            load = Load(broker, f"counts-{stamp()}")
+            load = load_of(broker)
             load.run(WARM_ROUNDS)
             before = allocated(folder, broker)
             check(min(before) > 10, "the start was not counted:", before)
@@ -90,7 +71,7 @@ def no_allocation(cores):
 
 def one_call_a_turn(cores):
     with Broker(SMALL, f"cores={cores}") as broker:
-        load = Load(broker, f"counts-{stamp()}")
+        load = load_of(broker)
         load.run(WARM_ROUNDS)
         before = counters(broker)
         load.run(ROUNDS)
@@ -135,7 +116,7 @@ def strace_counts(pid, seconds_max, work):
 
 def nothing_else():
     with Broker(SMALL, "cores=1") as broker:
-        load = Load(broker, f"counts-{stamp()}")
+        load = load_of(broker)
         load.run(WARM_ROUNDS)
         before = counters(broker)
         calls = strace_counts(broker.pid(DATA), 20, lambda: load.run(ROUNDS))
