@@ -19,12 +19,36 @@ START_ROWS = [
     ("idle, % of a core", "again.idle_percent", "less"),
 ]
 PER_CORE = 2  # what Sluice should at least be per core
+EVEN = 0.99   # rates that are given to both differ by so little
 
 
 def number(v):
     if v == 0:
         return "0"
     return f"{v:.0f}" if abs(v) >= 100 else f"{v:.3g}"
+
+# The table of README.md: scenario, key, what it is called there.
+README_ROWS = [
+    ("bulk", "load.mb_per_s", "bulk, 1 KiB records: MB/s"),
+    ("bulk", "load.server_cpu_s_per_gb", "CPU-seconds per GB of that"),
+    ("bulk-librdkafka", "load.mb_per_s", "bulk through librdkafka: MB/s"),
+    ("single", "load.requests_per_s", "one 100-byte record a request, 256 in flight: thousand/s"),
+    ("single", "load.p99_us", "p99 of that, ms"),
+    ("search", "load.held_per_s", "highest rate of such records at a p99 of 10 ms: thousand/s"),
+    ("rate", "load.p50_us", "5,000 such records/s: p50, ms"),
+    ("rate", "load.p99_us", "p99, ms"),
+    ("rate", "load.p999_us", "p99.9, ms"),
+    ("thousand-partitions", "load.p99_us", "20 MB/s into 1,000 partitions: p99, ms"),
+    ("transactions", "load.requests_per_s", "transactions of one record/s"),
+    ("fetch", "load.consumed_mb_per_s", "read from the beginning: MB/s"),
+    ("drain", "drain.consumed_mb_per_s", "backlog read beside 20 MB/s of producers: MB/s"),
+    ("restart", "load.max_us", "longest wait of a record when the broker is restarted, ms"),
+    ("start", "fresh.start_s", "start on an empty folder, s"),
+    ("start", "again.start_s", "start on a written folder, s"),
+    ("start", "loaded.resident_mb", "resident after all scenarios, MB"),
+    ("start", "again.idle_percent", "idle: % of a core"),
+]
+README_BEGIN, README_END = "<!-- figures: bench/compare/report.py -->", "<!-- /figures -->"
 
 
 class Figure:
@@ -81,11 +105,29 @@ def losses(found, ours, rivals):
     for f in found:
         for rival in rivals:
             times = f.advantage(ours, rival)
-            if times is not None and times < 1:
+            if times is not None and times < EVEN:
                 lines.append((times, f"- **{f.spec['title']}**, {f.title}: {f.cell(ours)}; {rival} "
-                              f"{f.cell(rival)}; {times:.2f} of it."
-                              + (f" {f.spec['note']}" if "note" in f.spec else "")))
+                              f"{f.cell(rival)}; {times:.2f} of it."))
     return [text for _, text in sorted(lines, key=lambda l: l[0])]
+
+
+def why(found, rows, ours, rivals):
+    """Of each scenario that lost something, or is short of twice per core: where Sluice's CPU went
+    in the last round, and what its file says of that."""
+    lines = []
+    for name in dict.fromkeys(f.spec["name"] for f in found):
+        mine = [f for f in found if f.spec["name"] == name]
+        times = [(f, f.advantage(ours, r)) for f in mine for r in rivals]
+        if not any(t is not None and (t < EVEN or (f.per_core() and t < PER_CORE))
+                   for f, t in times):
+            continue
+        spent = [r["profile"] for r in rows
+                 if (r["scenario"], r["who"]) == (name, ours) and r.get("profile")]
+        threads = ", ".join(f"{n} {u + k:.2f} s ({100 * k / (u + k):.0f} % in the kernel)"
+                            for n, u, k in spent[-1]) if spent else "not measured"
+        lines.append(f"- **{mine[0].spec['title']}**: {mine[0].spec.get('note', '')} "
+                     f"CPU of its threads: {threads}.")
+    return lines
 
 
 def short_of_twice(found, ours, rivals):
@@ -93,9 +135,8 @@ def short_of_twice(found, ours, rivals):
     for f in found:
         for rival in rivals:
             times = f.advantage(ours, rival)
-            if f.per_core() and times is not None and 1 <= times < PER_CORE:
-                lines.append(f"- {f.spec['title']}, {f.title}: {times:.2f} times {rival}."
-                             + (f" {f.spec['note']}" if "note" in f.spec else ""))
+            if f.per_core() and times is not None and EVEN <= times < PER_CORE:
+                lines.append(f"- {f.spec['title']}, {f.title}: {times:.2f} times {rival}.")
     return lines
 
 
@@ -117,15 +158,34 @@ def tables(found, kinds):
         if f.spec["name"] != last:
             last = f.spec["name"]
             heads = [*kinds, *(f"Sluice : {r}" for r in rivals)]
-            lines += ["", f"### {f.spec['title']}", "", f.spec["why"] + f" (`{last}`)", "",
+            left = [k for k in kinds if k not in f.spec.get("servers", kinds)]
+            says = f" Not run with {', '.join(left)}: {f.spec['why_not']}" if left else ""
+            lines += ["", f"### {f.spec['title']}", "", f.spec["why"] + f" (`{last}`){says}", "",
                       "| | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
         times = [f.advantage(ours, r) for r in rivals]
         cells = [f.cell(k) for k in kinds]
         cells += ["-" if t is None else "better" if t == float("inf") else "**worse**" if t == 0
-                  else f"{t:.2f} times better" if t >= 1 else f"**{1 / t:.2f} times worse**"
+                  else "as good" if EVEN <= t <= 1 / EVEN else f"{t:.2f} times better" if t > 1
+                  else f"**{1 / t:.2f} times worse**"
                   for t in times]
         lines.append(f"| {f.title} | " + " | ".join(cells) + " |")
     return lines
+
+
+def readme(found, kinds):
+    """The table between its two marks in README.md."""
+    path = ROOT / "README.md"
+    begin, rest = path.read_text().split(README_BEGIN)
+    end = rest.split(README_END)[1]
+    lines = ["", "| | " + " | ".join(f"{k.name}, {k.durable}" if k.durable not in k.name else k.name
+                                     for k in kinds) + " |", "|---" * (len(kinds) + 1) + "|"]
+    for name, key, title in README_ROWS:
+        for f in found:
+            if (f.spec["name"], f.key) == (name, key):
+                medians = [f.median(k.name) for k in kinds]
+                cells = ["-" if m is None else number(m) for m in medians]
+                lines.append(f"| {title} | " + " | ".join(cells) + " |")
+    path.write_text(begin + README_BEGIN + "\n".join(lines) + "\n" + README_END + end)
 
 
 def machine():
@@ -168,7 +228,7 @@ def section(title, lines, nothing):
 
 
 def write(out, kinds, rows, command):
-    """RESULTS.md and plots/ in `out`."""
+    """RESULTS.md and plots/ in `out`; where they are the repository's, README.md's table too."""
     who = [k.name for k in kinds]
     wanted = {r["scenario"] for r in rows}
     specs = [scenario.read(n) for n in scenario.names() if n in wanted]
@@ -188,6 +248,7 @@ def write(out, kinds, rows, command):
         "(`log.flush.interval.messages=1`).",
         f"- Settings of all: `{' '.join(TIDY)}`; Kafka with a heap of 1 GiB and G1.",
         *section("Where Sluice is worse", losses(found, who[0], who[1:]), "Nowhere in this run."),
+        *section("Why", why(found, rows, who[0], who[1:]), "Nothing to explain."),
         *section(f"Better, but less than {PER_CORE} times per core",
                  short_of_twice(found, who[0], who[1:]), "Nothing in this run."),
         *section("Not to be trusted: the client was the bottleneck", client_bound(rows),
@@ -196,3 +257,5 @@ def write(out, kinds, rows, command):
         "", "## Plots", "", *plots(out, rows, who),
         "", "## Tables", *tables(found, who), ""]
     (out / "RESULTS.md").write_text("\n".join(text))
+    if out == ROOT / "bench" and len(kinds) > 2:
+        readme(found, kinds)

@@ -4,15 +4,16 @@ Sluice and Apache Kafka side by side in every scenario of bench/scenarios; write
 plots.
 
 The server runs on CPU 0, the client on CPU 1; rounds alternate, each with an empty data folder, and
-every other round starts with the other one.  Everybody gets the same warm-up before the first
-scenario (Kafka's JIT).  Kafka runs as shipped (acknowledges from the page cache) and with an fsync
+every other round starts with the other one.  Before the first scenario everybody gets the same
+loads, each again and again until it is no longer faster than before: Kafka's code is compiled by
+then.  Kafka runs as shipped (acknowledges from the page cache) and with an fsync
 per append (the durability that Sluice always has).  The time of a start is the age of the process
 when it first answers ApiVersions, so Kafka's formatting of the folder is not in it.
 
 Every result is a line of results.ndjson in BENCH_DIR (BUILD/bench; the disk that is measured) as
 soon as it is there: a run that was broken off goes on where it was, unless the broker was built
 anew meanwhile; --fresh begins anew.
---quick: 2 seconds a scenario, about 20 minutes in all.  --out DIR: where RESULTS.md and plots/ go
+--quick: 2 seconds a scenario instead of 5.  --out DIR: where RESULTS.md and plots/ go
 (bench/)."""
 import argparse
 import hashlib
@@ -31,8 +32,13 @@ from servers import KINDS, TIDY, age_s, answers, cpu_s, resident_mb  # noqa: E40
 
 IDLE_SECONDS, SETTLE_SECONDS = 2, 2
 START = "start"  # the results of starting and idling, beside the scenarios
-WARM_UP = (("bulk", "bulk", 4), ("single", "single --partitions 64", 256),
-           ("fetch", "fetch", 4))
+# Name, the load before it that it needs, the load, and what of its result is to stop growing.
+WARM_UP = (("bulk", None, "bulk", "mb_per_s"),
+           ("single", None, "single --partitions 64", "requests_per_s"),
+           ("fetch", "bulk", "fetch", "consumed_mb_per_s"),
+           ("commits", None, "commits", "requests_per_s"),
+           ("txn", None, "single --producers 32 --partitions 4 --txn 1", "requests_per_s"))
+WARM_RUNS_MAX, WARM_SECONDS, WARM_ENOUGH = 12, 2, 1.05
 
 
 class Server:
@@ -73,13 +79,38 @@ class Results:
             f.write(json.dumps(row) + "\n")
 
 
-def warm_up(build, server, seconds):
-    for topic, args, _ in WARM_UP:
-        run = scenario.Run(build, {"name": "warm", "load": []}, server, seconds)
-        words = run.words(f"{args} --topic warm-{topic}" if topic != "fetch"
-                          else "fetch --topic warm-bulk", False)
-        subprocess.run([*words, "--seconds", str(seconds)], check=True,
+def steady(rates):
+    """Whether the last two runs brought little over the best before them."""
+    return len(rates) > 2 and max(rates[-2:]) < WARM_ENOUGH * max(rates[:-2])
+
+
+def warm_one(run, before, args, key):
+    if before:
+        subprocess.run(run.words(f"{before} --seconds 1 --warmup 0", False), check=True,
                        stdout=subprocess.DEVNULL, timeout=120)
+    rates = []
+    while len(rates) < WARM_RUNS_MAX and not steady(rates):
+        seconds = "" if args == "fetch" else f" --seconds {WARM_SECONDS} --warmup 0"
+        done = subprocess.run(run.words(args + seconds, False), check=True, text=True,
+                              stdout=subprocess.PIPE, timeout=120)
+        rates.append(json.loads(done.stdout.splitlines()[-1])[key])
+    return rates
+
+
+def warm_up(build, server):
+    """{load: its rates}; its topics are gone afterwards."""
+    found = {}
+    for name, before, args, key in WARM_UP:
+        run = scenario.Run(build, {"name": f"warm-{name}", "load": []}, server, WARM_SECONDS)
+        try:
+            found[name] = warm_one(run, before, args, key)
+        except (subprocess.SubprocessError, OSError) as e:
+            found[name] = []  # the scenario itself will say so
+            print(f"warm-up: {name}: {e}", file=sys.stderr)
+        run.drop_topic()
+        print(f"warm-up: {server.kind.name}: {name}: "
+              + " ".join(report.number(r) for r in found[name]), file=sys.stderr, flush=True)
+    return found
 
 
 def starts(server):
@@ -112,7 +143,7 @@ def one(build, server, spec, seconds):
     """Results of a scenario, or the reason why there are none."""
     run = scenario.Run(build, spec, server, seconds)
     try:
-        return {"found": run.run(), "plots": plots_of(run)}
+        return {"found": run.run(), "plots": plots_of(run), "profile": run.profile}
     except (SystemExit, subprocess.SubprocessError, OSError, AssertionError) as e:
         return {"failed": str(e)[:300]}
 
@@ -128,7 +159,7 @@ def measure(build, kind, round_, wants, results):
     try:
         server.broker.start()
         fresh = starts(server)
-        warm_up(build, server, 2)
+        warm_up(build, server)
         for spec in left:
             print(f"round {round_ + 1} of {wants.rounds}: {kind.name}: {spec['name']}",
                   file=sys.stderr, flush=True)
@@ -139,7 +170,7 @@ def measure(build, kind, round_, wants, results):
                 server.broker.end()  # the others get a broker that lives
                 server = Server(kind, wants.home)
                 server.broker.start()
-                warm_up(build, server, 2)
+                warm_up(build, server)
         loaded = resident_mb(server.pids())
         server.restart()
         again = starts(server)
@@ -155,7 +186,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=8)
+    parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--quick", action="store_true", help="2 seconds a scenario")
     parser.add_argument("--scenario", action="append", choices=scenario.names(),
                         help="this one, again for more; all without it, but those on demand")

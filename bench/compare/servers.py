@@ -25,6 +25,20 @@ def cpu_s(pids):
     return sum(time.clock_gettime(~pid << 3 | 2) for pid in pids)
 
 
+def threads_s(pids):
+    """{thread: (name, seconds of CPU in its own code, in the kernel)}, in ticks of 10 ms."""
+    found = {}
+    for pid in pids:
+        for task in pathlib.Path(f"/proc/{pid}/task").glob("*/stat"):
+            try:
+                name, rest = task.read_text().split("(", 1)[1].rsplit(")", 1)
+            except OSError:
+                continue  # it ended
+            fields = rest.split()
+            found[task.parent.name] = (name, int(fields[11]) / TICKS, int(fields[12]) / TICKS)
+    return found
+
+
 def age_s(pid):
     """Seconds since the process began."""
     began = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
@@ -63,12 +77,13 @@ class Sluice:
 
 class Kafka:
     name, durable = "Kafka 4.3.1", "page cache"
+    shipped = ("num.network.threads=3", "num.io.threads=8")  # oracle.sh has fewer
     extra = ()
 
     def __init__(self, home, *settings):
         self.port = free_port()
         self.bootstrap = f"127.0.0.1:{self.port}"
-        self.settings = (settings or ("num.partitions=4",)) + self.extra
+        self.settings = (settings or ("num.partitions=4",)) + self.shipped + self.extra
         self.environment = {**os.environ, "CPUS": SERVER_CPU, "HEAP": "1g",
                             "ORACLE_DIR": os.environ.get("ORACLE_DIR", str(home / "oracle"))}
         self.pid = None

@@ -5,7 +5,8 @@
 A scenario: title, why; [topic] to make (partitions, configs); [[prepare]] runs of sluice-bench that
 come before; [[load]] runs that start together, each with a name; [[event]] that happen meanwhile
 (restart); [[row]] what to report of the results, whose keys are LOAD.KEY.  `after` delays a load
-by that many seconds; `servers`: those of bench/compare that it says something about.
+by that many seconds; `servers`: those of bench/compare that it says something about, and `why_not`
+why not of the others; `note`: what a profile said of a figure that is below the rival's.
 
 In arguments {seconds}, {warmup}, {half}, {quarter} and {topic} are replaced."""
 import argparse
@@ -21,7 +22,7 @@ ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 sys.path.insert(0, str(ROOT / "bench" / "compare"))
 from kafka import Connection, topic_ready  # noqa: E402
-from servers import CLIENT_CPU, cpu_s, resident_mb  # noqa: E402
+from servers import CLIENT_CPU, cpu_s, resident_mb, threads_s  # noqa: E402
 
 LIMIT_SECONDS = 120  # beyond what a scenario says it takes
 
@@ -57,7 +58,7 @@ class Run:
         self.seconds = max(seconds, scenario.get("seconds_min", 0))
         self.warmup = warmup
         self.topic = f"{scenario['name']}-{time.time_ns() // 1000000 % 10**9}"
-        self.results, self.lines, self.restarts = {}, {}, []
+        self.results, self.lines, self.restarts, self.profile = {}, {}, [], []
 
     def words(self, args, pids):
         known = {"seconds": self.seconds, "warmup": self.warmup, "half": self.seconds / 2,
@@ -107,14 +108,8 @@ class Run:
             self.server.restart()
             self.restarts.append(time.monotonic() - began)
 
-    def measure(self):
-        for p in self.scenario.get("prepare", ()):
-            subprocess.run(self.words(p["args"], False), check=True, stdout=subprocess.DEVNULL,
-                           timeout=LIMIT_SECONDS)
-        pids = self.server.pids()
-        before = cpu_s(pids) if pids else 0
-        began = time.monotonic()
-        processes = []
+    def loads(self, began, processes):
+        """Starts them, lets events happen, and takes what they found."""
         for load in sorted(self.scenario["load"], key=lambda l: l.get("after", 0)):
             time.sleep(max(0, began + load.get("after", 0) - time.monotonic()))
             processes.append((load, subprocess.Popen(self.words(load["args"], True),
@@ -123,16 +118,41 @@ class Run:
         for load, p in processes:
             out, _ = p.communicate(timeout=self.seconds + LIMIT_SECONDS)
             self.ended(load["name"], p.returncode, out)
+
+    def measure(self):
+        for p in self.scenario.get("prepare", ()):
+            subprocess.run(self.words(p["args"], False), check=True, stdout=subprocess.DEVNULL,
+                           timeout=LIMIT_SECONDS)
+        pids = self.server.pids()
+        before, threads = cpu_s(pids) if pids else 0, threads_s(pids)
+        began = time.monotonic()
+        processes = []
+        try:
+            self.loads(began, processes)
+        finally:
+            for _, p in processes:
+                if p.poll() is None:
+                    p.kill()
         found = {f"{name}.{k}": v for name, r in self.results.items() for k, v in r.items()
                  if isinstance(v, (int, float)) and not isinstance(v, bool)}
         if pids and self.server.pids() == pids:
             found["server.cpu_s"] = cpu_s(pids) - before
             found["server.resident_mb"] = resident_mb(pids)
             found.update(self.per_cpu())
+            self.profile = self.spent(threads, threads_s(pids))
         for i, took in enumerate(self.restarts):
             found[f"restart{i}.seconds"] = took
         found["client_bound"] = sum(r.get("client_bound", False) for r in self.results.values())
         return found
+
+    @staticmethod
+    def spent(before, after):
+        """[[name of a thread, seconds in its own code, in the kernel]], the busiest first."""
+        def grown(tid, i, now):
+            return now - before.get(tid, (0, 0, 0))[i]
+        rows = [[name, grown(tid, 1, user), grown(tid, 2, kernel)]
+                for tid, (name, user, kernel) in after.items()]
+        return sorted((r for r in rows if r[1] + r[2] >= 0.02), key=lambda r: -r[1] - r[2])[:6]
 
     def per_cpu(self):
         """What one second of the server's CPU does, for the first load."""
