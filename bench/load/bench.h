@@ -104,8 +104,9 @@ int bench_plan(struct bench_options *o);
 /* bench_search.c: the search for the highest rate that holds a p99, as a machine without clock or
  * broker: ask for .rate, run it, tell whether it held; over when .done.  It doubles until a rate
  * does not hold and then halves the gap until it is under BENCH_SEARCH_GAP of the rate that held.
- */
+ * A rate below `least` is not tried: too few records would say anything of a p99. */
 struct bench_search {
+    double least;
     double rate, held, failed; /* 0: none yet */
     uint32_t steps;
     bool done;

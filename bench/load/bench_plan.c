@@ -21,7 +21,7 @@ run(const struct bench_options *o)
 
 /* A rate is held when what was due went out and came back in time. */
 static const double ENOUGH = 0.98;
-enum { RAMP_P99_NS = 10000000 };
+enum { RAMP_P99_NS = 10000000, SEARCH_RECORDS_MIN = 100 };
 
 /* Rates in equal ratios; ends at the first that is not reached, since what the broker still owes
  * then would be the next one's burden. */
@@ -51,7 +51,7 @@ ramp(struct bench_options *o)
 static int
 search(struct bench_options *o)
 {
-    struct bench_search s = {.rate = o->rate};
+    struct bench_search s = {.rate = o->rate, .least = SEARCH_RECORDS_MIN / o->seconds};
     bool client_bound = false;
     double p99_ms = 0;
     while (!s.done) {

@@ -199,16 +199,16 @@ top_view(const json_t *before, const json_t *after)
     json_t *rates = json_object();
     json_t *cores =
         cores_view(json_object_get(before, "cores"), json_object_get(after, "cores"), rates);
-    json_t *view =
-        json_pack("{s:O, s:I, s:o, s:o, s:O}", "cluster", cluster, "interval_ms", (json_int_t)ms,
-                  "rates", rates, "cores", cores, "processes", json_object_get(after, "processes"));
-    must(view != NULL);
 #define BOTH(name) json_object_get(before, name), json_object_get(after, name)
-    json_object_set_new(view, "latency", top_latency(BOTH("histograms")));
+    json_t *view =
+        json_pack("{s:O, s:I, s:o, s:o, s:o}", "cluster", cluster, "interval_ms", (json_int_t)ms,
+                  "rates", rates, "latency", top_latency(BOTH("histograms")), "cores", cores);
+    must(view != NULL);
     json_object_set_new(view, "partitions", partitions_view(BOTH("partitions"), seconds));
     json_object_set_new(view, "groups", groups_view(json_object_get(after, "groups")));
     json_object_set_new(view, "drops", counts_view(BOTH("drops"), seconds, of_drops));
     json_object_set_new(view, "errors", counts_view(BOTH("errors"), seconds, of_errors));
+    json_object_set(view, "processes", json_object_get(after, "processes"));
 #undef BOTH
     return view;
 }

@@ -45,12 +45,12 @@ class Load:
         self.thread.join()
 
 
-def seen(fd, text, seconds):
-    """Reads from a terminal until the text came."""
+def seen(fd, texts, seconds):
+    """Reads from a terminal until all texts came."""
     got, until = b"", time.monotonic() + seconds
-    while text not in got:
+    while not all(t in got for t in texts):
         left = until - time.monotonic()
-        check(left > 0, "not on the screen:", text, got[-500:])
+        check(left > 0, "not on the screen:", texts, got[-500:])
         if select.select([fd], [], [], left)[0]:
             got += os.read(fd, 65536)
 
@@ -61,7 +61,7 @@ def screen(address, topic):
                            stdout=other, stderr=other, env={**os.environ, "TERM": "xterm"})
     os.close(other)
     try:
-        seen(main, b"HOTTEST PARTITIONS", SECONDS)
+        seen(main, (b"LATENCY, MS", b"HOTTEST PARTITIONS"), SECONDS)
         os.write(main, b"q")
         equal(top.wait(SECONDS), 0, "exit code")
     finally:
@@ -96,8 +96,12 @@ def main():
         with Load(broker.bootstrap, topic):
             with case("cli: top as JSON tells rates and the hottest partition"):
                 view = json.loads(run("top", "--metrics", address, "-i", "1", "--format", "json"))
-                equal(list(view), ["cluster", "interval_ms", "rates", "cores", "partitions",
-                                   "groups", "drops", "processes"], "members")
+                equal(list(view), ["cluster", "interval_ms", "rates", "latency", "cores",
+                                   "partitions", "groups", "drops", "errors", "processes"],
+                      "members")
+                produce = [l for l in view["latency"] if l["request"] == "produce"]
+                check(produce and 0 < produce[0]["p50_us"] <= produce[0]["p99_us"]
+                      <= produce[0]["p999_us"] and produce[0]["rate"] > 0, view["latency"])
                 check(view["rates"]["produce_records"] > 0, view["rates"])
                 equal(view["partitions"][0]["topic"], topic, "hottest")
                 check(view["cluster"]["dataplane_up"] is True, view["cluster"])
