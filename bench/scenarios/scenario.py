@@ -147,12 +147,16 @@ class Run:
 
     @staticmethod
     def spent(before, after):
-        """[[name of a thread, seconds in its own code, in the kernel]], the busiest first."""
-        def grown(tid, i, now):
-            return now - before.get(tid, (0, 0, 0))[i]
-        rows = [[name, grown(tid, 1, user), grown(tid, 2, kernel)]
-                for tid, (name, user, kernel) in after.items()]
-        return sorted((r for r in rows if r[1] + r[2] >= 0.02), key=lambda r: -r[1] - r[2])[:6]
+        """[[name of a thread, seconds in its own code, in the kernel]], the busiest first; threads
+        of one name together."""
+        found = {}
+        for tid, (name, *now) in after.items():
+            old = before.get(tid, (name, 0, 0))[1:]
+            row = found.setdefault(name, [0, 0])
+            row[0] += now[0] - old[0]
+            row[1] += now[1] - old[1]
+        rows = [[name, *row] for name, row in found.items() if sum(row) >= 0.02]
+        return sorted(rows, key=lambda r: -r[1] - r[2])[:6]
 
     def per_cpu(self):
         """What one second of the server's CPU does, for the first load."""
