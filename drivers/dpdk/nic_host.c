@@ -26,6 +26,8 @@ enum { HOST_PATH_BYTES = 512, HOST_NAME_BYTES = 64, HUGE_PAGE_BYTES = 2 << 20 };
 static const char *const ready_drivers[] = {"vfio-pci", "uio_pci_generic", "igb_uio", "mlx5_core",
                                             "mlx4_core"};
 
+static const char renounced[] = "sys/module/vfio/parameters/enable_unsafe_noiommu_mode";
+
 struct look {
     const struct nic_dpdk_config *config;
     char *error;
@@ -150,23 +152,34 @@ driver_ready(const char *driver)
     return false;
 }
 
-static int
-iommu_check(const struct look *l, const char *driver)
+/* What a device does to memory is confined, or the operator has renounced that. */
+static bool
+iommu_settled(const struct look *l)
 {
     char path[HOST_PATH_BYTES], text[HOST_PATH_BYTES], group[HOST_NAME_BYTES];
-    if (strcmp(driver, "vfio-pci") != 0)
-        return ERR_OK;
     path_of(path, "%ssys/kernel/iommu_groups", l->config->root);
     if (first_entry(path, group))
-        return ERR_OK;
-    path_of(path, "%ssys/module/vfio/parameters/enable_unsafe_noiommu_mode", l->config->root);
+        return true;
+    path_of(path, "%s%s", l->config->root, renounced);
     line_read(path, text);
-    if (text[0] == 'Y' || text[0] == '1')
-        return ERR_OK;
+    return text[0] == 'Y' || text[0] == '1';
+}
+
+/* Kernels that are built without vfio's way to renounce leave uio. */
+static int
+iommu_missing(const struct look *l, const char *address)
+{
+    char path[HOST_PATH_BYTES], command[HOST_PATH_BYTES];
+    path_of(path, "%s%s", l->config->root, renounced);
+    if (is_there(path))
+        path_of(command, "echo 1 > /%s", renounced);
+    else
+        path_of(command, "modprobe uio_pci_generic && dpdk-devbind.py --bind=uio_pci_generic %s",
+                address);
     (void)snprintf(l->error, NIC_DPDK_ERROR_BYTES,
                    "no IOMMU: switch it on (firmware; kernel parameter intel_iommu=on or "
-                   "amd_iommu=on), or do without its protection: echo 1 > "
-                   "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode");
+                   "amd_iommu=on), or do without its protection: %.200s",
+                   command);
     return ERR_DENIED;
 }
 
@@ -189,14 +202,17 @@ pci_check(const struct look *l, const char *address, struct nic_host *out)
     target[n > 0 ? n : 0] = '\0';
     const char *slash = strrchr(target, '/'), *driver = slash ? slash + 1 : target;
     (void)snprintf(out->driver, sizeof out->driver, "%.31s", driver);
-    if (!driver_ready(out->driver)) {
+    bool vfio = strcmp(out->driver, "vfio-pci") == 0, ready = driver_ready(out->driver);
+    if ((vfio || !ready) && !iommu_settled(l))
+        return iommu_missing(l, address);
+    if (!ready) {
         (void)snprintf(l->error, NIC_DPDK_ERROR_BYTES,
                        "PCI device %s is with %s, not with vfio-pci: modprobe vfio-pci && "
                        "dpdk-devbind.py --bind=vfio-pci %s",
                        address, out->driver[0] ? out->driver : "no driver", address);
         return ERR_BUSY;
     }
-    return iommu_check(l, out->driver);
+    return ERR_OK;
 }
 
 /* ---- virtual devices ---- */

@@ -78,7 +78,7 @@ class Remote:
 
     def served_ms(self):
         """How long each start took, as the supervisor tells it."""
-        out = self.machine.run(f"grep -o 'data serves .*' {self.stderr}")[1]
+        out = self.machine.run(f"grep -ao 'data serves .*' {self.stderr}")[1]
         return [int(l.rsplit("=", 1)[1]) for l in out.splitlines()]
 
     def stop(self):
@@ -94,20 +94,23 @@ def kcat(bootstrap, *arguments, data=None):
 
 
 def bind(machine, card):
+    machine.good("echo 128 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
     machine.good(f"modprobe vfio-pci && dpdk-devbind.py --bind=vfio-pci {card.address}")
     equal(machine.driver(card), "vfio-pci", "driver")
 
 
-def mended(machine, card):
+def mended(machine, card, driver):
     """A machine that nobody prepared: what the errors name is all the help that the broker gets."""
-    machine.good(" && ".join(f"modprobe {module}" for module in card.modules))
-    check(machine.driver(card) not in ("", "vfio-pci"), "driver", machine.driver(card))
+    for module in card.modules:
+        machine.run(f"modprobe {module}")  # kernels for the cloud have few of them
+    check(machine.driver(card) != driver, "driver", machine.driver(card))
     broker, done = Remote(machine, card), []
+    known = 1 + int(machine.run(f"cat {broker.stderr} 2>&- | wc -l")[1])
 
     def outcome():
         if answers(broker.bootstrap):
             return "answers"
-        named = mendings(machine.run(f"cat {broker.stderr}")[1])
+        named = mendings(machine.run(f"tail -n +{known} {broker.stderr}")[1])
         # One that is tried again by itself may have been said twice before it was mended.
         return [c for c in named if c not in done]
     while True:
@@ -120,9 +123,9 @@ def mended(machine, card):
         print(f"# {named[0]}", flush=True)
         machine.good(named[0])
         done.append(named[0])
-    check(any("vfio-pci" in s for s in done), "it took the kernel's card", done)
+    equal(machine.driver(card), driver, "driver")
     check(any("hugepages" in s for s in done), "it needed no huge pages", done)
-    broker.stop()
+    return broker
 
 
 def round_trip(broker, topic):
@@ -181,7 +184,6 @@ def power_cut(machine, card):
         acknowledge_on(ackers, 100)
         machine.cut()
         machine.boot()
-        machine.good("echo 128 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
         bind(machine, card)
         broker.start()
         acknowledge_on(ackers, 50)
@@ -196,7 +198,7 @@ def on_card(machine, card, kills):
     with case(f"vm: {card.name}: DPDK's driver brings the broker up"):
         bind(machine, card)
         broker.start()
-        print("# " + machine.good(f"grep -h device= {broker.stderr} | tail -n 1"), flush=True)
+        print("# " + machine.good(f"grep -ah device= {broker.stderr} | tail -n 1"), flush=True)
     with case(f"vm: {card.name}: kcat's records come back with the same bytes"):
         topic_ready(broker.bootstrap, "bytes", 1)
         round_trip(broker, "bytes")
@@ -213,7 +215,7 @@ def run_all(machine, options):
         return
     first, last = machine.cards[0], machine.cards[-1]
     with case(f"vm: {first.name}: the commands that start errors name make it start"):
-        mended(machine, first)
+        mended(machine, first, "vfio-pci").stop()
     for card in machine.cards:
         on_card(machine, card, options.kills)
         if card is not last:
@@ -221,6 +223,12 @@ def run_all(machine, options):
                 Remote(machine, card).stop()
     with case(f"vm: {last.name}: the power goes; nothing acknowledged is lost"):
         power_cut(machine, last)
+    with case(f"vm: {first.name}: without an IOMMU start errors lead to uio, and it serves"):
+        machine.cut()
+        machine.boot(iommu=False)
+        broker = mended(machine, first, "uio_pci_generic")
+        topic_ready(broker.bootstrap, "uio", 1)
+        round_trip(broker, "uio")
 
 
 def enter_namespace():

@@ -116,6 +116,7 @@ a_pci_device_that_is_not_there_is_named(void **state)
 static void
 a_pci_device_with_a_driver_of_the_kernel_says_how_to_bind_it(void **state)
 {
+    put("sys/kernel/iommu_groups/7", NULL);
     pci_device("0000:41:00.0", "e1000e");
     refused("0000:41:00.0", ERR_BUSY, "dpdk-devbind.py --bind=vfio-pci 0000:41:00.0");
     assert_non_null(strstr(error, "e1000e"));
@@ -129,9 +130,21 @@ without_an_iommu_vfio_is_refused_unless_it_was_renounced(void **state)
     pci_device("0000:41:00.0", "vfio-pci");
     put("sys/kernel/iommu_groups", NULL);
     huge_pages("512\n");
-    refused("0000:41:00.0", ERR_DENIED, "enable_unsafe_noiommu_mode");
+    put("sys/module/vfio/parameters/enable_unsafe_noiommu_mode", "N\n");
+    refused("0000:41:00.0", ERR_DENIED, ": echo 1 > /sys/module/vfio/parameters/enable_unsafe");
     put("sys/module/vfio/parameters/enable_unsafe_noiommu_mode", "Y\n");
     assert_int_equal(look("0000:41:00.0", ""), ERR_OK);
+}
+
+static void
+where_nothing_can_be_renounced_uio_is_named_before_vfio_fails_to_bind(void **state)
+{
+    pci_device("0000:41:00.0", "e1000");
+    huge_pages("512\n");
+    refused("0000:41:00.0", ERR_DENIED, "dpdk-devbind.py --bind=uio_pci_generic 0000:41:00.0");
+    assert_non_null(strstr(error, "no IOMMU"));
+    pci_device("0000:42:00.0", "uio_pci_generic");
+    assert_int_equal(look("0000:42:00.0", ""), ERR_OK);
 }
 
 static void
@@ -228,6 +241,7 @@ main(void)
         ON_A_MACHINE(a_pci_device_that_is_not_there_is_named),
         ON_A_MACHINE(a_pci_device_with_a_driver_of_the_kernel_says_how_to_bind_it),
         ON_A_MACHINE(without_an_iommu_vfio_is_refused_unless_it_was_renounced),
+        ON_A_MACHINE(where_nothing_can_be_renounced_uio_is_named_before_vfio_fails_to_bind),
         ON_A_MACHINE(without_huge_pages_pci_is_refused_and_virtual_devices_do_without),
         ON_A_MACHINE(a_tap_device_needs_the_tun_driver),
         ON_A_MACHINE(an_interface_that_is_not_there_is_named),
