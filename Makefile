@@ -133,7 +133,9 @@ interop: $(BUILD)/build.ninja
 
 mutants:
 	@test -e build-mutants/build.ninja || meson setup build-mutants -Dmutants=true
-	ninja -C build-mutants tests/sim/store_sim tests/sim/tcp/tcpsim
+	ninja -C build-mutants tests/sim/store_sim tests/sim/tcp/tcpsim tests/sim/broker/brokersim
+	! build-mutants/tests/sim/broker/brokersim --mutant ACK_BEFORE_DURABLE --seeds 100
+	! build-mutants/tests/sim/broker/brokersim --mutant SEEN_BEFORE_DURABLE --seeds 300
 	build-mutants/tests/sim/tcp/tcpsim --mutants 300
 	build-mutants/tests/sim/store_sim --mutants $(SEEDS)
 
