@@ -74,6 +74,7 @@ struct nic_ops {
     uint32_t (*tx)(void *self, const struct nic_tx *const *frames, uint32_t count);
     /* What the device is, and its link now. */
     void (*facts)(void *self, struct nic_facts *out);
+    /* Missed frames and errors, which the device counts, may be those of an earlier call. */
     void (*stat)(void *self, struct nic_stat *out);
 };
 

@@ -20,7 +20,8 @@ enum {
     NIC_DPDK_QUEUES_MAX = 64,
     NIC_DPDK_DEVICE_BYTES_MAX = 256,
     NIC_DPDK_ERROR_BYTES = 512,
-    NIC_DPDK_FRAMES = 4096, /* receive frames of each queue */
+    NIC_DPDK_FRAMES = 4096,   /* receive frames of each queue */
+    NIC_DPDK_STAT_EVERY = 10, /* calls of nic_ops.stat, of which one asks the device itself */
 };
 
 struct nic_dpdk_config {

@@ -18,7 +18,10 @@ struct nic_queue {
     struct rte_mempool *span_pool;   /* no data of their own; private area: shared info of a span */
     struct rte_mbuf *pending[NIC_BURST_MAX]; /* accepted, and the device's ring was full */
     uint32_t pending_first, pending_count;
-    struct nic_stat stat;
+    struct nic_stat stat; /* what we count */
+    uint32_t stat_calls;
+    /* What the device did, when it was last asked. */
+    uint64_t device_missed, device_rx_errors, device_tx_errors;
 };
 
 struct nic_dpdk {
