@@ -26,7 +26,7 @@
 #   make bench    Sluice alone in every scenario, one round of a few minutes (BENCH=--scenario NAME)
 #   make bench-compare   beside Apache Kafka, as shipped and with an fsync per append, ROUNDS=3
 #                 alternating rounds: bench/RESULTS.md; goes on where it was broken off
-#                 (BENCH=--quick: 20 minutes; BENCH=--fresh: anew)
+#                 (a round: over ten minutes; BENCH=--quick: 2 s a scenario; BENCH=--fresh: anew)
 #   make bench-groups    coordination beside Apache Kafka: joins, memory, restart
 #   make bench-others    NATS JetStream and RabbitMQ streams by their own clients: bench/OTHERS.md
 #   make install  programs, man pages, completion, dashboards (DESTDIR; meson's prefix: /usr/local)

@@ -5,16 +5,16 @@ plots.
 
 The server runs on CPU 0, the client on CPU 1; rounds alternate, each with an empty data folder, and
 every other round starts with the other one.  Before the first scenario everybody gets the same
-loads, each again and again until it is no longer faster than before: Kafka's code is compiled by
-then.  Kafka runs as shipped (acknowledges from the page cache) and with an fsync
-per append (the durability that Sluice always has).  The time of a start is the age of the process
-when it first answers ApiVersions, so Kafka's formatting of the folder is not in it.
+loads; Kafka, whose code is compiled while it runs, gets each again and again until three runs were
+no faster than those before.  Kafka runs as shipped (acknowledges from the page cache) and with an
+fsync per append (the durability that Sluice always has).  The time of a start is the age of the
+process when it first answers ApiVersions, so Kafka's formatting of the folder is not in it.
 
 Every result is a line of results.ndjson in BENCH_DIR (BUILD/bench; the disk that is measured) as
 soon as it is there: a run that was broken off goes on where it was, unless the broker was built
-anew meanwhile; --fresh begins anew.
---quick: 2 seconds a scenario instead of 5.  --out DIR: where RESULTS.md and plots/ go
-(bench/)."""
+anew meanwhile; --fresh begins anew.  A round takes over ten minutes; --quick: 2 seconds a scenario
+instead of 5.  --out DIR: where RESULTS.md and plots/ go (bench/; then README.md's table is written
+too)."""
 import argparse
 import hashlib
 import json
@@ -38,7 +38,7 @@ WARM_UP = (("bulk", None, "bulk", "mb_per_s"),
            ("fetch", "bulk", "fetch", "consumed_mb_per_s"),
            ("commits", None, "commits", "requests_per_s"),
            ("txn", None, "single --producers 32 --partitions 4 --txn 1", "requests_per_s"))
-WARM_RUNS_MAX, WARM_SECONDS, WARM_ENOUGH = 12, 2, 1.05
+WARM_RUNS_MAX, WARM_SECONDS, WARM_ENOUGH, WARM_LAST = 20, 2, 1.05, 3
 
 
 class Server:
@@ -80,16 +80,17 @@ class Results:
 
 
 def steady(rates):
-    """Whether the last two runs brought little over the best before them."""
-    return len(rates) > 2 and max(rates[-2:]) < WARM_ENOUGH * max(rates[:-2])
+    """Whether the last runs brought little over the best before them."""
+    last = rates[-WARM_LAST:]
+    return len(rates) > WARM_LAST and max(last) < WARM_ENOUGH * max(rates[:-WARM_LAST])
 
 
-def warm_one(run, before, args, key):
+def warm_one(run, runs_max, before, args, key):
     if before:
         subprocess.run(run.words(f"{before} --seconds 1 --warmup 0", False), check=True,
                        stdout=subprocess.DEVNULL, timeout=120)
     rates = []
-    while len(rates) < WARM_RUNS_MAX and not steady(rates):
+    while len(rates) < runs_max and not steady(rates):
         seconds = "" if args == "fetch" else f" --seconds {WARM_SECONDS} --warmup 0"
         done = subprocess.run(run.words(args + seconds, False), check=True, text=True,
                               stdout=subprocess.PIPE, timeout=120)
@@ -103,7 +104,8 @@ def warm_up(build, server):
     for name, before, args, key in WARM_UP:
         run = scenario.Run(build, {"name": f"warm-{name}", "load": []}, server, WARM_SECONDS)
         try:
-            found[name] = warm_one(run, before, args, key)
+            found[name] = warm_one(run, WARM_RUNS_MAX if server.kind.compiles else 1, before, args,
+                                   key)
         except (subprocess.SubprocessError, OSError) as e:
             found[name] = []  # the scenario itself will say so
             print(f"warm-up: {name}: {e}", file=sys.stderr)
@@ -135,7 +137,7 @@ def plots_of(run):
         if over_time:
             out[f"{name}.over_time"] = over_time
         if len(steps) > 1:
-            out[f"{name}.over_rate"] = steps
+            out[f"{name}.over_rate"] = sorted(steps)
     return out
 
 

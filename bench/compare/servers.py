@@ -51,7 +51,7 @@ def resident_mb(pids):
 
 
 class Sluice:
-    name, durable = "Sluice", "on stable storage"
+    name, durable, compiles = "Sluice", "on stable storage", False
 
     def __init__(self, home, *settings):
         self.broker = Broker(f"cores={SERVER_CPU}-{SERVER_CPU}", "max.connections=16384",
@@ -76,7 +76,7 @@ class Sluice:
 
 
 class Kafka:
-    name, durable = "Kafka 4.3.1", "page cache"
+    name, durable, compiles = "Kafka 4.3.1", "page cache", True  # its code, while it runs
     shipped = ("num.network.threads=3", "num.io.threads=8")  # oracle.sh has fewer
     extra = ()
 

@@ -67,8 +67,8 @@ def main():
             equal((code, end["held_per_s"]), (1, 0), end)
             equal([s["rate_asked"] for s in steps], [2000, 500], "rates")  # 500: 100 records
     with case("bench: a warm-up ends when it brings nothing more"):
-        check(not steady([10, 20, 40]) and not steady([10, 10]))
-        check(steady([10, 40, 41, 41]) and steady([10, 9, 10]))
+        check(not steady([10, 20, 40, 80]) and not steady([10, 10, 10]))
+        check(steady([10, 40, 41, 41, 40]) and steady([10, 9, 10, 9]))
     with case("bench: every scenario says what it is, why, and what it reports"):
         check(len(scenario.names()) > 15)
         for name in scenario.names():
