@@ -21,7 +21,7 @@ import (
 
 const (
 	warmup    = time.Second
-	streamMax = 16 << 30
+	streamMax = 4 << 30
 )
 
 type publisher struct {
