@@ -316,6 +316,7 @@ cleaner_main(void *arg)
     struct pace pace = {
         .clock = uring_clock(d->cleaner_uring),
         .bytes_per_second = (uint64_t)conf_number(&d->conf, CONF_CLEANER_RATE),
+        .live = &d->region.header->settings[REGION_CLEANER_RATE],
         .stop = &d->stop,
     };
     struct clean_map map;

@@ -108,8 +108,9 @@ struct meta_image {
     int32_t node_id;
     struct meta_resource **resources; /* meta_resource.h */
     uint32_t resource_count;
-    uint64_t quota_index; /* the last entry that changed a quota */
-    uint64_t term, index; /* of the last entry applied */
+    uint64_t quota_index;  /* the last entry that changed a quota */
+    uint64_t broker_index; /* the same of a broker's setting */
+    uint64_t term, index;  /* of the last entry applied */
 };
 
 void meta_image_init(struct meta_image *m, uint32_t topics_max, uint32_t partitions_max);

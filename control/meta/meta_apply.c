@@ -187,6 +187,8 @@ apply_setting(struct apply *a, struct cur *c)
         meta_resource_set(a->m, (enum meta_resource_type)type, name, key, present ? &value : NULL);
     if (type == META_RESOURCE_QUOTA)
         a->m->quota_index = a->index;
+    if (type == META_RESOURCE_BROKER)
+        a->m->broker_index = a->index;
     for (uint32_t row = 0; type == META_RESOURCE_BROKER && row < a->m->topics_max; row++)
         if (a->m->topics[row])
             touch_topic(a, row);

@@ -241,24 +241,71 @@ shown(struct view v)
     return (int)(v.len < SHOWN_MAX ? v.len : SHOWN_MAX);
 }
 
+/* A key without a row, in a resource that is open. */
+static int16_t
+text_check(const struct meta_setting *s, int8_t operation, struct meta_error *e)
+{
+    const char *name = s->name.len ? (const char *)s->name.at : "";
+    if (operation != OPERATION_DELETE && !s->value.at)
+        return meta_error_set(e, KERR_INVALID_REQUEST, "Null value not supported for : %.*s",
+                              shown(s->name), name);
+    if (operation != OPERATION_SET && operation != OPERATION_DELETE)
+        return meta_error_set(e, KERR_INVALID_CONFIG, "Unknown config name: %.*s", shown(s->name),
+                              name);
+    if (s->name.len == 0 || s->name.len > META_RESOURCE_KEY_BYTES_MAX ||
+        s->value.len > META_RESOURCE_TEXT_BYTES_MAX)
+        return meta_error_set(e, KERR_INVALID_CONFIG,
+                              "A key that is not known has at most %d bytes, and its value %d: "
+                              "%.*s",
+                              META_RESOURCE_KEY_BYTES_MAX, META_RESOURCE_TEXT_BYTES_MAX,
+                              shown(s->name), name);
+    return KERR_NONE;
+}
+
 static int16_t
 operation_check(const struct meta_resource_plan *p, const struct meta_setting *s, int8_t operation,
                 const struct meta_config_row *row, struct meta_error *e)
 {
     const char *name = s->name.len ? (const char *)s->name.at : "";
     bool list = operation == OPERATION_APPEND || operation == OPERATION_SUBTRACT;
+    if (p->open && !row)
+        return text_check(s, operation, e);
     if (operation < OPERATION_SET || operation > OPERATION_SUBTRACT)
         return meta_error_set(e, KERR_INVALID_REQUEST, "Unknown operation type %d for %.*s",
                               operation, shown(s->name), name);
     if (operation != OPERATION_DELETE && !s->value.at)
         return meta_error_set(e, KERR_INVALID_REQUEST, "Null value not supported for : %.*s",
                               shown(s->name), name);
+    if (list && p->open && row->type != META_TYPE_LIST)
+        return meta_error_set(e, KERR_INVALID_CONFIG,
+                              "Config value %s is not allowed for config key: %s",
+                              operation == OPERATION_APPEND ? "append" : "subtract", row->name);
     if (list && (!p->lists || !row || row->type != META_TYPE_LIST))
         return meta_error_set(
             e, KERR_INVALID_CONFIG, "Can't %s to key %.*s because its type is not LIST.",
             operation == OPERATION_APPEND ? "APPEND" : "SUBTRACT", shown(s->name), name);
     if (operation != OPERATION_DELETE && !row)
         return meta_error_set(e, p->unknown_code, "%s%.*s", p->unknown, shown(s->name), name);
+    return KERR_NONE;
+}
+
+static const char *
+kept_value(const struct meta_image *m, const struct meta_resource_plan *p, struct view key)
+{
+    const struct meta_resource *r = meta_resource_find(m, p->type, p->name);
+    bool there = false;
+    uint32_t at = r ? setting_place(r, key, &there) : 0;
+    return there ? r->settings[at].value : NULL;
+}
+
+static int16_t
+text_put(const struct meta_resource_plan *p, const struct meta_setting *s, const char *kept,
+         struct put *out)
+{
+    char *text = text_copy(s->value);
+    if (!kept || strcmp(kept, text) != 0)
+        meta_put_setting(out, p->type, p->name, s->name, text);
+    free(text);
     return KERR_NONE;
 }
 
@@ -270,12 +317,14 @@ resource_setting(const struct meta_image *m, const struct meta_resource_plan *p,
     int8_t operation = p->replace ? (int8_t)OPERATION_SET : s->operation;
     if (operation_check(p, s, operation, row, e) != KERR_NONE)
         return e->code;
+    const char *kept = row || p->open ? kept_value(m, p, s->name) : NULL;
     if (operation == OPERATION_DELETE) {
-        if (row && meta_resource_value(m, p->type, p->name, row->name))
+        if (kept)
             meta_put_setting(out, p->type, p->name, s->name, NULL);
         return KERR_NONE;
     }
-    const char *kept = meta_resource_value(m, p->type, p->name, row->name);
+    if (!row)
+        return text_put(p, s, kept, out);
     const char *before = kept ? kept : p->in_force ? p->in_force(p->user, row) : row->fallback;
     char *normal = meta_image_memory(META_VALUE_BYTES_MAX, 1);
     struct meta_setting change = {s->name, s->value, operation};
@@ -284,7 +333,23 @@ resource_setting(const struct meta_image *m, const struct meta_resource_plan *p,
         (!kept || strcmp(kept, normal) != 0))
         meta_put_setting(out, p->type, p->name, s->name, normal);
     free(normal);
+    if (e->code != KERR_NONE && p->value_code)
+        e->code = p->value_code;
     return e->code;
+}
+
+/* True when the resource has room for those of its settings that are new. */
+static bool
+settings_fit(const struct meta_resource *r, const struct meta_resource_plan *p)
+{
+    uint32_t count = r ? r->count : 0;
+    for (uint32_t i = 0; i < p->count; i++) {
+        bool there = false;
+        if (r)
+            (void)setting_place(r, p->settings[i].name, &there);
+        count += !there && (p->replace || p->settings[i].operation != OPERATION_DELETE);
+    }
+    return count <= META_RESOURCE_SETTINGS_MAX;
 }
 
 static bool
@@ -312,6 +377,9 @@ meta_plan_resource(const struct meta_image *m, const struct meta_resource_plan *
     if (!r && p->count > 0 && m->resource_count >= META_RESOURCES_MAX)
         return meta_error_set(e, KERR_POLICY_VIOLATION,
                               "There are settings of %d resources already.", META_RESOURCES_MAX);
+    if (!settings_fit(r, p))
+        return meta_error_set(e, KERR_POLICY_VIOLATION, "A resource has at most %d settings.",
+                              META_RESOURCE_SETTINGS_MAX);
     for (uint32_t i = 0; i < p->count && e->code == KERR_NONE; i++)
         if (named(p, p->settings[i].name, i))
             (void)meta_error_set(e, KERR_INVALID_REQUEST, "Error due to duplicate config keys");

@@ -12,7 +12,15 @@ enum {
     META_RESOURCES_MAX = 16384,      /* of all types */
     META_RESOURCE_SETTINGS_MAX = 64, /* of one resource */
     META_RESOURCE_NAME_BYTES_MAX = 1024,
+    META_RESOURCE_KEY_BYTES_MAX = 255,   /* of a key that has no row */
+    META_RESOURCE_TEXT_BYTES_MAX = 4096, /* of its value */
 };
+
+_Static_assert(META_RESOURCE_SETTINGS_MAX *(META_RESOURCE_NAME_BYTES_MAX +
+                                            META_RESOURCE_KEY_BYTES_MAX +
+                                            META_RESOURCE_TEXT_BYTES_MAX + 64) <
+                   META_ENTRY_BYTES_MAX,
+               "a request that sets as many texts as there may be fits an entry");
 
 /* Kafka ConfigResource.Type, but for quotas, whose names are meta_quota.h's. */
 enum meta_resource_type {
@@ -67,8 +75,10 @@ struct meta_resource_plan {
                      struct meta_error *e);
     const void *user;
     bool lists;          /* lists may be appended to */
+    bool open;           /* keys without a row are kept too, as they are */
     const char *unknown; /* text before the name of an unknown key */
     int16_t unknown_code;
+    int16_t value_code; /* of a wrong value; 0: KERR_INVALID_CONFIG, or what check says */
 };
 
 /* As the plans of meta.h: KERR_NONE and records, or an error and nothing. */

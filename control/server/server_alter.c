@@ -1,6 +1,7 @@
 /* server_alter.c: IncrementalAlterConfigs, AlterConfigs and ListConfigResources.  Source: Kafka 4.3
  * ConfigAdminManager, ConfigurationControlManager, KafkaApis. */
 #include "control/server/server_defaults.h"
+#include "control/server/server_dynamic.h"
 #include "control/server/server_resource.h"
 #include "core/base/err.h"
 #include "core/wire/wire_gen.h"
@@ -93,18 +94,13 @@ alter_topic(struct server_core *core, struct server_call *call, const struct cha
 
 /* Keys that the configuration of the start has and nothing changes later. */
 static bool
-read_only(const struct change *c, struct meta_error *e)
+read_only(const struct server_core *core, const struct change *c, struct meta_error *e)
 {
     char keys[256] = "";
     struct put w = put_of(keys, sizeof keys - 1);
     for (uint32_t i = 0; i < c->count && !w.bad; i++) {
-        char name[64];
         struct view v = c->settings[i].name;
-        if (v.len >= sizeof name || server_topic_key(v) != META_CONFIGS)
-            continue;
-        memcpy(name, v.at, v.len);
-        name[v.len] = '\0';
-        if (server_key_find(name) == CONF_KEYS)
+        if (!server_dynamic_fixed(core, v))
             continue;
         put_bytes(&w, ", ", put_len(&w) ? 2 : 0);
         put_bytes(&w, v.at, v.len);
@@ -145,20 +141,17 @@ alter_resource(struct server_core *core, const struct change *c, struct put *w,
     struct meta_resource_plan plan;
     if (server_resource_plan(core, c->type, c->name, &plan, e) != KERR_NONE)
         return;
-    if (c->type == SERVER_RESOURCE_BROKER && read_only(c, e))
+    if (c->type == SERVER_RESOURCE_BROKER && read_only(core, c, e))
         return;
     plan.settings = c->settings;
     plan.count = c->count;
     plan.replace = c->replace;
     uint8_t *start = w->at;
     if (meta_plan_resource(&core->image, &plan, w, e) == KERR_NONE &&
-        c->type == SERVER_RESOURCE_BROKER)
-        (void)lags_check(core, c, e);
-    if (e->code == KERR_NONE)
-        return;
-    w->at = start;
-    if (c->type == SERVER_RESOURCE_BROKER)
-        e->code = KERR_INVALID_REQUEST; /* Kafka: whatever is wrong with a broker's value */
+        c->type == SERVER_RESOURCE_BROKER && lags_check(core, c, e) != KERR_NONE)
+        e->code = plan.value_code;
+    if (e->code != KERR_NONE)
+        w->at = start;
 }
 
 static int

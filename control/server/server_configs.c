@@ -1,6 +1,7 @@
 /* server_configs.c: DescribeConfigs.  Source: Kafka 4.3 ConfigHelper; values and texts of topics
  * are meta_config.c, where defaults come from server_defaults.c. */
 #include "control/server/server_defaults.h"
+#include "control/server/server_dynamic.h"
 #include "control/server/server_resource.h"
 #include "core/base/err.h"
 #include "core/wire/wire_gen.h"
@@ -125,7 +126,7 @@ entry_of_broker(struct server_core *core, struct server_call *call, struct view 
     uint32_t count = server_sources(core, name, sources);
     *out = (entry_out){.name = name,
                        .value = count ? view_of_text(sources[0].value) : (struct view){0},
-                       .read_only = !server_key_dynamic(name),
+                       .read_only = !server_key_dynamic(core, name),
                        .config_type = type};
     out->synonyms.items = server_take(call, SYNONYMS_MAX, sizeof *out->synonyms.items);
     if (!out->synonyms.items)
@@ -160,6 +161,24 @@ describe_topic(struct server_core *core, struct server_call *call, const describ
     return true;
 }
 
+static const struct meta_config_row *
+row_of_broker(const struct server_core *core, struct view name)
+{
+    enum meta_config c = server_topic_key(name);
+    return c == META_CONFIGS ? server_dynamic_row(core, name) : meta_config_row(c);
+}
+
+/* A key that nobody knows may be a secret: as Kafka, without its value. */
+static bool
+entry_unknown(struct server_core *core, struct server_call *call, struct view name, entry_out *out)
+{
+    if (!entry_of_broker(core, call, name, 0, "", out))
+        return false;
+    entry_hide(out);
+    out->documentation = (struct view){0};
+    return true;
+}
+
 /* The keys that were set for all brokers. */
 static bool
 describe_brokers(struct server_core *core, struct server_call *call, const describe_in *in,
@@ -172,19 +191,45 @@ describe_brokers(struct server_core *core, struct server_call *call, const descr
         return false;
     for (uint32_t i = 0; r && i < r->count; i++) {
         struct view name = view_of_text(r->settings[i].key);
-        enum meta_config c = server_topic_key(name);
-        entry_out *e = &out->configs.items[out->configs.count];
-        if (c == META_CONFIGS || !key_wanted(in, name))
+        const struct meta_config_row *row = row_of_broker(core, name);
+        if (!key_wanted(in, name))
             continue;
+        entry_out *e = &out->configs.items[out->configs.count++];
         *e = (entry_out){.name = name,
-                         .value = view_of_text(r->settings[i].value),
-                         .config_type = (int8_t)meta_config_row(c)->type};
+                         .value = row ? view_of_text(r->settings[i].value) : (struct view){0},
+                         .read_only = !row,
+                         .is_sensitive = !row,
+                         .config_type = row ? (int8_t)row->type : 0};
         e->synonyms.items = server_take(call, SYNONYMS_MAX, sizeof *e->synonyms.items);
         if (!e->synonyms.items)
             return false;
         synonym_add(e, name, e->value, SERVER_SOURCE_BROKERS);
-        entry_finish(call->request, e, meta_config_row(c)->help);
-        out->configs.count++;
+        entry_finish(call->request, e, row ? row->help : "");
+        if (!row)
+            e->documentation = (struct view){0};
+    }
+    return true;
+}
+
+/* Keys that were set for this broker or for all and that nobody knows; behind the others. */
+static bool
+describe_unknown(struct server_core *core, struct server_call *call, const describe_in *in,
+                 describe_out *out)
+{
+    char self[16];
+    struct view names[] = {server_broker_name(core, self), view_of("", 0)};
+    for (uint32_t k = 0; k < 2; k++) {
+        const struct meta_resource *r =
+            meta_resource_find(&core->image, META_RESOURCE_BROKER, names[k]);
+        for (uint32_t i = 0; r && i < r->count; i++) {
+            struct view key = view_of_text(r->settings[i].key);
+            bool twice = k == 1 && meta_resource_value(&core->image, META_RESOURCE_BROKER, names[0],
+                                                       r->settings[i].key);
+            if (twice || row_of_broker(core, key) || !key_wanted(in, key))
+                continue;
+            if (!entry_unknown(core, call, key, &out->configs.items[out->configs.count++]))
+                return false;
+        }
     }
     return true;
 }
@@ -194,7 +239,9 @@ static bool
 describe_this_broker(struct server_core *core, struct server_call *call, const describe_in *in,
                      describe_out *out)
 {
-    out->configs.items = server_take(call, CONF_KEYS + META_CONFIGS, sizeof *out->configs.items);
+    out->configs.items =
+        server_take(call, CONF_KEYS + META_CONFIGS + 2 * META_RESOURCE_SETTINGS_MAX,
+                    sizeof *out->configs.items);
     if (!out->configs.items)
         return false;
     for (uint32_t k = 0; k < CONF_KEYS; k++) {
@@ -213,7 +260,7 @@ describe_this_broker(struct server_core *core, struct server_call *call, const d
                              &out->configs.items[out->configs.count++]))
             return false;
     }
-    return true;
+    return describe_unknown(core, call, in, out);
 }
 
 static bool

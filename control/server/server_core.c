@@ -61,15 +61,6 @@ endpoints_parse(struct server_core *core)
     return ERR_OK;
 }
 
-enum conf_key
-server_key_find(const char *name)
-{
-    uint32_t k = 0;
-    while (k < CONF_KEYS && strcmp(conf_row((enum conf_key)k)->name, name) != 0)
-        k++;
-    return (enum conf_key)k;
-}
-
 bool
 server_key_given(const struct server_core *core, enum conf_key k)
 {

@@ -17,6 +17,7 @@ enum {
     SERVER_DESCRIBE_PARTITIONS_MAX = 2000, /* Kafka max.request.partition.size.limit */
     SERVER_AUTO_CREATE_MAX = 1000,         /* topics that one Metadata request may create */
     SERVER_KEY_BYTES = 64,                 /* of a broker's key, with its NUL */
+    SERVER_DYNAMIC_KEYS = 6,               /* server_dynamic.h */
     SERVER_OPEN_WAIT_MS = 1000,            /* longest wait of a creation for the shards */
 };
 
@@ -54,6 +55,7 @@ struct server_core {
         *defaults[META_CONFIGS]; /* of topics, as the configuration gives them; NULL: it does not */
     /* The same keys under the names that brokers have for them. */
     struct meta_config_row broker_rows[META_CONFIGS];
+    struct meta_config_row dynamic_rows[SERVER_DYNAMIC_KEYS];
     char broker_names[META_CONFIGS][SERVER_KEY_BYTES];
     struct server_mutations mutations;
     int64_t now_ms; /* wall clock; the loop sets it and the next before each request */
@@ -131,8 +133,6 @@ struct view server_error_text(struct server_call *call, const struct meta_error 
 /* Plans a topic, with a fresh id, and appends it; e->code says how it went. */
 must_check int server_topic_create(struct server_core *core, struct meta_new_topic *t,
                                    bool validate_only, uint32_t *partitions, struct meta_error *e);
-/* The broker's key of that name, CONF_KEYS when there is none (nor for ""). */
-enum conf_key server_key_find(const char *name);
 /* True when the key has another value than its default; false for CONF_KEYS.  (The region hands
  * down values without their origin.) */
 bool server_key_given(const struct server_core *core, enum conf_key k);

@@ -1,5 +1,6 @@
 #include "control/server/server_defaults.h"
 #include "control/meta/meta_resource.h"
+#include "control/server/server_dynamic.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
 
@@ -66,10 +67,12 @@ server_broker_key(enum meta_config c)
 }
 
 bool
-server_key_dynamic(struct view broker_key)
+server_key_dynamic(const struct server_core *core, struct view broker_key)
 {
     enum meta_config c = server_topic_key(broker_key);
-    return c != META_CONFIGS && meta_config_row(c)->why_fixed[0] == '\0';
+    if (c == META_CONFIGS)
+        return server_dynamic_row(core, broker_key) != NULL;
+    return meta_config_row(c)->why_fixed[0] == '\0';
 }
 
 bool
@@ -106,6 +109,7 @@ int
 server_defaults_init(struct server_core *core)
 {
     char raw[META_VALUE_BYTES_MAX], normal[META_VALUE_BYTES_MAX];
+    server_dynamic_init(core);
     for (uint32_t c = 0; c < META_CONFIGS; c++) {
         const struct meta_config_row *row = meta_config_row((enum meta_config)c);
         const char *rest = row->synonyms;
@@ -147,14 +151,11 @@ server_default_of(const void *user, enum meta_config c)
 {
     const struct server_core *core = user;
     struct view key = server_broker_key(c);
-    char name[16], text[64];
+    char text[SERVER_KEY_BYTES];
     if (key.len == 0)
         return NULL;
     (void)snprintf(text, sizeof text, "%.*s", (int)key.len, (const char *)key.at);
-    const char *v = meta_resource_value(&core->image, META_RESOURCE_BROKER,
-                                        server_broker_name(core, name), text);
-    if (!v)
-        v = meta_resource_value(&core->image, META_RESOURCE_BROKER, view_of("", 0), text);
+    const char *v = server_dynamic_value(&core->image, core->rules.node_id, text);
     return v ? v : core->defaults[c];
 }
 
@@ -162,7 +163,7 @@ server_default_of(const void *user, enum meta_config c)
 static const char *
 value_at(const struct server_core *core, struct view name, int8_t source)
 {
-    char text[64], self[16];
+    char text[META_RESOURCE_KEY_BYTES_MAX + 1], self[16];
     enum conf_key k = key_of(name);
     (void)snprintf(text, sizeof text, "%.*s", (int)name.len, (const char *)name.at);
     switch (source) {

@@ -40,7 +40,7 @@ enum meta_config server_topic_key(struct view broker_key);
 /* The broker key that is set for a topic key's default: the first of its names; empty: none. */
 struct view server_broker_key(enum meta_config c);
 /* True when the key can be set while the broker runs; true when the configuration has it. */
-bool server_key_dynamic(struct view broker_key);
+bool server_key_dynamic(const struct server_core *core, struct view broker_key);
 bool server_key_static(struct view broker_key);
 /* This broker's name as a resource. */
 struct view server_broker_name(const struct server_core *core, char text[16]);

@@ -1,4 +1,5 @@
 #include "control/server/server_groups.h"
+#include "control/server/server_dynamic.h"
 
 #include "control/meta/meta_resource.h"
 
@@ -69,6 +70,10 @@ static void
 of_group(void *user, struct view group_id, struct group_settings *s)
 {
     const struct server_core *core = user;
+    const char *broker = server_dynamic_value(&core->image, core->rules.node_id,
+                                              conf_row(CONF_CONSUMER_ASSIGNMENT_MS)->name);
+    if (broker)
+        s->assignment_interval_ms = (int32_t)strtol(broker, NULL, 10);
     setting(core, group_id, "consumer.session.timeout.ms", &s->session_timeout_ms);
     setting(core, group_id, "consumer.heartbeat.interval.ms", &s->heartbeat_interval_ms);
     setting(core, group_id, "consumer.assignment.interval.ms", &s->assignment_interval_ms);

@@ -189,6 +189,7 @@ server_publish_rows(struct server_publish *p, uint64_t committed)
 {
     struct meta_image *m = p->image;
     server_publish_quotas(p, committed);
+    server_publish_settings(p, committed);
     uint32_t i = meta_dirty_next(m->topic_dirty, 0, m->topics_max);
     for (; i != META_NONE; i = meta_dirty_next(m->topic_dirty, i + 1, m->topics_max)) {
         if (m->topic_index[i] > committed)

@@ -1,5 +1,6 @@
 #include "control/server/server_resource.h"
 #include "control/server/server_defaults.h"
+#include "control/server/server_dynamic.h"
 #include "control/telemetry/telemetry.h"
 
 #include <stdio.h>
@@ -113,15 +114,22 @@ broker_key(const void *user, struct view name)
 {
     const struct server_core *core = user;
     enum meta_config c = server_topic_key(name);
-    return c == META_CONFIGS ? NULL : &core->broker_rows[c];
+    return c == META_CONFIGS ? server_dynamic_row(core, name) : &core->broker_rows[c];
 }
 
 static const char *
 broker_in_force(const void *user, const struct meta_config_row *row)
 {
     enum meta_config c = server_topic_key(view_of_text(row->name));
-    const char *v = server_default_of(user, c);
+    const char *v = c == META_CONFIGS ? NULL : server_default_of(user, c);
     return v ? v : row->fallback;
+}
+
+static int16_t
+broker_check(const void *user, const struct meta_config_row *row, const char *value,
+             struct meta_error *e)
+{
+    return server_dynamic_check(user, row, value, e);
 }
 
 static int16_t
@@ -157,8 +165,10 @@ server_resource_plan(const struct server_core *core, int8_t type, struct view na
     case SERVER_RESOURCE_BROKER:
         plan->key = broker_key;
         plan->in_force = broker_in_force;
+        plan->check = broker_check;
         plan->lists = true;
-        plan->unknown = "Unknown broker config name: ";
+        plan->open = true;
+        plan->value_code = KERR_INVALID_REQUEST; /* Kafka: whatever is wrong with a value */
         return broker_name_check(core, name, e);
     case SERVER_RESOURCE_METRICS:
         plan->key = metrics_key;

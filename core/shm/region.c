@@ -112,6 +112,8 @@ static const uint64_t layout[] = {
     FIELD(struct quotas_fact, rows),
     FIELD(struct quotas_row, bounds),
     FIELD(struct quotas_row, name),
+    FIELD(struct region_header, settings),
+    REGION_SETTINGS,
     QUOTAS_NAMED,
     QUOTAS_DEFAULTS,
     sizeof(struct msg_request),
@@ -277,6 +279,8 @@ memory_create(uint64_t bytes)
 static void
 parts_format(struct region *r)
 {
+    for (uint32_t i = 0; i < REGION_SETTINGS; i++)
+        atomic_store_explicit(&r->header->settings[i], -1, memory_order_relaxed);
     for (uint32_t i = 0; i < r->header->shard_count; i++) {
         chan_format(region_ring_to_data(r, i), r->header->ring_bytes);
         chan_format(region_ring_to_control(r, i), r->header->ring_bytes);
@@ -442,6 +446,14 @@ struct quotas_table *
 region_quotas(const struct region *r)
 {
     return (struct quotas_table *)(void *)part_at(r, r->header->quotas_at);
+}
+
+int64_t
+region_setting(const struct region *r, enum region_setting key, int64_t start)
+{
+    must(key < REGION_SETTINGS);
+    int64_t v = atomic_load_explicit(&r->header->settings[key], memory_order_relaxed);
+    return v < 0 ? start : v;
 }
 
 void *

@@ -36,6 +36,16 @@ enum {
 
 enum region_process { REGION_DATA, REGION_CONTROL, REGION_PROCESSES };
 
+/* Keys of the broker that control may change while it runs and the dataplane obeys. */
+enum region_setting {
+    REGION_PRODUCER_EXPIRY_MS,
+    REGION_TXN_VERIFY,
+    REGION_MAX_CONNECTIONS,
+    REGION_CLEANER_BACKOFF_MS,
+    REGION_CLEANER_RATE, /* bytes per second */
+    REGION_SETTINGS
+};
+
 /* What one process says of itself.  Only that process writes it. */
 struct region_peer {
     _Alignas(REGION_LINE) _Atomic uint32_t generation; /* grows at each attach; 0 never attached */
@@ -62,6 +72,8 @@ struct region_header {
     uint8_t cluster_id[24];  /* text, NUL-terminated; set by the supervisor, before any child */
     _Atomic int32_t node_id; /* the same */
     _Atomic int64_t features_epoch;
+    /* Each a fact of its own; below 0: as in the configuration of the start. */
+    _Alignas(REGION_LINE) _Atomic int64_t settings[REGION_SETTINGS];
 };
 
 struct region {
@@ -100,6 +112,8 @@ struct table_topic *region_topics(const struct region *r);
 struct table_want *region_want(const struct region *r);
 struct table_have *region_have(const struct region *r);
 struct quotas_table *region_quotas(const struct region *r);
+/* The value that control has set, else `start`. */
+int64_t region_setting(const struct region *r, enum region_setting key, int64_t start);
 /* The two rings of a shard, as chan.h memory of header->ring_bytes each. */
 void *region_ring_to_data(const struct region *r, uint32_t shard);
 void *region_ring_to_control(const struct region *r, uint32_t shard);

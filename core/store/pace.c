@@ -5,14 +5,21 @@
 /* How long one sleep may last: *stop has no bell of its own. */
 #define PACE_SLEEP_NS (100 * CLOCK_NS_PER_MS)
 
+static uint64_t
+rate_of(const struct pace *p)
+{
+    int64_t live = p->live ? atomic_load_explicit(p->live, memory_order_relaxed) : -1;
+    return live < 0 ? p->bytes_per_second : (uint64_t)live;
+}
+
 uint64_t
 pace_next(struct pace *p, uint64_t now_ns, uint64_t bytes)
 {
-    if (p->bytes_per_second == 0)
+    uint64_t rate = rate_of(p);
+    if (rate == 0)
         return now_ns;
     uint64_t start = p->free_ns > now_ns ? p->free_ns : now_ns;
     /* Whole seconds first: the product of a large piece and a second does not fit. */
-    uint64_t rate = p->bytes_per_second;
     p->free_ns = start + bytes / rate * CLOCK_NS_PER_S +
                  (uint64_t)((double)(bytes % rate) / (double)rate * (double)CLOCK_NS_PER_S);
     return start;

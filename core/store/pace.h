@@ -14,8 +14,10 @@
 struct pace {
     struct clock clock;        /* ops NULL: nothing waits (tests, tools) */
     uint64_t bytes_per_second; /* 0: no limit */
-    const atomic_bool *stop;   /* NULL: never */
-    uint64_t free_ns;          /* the next piece of work may begin then */
+    /* What somebody else sets while the work goes on; NULL or below 0: bytes_per_second holds. */
+    const _Atomic int64_t *live;
+    const atomic_bool *stop; /* NULL: never */
+    uint64_t free_ns;        /* the next piece of work may begin then */
 };
 
 /* Takes `bytes`; returns when they may be used: now_ns, or later. */

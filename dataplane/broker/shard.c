@@ -326,11 +326,37 @@ count(struct shard *s)
     counters_set(&s->counters, COUNTER_COMPACTION_KEYLESS, st.clean_keyless);
 }
 
+static uint64_t
+ns_of_ms(int64_t ms)
+{
+    uint64_t v = (uint64_t)ms;
+    return v > CLOCK_NEVER / 2 / CLOCK_NS_PER_MS ? CLOCK_NEVER / 2 : v * CLOCK_NS_PER_MS;
+}
+
+/* What may change while the broker runs. */
+static void
+settings_read(struct shard *s)
+{
+    const struct conf *c = s->config.conf;
+    const struct region *r = s->region;
+    int64_t connections = conf_number(c, CONF_MAX_CONNECTIONS);
+    int64_t wanted = region_setting(r, REGION_MAX_CONNECTIONS, connections);
+    uint32_t total =
+        (uint32_t)(wanted < connections ? wanted : connections); /* memory is for these */
+    s->conn_max = (total + s->config.shard_count - 1) / s->config.shard_count;
+    s->producer_ms =
+        region_setting(r, REGION_PRODUCER_EXPIRY_MS, conf_number(c, CONF_PRODUCER_EXPIRY_MS));
+    s->txn_verify = region_setting(r, REGION_TXN_VERIFY, conf_bool(c, CONF_TXN_VERIFY)) != 0;
+    s->clean_every_ns = ns_of_ms(
+        region_setting(r, REGION_CLEANER_BACKOFF_MS, conf_number(c, CONF_CLEANER_BACKOFF)));
+}
+
 /* The heartbeat of the process. */
 static void
 tick(struct shard *s)
 {
     count(s);
+    settings_read(s);
     (void)route_report_stale(s->route, SHARD_BURST);
     if (s->config.shard == 0)
         atomic_store_explicit(&s->region->header->peers[REGION_DATA].heartbeat_ns, s->now_ns,
@@ -553,13 +579,6 @@ shard_wait_durable(struct shard *s, uint64_t lsn, struct req *r, struct job *j)
 
 /* ---- boot ---- */
 
-static uint64_t
-ns_of_ms(int64_t ms)
-{
-    uint64_t v = (uint64_t)ms;
-    return v > CLOCK_NEVER / 2 / CLOCK_NS_PER_MS ? CLOCK_NEVER / 2 : v * CLOCK_NS_PER_MS;
-}
-
 static void
 configure(struct shard *s)
 {
@@ -567,14 +586,11 @@ configure(struct shard *s)
     s->request_bytes_max = (uint32_t)conf_number(c, CONF_REQUEST_MAX_BYTES);
     s->in_flight_max = (uint32_t)conf_number(c, CONF_MAX_IN_FLIGHT);
     s->fetch_bytes_max = (uint32_t)conf_number(c, CONF_FETCH_MAX_BYTES);
-    s->producer_ms = conf_number(c, CONF_PRODUCER_EXPIRY_MS);
-    s->txn_verify = conf_bool(c, CONF_TXN_VERIFY);
     s->retain_every_ns = ns_of_ms(conf_number(c, CONF_RETENTION_CHECK_MS));
     s->idle_ns = ns_of_ms(conf_number(c, CONF_IDLE_MS));
     s->stall_ns = ns_of_ms(conf_number(c, CONF_REQUEST_TIMEOUT_MS));
     s->forward_ns = ns_of_ms(conf_number(c, CONF_FORWARD_TIMEOUT_MS));
     s->clean_on = s->config.cleaner && conf_bool(c, CONF_CLEANER_ENABLE);
-    s->clean_every_ns = ns_of_ms(conf_number(c, CONF_CLEANER_BACKOFF));
     s->clean_ns = s->clean_on ? 0 : CLOCK_NEVER;
     s->node_id = (int32_t)conf_number(c, CONF_NODE_ID);
     s->spin = conf_number(c, CONF_IDLE) == 1; /* sleep|spin */

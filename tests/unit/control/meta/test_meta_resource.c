@@ -91,6 +91,7 @@ a_setting_of_a_broker_touches_every_topic(void **state)
     assert_int_equal(f->m.topic_index[row], before);
     set(f, META_RESOURCE_BROKER, "", "k", "v");
     assert_int_equal(f->m.topic_index[row], f->m.index);
+    assert_int_equal(f->m.broker_index, f->m.index);
     assert_int_equal(f->m.quota_index, 0);
     set(f, META_RESOURCE_QUOTA, "q", "k", "v");
     assert_int_equal(f->m.quota_index, f->m.index);

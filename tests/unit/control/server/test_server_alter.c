@@ -112,7 +112,7 @@ a_replacement_takes_back_what_it_does_not_name(void **state)
 }
 
 static void
-brokers_take_defaults_of_topics_and_nothing_else(void **state)
+brokers_take_defaults_of_topics(void **state)
 {
     struct core_fixture *f = core_fixture_new();
     core_fixture_create(f, "t", 1);
@@ -130,10 +130,33 @@ brokers_take_defaults_of_topics_and_nothing_else(void **state)
     assert_string_equal(said, "Unexpected broker id, expected 7, but received 8");
     assert_int_equal(alter(f, BROKER, "a", 0, "log.retention.ms", "5"), KERR_INVALID_REQUEST);
     assert_string_equal(said, "Node id must be an integer, but it is: a");
-    assert_int_equal(alter(f, BROKER, "", 0, "no.such", "5"), KERR_INVALID_REQUEST);
     assert_int_equal(alter(f, BROKER, "", 0, "log.cleaner.max.compaction.lag.ms", "5"), KERR_NONE);
     assert_int_equal(alter(f, BROKER, "", 0, "log.cleaner.min.compaction.lag.ms", "9"),
                      KERR_INVALID_REQUEST);
+    core_fixture_free(f);
+}
+
+static void
+a_broker_keeps_what_it_does_not_know(void **state)
+{
+    struct core_fixture *f = core_fixture_new();
+    struct view all = view_of("", 0);
+    assert_int_equal(alter(f, BROKER, "", 0, "no.such", "5"), KERR_NONE);
+    assert_string_equal(meta_resource_value(&f->core.image, META_RESOURCE_BROKER, all, "no.such"),
+                        "5");
+    uint32_t appends = f->appends;
+    assert_int_equal(alter(f, BROKER, "", 0, "no.such", "5"), KERR_NONE);
+    assert_int_equal(f->appends, appends);
+    assert_int_equal(alter(f, BROKER, "", 2, "no.such", "5"), KERR_INVALID_CONFIG);
+    assert_string_equal(said, "Unknown config name: no.such");
+    assert_int_equal(alter(f, BROKER, "", 0, "no.such", NULL), KERR_INVALID_REQUEST);
+    assert_int_equal(alter(f, BROKER, "", 1, "no.such", NULL), KERR_NONE);
+    assert_null(meta_resource_value(&f->core.image, META_RESOURCE_BROKER, all, "no.such"));
+    /* What Kafka has and cannot change is not unknown. */
+    assert_int_equal(alter(f, BROKER, "7", 0, "security.inter.broker.protocol", "SSL"),
+                     KERR_INVALID_REQUEST);
+    assert_string_equal(
+        said, "Cannot update these configs dynamically: [security.inter.broker.protocol]");
     core_fixture_free(f);
 }
 
@@ -244,7 +267,8 @@ main(void)
         cmocka_unit_test(a_change_that_changes_nothing_appends_nothing),
         cmocka_unit_test(a_resource_named_twice_is_refused_both_times),
         cmocka_unit_test(a_replacement_takes_back_what_it_does_not_name),
-        cmocka_unit_test(brokers_take_defaults_of_topics_and_nothing_else),
+        cmocka_unit_test(brokers_take_defaults_of_topics),
+        cmocka_unit_test(a_broker_keeps_what_it_does_not_know),
         cmocka_unit_test(groups_and_subscriptions_are_judged_as_kafka_does),
         cmocka_unit_test(resources_are_listed_by_type),
         cmocka_unit_test(the_settings_of_a_group_are_bounded_by_those_of_the_broker),

@@ -156,6 +156,45 @@ a_default_for_all_brokers_stands_behind_that_of_one(void **state)
 }
 
 static void
+a_key_that_nobody_knows_is_shown_without_its_value(void **state)
+{
+    struct core_fixture *f = core_fixture_new();
+    assert_int_equal(alter(f, BROKER, "", 0, "no.such", "5"), KERR_NONE);
+    assert_int_equal(alter(f, BROKER, "7", 0, "no.such", "6"), KERR_NONE);
+    result_out r = describe(f, 4, BROKER, "7", "no.such");
+    assert_int_equal(r.configs.count, 1);
+    entry_out e = r.configs.items[0];
+    assert_null(e.value.at);
+    assert_true(e.read_only && e.is_sensitive);
+    assert_int_equal(e.config_source, 2);
+    assert_int_equal(e.config_type, 0);
+    assert_int_equal(e.synonyms.count, 2);
+    assert_null(e.synonyms.items[1].value.at);
+    r = describe(f, 4, BROKER, "", NULL);
+    assert_int_equal(r.configs.count, 1);
+    assert_null(r.configs.items[0].value.at);
+    assert_true(r.configs.items[0].is_sensitive);
+    core_fixture_free(f);
+}
+
+static void
+a_key_that_changes_while_the_broker_runs_shows_where_it_was_set(void **state)
+{
+    struct core_fixture *f = core_fixture_new();
+    const char *key = "producer.id.expiration.ms";
+    assert_false(describe(f, 4, BROKER, "7", key).configs.items[0].read_only);
+    assert_int_equal(alter(f, BROKER, "", 0, key, "500"), KERR_NONE);
+    entry_out e = describe(f, 4, BROKER, "7", key).configs.items[0];
+    assert_view(e.value, "500");
+    assert_int_equal(e.config_source, 3);
+    assert_view(e.synonyms.items[1].value, "86400000");
+    e = describe(f, 4, BROKER, "", key).configs.items[0];
+    assert_int_equal(e.config_type, META_TYPE_INT);
+    assert_false(e.read_only);
+    core_fixture_free(f);
+}
+
+static void
 the_default_of_groups_is_that_of_the_broker(void **state)
 {
     struct core_fixture *f = core_fixture_conf("group.consumer.session.timeout.ms=50000\n");
@@ -198,6 +237,8 @@ main(void)
         cmocka_unit_test(what_is_not_there_is_said_to_be_so),
         cmocka_unit_test(a_default_that_may_change_is_not_read_only),
         cmocka_unit_test(a_default_for_all_brokers_stands_behind_that_of_one),
+        cmocka_unit_test(a_key_that_nobody_knows_is_shown_without_its_value),
+        cmocka_unit_test(a_key_that_changes_while_the_broker_runs_shows_where_it_was_set),
         cmocka_unit_test(the_default_of_groups_is_that_of_the_broker),
         cmocka_unit_test(groups_and_subscriptions_show_what_was_set_and_the_default),
     };

@@ -65,6 +65,7 @@ other_names_of_a_key_count_behind_its_own(void **state)
 static void
 every_default_has_one_name_that_can_be_set(void **state)
 {
+    struct core_fixture *f = core_fixture_new();
     for (uint32_t c = 0; c < META_CONFIGS; c++) {
         struct view key = server_broker_key((enum meta_config)c);
         if (key.len)
@@ -72,8 +73,10 @@ every_default_has_one_name_that_can_be_set(void **state)
     }
     assert_int_equal(server_topic_key(view_of_text("log.retention.hours")), META_CONFIGS);
     assert_int_equal(server_topic_key(view_of_text("")), META_CONFIGS);
-    assert_true(server_key_dynamic(view_of_text("log.retention.ms")));
-    assert_false(server_key_dynamic(view_of_text("unclean.leader.election.enable")));
+    assert_true(server_key_dynamic(&f->core, view_of_text("log.retention.ms")));
+    assert_false(server_key_dynamic(&f->core, view_of_text("unclean.leader.election.enable")));
+    assert_true(server_key_dynamic(&f->core, view_of_text("max.connections")));
+    core_fixture_free(f);
 }
 
 int

@@ -48,6 +48,16 @@ attach_sees_what_create_wrote(void **state)
     region_detach(&r);
 }
 
+static void
+a_setting_is_that_of_the_start_until_it_is_set(void **state)
+{
+    for (uint32_t i = 0; i < REGION_SETTINGS; i++)
+        assert_int_equal(region_setting(&made, (enum region_setting)i, 5 + i), 5 + i);
+    atomic_store(&made.header->settings[REGION_TXN_VERIFY], 0);
+    assert_int_equal(region_setting(&made, REGION_TXN_VERIFY, 1), 0);
+    assert_int_equal(region_setting(&made, REGION_CLEANER_RATE, 9), 9);
+}
+
 /* Fills every part to its last byte with a mark of its own and looks whether all marks stand. */
 static void
 no_two_parts_overlap(void **state)
@@ -253,6 +263,7 @@ main(void)
 #define REGION_TEST(f) cmocka_unit_test_setup_teardown(f, make_region, destroy_region)
     const struct CMUnitTest tests[] = {
         REGION_TEST(attach_sees_what_create_wrote),
+        REGION_TEST(a_setting_is_that_of_the_start_until_it_is_set),
         REGION_TEST(no_two_parts_overlap),
         REGION_TEST(rings_are_ready_for_both_sides),
         REGION_TEST(the_size_is_sealed),

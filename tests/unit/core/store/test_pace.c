@@ -39,6 +39,21 @@ work_takes_as_long_as_its_bytes(void **state)
 }
 
 static void
+a_rate_that_is_set_meanwhile_holds_from_the_next_piece_on(void **state)
+{
+    (void)state;
+    _Atomic int64_t live = -1;
+    struct pace p = {.bytes_per_second = 1000, .live = &live};
+    assert_int_equal(pace_next(&p, 0, 1000), 0);
+    assert_int_equal(p.free_ns, CLOCK_NS_PER_S);
+    atomic_store(&live, 500);
+    assert_int_equal(pace_next(&p, 0, 1000), CLOCK_NS_PER_S);
+    assert_int_equal(p.free_ns, 3 * CLOCK_NS_PER_S);
+    atomic_store(&live, 0);
+    assert_int_equal(pace_next(&p, 0, 1000), 0);
+}
+
+static void
 nothing_is_saved_up_while_the_work_rests(void **state)
 {
     (void)state;
@@ -90,6 +105,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(work_takes_as_long_as_its_bytes),
+        cmocka_unit_test(a_rate_that_is_set_meanwhile_holds_from_the_next_piece_on),
         cmocka_unit_test(nothing_is_saved_up_while_the_work_rests),
         cmocka_unit_test(large_pieces_and_rates_do_not_overflow),
         cmocka_unit_test(without_a_limit_nothing_waits),

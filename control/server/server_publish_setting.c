@@ -1,0 +1,41 @@
+/* server_publish_setting.c: settings of the broker that the shards obey while they run, as words of
+ * the region (core/shm/region.h). */
+#include "control/server/server_dynamic.h"
+#include "control/server/server_publish.h"
+
+#include <stdlib.h>
+
+static const struct {
+    const char *name;
+    enum region_setting word;
+} words[] = {
+    {"producer.id.expiration.ms", REGION_PRODUCER_EXPIRY_MS},
+    {"transaction.partition.verification.enable", REGION_TXN_VERIFY},
+    {"max.connections", REGION_MAX_CONNECTIONS},
+    {"log.cleaner.backoff.ms", REGION_CLEANER_BACKOFF_MS},
+    {"log.cleaner.io.max.bytes.per.second", REGION_CLEANER_RATE},
+};
+
+_Static_assert(sizeof words / sizeof words[0] == REGION_SETTINGS, "each word has its key");
+
+static int64_t
+word_of(const char *text)
+{
+    if (!text)
+        return -1;
+    return strcmp(text, "true") == 0 ? 1 : strtoll(text, NULL, 10); /* "false": 0 */
+}
+
+void
+server_publish_settings(struct server_publish *p, uint64_t committed)
+{
+    const struct meta_image *m = p->image;
+    if (m->broker_index > committed || (p->settings_known && p->settings_index == m->broker_index))
+        return;
+    for (uint32_t i = 0; i < REGION_SETTINGS; i++)
+        atomic_store_explicit(&p->region->header->settings[words[i].word],
+                              word_of(server_dynamic_value(m, p->rules->node_id, words[i].name)),
+                              memory_order_relaxed);
+    p->settings_index = m->broker_index;
+    p->settings_known = true;
+}
