@@ -6,6 +6,7 @@
 #include "control/server/server_coords.h"
 #include "control/server/server_groups.h"
 #include "control/server/server_internal.h"
+#include "control/server/server_relay.h"
 #include "control/server/server_split.h"
 #include "control/server/server_txn.h"
 #include "core/base/err.h"
@@ -24,7 +25,8 @@ enum {
 };
 
 static const uint32_t MERGE = UINT32_MAX; /* as a shard: no client asks, but a merge does */
-enum { MARKERS = SERVER_COORDINATORS };   /* kind of the calls that write markers */
+/* Kinds of the calls that write markers: of transactions here, and of an administrator. */
+enum { MARKERS = SERVER_COORDINATORS, RELAYS };
 
 struct merge;
 
@@ -56,6 +58,7 @@ struct server_coords {
     uint64_t metadata_seen; /* the last entry whose topics the groups know of */
     struct coordinator kinds[SERVER_COORDINATORS];
     struct server_txn *txn;
+    struct server_relay *relay;
     struct list merges;
     struct wire_arena merging; /* the answer being put together; at NULL: none yet */
 };
@@ -271,20 +274,23 @@ server_coords_request(struct server_coords *c, uint32_t shard, const struct msg_
         return rc;
     const struct wire_api *api = wire_api_find(header.api_key);
     const struct route *to = route_of(header.api_key);
-    if (!api || !to)
+    bool relayed = header.api_key == WIRE_API_WRITE_TXN_MARKERS;
+    if (!api || (!to && !relayed))
         return ERR_NOT_FOUND;
     if (header.api_version < api->version_min || header.api_version > api->version_max)
         return ERR_UNSUPPORTED;
-    void *body = wire_arena_take(arena, api->request->top.size);
-    must(body != NULL); /* it was just emptied */
-    struct view bytes = view_of(request.at + header.bytes, request.len - header.bytes);
-    rc = wire_decode(api->request, header.api_version, bytes, body, arena);
-    if (rc != ERR_OK)
-        return rc;
     struct server_coord_origin from = {.shard = shard,
                                        .token = head->token,
                                        .correlation_id = header.correlation_id,
                                        .bytes = request};
+    struct view bytes = view_of(request.at + header.bytes, request.len - header.bytes);
+    if (relayed)
+        return server_relay_request(c->relay, &from, api, header.api_version, bytes, now_ms);
+    void *body = wire_arena_take(arena, api->request->top.size);
+    must(body != NULL); /* it was just emptied */
+    rc = wire_decode(api->request, header.api_version, bytes, body, arena);
+    if (rc != ERR_OK)
+        return rc;
     struct coord_request r = {
         .api = api, .version = header.api_version, .body = body, .client_id = header.client_id};
     r.client_host[0] = '/'; /* as Java prints an address without a name */
@@ -345,7 +351,14 @@ server_coords_new(const struct server_coords_config *config)
                 runtime_new(c, SERVER_TRANSACTIONS, &txn_machine, server_txn_machine(c->txn)) &&
                 server_txn_attach(c->txn, c->kinds[SERVER_GROUPS].runtime,
                                   c->kinds[SERVER_TRANSACTIONS].runtime) == ERR_OK;
-    if (made)
+    struct server_relay_config relay = {.core = config->core,
+                                        .inner = config->inner,
+                                        .groups = c->kinds[SERVER_GROUPS].runtime,
+                                        .kind = RELAYS,
+                                        .answer = config->answer,
+                                        .user = config->user};
+    c->relay = made ? server_relay_new(&relay) : NULL;
+    if (c->relay)
         return c;
     server_coords_free(c);
     return NULL;
@@ -359,6 +372,7 @@ server_coords_free(struct server_coords *c)
     for (uint32_t k = 0; k < SERVER_COORDINATORS; k++)
         server_coord_free(c->kinds[k].runtime);
     server_txn_free(c->txn);
+    server_relay_free(c->relay);
     while (!list_empty(&c->merges))
         merge_free(list_item(list_first(&c->merges), struct merge, link));
     free(c->merging.at);
@@ -372,6 +386,10 @@ server_coords_done(struct server_coords *c, uint64_t token, int err, struct view
     uint64_t kind = token >> 56;
     if (kind == MARKERS) {
         server_txn_done(c->txn, token, err, body, now_ms);
+        return;
+    }
+    if (kind == RELAYS) {
+        server_relay_done(c->relay, token, err, body, now_ms);
         return;
     }
     must(kind < SERVER_COORDINATORS); /* whose tokens are they? */
@@ -432,7 +450,7 @@ server_coords_step(struct server_coords *c, int64_t now_ms)
      * markers, whose results lead to records of transactions. */
     int64_t due[] = {server_txn_step(c->txn, now_ms),
                      server_coord_step(c->kinds[SERVER_GROUPS].runtime, now_ms),
-                     server_txn_markers(c->txn, now_ms),
+                     server_txn_markers(c->txn, now_ms), server_relay_step(c->relay, now_ms),
                      server_coord_step(c->kinds[SERVER_TRANSACTIONS].runtime, now_ms)};
     int64_t at = INT64_MAX;
     for (uint32_t i = 0; i < sizeof due / sizeof *due; i++)

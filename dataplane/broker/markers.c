@@ -6,6 +6,8 @@
 #include "core/base/err.h"
 #include "core/wire/kerr.h"
 #include "core/wire/wire_gen.h"
+#include "dataplane/broker/forward.h"
+#include "dataplane/broker/inner.h"
 #include "dataplane/broker/scatter.h"
 #include "dataplane/broker/shard.h"
 
@@ -121,10 +123,41 @@ static const struct scatter_kind kind = {
     .respond = respond,
 };
 
+/* Markers in internal topics change what coordinators hold. */
+static bool
+of_coordinators(struct shard *s, const struct req *r, struct view body)
+{
+    struct wire_write_txn_markers_request q;
+    if (r->conn->listener == INNER_LISTENER)
+        return false; /* control knows */
+    wire_arena_reset(&s->scratch);
+    if (wire_decode(r->api->request, r->version, body, &q, &s->scratch) != ERR_OK)
+        return false;
+    for (int32_t i = 0; i < q.markers.count; i++)
+        for (int32_t k = 0; k < q.markers.items[i].topics.count; k++) {
+            const struct route_topic *t =
+                route_by_name(s->route, q.markers.items[i].topics.items[k].name);
+            if (t && t->fact.internal)
+                return true;
+        }
+    return false;
+}
+
 enum req_verdict
 markers_start(struct shard *s, struct req *r, struct view body)
 {
-    return scatter_start(s, r, body, &kind);
+    if (!r->begun)
+        r->forwarded = of_coordinators(s, r, body);
+    return r->forwarded ? forward_start(s, r, body) : scatter_start(s, r, body, &kind);
+}
+
+void
+markers_abandon(struct shard *s, struct req *r)
+{
+    if (r->forwarded)
+        forward_abandon(s, r);
+    else
+        scatter_abandon(s, r);
 }
 
 bool

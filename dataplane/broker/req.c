@@ -50,7 +50,7 @@ static const struct req_handler handlers[] = {
     {WIRE_API_ADD_PARTITIONS_TO_TXN, forward_start, forward_abandon},
     {WIRE_API_ADD_OFFSETS_TO_TXN, forward_start, forward_abandon},
     {WIRE_API_END_TXN, forward_start, forward_abandon},
-    {WIRE_API_WRITE_TXN_MARKERS, markers_start, scatter_abandon},
+    {WIRE_API_WRITE_TXN_MARKERS, markers_start, markers_abandon},
     {WIRE_API_TXN_OFFSET_COMMIT, forward_start, forward_abandon},
     {WIRE_API_DESCRIBE_CONFIGS, forward_start, forward_abandon},
     {WIRE_API_ALTER_CONFIGS, forward_start, forward_abandon},
@@ -121,7 +121,7 @@ req_take(struct shard *s)
     list_remove(first);
     struct req *r = list_item(first, struct req, link);
     r->generation++;
-    r->done = r->no_answer = r->begun = r->metered = false;
+    r->done = r->no_answer = r->forwarded = r->begun = r->metered = false;
     r->throttle_ms = 0;
     r->pending = 0;
     memset(&r->u, 0, sizeof r->u);

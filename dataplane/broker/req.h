@@ -40,6 +40,7 @@ struct req {
     uint32_t header_bytes;      /* of the request header, which lies right before the body */
     uint32_t index, generation; /* place in the pool; uses of that place */
     bool done, no_answer;
+    bool forwarded;      /* to control, by a handler that does not send it every request */
     bool begun;          /* the handler returned REQ_AGAIN before: go on, do not start anew */
     uint32_t pending;    /* pieces of work on the way that point to this request; freed at 0 only */
     uint8_t kind;        /* enum hists_kind */

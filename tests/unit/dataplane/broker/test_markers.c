@@ -172,6 +172,34 @@ an_offline_or_fenced_partition_says_so(void **state)
     harness_free(h);
 }
 
+static void
+markers_of_a_client_in_an_internal_topic_go_to_control(void **state)
+{
+    (void)state;
+    for (uint32_t own = 0; own < 2; own++) {
+        struct harness *h = two_shards();
+        struct table_topic_fact fact;
+        int16_t errors[4];
+        assert_int_equal(table_topic_read(&region_topics(&h->region)[0], &fact), ERR_OK);
+        fact.internal = 1;
+        fact.version++;
+        table_topic_write(&region_topics(&h->region)[0], &fact);
+        harness_ring_row(h, MSG_TOPIC, 0);
+        harness_turn(h);
+        uint64_t before = harness_counter(h, 0, COUNTER_REQUESTS_FORWARDED);
+        if (own)
+            h->shards[0].conns[0].listener = INNER_LISTENER;
+        send(h, 1, true);
+        harness_turns(h, 6);
+        assert_int_equal(receive(h, 1, errors), own);
+        assert_int_equal(harness_counter(h, 0, COUNTER_REQUESTS_FORWARDED) - before, !own);
+        fake_stream_end(&h->streams[0], 0, ERR_CLOSED); /* what is on its way is dropped */
+        harness_turns(h, 3);
+        assert_int_equal(buddy_used(h->shards[0].memory), 0);
+        harness_free(h);
+    }
+}
+
 int
 main(void)
 {
@@ -180,6 +208,7 @@ main(void)
         cmocka_unit_test(the_answer_waits_until_every_marker_is_durable),
         cmocka_unit_test(a_marker_that_the_log_refuses_does_not_hurt_the_others),
         cmocka_unit_test(markers_wait_in_line_while_the_store_has_no_room),
+        cmocka_unit_test(markers_of_a_client_in_an_internal_topic_go_to_control),
         cmocka_unit_test(an_offline_or_fenced_partition_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
