@@ -15,6 +15,7 @@
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/shm/msg.h"
+#include "core/wire/kerr.h"
 #include "core/wire/wire_gen.h"
 #include "dataplane/broker/shard.h"
 
@@ -90,16 +91,23 @@ request_send(struct shard *s, struct req *r)
     return true;
 }
 
+/* What no ring takes.  Only clients that push metrics are told, in Kafka's words; others would not
+ * understand why, and an administrator sees the counter. */
+static enum req_verdict
+too_large(struct shard *s, struct req *r)
+{
+    struct wire_push_telemetry_response a = {.error_code = KERR_TELEMETRY_TOO_LARGE};
+    counters_add(&s->counters, DROP_REQUEST_SIZE, 1);
+    return r->api->key == WIRE_API_PUSH_TELEMETRY ? req_answer_struct(s, r, &a) : REQ_FAILED;
+}
+
 static enum req_verdict
 start(struct shard *s, struct req *r, struct view body, struct list *waiting)
 {
     struct view whole = view_of(body.at - r->header_bytes, body.len + r->header_bytes);
     if (whole.len > SHARD_ANSWER_BLOCK_MAX ||
-        whole.len + sizeof(struct msg_request) + software_of(r).len >
-            chan_body_max(&s->to_control)) {
-        counters_add(&s->counters, DROP_REQUEST_SIZE, 1);
-        return REQ_FAILED;
-    }
+        whole.len + sizeof(struct msg_request) + software_of(r).len > chan_body_max(&s->to_control))
+        return too_large(s, r);
     size_t room;
     uint8_t *copy = buddy_take(s->memory, whole.len, &room);
     if (!copy)

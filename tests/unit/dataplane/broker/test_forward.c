@@ -236,6 +236,23 @@ a_request_larger_than_the_ring_takes_closes_the_connection(void **state)
 }
 
 static void
+metrics_larger_than_the_ring_takes_are_refused_in_words(void **state)
+{
+    (void)state;
+    struct harness *h = client(NULL);
+    static uint8_t big[1 << 20];
+    size_t at = 0;
+    harness_request_raw(h, 0, 0, WIRE_API_PUSH_TELEMETRY, 0, 1, true, view_of(big, sizeof big));
+    harness_turns(h, 3);
+    struct view v = harness_response(h, 0, 0, &at);
+    assert_int_equal(v.len, 4 + 1 + 4 + 2 + 1); /* id, tags; throttle, error, tags */
+    assert_int_equal((v.at[9] << 8) + v.at[10], KERR_TELEMETRY_TOO_LARGE);
+    assert_int_equal(h->shards[0].conn_count, 1);
+    assert_int_equal(harness_counter(h, 0, DROP_REQUEST_SIZE), 1);
+    harness_free(h);
+}
+
+static void
 a_silent_control_costs_the_connection_after_its_time(void **state)
 {
     (void)state;
@@ -409,6 +426,7 @@ main(void)
         cmocka_unit_test(a_request_that_never_left_is_not_marked_again),
         cmocka_unit_test(a_full_ring_delays_requests_and_loses_none),
         cmocka_unit_test(a_request_larger_than_the_ring_takes_closes_the_connection),
+        cmocka_unit_test(metrics_larger_than_the_ring_takes_are_refused_in_words),
         cmocka_unit_test(a_silent_control_costs_the_connection_after_its_time),
         cmocka_unit_test(a_request_that_waits_for_other_clients_has_no_time_limit),
         cmocka_unit_test(the_answer_of_a_connection_that_is_gone_never_reaches_another),
