@@ -153,6 +153,20 @@ def fetch_is_slowed(bootstrap, topic, client):
     c.close()
 
 
+def requests_are_slowed(tools, bootstrap, topic, name):
+    """A ten-thousandth of a thread: a few dozen requests are more than that."""
+    tools.configs("--entity-type", "clients", "--entity-name", name, "--alter",
+                  "--add-config", "request_percentage=0.01")
+    c = Client(bootstrap, name)
+    waits = []
+    until("a client that asks too much waits", SECONDS,
+          lambda: waits.append(c.produce_throttle(topic, b"x")) or waits[-1] > 0, 0.001)
+    c.close()
+    other = Client(bootstrap, name + "-other")
+    equal([other.produce_throttle(topic, b"x") for _ in range(50)], [0] * 50, "another client")
+    other.close()
+
+
 def mutations_are_refused(tools, bootstrap, name):
     tools.configs("--entity-type", "clients", "--entity-name", name, "--alter",
                   "--add-config", "controller_mutation_rate=1")
@@ -196,6 +210,8 @@ def main():
             produce_is_slowed(broker.bootstrap, topic, client)
         with case("admin: a consumer over its quota waits and gets nothing"):
             fetch_is_slowed(broker.bootstrap, topic, client)
+        with case("admin: a client over its share of a thread waits, and nobody else"):
+            requests_are_slowed(tools, broker.bootstrap, topic, f"asker-{mark}")
         with case("admin: who creates too many partitions is refused"):
             mutations_are_refused(tools, broker.bootstrap, f"maker-{mark}")
     finish()
