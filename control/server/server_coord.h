@@ -38,6 +38,7 @@ struct server_coord_config {
     const struct coord_machine *machine;
     void *machine_config;
     struct server_inner *inner;
+    uint8_t codec; /* of the batches that are appended: enum batch_codec */
     uint8_t
         kind; /* in the top byte of the tokens of calls, so that the owner of `inner` finds us */
     /* ERR_OK; ERR_AGAIN: not open yet; ERR_NOT_FOUND: no such topic or partition. */

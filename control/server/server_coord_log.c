@@ -167,23 +167,20 @@ server_coord_turn_end(struct coord_turn *t)
 /* ---- appends -----------------------------------------------------------------------------------
  */
 
-static void
-batch_make(struct server_coord *c, const struct coord_gather *g, struct view *out)
+/* ERR_FULL: the codec made more of it; ERR_LIMIT: it has no memory. */
+static int
+batch_make_as(struct server_coord *c, const struct coord_gather *g, enum batch_codec codec,
+              struct view *out)
 {
-    uint64_t room = (uint64_t)g->len + (uint64_t)g->count * RECORD_MORE + BATCH_HEADER_BYTES;
-    if (room > c->batch_room) {
-        free(c->batch);
-        c->batch = malloc(room);
-        must(c->batch != NULL);
-        c->batch_room = (uint32_t)room;
-    }
+    uint16_t transactional = g->producer_id >= 0 ? BATCH_TRANSACTIONAL : 0;
     struct batch_template form = {
-        .attributes = g->producer_id >= 0 ? BATCH_TRANSACTIONAL : 0,
+        .attributes = (uint16_t)(transactional | codec),
         .base_timestamp_ms = c->now_ms,
         .producer_id = g->producer_id,
         .producer_epoch = g->producer_epoch,
         .base_sequence = -1,
         .last_offset_delta = -1,
+        .level = batch_level_default(codec),
     };
     struct batch_build b;
     int rc = batch_build_begin(&b, &form, c->batch, c->batch_room);
@@ -201,9 +198,24 @@ batch_make(struct server_coord *c, const struct coord_gather *g, struct view *ou
         rc = batch_build_add(&b, &r);
         at += 8 + key + (none ? 0 : value);
     }
-    if (rc == ERR_OK)
-        rc = batch_build_end(&b, out);
-    must(rc == ERR_OK); /* there is room, and nothing is compressed */
+    return rc == ERR_OK ? batch_build_end(&b, out) : rc;
+}
+
+static void
+batch_make(struct server_coord *c, const struct coord_gather *g, struct view *out)
+{
+    uint64_t room = (uint64_t)g->len + (uint64_t)g->count * RECORD_MORE + BATCH_HEADER_BYTES;
+    if (room > c->batch_room) {
+        free(c->batch);
+        c->batch = malloc(room);
+        must(c->batch != NULL);
+        c->batch_room = (uint32_t)room;
+    }
+    if (c->config.codec != BATCH_NONE &&
+        batch_make_as(c, g, (enum batch_codec)c->config.codec, out) == ERR_OK)
+        return;
+    int rc = batch_make_as(c, g, BATCH_NONE, out);
+    must(rc == ERR_OK); /* there is room */
 }
 
 /* ERR_AGAIN: no room now. */

@@ -13,6 +13,7 @@
 #include "core/base/javahash.h"
 #include "core/base/list.h"
 #include "core/base/log.h"
+#include "core/wire/batch.h"
 #include "core/wire/wire_gen.h"
 #include "core/wire/wire_table.h"
 
@@ -315,16 +316,20 @@ static bool
 runtime_new(struct server_coords *c, enum server_coordinator kind,
             const struct coord_machine *machine, void *machine_config)
 {
-    struct server_coord_config config = {.topic = server_internal_name(kind),
-                                         .machine = machine,
-                                         .machine_config = machine_config,
-                                         .inner = c->config.inner,
-                                         .kind = (uint8_t)kind,
-                                         .home = home_of,
-                                         .answer = answer_take,
-                                         .random = random_draw,
-                                         .counters = c->config.core->counters,
-                                         .user = c};
+    struct server_coord_config config = {
+        .topic = server_internal_name(kind),
+        .machine = machine,
+        .machine_config = machine_config,
+        .inner = c->config.inner,
+        .codec = kind == SERVER_GROUPS
+                     ? (uint8_t)conf_number(c->config.core->conf, CONF_OFFSETS_CODEC)
+                     : (uint8_t)BATCH_NONE,
+        .kind = (uint8_t)kind,
+        .home = home_of,
+        .answer = answer_take,
+        .random = random_draw,
+        .counters = c->config.core->counters,
+        .user = c};
     c->kinds[kind].runtime = server_coord_new(&config);
     return c->kinds[kind].runtime != NULL;
 }

@@ -167,6 +167,7 @@ struct fixture {
     int64_t log_end;
     int16_t produce_error;
     uint32_t connection;
+    uint8_t codec;
     bool hold; /* produce answers stay */
     uint8_t held[HELD][256];
     uint32_t held_len[HELD], held_count;
@@ -363,6 +364,7 @@ coord_start(struct fixture *f)
     struct server_coord_config config = {.topic = "__toys",
                                          .machine = &toy_machine,
                                          .inner = &f->inner,
+                                         .codec = f->codec,
                                          .kind = KIND,
                                          .home = home,
                                          .answer = answer,

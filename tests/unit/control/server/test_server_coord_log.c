@@ -83,6 +83,38 @@ the_state_comes_back_from_the_log(void **state)
 }
 
 static void
+the_log_may_be_compressed(void **state)
+{
+    (void)state;
+    uint32_t plain = 0;
+    for (uint8_t codec = BATCH_NONE; codec < BATCH_CODECS; codec++) {
+        struct fixture *f = setup();
+        server_coord_free(f->coord);
+        f->codec = codec;
+        coord_start(f);
+        connect(f);
+        turns(f, 5);
+        ask(f, 1, "#a");
+        turns(f, 9);
+        struct batch_info info;
+        assert_int_equal(batch_header(view_of(f->log, f->log_len), &info), ERR_OK);
+        assert_int_equal(info.attributes & BATCH_CODEC_MASK, codec);
+        assert_int_equal(f->log_end, MANY);
+        plain = codec == BATCH_NONE ? f->log_len : plain;
+        assert_true(codec == BATCH_NONE || f->log_len < plain);
+        ask(f, 2, "+a"); /* what a codec would make larger is kept as it is */
+        turns(f, 2);
+        server_coord_free(f->coord);
+        coord_start(f);
+        f->answer_count = 0;
+        turns(f, 30);
+        ask(f, 3, "?a");
+        expect(f, 0, 3, KERR_NONE, (uint8_t)(MANY + 1));
+        teardown(f);
+    }
+}
+
+static void
 a_marker_takes_its_offset(void **state)
 {
     (void)state;
@@ -161,6 +193,7 @@ main(void)
         cmocka_unit_test(steps_of_one_turn_share_an_append),
         cmocka_unit_test(a_step_of_many_records_is_parted_at_its_boundaries),
         cmocka_unit_test(the_state_comes_back_from_the_log),
+        cmocka_unit_test(the_log_may_be_compressed),
         cmocka_unit_test(a_marker_takes_its_offset),
         cmocka_unit_test(what_compaction_left_is_read_over),
         cmocka_unit_test(a_marker_in_the_log_reaches_the_machine),
