@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""run.py BUILD [--members N] [--rounds N] [--ours-only]: what coordination costs, beside Apache
-Kafka.
+"""run.py BUILD [--members N] [--rounds N] [--ours-only | --fsync]: what coordination costs, beside
+Apache Kafka.
 
   classic    N members (1,000) with a connection each join one group over N partitions: time and
              the server's CPU from the first JoinGroup until every member has its assignment, and
@@ -8,7 +8,8 @@ Kafka.
   consumer   the same by ConsumerGroupHeartbeat: rounds of heartbeats until each of N members has
              acknowledged one partition
   memory     of a member, and of a committed offset (100,000 offsets of 1,000 groups): growth of
-             the processes, which in a heap that Java took before says little
+             the processes, which in a heap that Java took before says little; and of it the heap
+             of the process that coordinates, since buffers that fill once count in the first
   restart    from the start of the process until every one of those groups gives its offsets
 
 The members are this program: their own time is in the figures, alike for both servers.  Server on
@@ -29,7 +30,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 sys.path.insert(0, str(ROOT / "bench" / "compare"))
 from kafka import NONE, Connection, Cursor, string, topic_ready  # noqa: E402
-from servers import CLIENT_CPU, Kafka, Sluice, age_s, cpu_s  # noqa: E402
+from servers import CLIENT_CPU, Kafka, KafkaFsync, Sluice, age_s, cpu_s  # noqa: E402
 
 JOIN, SYNC, COMMIT, OFFSET_FETCH, FIND, BEAT, METADATA = 11, 14, 8, 9, 10, 68, 3
 LOADING, NOT_AVAILABLE, NOT_COORDINATOR, MEMBER_ID_REQUIRED = 14, 15, 16, 79
@@ -43,17 +44,30 @@ ROWS = [("classic.join_s", "1,000 members join: s"),
         ("consumer.join_cpu_s", "  server CPU-s"),
         ("consumer.rounds", "  rounds of heartbeats"),
         ("memory.member_bytes", "memory of a member, bytes"),
+        ("memory.member_heap_bytes", "  of it in the coordinator's heap"),
         ("memory.offset_bytes", "memory of a committed offset, bytes"),
+        ("memory.offset_heap_bytes", "  of it in the coordinator's heap"),
         ("restart.ready_s", "restart with 100,000 offsets of 1,000 groups, s")]
 
 
-def pss_bytes(pids):
-    total = 0
+def memory_bytes(server):
+    """All of it, and the heap of the process that coordinates: the rest are buffers, which fill
+    once whatever the groups are (rings between our processes, the tail of the journal)."""
+    whole = heap = 0
+    pids = server.pids()
+    names = {pid: pathlib.Path(f"/proc/{pid}/comm").read_text().strip() for pid in pids}
     for pid in pids:
-        for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                total += int(line.split()[1]) * 1024
-    return total
+        lines = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+        sizes = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines}
+        whole += sizes["Pss"]
+        if len(pids) == 1 or names[pid] == "sluice-control":
+            heap += sizes["Pss_Anon"]
+    return whole, heap
+
+
+def growth(server, before, count, out, name):
+    for now, then, key in zip(memory_bytes(server), before, ("", "heap_")):
+        out[f"memory.{name}_{key}bytes"] = (now - then) / count
 
 
 def blob(data):
@@ -307,11 +321,11 @@ def joins(server, members, out):
         topic_ready(server.bootstrap, topic, members, 60)
         coordinated(server.bootstrap, f"{name}-group")
         group = kind(server.bootstrap, f"{name}-group", topic, members)
-        before = pss_bytes(server.pids())
+        before = memory_bytes(server)
         wall, cpu, rounds = timed(server, group.join)
         out[f"{name}.join_s"], out[f"{name}.join_cpu_s"] = wall, cpu
         if kind is Classic:
-            out["memory.member_bytes"] = (pss_bytes(server.pids()) - before) / members
+            growth(server, before, members, out, "member")
             out["classic.again_s"], out["classic.again_cpu_s"], _ = timed(server, group.join)
         else:
             out["consumer.rounds"] = rounds
@@ -324,10 +338,9 @@ def offsets(server, out):
     c.create_topic(topic, OFFSETS_EACH)
     c.close()
     topic_ready(server.bootstrap, topic, OFFSETS_EACH, 60)
-    before = pss_bytes(server.pids())
+    before = memory_bytes(server)
     commit_all(server.bootstrap, topic)
-    out["memory.offset_bytes"] = (pss_bytes(server.pids()) - before) \
-        / (OFFSET_GROUPS * OFFSETS_EACH)
+    growth(server, before, OFFSET_GROUPS * OFFSETS_EACH, out, "offset")
     server.stop()
     server.start()
     end = time.monotonic() + LIMIT_S
@@ -368,13 +381,14 @@ def main():
     parser.add_argument("--members", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--ours-only", action="store_true", help="no Apache Kafka")
+    parser.add_argument("--fsync", action="store_true", help="Kafka with a sync for each append")
     wants = parser.parse_args()
     build = wants.build.resolve()
     os.environ.setdefault("SLUICE", str(build / "sluice"))
     os.sched_setaffinity(0, {int(CLIENT_CPU)})
     home = pathlib.Path(os.environ.get("BENCH_DIR", build / "bench"))
     home.mkdir(parents=True, exist_ok=True)
-    kinds = [Sluice] if wants.ours_only else [Sluice, Kafka]
+    kinds = [Sluice] if wants.ours_only else [Sluice, KafkaFsync if wants.fsync else Kafka]
     results = {k.name: [] for k in kinds}
     for round_ in range(wants.rounds):
         for kind in kinds if round_ % 2 == 0 else reversed(kinds):
