@@ -1,20 +1,32 @@
 #!/usr/bin/env python3
-"""selection.py BUILD: the part of franz-go's tests that continuous integration runs in a minute:
-groups of both protocols and transactions under rebalances, with few records.  They check that no
-record is lost, comes twice or out of order.  Without Go 1.25 it says that it is skipped."""
+"""selection.py BUILD: the part of other people's tests that continuous integration runs, a minute
+and a half: franz-go's of groups of both protocols and of transactions under rebalances, with few
+records (no record is lost, comes twice or out of order); sarama, where there is Go 1.25; and some
+classes of Apache Kafka's own tests of its clients and tools, where there is Maven.  What cannot be
+had says that it is skipped."""
+import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
 
+import apache  # noqa: E402
 import kgo  # noqa: E402
+import report  # noqa: E402
+import saramago  # noqa: E402
 from broker import Broker  # noqa: E402
 from suites import GOOD  # noqa: E402
 
-MODE, GO = "kgo-ci", (1, 25)
+GO = (1, 25)
+# Short classes, each of another part: transactions, fencing, configurations, deletion, tools.
+CLASSES = {"clients": ("AdminFenceProducersTest", "DynamicGroupConfigIntegrationTest",
+                       "TransactionsWithMaxInFlightOneTest", "ProducerIntegrationTest"),
+           "tools": ("DeleteRecordsCommandTest", "TransactionsCommandTest",
+                     "BrokerApiVersionsCommandTest", "ConsumerGroupServiceTest")}
 
 
 def go_version():
@@ -26,30 +38,61 @@ def go_version():
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
-def main():
-    folder = pathlib.Path(sys.argv[1]).resolve() / "compat"
-    if go_version() < GO:
-        print("skip franz-go (there is no Go 1.25)")
-        return 0
-    try:
-        kgo.build(folder / "franz-go")
-    except subprocess.CalledProcessError as why:
-        print(f"skip franz-go (it cannot be fetched: {why})")
-        return 0
-    out = folder / "logs" / f"kgo.{MODE}"
+def out_of(folder, name):
+    out = folder / "logs" / name
     out.mkdir(parents=True, exist_ok=True)
-    bad = count = 0
+    return out
+
+
+def with_broker(module, mode, folder):
     with Broker("num.partitions=4", "group.initial.rebalance.delay.ms=0") as broker:
-        for row in kgo.run(broker, MODE, folder, out):
-            count += 1
-            good = row.verdict in GOOD
-            bad += not good
-            print(f"{'ok' if good else 'not ok'} franz-go {row.test} {'' if good else row.reason}",
-                  flush=True)
+        yield from module.run(broker, mode, folder, out_of(folder, f"{module.__name__}.{mode}"))
         broker.alive()
+
+
+def of_apache(folder):
+    for mode, classes in CLASSES.items():
+        yield from apache.run(None, mode, folder, out_of(folder, f"apache.{mode}-ci"), classes)
+
+
+def parts(folder):
+    """(suite, rows or None, why not)"""
+    go = go_version() >= GO
+    yield "kgo", go and with_broker(kgo, "kgo-ci", folder), "there is no Go 1.25"
+    yield "sarama", go and with_broker(saramago, "sarama", folder), "there is no Go 1.25"
+    yield "apache", shutil.which("mvn") and of_apache(folder), "there is no Maven"
+
+
+def judge(suite, rows, waived):
+    """How many rows there were, and how many of them are bad."""
+    bad = count = 0
+    for row in rows:
+        reason = report.waiver(waived, suite, row.test)
+        good = row.verdict in GOOD or row.verdict == "skip" or bool(reason)
+        count += 1
+        bad += not good
+        print(f"{'ok' if good else 'not ok'} {suite} {row.test} {'' if good else row.reason}",
+              flush=True)
     if count == 0:
-        print("not ok franz-go (no test ran)")
-    return 1 if bad or not count else 0
+        print(f"not ok {suite} (no test ran)")
+    return count, bad
+
+
+def main():
+    build = pathlib.Path(sys.argv[1]).resolve()
+    os.environ.setdefault("SLUICE", str(build / "sluice"))
+    failed, waived = False, report.waivers()
+    for suite, rows, why in parts(build / "compat"):
+        if not rows:
+            print(f"skip {suite} ({why})")
+            continue
+        try:
+            count, bad = judge(suite, rows, waived)
+        except subprocess.CalledProcessError as error:
+            print(f"skip {suite} (it cannot be fetched: {error})")
+            continue
+        failed = failed or bad or not count
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
