@@ -92,24 +92,41 @@ alter_topic(struct server_core *core, struct server_call *call, const struct cha
 
 /* ---- Brokers ---- */
 
-/* Keys that the configuration of the start has and nothing changes later. */
+/* True when `refused` is of some key of the change: then e says `why` and names them. */
 static bool
-read_only(const struct server_core *core, const struct change *c, struct meta_error *e)
+keys_refused(const struct server_core *core, const struct change *c,
+             bool (*refused)(const struct server_core *core, struct view name), const char *why,
+             struct meta_error *e)
 {
     char keys[256] = "";
     struct put w = put_of(keys, sizeof keys - 1);
     for (uint32_t i = 0; i < c->count && !w.bad; i++) {
         struct view v = c->settings[i].name;
-        if (!server_dynamic_fixed(core, v))
+        if (!refused(core, v))
             continue;
         put_bytes(&w, ", ", put_len(&w) ? 2 : 0);
         put_bytes(&w, v.at, v.len);
     }
     if (put_len(&w) == 0)
         return false;
-    (void)meta_error_set(e, KERR_INVALID_REQUEST, "Cannot update these configs dynamically: [%s]",
-                         keys);
+    (void)meta_error_set(e, KERR_INVALID_REQUEST, "%s: [%s]", why, keys);
     return true;
+}
+
+static bool
+broker_refused(const struct server_core *core, const struct change *c, struct meta_error *e)
+{
+    return keys_refused(core, c, server_dynamic_fixed, "Cannot update these configs dynamically",
+                        e) ||
+           keys_refused(core, c, server_dynamic_store,
+                        "These security configs can be dynamically updated only per-listener using "
+                        "the listener prefix",
+                        e) ||
+           (c->name.len == 0 &&
+            keys_refused(core, c, server_dynamic_single,
+                         "Cannot update these configs at default cluster level, broker id must be "
+                         "specified",
+                         e));
 }
 
 /* Two keys of topics must agree, so they must as defaults. */
@@ -141,7 +158,7 @@ alter_resource(struct server_core *core, const struct change *c, struct put *w,
     struct meta_resource_plan plan;
     if (server_resource_plan(core, c->type, c->name, &plan, e) != KERR_NONE)
         return;
-    if (c->type == SERVER_RESOURCE_BROKER && read_only(core, c, e))
+    if (c->type == SERVER_RESOURCE_BROKER && broker_refused(core, c, e))
         return;
     plan.settings = c->settings;
     plan.count = c->count;

@@ -66,6 +66,33 @@ server_dynamic_fixed(const struct server_core *core, struct view name)
     return server_key_static(name) || fixed_in_kafka(name);
 }
 
+static bool
+starts_with_one(struct view name, const char *const *starts, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct view start = view_of_text(starts[i]);
+        if (name.len >= start.len && view_equal(view_of(name.at, start.len), start))
+            return true;
+    }
+    return false;
+}
+
+bool
+server_dynamic_single(const struct server_core *core, struct view name)
+{
+    static const char *const starts[] = {"listener.", "principal.builder.class", "sasl.", "ssl."};
+    (void)core;
+    return starts_with_one(name, starts, sizeof starts / sizeof starts[0]);
+}
+
+bool
+server_dynamic_store(const struct server_core *core, struct view name)
+{
+    static const char *const starts[] = {"ssl.key.", "ssl.keystore.", "ssl.truststore."};
+    (void)core;
+    return starts_with_one(name, starts, sizeof starts / sizeof starts[0]);
+}
+
 int16_t
 server_dynamic_check(const struct server_core *core, const struct meta_config_row *row,
                      const char *value, struct meta_error *e)

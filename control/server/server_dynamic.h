@@ -15,6 +15,10 @@ void server_dynamic_init(struct server_core *core);
 const struct meta_config_row *server_dynamic_row(const struct server_core *core, struct view name);
 /* A key that only the configuration of a start sets: ours, or one that Kafka has and we do not. */
 bool server_dynamic_fixed(const struct server_core *core, struct view name);
+/* A key of Kafka's that each broker has of its own: of listeners and their security. */
+bool server_dynamic_single(const struct server_core *core, struct view name);
+/* A key of stores of keys and certificates: only with the name of a listener before it. */
+bool server_dynamic_store(const struct server_core *core, struct view name);
 /* What the rows' own bounds do not say. */
 int16_t server_dynamic_check(const struct server_core *core, const struct meta_config_row *row,
                              const char *value, struct meta_error *e);

@@ -157,6 +157,13 @@ a_broker_keeps_what_it_does_not_know(void **state)
                      KERR_INVALID_REQUEST);
     assert_string_equal(
         said, "Cannot update these configs dynamically: [security.inter.broker.protocol]");
+    assert_int_equal(alter(f, BROKER, "7", 0, "ssl.protocol", "TLS"), KERR_NONE);
+    assert_int_equal(alter(f, BROKER, "", 0, "ssl.protocol", "TLS"), KERR_INVALID_REQUEST);
+    assert_string_equal(said, "Cannot update these configs at default cluster level, broker id "
+                              "must be specified: [ssl.protocol]");
+    assert_int_equal(alter(f, BROKER, "7", 0, "ssl.keystore.type", "JKS"), KERR_INVALID_REQUEST);
+    assert_string_equal(said, "These security configs can be dynamically updated only per-listener "
+                              "using the listener prefix: [ssl.keystore.type]");
     core_fixture_free(f);
 }
 

@@ -30,6 +30,23 @@ what_a_start_alone_sets_is_told_from_what_changes(void **state)
 }
 
 static void
+listeners_and_their_security_are_of_one_broker(void **state)
+{
+    struct core_fixture *f = core_fixture_new();
+    static const char *const of_one[] = {"listener.name.internal.ssl.keystore.type",
+                                         "ssl.keystore.type", "sasl.jaas.config",
+                                         "principal.builder.class"},
+                             *const others[] = {"log.retention.ms", "ss", "", "no.ssl.such"};
+    for (uint32_t i = 0; i < 4; i++) {
+        assert_true(server_dynamic_single(&f->core, view_of_text(of_one[i])));
+        assert_false(server_dynamic_single(&f->core, view_of_text(others[i])));
+        assert_int_equal(server_dynamic_store(&f->core, view_of_text(of_one[i])), i == 1);
+        assert_false(server_dynamic_store(&f->core, view_of_text(others[i])));
+    }
+    core_fixture_free(f);
+}
+
+static void
 connections_are_bounded_by_the_memory_of_the_start(void **state)
 {
     struct core_fixture *f = core_fixture_conf("max.connections=77\n");
@@ -80,6 +97,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_start_alone_sets_is_told_from_what_changes),
+        cmocka_unit_test(listeners_and_their_security_are_of_one_broker),
         cmocka_unit_test(connections_are_bounded_by_the_memory_of_the_start),
         cmocka_unit_test(the_assignment_interval_keeps_to_its_bounds),
         cmocka_unit_test(one_broker_counts_before_all),
