@@ -40,7 +40,7 @@ token_find(const struct shard *s, uint64_t token)
     if (token_of(s, r) != token || !r->conn || r->done || !r->u.forward.copy)
         return NULL;
     const struct req_handler *h = req_handler(r->api->key);
-    return h->abandon == forward_abandon ? r : NULL;
+    return r->forwarded || h->abandon == forward_abandon ? r : NULL;
 }
 
 static void

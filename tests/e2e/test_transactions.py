@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import subprocess
+import sys
 
 from broker import SMALL, Broker, stamp
 from case import case, check, equal, finish
@@ -12,7 +13,11 @@ from kafka import NONE, Connection, topic_ready
 
 HERE = pathlib.Path(__file__).parent
 TOOL_SECONDS = 120
+sys.path.insert(0, str(HERE.parent / "compat" / "diff"))
+from diff import Peer  # noqa: E402
+
 PRODUCER, EPOCH, COORDINATOR_EPOCH = 4711, 3, 11
+UNSTABLE_OFFSET_COMMIT = 88
 
 
 def jars():
@@ -31,10 +36,46 @@ def transactions(broker, *args):
     return tool("TransactionsCommand", "--bootstrap-server", broker.bootstrap, *args)
 
 
-def abort(broker, topic, epoch, coordinator_epoch):
-    return transactions(broker, "abort", "--topic", topic, "--partition", "0", "--producer-id",
-                        str(PRODUCER), "--producer-epoch", str(epoch), "--coordinator-epoch",
-                        str(coordinator_epoch))
+def abort(broker, topic, epoch, coordinator_epoch, partition=0, producer=PRODUCER):
+    return transactions(broker, "abort", "--topic", topic, "--partition", str(partition),
+                        "--producer-id", str(producer), "--producer-epoch", str(epoch),
+                        "--coordinator-epoch", str(coordinator_epoch))
+
+
+def java_hash(text):
+    h = 0
+    for c in text:
+        h = (31 * h + ord(c)) & 0xFFFFFFFF
+    return h & 0x7FFFFFFF
+
+
+def hanging_offsets(broker, topic, group):
+    """Offsets of a producer that goes away hold a group up; an operator ends them."""
+    peer, me = Peer(broker.bootstrap), f"{group}-producer"
+
+    def ask(api, version, body):
+        answer = peer.ask(api, version, body)
+        equal(answer["ErrorCode"], NONE, api)
+        return answer
+
+    def stable():
+        part, = peer.ask("OffsetFetch", 7, {
+            "GroupId": group, "RequireStable": True,
+            "Topics": [{"Name": topic, "PartitionIndexes": [0]}]})["Topics"][0]["Partitions"]
+        return part["ErrorCode"], part["CommittedOffset"]
+    for kind, key in enumerate((group, me)):
+        ask("FindCoordinator", 1, {"Key": key, "KeyType": kind})
+    who = ask("InitProducerId", 1, {"TransactionalId": me, "TransactionTimeoutMs": 600000})
+    own = {"TransactionalId": me, "GroupId": group, "ProducerId": who["ProducerId"],
+           "ProducerEpoch": who["ProducerEpoch"]}
+    ask("AddOffsetsToTxn", 1, own)
+    peer.ask("TxnOffsetCommit", 1, dict(own, Topics=[{"Name": topic, "Partitions": [
+        {"PartitionIndex": 0, "CommittedOffset": 1, "CommittedMetadata": ""}]}]))
+    equal(stable(), (UNSTABLE_OFFSET_COMMIT, -1), "offsets of an open transaction")
+    done = abort(broker, "__consumer_offsets", who["ProducerEpoch"], 0, java_hash(group) % 50,
+                 who["ProducerId"])
+    equal(done.returncode, 0, done.stderr)
+    equal(stable(), (NONE, -1), "after the operator ended it")
 
 
 def producers(broker, topic):
@@ -79,6 +120,8 @@ def main():
                      "beginning", "-e", "-q", "-X", f"isolation.level={level}"],
                     capture_output=True, text=True, timeout=60)
                 equal(done.stdout.split(), ["one", "two", "three"], level)
+        with case("transactions: an operator ends offsets that hang, and their group hears of it"):
+            hanging_offsets(broker, topic, "hanging")
         with case("transactions: what the log knew is there after a restart"):
             broker.restart()
             equal(producers(broker, topic),
