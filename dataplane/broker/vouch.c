@@ -342,7 +342,7 @@ vouch_answered(struct shard *s, uint64_t token, struct view bytes, bool closed)
     int16_t error = closed ? KERR_UNKNOWN_SERVER_ERROR : answer_read(s, bytes, q->use);
     if (error == KERR_CONCURRENT_TRANSACTIONS && q->adds && s->now_ns < q->concurrent_ns) {
         q->control_generation = 0;
-        q->pause_ns = s->now_ns + VOUCH_PAUSE_MS * CLOCK_NS_PER_MS;
+        q->pause_ns = s->now_ns + VOUCH_PAUSE_US * CLOCK_NS_PER_MS / 1000;
         list_remove(&q->pause);
         list_push_back(&s->vouch->paused, &q->pause);
         return true;

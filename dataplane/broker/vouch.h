@@ -16,7 +16,7 @@
 enum {
     VOUCH_MAX = 4096,
     VOUCH_WAIT_MS = 10000,     /* for control, also while it is restarted */
-    VOUCH_PAUSE_MS = 2,        /* before asking again: the transaction before is being ended */
+    VOUCH_PAUSE_US = 250,      /* before asking again: the transaction before is being ended */
     VOUCH_CONCURRENT_MS = 100, /* so long, then the client is told; Kafka's
                                   add.partitions.to.txn.retry.backoff.max.ms */
     VOUCH_BUMPS_SINCE = 12,    /* version of Produce: clients of transaction version 2 */

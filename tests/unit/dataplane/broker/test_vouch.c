@@ -368,10 +368,10 @@ a_transaction_that_is_being_ended_is_asked_about_again_for_a_while(void **state)
         questions++;
         answer(h, 0, &q, KERR_CONCURRENT_TRANSACTIONS, false);
         assert_false(asked(h, 0, &q)); /* not at once */
-        h->now_ns += VOUCH_PAUSE_MS * CLOCK_NS_PER_MS;
+        h->now_ns += VOUCH_PAUSE_US * CLOCK_NS_PER_MS / 1000;
         harness_turns(h, 2);
     }
-    assert_int_equal(questions, VOUCH_CONCURRENT_MS / VOUCH_PAUSE_MS + 1);
+    assert_int_equal(questions, VOUCH_CONCURRENT_MS * 1000 / VOUCH_PAUSE_US + 1);
     assert_int_equal(error_of(h, BUMPS), KERR_CONCURRENT_TRANSACTIONS);
     teardown(h);
 }
@@ -412,7 +412,7 @@ the_next_transaction_begins_once_the_marker_it_waits_for_is_there(void **state)
     answer(h, 0, &q, KERR_CONCURRENT_TRANSACTIONS, false);
     assert_int_equal(store_append_marker(h->stores[0], log_of(h, 0), &marker, 5, 0, &done),
                      KERR_NONE);
-    h->now_ns += VOUCH_PAUSE_MS * CLOCK_NS_PER_MS;
+    h->now_ns += VOUCH_PAUSE_US * CLOCK_NS_PER_MS / 1000;
     harness_turns(h, 2);
     assert_true(asked(h, 0, &q));
     answer(h, 0, &q, KERR_NONE, false);
