@@ -65,7 +65,8 @@ exit_code(int rc)
 {
     if (rc == ERR_OK)
         return 0;
-    return rc == ERR_CORRUPT || rc == ERR_INVALID || rc == ERR_UNSUPPORTED || rc == ERR_LIMIT
+    return rc == ERR_CORRUPT || rc == ERR_INVALID || rc == ERR_UNSUPPORTED || rc == ERR_VERSION ||
+                   rc == ERR_LIMIT
                ? OS_EXIT_REFUSED
                : 1;
 }

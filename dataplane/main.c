@@ -73,8 +73,9 @@ struct data {
 static int
 exit_code(int err)
 {
-    return err == ERR_CORRUPT || err == ERR_INVALID || err == ERR_UNSUPPORTED ? OS_EXIT_REFUSED
-                                                                              : DATA_EXIT_FAILED;
+    return err == ERR_CORRUPT || err == ERR_INVALID || err == ERR_UNSUPPORTED || err == ERR_VERSION
+               ? OS_EXIT_REFUSED
+               : DATA_EXIT_FAILED;
 }
 
 /* Ends the process as it stands. */

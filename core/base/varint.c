@@ -52,6 +52,12 @@ varint_read_i64(struct cur *c)
     return (int64_t)(v >> 1 ^ (0 - (v & 1)));
 }
 
+uint64_t
+varint_read_u64(struct cur *c)
+{
+    return read_base128(c, VARLONG_BYTES_MAX);
+}
+
 void
 varint_write_u32(struct put *w, uint32_t v)
 {
@@ -68,6 +74,12 @@ void
 varint_write_i64(struct put *w, int64_t v)
 {
     write_base128(w, (uint64_t)v << 1 ^ (uint64_t)(v >> 63));
+}
+
+void
+varint_write_u64(struct put *w, uint64_t v)
+{
+    write_base128(w, v);
 }
 
 uint32_t

@@ -97,19 +97,21 @@ ckpt_dump(struct check_dump *d, const uint8_t *at, uint64_t bytes)
 /* ---- journals ----------------------------------------------------------------------------------
  */
 
-/* What all records of batches begin with. */
 static void
-batch_cells(struct check_row *r, struct cur *c, bool header_behind)
+batch_cells(struct check_row *r, uint32_t kind, struct view body)
 {
-    number(r, "segment", cur_i64(c));
-    number(r, "position", cur_u32(c));
-    uint32_t len = cur_u32(c);
-    number(r, "batch_bytes", len);
-    if (header_behind)
-        cur_u32(c);
-    struct view batch = cur_view(c, BATCH_HEADER_BYTES);
+    struct batch_place x;
+    if (store_record_read(kind, body, &x) != ERR_OK)
+        return;
+    number(r, "segment", x.base);
+    number(r, "position", x.pos);
+    number(r, "batch_bytes", x.len);
+    struct cur c = cur_of(x.rest);
+    if (kind == STORE_REC_EXTENT)
+        cur_u32(&c);
+    struct view batch = cur_view(&c, BATCH_HEADER_BYTES);
     struct batch_info info;
-    if (c->bad || batch_header(batch, &info) != ERR_OK)
+    if (c.bad || batch_header(batch, &info) != ERR_OK)
         return;
     number(r, "base_offset", info.base_offset);
     number(r, "records", info.record_count);
@@ -125,15 +127,17 @@ record_row(struct check_dump *d, uint64_t lsn, uint32_t kind, struct view body)
     number(&r, "lsn", (int64_t)lsn);
     text(&r, "what", known ? record_kinds[kind] : d->control ? "metadata" : "unknown");
     number(&r, "bytes", body.len);
-    uint64_t first = cur_u64(&c);
+    uint64_t first;
+    bool said = store_record_log(kind, body, &first);
+    cur_take(&c, sizeof first);
     if (d->control) {
         number(&r, "term", (int64_t)first);
         number(&r, "index", cur_i64(&c));
-    } else if (known) {
+    } else if (known && said) {
         number(&r, "log", (int64_t)first);
     }
-    if (known && (kind == STORE_REC_BATCH || kind == STORE_REC_AGAIN || kind == STORE_REC_EXTENT))
-        batch_cells(&r, &c, kind == STORE_REC_EXTENT);
+    if (known && store_record_of_batch(kind))
+        batch_cells(&r, kind, body);
     if (known && (kind == STORE_REC_START || kind == STORE_REC_SWAP))
         number(&r, kind == STORE_REC_START ? "start" : "first", cur_i64(&c));
     if (known && kind == STORE_REC_SWAP)
@@ -164,10 +168,9 @@ frame_row(struct check_dump *d, uint64_t position, const uint8_t *at, const stru
         return;
     struct cur c = cur_of(view_of(at + FRAME_HEADER_BYTES, h->payload_bytes));
     for (uint32_t i = 0; i < h->record_count; i++) {
-        uint32_t bytes = cur_u32(&c), kind = cur_u32(&c);
-        struct view body = cur_view(&c, bytes);
-        cur_take(&c, record_bytes(bytes) - RECORD_HEADER_BYTES - bytes);
-        if (c.bad)
+        uint32_t kind;
+        struct view body;
+        if (!journal_record_read(&c, &kind, &body))
             return;
         record_row(d, h->lsn_first + i, kind, body);
     }

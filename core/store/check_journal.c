@@ -93,11 +93,11 @@ record_check(void *user, uint64_t lsn, uint32_t kind, struct view body)
     c->journal_records++;
     if (!fact_take(l->facts, kind, body))
         return ERR_LIMIT;
-    if (kind != STORE_REC_BATCH || body.len < STORE_BATCH_PREFIX)
+    struct batch_place x;
+    if (kind != STORE_REC_BATCH)
         return ERR_OK;
-    struct view batch = view_of(body.at + STORE_BATCH_PREFIX, body.len - STORE_BATCH_PREFIX);
-    if (batch_header(batch, &info) == ERR_OK && info.bytes == batch.len &&
-        batch_crc_ok(batch, &info))
+    if (store_record_read(kind, body, &x) == ERR_OK && batch_header(x.rest, &info) == ERR_OK &&
+        info.bytes == x.len && batch_crc_ok(x.rest, &info))
         return ERR_OK;
     char path[48];
     snprintf(path, sizeof path, "journal record %llu", (unsigned long long)lsn);

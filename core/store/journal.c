@@ -11,7 +11,7 @@
  *   40 u32 crc of the frame before                 44 u32 record count
  *   48 u32 payload bytes                           52 u32 K, the frames in flight at most
  *   56 u32 zero          60 u32 crc-32c of the whole frame with this field zero
- *   64 records: u32 body bytes, u32 kind, body, zeros to a multiple of 8
+ *   64 records: varint (body bytes * 16 + kind), body
  *
  * A frame is made durable by its write (RWF_DSYNC) or by a sync behind it (journal_probe.c).
  *
@@ -69,8 +69,8 @@ config_ok(const struct journal_config *c)
     return c->file_count >= 2 && c->file_count <= JOURNAL_FILES_MAX && c->frames_in_flight >= 1 &&
            c->frames_in_flight <= JOURNAL_FLIGHT_MAX && c->file_bytes % JOURNAL_BLOCK == 0 &&
            c->arena_bytes % JOURNAL_BLOCK == 0 && c->record_bytes_max <= c->arena_bytes / 4 &&
-           c->record_bytes_max <= c->file_bytes / 2 && c->arena_bytes >= 16 * JOURNAL_BLOCK &&
-           c->file_bytes >= 4 * JOURNAL_BLOCK;
+           c->record_bytes_max <= c->file_bytes / 2 && c->record_bytes_max <= RECORD_BODY_MAX &&
+           c->arena_bytes >= 16 * JOURNAL_BLOCK && c->file_bytes >= 4 * JOURNAL_BLOCK;
 }
 
 int
@@ -206,12 +206,10 @@ journal_record_add(struct journal *j, uint32_t kind, uint32_t body_bytes, struct
     uint32_t need = record_bytes(body_bytes);
     struct frame *f = journal_frame_of(j, j->open);
     uint8_t *at = j->arena + f->place % j->config.arena_bytes + f->used;
-    set_u32(at, body_bytes);
-    set_u32(at + 4, kind);
-    if (body_bytes)
-        memset(at + need - RECORD_ALIGN, 0, RECORD_ALIGN);
-    out->body = at + RECORD_HEADER_BYTES;
-    out->place = f->place + f->used + RECORD_HEADER_BYTES;
+    struct put w = put_of(at, RECORD_HEADER_MAX);
+    varint_write_u32(&w, body_bytes << RECORD_KIND_BITS | kind);
+    out->body = at + put_len(&w);
+    out->place = f->place + f->used + put_len(&w);
     out->lsn = j->lsn_next++;
     j->lsn_last[j->file_newest % j->config.file_count] = out->lsn;
     f->used += need;
@@ -223,7 +221,8 @@ journal_append(struct journal *j, uint32_t kind, uint32_t body_bytes, struct jou
 {
     if (j->error != ERR_OK)
         return j->error;
-    if (body_bytes > j->config.record_bytes_max - RECORD_HEADER_BYTES - FRAME_HEADER_BYTES)
+    must(kind >> RECORD_KIND_BITS == 0);
+    if (body_bytes > j->config.record_bytes_max - RECORD_HEADER_MAX - FRAME_HEADER_BYTES)
         return ERR_LIMIT;
     uint32_t need = record_bytes(body_bytes);
     if (j->open_any && !frame_fits(j, journal_frame_of(j, j->open), need))

@@ -48,8 +48,9 @@ struct journal_end {
 /* Recovery, before journal_init; blocks.  Syncs and reads the files under config->dir and calls
  * each(user, lsn, kind, body) for every record of `generation` behind lsn_after, in order; body is
  * lent for the call.  A torn tail is cut (not reported as an error); a bad frame that was
- * acknowledged is ERR_CORRUPT with the place in a log line.  No files: ERR_OK, no calls.  each()
- * returns ERR_OK to go on, or an error that is passed on. */
+ * acknowledged is ERR_CORRUPT with the place in a log line; files of another version are
+ * ERR_VERSION. No files: ERR_OK, no calls.  each() returns ERR_OK to go on, or an error that is
+ * passed on. */
 must_check int journal_recover(struct disk *disk, const struct journal_config *config,
                                uint64_t generation, uint64_t lsn_after,
                                int (*each)(void *user, uint64_t lsn, uint32_t kind,
@@ -83,13 +84,13 @@ must_check int journal_init(struct disk *disk, const struct journal_config *conf
 void journal_free(struct journal *j);
 
 struct journal_slot {
-    uint8_t *body; /* body_bytes to fill before the next journal_step; 8-byte aligned */
+    uint8_t *body; /* body_bytes to fill before the next journal_step; not aligned */
     uint64_t lsn;
     uint64_t place; /* of the body in the arena: grows for ever, see journal_at */
 };
 
-/* Appends a record.  ERR_AGAIN: no room in the arena or in the ring now (see journal_release);
- * ERR_LIMIT: larger than record_bytes_max. */
+/* Appends a record; kind < 16.  ERR_AGAIN: no room in the arena or in the ring now (see
+ * journal_release); ERR_LIMIT: larger than record_bytes_max. */
 must_check int journal_append(struct journal *j, uint32_t kind, uint32_t body_bytes,
                               struct journal_slot *out);
 

@@ -2,6 +2,7 @@
 #ifndef SLUICE_STORE_JOURNAL_IN_H
 #define SLUICE_STORE_JOURNAL_IN_H
 
+#include "core/base/varint.h"
 #include "core/store/journal.h"
 
 #define JOURNAL_FRAME_MAGIC UINT32_C(0x534c4a46) /* "SLJF" */
@@ -9,12 +10,13 @@
 
 enum {
     JOURNAL_BLOCK = 4096, /* frames start and end at multiples of it */
-    JOURNAL_VERSION = 1,
+    JOURNAL_VERSION = 2,  /* 1: 8 bytes in front of each record, and records aligned */
     JOURNAL_PATH_BYTES = 128,
     JOURNAL_FRAME_FILL = 1 << 20, /* a frame with more than one record is not larger */
     FRAME_HEADER_BYTES = 64,
-    RECORD_HEADER_BYTES = 8,
-    RECORD_ALIGN = 8,
+    RECORD_HEADER_MAX = VARINT_BYTES_MAX,
+    RECORD_KIND_BITS = 4,
+    RECORD_BODY_MAX = (1 << 28) - 1,
     FRAME_FLAG_MARK = 1, /* no records: notes durable_upto only */
     FRAME_AT_CRC = 60,
 };
@@ -38,10 +40,21 @@ frame_bytes(const struct frame_header *h)
     return journal_round((uint64_t)FRAME_HEADER_BYTES + h->payload_bytes, JOURNAL_BLOCK);
 }
 
+/* With its header; the kind does not change the length of that. */
 static inline uint32_t
 record_bytes(uint32_t body_bytes)
 {
-    return (uint32_t)journal_round((uint64_t)RECORD_HEADER_BYTES + body_bytes, RECORD_ALIGN);
+    return varint_size_u32(body_bytes << RECORD_KIND_BITS) + body_bytes;
+}
+
+/* The next record of a frame; false when it is not whole (c->bad). */
+static inline bool
+journal_record_read(struct cur *c, uint32_t *kind, struct view *body)
+{
+    uint32_t head = varint_read_u32(c);
+    *kind = head & ((1U << RECORD_KIND_BITS) - 1);
+    *body = cur_view(c, head >> RECORD_KIND_BITS);
+    return !c->bad;
 }
 
 void journal_path(const struct journal_config *config, uint32_t index,
@@ -52,6 +65,8 @@ void journal_file_header(const struct journal_config *config, uint32_t index,
                          uint8_t block[JOURNAL_BLOCK]);
 bool journal_file_header_ok(const struct journal_config *config, uint32_t index,
                             const uint8_t block[JOURNAL_BLOCK]);
+/* The version in a header that is whole, of any geometry; 0: there is none. */
+uint32_t journal_file_version(const uint8_t block[JOURNAL_BLOCK]);
 
 void journal_frame_write(const struct frame_header *h, uint8_t *at);
 void journal_frame_read(const uint8_t *at, struct frame_header *h);

@@ -174,8 +174,18 @@ walk_open(struct walk *w)
         got = run(w, (struct disk_op){.kind = DISK_SYNC, .file = f->file});
         if (got < 0)
             return (int)got;
+        const uint8_t *front = window(w, w->count - 1, 0, JOURNAL_BLOCK, &rc);
+        uint32_t version = front ? journal_file_version(front) : 0;
+        if (version && version != JOURNAL_VERSION) {
+            log_error(
+                "journal",
+                "the records in this journal are in the format of another version: start that "
+                "version once more and stop it cleanly path=%s format=%u known=%u",
+                path, version, JOURNAL_VERSION);
+            return ERR_VERSION;
+        }
         struct frame_header h;
-        if (frame_at(w, w->count - 1, JOURNAL_BLOCK, &h, &rc)) {
+        if (rc == ERR_OK && frame_at(w, w->count - 1, JOURNAL_BLOCK, &h, &rc)) {
             f->seq = h.seq;
             f->lsn = h.lsn_first;
         }
@@ -188,10 +198,9 @@ records_walk(struct walk *w, const uint8_t *frame, const struct frame_header *h)
 {
     struct cur c = cur_of(view_of(frame + FRAME_HEADER_BYTES, h->payload_bytes));
     for (uint32_t i = 0; i < h->record_count; i++) {
-        uint32_t bytes = cur_u32(&c), kind = cur_u32(&c);
-        struct view body = cur_view(&c, bytes);
-        cur_take(&c, (uint32_t)(journal_round(bytes, RECORD_ALIGN) - bytes));
-        if (c.bad)
+        uint32_t kind;
+        struct view body;
+        if (!journal_record_read(&c, &kind, &body))
             return ERR_CORRUPT;
         uint64_t lsn = h->lsn_first + i;
         if (lsn <= w->lsn_after)

@@ -218,10 +218,9 @@ records_tell(struct salvage *s, const struct found *f, uint64_t lsn_next)
     struct cur c = cur_of(view_of(s->mem + f->at + FRAME_HEADER_BYTES, f->h.payload_bytes));
     int rc = ERR_OK;
     for (uint32_t i = 0; i < f->h.record_count && rc == ERR_OK; i++) {
-        uint32_t bytes = cur_u32(&c), kind = cur_u32(&c);
-        struct view body = cur_view(&c, bytes);
-        cur_take(&c, (uint32_t)(journal_round(bytes, RECORD_ALIGN) - bytes));
-        if (c.bad)
+        uint32_t kind;
+        struct view body;
+        if (!journal_record_read(&c, &kind, &body))
             return ERR_CORRUPT;
         if (f->h.lsn_first + i >= lsn_next)
             rc = s->each(s->user, f->h.lsn_first + i, kind, body);

@@ -119,8 +119,7 @@ store_tail_clean(struct store *s)
     while (s->tail.clean < s->tail.next && store_entry(s, s->tail.clean)->written)
         s->tail.clean++;
     const struct tail_entry *e = store_entry(s, s->tail.clean);
-    uint64_t place = e ? e->place : journal_place_limit(s->journal);
-    journal_keep(s->journal, e && place > STORE_BATCH_PREFIX ? place - STORE_BATCH_PREFIX : place);
+    journal_keep(s->journal, e ? e->place : journal_place_limit(s->journal));
 }
 
 uint64_t
@@ -243,18 +242,16 @@ record_write(struct store *s, struct plog *p, const struct batch_info *info, str
         if (rc != ERR_LIMIT)
             return rc;
     }
-    struct journal_slot one, *slot = &one;
-    int rc = journal_append(s->journal, STORE_REC_BATCH, STORE_BATCH_PREFIX + info->bytes, slot);
+    uint8_t prefix[STORE_PREFIX_MAX];
+    uint32_t prefix_bytes = store_record_prefix(prefix, p->id, seg->bytes, p->end - seg->base);
+    struct journal_slot slot;
+    int rc = journal_append(s->journal, STORE_REC_BATCH, prefix_bytes + info->bytes, &slot);
     store_tail_evict(s); /* what the new record lies on is not to be read any more */
     if (rc != ERR_OK)
         return rc;
-    set_u64(slot->body, p->id);
-    set_u64(slot->body + 8, (uint64_t)seg->base);
-    set_u32(slot->body + 16, seg->bytes);
-    set_u32(slot->body + 20, info->bytes);
-    *out = (struct landing){.at = slot->body + STORE_BATCH_PREFIX,
-                            .place = slot->place + STORE_BATCH_PREFIX,
-                            .lsn = slot->lsn};
+    memcpy(slot.body, prefix, prefix_bytes);
+    *out = (struct landing){
+        .at = slot.body + prefix_bytes, .place = slot.place + prefix_bytes, .lsn = slot.lsn};
     memcpy(out->at, batch.at, info->bytes);
     return ERR_OK;
 }

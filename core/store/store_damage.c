@@ -157,27 +157,27 @@ log_known(const struct frame_look *look, const struct replay *r, uint64_t id)
 static void
 record_look(struct frame_look *look, const struct replay *r, uint32_t kind, struct view body)
 {
-    bool named = body.len >= 8;
+    uint64_t id;
+    bool named = store_record_log(kind, body, &id);
     if (kind == STORE_REC_CREATE) {
         look->well_formed = look->well_formed && body.len == STORE_CREATE_BYTES;
         if (named && look->created_count < DAMAGE_CREATED_MAX)
-            look->created[look->created_count++] = get_u64(body.at);
+            look->created[look->created_count++] = id;
         return;
     }
     /* The bytes of an extent are elsewhere. */
-    if (!named || !log_known(look, r, get_u64(body.at)) || kind == STORE_REC_EXTENT ||
-        kind == STORE_REC_AGAIN) {
+    if (!named || !log_known(look, r, id) || kind == STORE_REC_EXTENT || kind == STORE_REC_AGAIN) {
         look->well_formed = false;
         return;
     }
     if (kind != STORE_REC_BATCH)
         return;
     struct batch_info info;
-    struct view batch = view_of(body.at + STORE_BATCH_PREFIX, body.len - STORE_BATCH_PREFIX);
-    if (body.len < STORE_BATCH_PREFIX || batch_header(batch, &info) != ERR_OK ||
-        info.bytes != batch.len)
+    struct batch_place x;
+    if (store_record_read(kind, body, &x) != ERR_OK || batch_header(x.rest, &info) != ERR_OK ||
+        info.bytes != x.len)
         look->well_formed = false;
-    else if (!batch_crc_ok(batch, &info))
+    else if (!batch_crc_ok(x.rest, &info))
         look->batches_bad++;
 }
 
@@ -185,13 +185,7 @@ record_look(struct frame_look *look, const struct replay *r, uint32_t kind, stru
 static bool
 record_next(struct cur *c, uint32_t *kind, struct view *body)
 {
-    if (cur_left(c) == 0)
-        return false;
-    uint32_t bytes = cur_u32(c);
-    *kind = cur_u32(c);
-    *body = cur_view(c, bytes);
-    cur_take(c, (uint32_t)(journal_round(bytes, RECORD_ALIGN) - bytes));
-    return !c->bad;
+    return cur_left(c) != 0 && journal_record_read(c, kind, body);
 }
 
 /* Logs that the records of a damaged frame make, as far as they can be followed: better a log too
@@ -246,7 +240,8 @@ named_doubt(struct replay *r, struct view records, int *rc)
     while (*rc == ERR_OK && record_next(&c, &kind, &body)) {
         if (kind == STORE_REC_CREATE) /* the damage is in another record */
             *rc = store_replay_record(r, 0, kind, body);
-        struct replay_log *l = store_replay_log(r, get_u64(body.at));
+        uint64_t id;
+        struct replay_log *l = store_record_log(kind, body, &id) ? store_replay_log(r, id) : NULL;
         if (*rc != ERR_OK || !l || l->log.dead || l->doubt)
             continue;
         l->doubt = true;

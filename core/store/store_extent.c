@@ -177,10 +177,8 @@ store_extent_go(struct store *s, struct plog *p, struct segment *seg, uint64_t e
     uint32_t first = store_extent_first(e->pos), limit = store_extent_limit(e->pos, e->len);
     uint32_t head = first - e->pos, tail = e->pos + e->len - limit;
     uint8_t *body = x->slot.body;
-    set_u64(body, p->id);
-    set_u64(body + 8, (uint64_t)seg->base);
-    set_u32(body + 16, e->pos);
-    set_u32(body + 20, e->len);
+    store_record_place(
+        body, &(struct batch_place){.log = p->id, .base = seg->base, .pos = e->pos, .len = e->len});
     set_u32(body + 24, crc32c(0, x->at + head, limit - first));
     memcpy(body + 28, x->at, BATCH_HEADER_BYTES);
     memset(body + 28 + BATCH_HEADER_BYTES, 0, STORE_EXTENT_PREFIX - 28 - BATCH_HEADER_BYTES);
@@ -223,15 +221,14 @@ extent_again(struct store *s, struct job *j)
 {
     struct journal_slot slot;
     int rc = journal_extent_rescue(s->journal, j->extent, STORE_REC_AGAIN,
-                                   STORE_BATCH_PREFIX + j->len, &slot);
+                                   STORE_PLACE_BYTES + j->len, &slot);
     store_tail_evict(s);
     if (rc != ERR_OK)
         return;
-    set_u64(slot.body, j->log->id);
-    set_u64(slot.body + 8, (uint64_t)j->seg->base);
-    set_u32(slot.body + 16, j->from);
-    set_u32(slot.body + 20, j->len);
-    memcpy(slot.body + STORE_BATCH_PREFIX, journal_at(s->journal, j->place), j->len);
+    store_record_place(slot.body,
+                       &(struct batch_place){
+                           .log = j->log->id, .base = j->seg->base, .pos = j->from, .len = j->len});
+    memcpy(slot.body + STORE_PLACE_BYTES, journal_at(s->journal, j->place), j->len);
     s->extents_failed--;
     extent_end(s, j);
 }

@@ -22,6 +22,7 @@
 #define SLUICE_STORE_STORE_IN_H
 
 #include "core/base/clock.h"
+#include "core/base/varint.h"
 #include "core/store/clean_run.h"
 #include "core/store/journal.h"
 #include "core/store/move_run.h"
@@ -30,7 +31,7 @@
 #include "core/store/task.h"
 
 enum store_record {
-    STORE_REC_BATCH = 1,  /* u64 log, i64 segment base, u32 position, u32 bytes, the batch */
+    STORE_REC_FULL = 1,   /* a batch, in rescue files: store_record.c */
     STORE_REC_CREATE = 2, /* u64 log, topic id, i32 partition, directory id, config: creates or
                            * reconfigures */
     STORE_REC_DELETE = 3, /* u64 log */
@@ -40,12 +41,14 @@ enum store_record {
                             time, i64 first time: one cleaned segment takes the place of all in
                             [first, limit) */
     STORE_REC_MOVE = 7,  /* u64 log, directory id: the log is in that one from now on */
-    STORE_REC_AGAIN = 8, /* as BATCH: an extent whose write failed */
+    STORE_REC_AGAIN = 8, /* as FULL: an extent whose write failed */
     STORE_REC_WISH = 9,  /* u64 log, directory id: it is to move there; its own: to stay */
+    STORE_REC_BATCH = 10, /* a batch: store_record.c */
 };
 
 enum {
-    STORE_BATCH_PREFIX = 24,
+    STORE_PLACE_BYTES = 24, /* what FULL, AGAIN and EXTENT begin with */
+    STORE_PREFIX_MAX = 2 * VARLONG_BYTES_MAX + VARINT_BYTES_MAX, /* of BATCH */
     STORE_CREATE_BYTES = 44 + PLOG_CONFIG_BYTES,
     STORE_EXTENT_PREFIX = 96,
     STORE_START_BYTES = 16,
@@ -80,6 +83,24 @@ enum {
     STORE_IDLE_TURNS_MAX = 1 << 20,         /* more than a checkpoint of all logs takes */
     STORE_DONE_MAX = 32,                    /* completions taken per poll */
 };
+
+/* store_record.c: where a batch goes, as a record says. */
+struct batch_place {
+    uint64_t log;
+    int64_t base; /* of the segment */
+    uint32_t pos, len;
+    struct view rest; /* the batch; of EXTENT what follows the place */
+};
+bool store_record_of_batch(uint32_t kind);
+/* For such a kind.  ERR_CORRUPT: it is not whole; the batch itself is not looked at. */
+must_check int store_record_read(uint32_t kind, struct view body, struct batch_place *out);
+/* The log of a record of any kind; false when the body does not say. */
+must_check bool store_record_log(uint32_t kind, struct view body, uint64_t *log);
+/* What stands before the batch in BATCH; its length.  ahead: its base offset - base of the segment.
+ */
+uint32_t store_record_prefix(uint8_t at[STORE_PREFIX_MAX], uint64_t log, uint32_t pos,
+                             int64_t ahead);
+void store_record_place(uint8_t at[STORE_PLACE_BYTES], const struct batch_place *x);
 
 /* One batch in the cache.  Entries form a ring in the order of the journal; those of one log are
  * linked.  I1 first <= clean <= next, first <= durable <= next.  I2 all before `clean` are in

@@ -429,22 +429,20 @@ store_replay_place(struct replay *r, const struct replay_place *at, struct view 
 static int
 replay_batch(struct replay *r, uint64_t lsn, struct view body)
 {
-    struct cur c = cur_of(body);
-    uint64_t id = cur_u64(&c);
-    int64_t segment_base = cur_i64(&c);
-    uint32_t pos = cur_u32(&c), len = cur_u32(&c);
-    struct view batch = cur_view(&c, len);
+    struct batch_place x;
     struct batch_info info;
-    if (c.bad || batch_header(batch, &info) != ERR_OK || info.bytes != len)
+    if (store_record_read(STORE_REC_BATCH, body, &x) != ERR_OK ||
+        batch_header(x.rest, &info) != ERR_OK || info.bytes != x.len)
         return ERR_CORRUPT;
     struct replay_log *l;
     struct segment *seg;
-    int rc = store_replay_place(r, &(struct replay_place){id, segment_base, pos, lsn}, batch, &info,
+    int rc = store_replay_place(r, &(struct replay_place){x.log, x.base, x.pos, lsn}, x.rest, &info,
                                 &l, &seg);
     if (rc != ERR_OK || !seg)
         return rc;
-    uint32_t skip = seg->written - pos;
-    return skip >= len ? ERR_OK : store_replay_add(r, l, seg, view_of(batch.at + skip, len - skip));
+    uint32_t skip = seg->written - x.pos;
+    return skip >= x.len ? ERR_OK
+                         : store_replay_add(r, l, seg, view_of(x.rest.at + skip, x.len - skip));
 }
 
 /* Segments that now lie below the start leave in segments_drop: batches for them may follow. */

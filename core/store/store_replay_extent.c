@@ -129,26 +129,23 @@ store_replay_extent_parts(struct replay *r, struct replay_log *l, struct segment
 int
 store_replay_again(struct replay *r, uint64_t lsn, struct view body)
 {
-    struct cur c = cur_of(body);
-    uint64_t id = cur_u64(&c);
-    int64_t base = cur_i64(&c);
-    uint32_t pos = cur_u32(&c), len = cur_u32(&c);
-    struct view batch = cur_view(&c, len);
-    if (c.bad)
+    struct batch_place x;
+    if (store_record_read(STORE_REC_AGAIN, body, &x) != ERR_OK)
         return ERR_CORRUPT;
-    struct replay_log *l = store_replay_log(r, id);
-    struct segment *seg = l && !l->log.dead ? plog_segment_at(&l->log, base) : NULL;
-    if (!seg || seg->gaps || l->log.dir == PLOG_DIR_NONE || store_replay_doomed(r, id, base, lsn))
+    struct replay_log *l = store_replay_log(r, x.log);
+    struct segment *seg = l && !l->log.dead ? plog_segment_at(&l->log, x.base) : NULL;
+    if (!seg || seg->gaps || l->log.dir == PLOG_DIR_NONE ||
+        store_replay_doomed(r, x.log, x.base, lsn))
         return ERR_OK; /* deleted, gone from the log, offline, or replaced by compaction */
-    if (pos > seg->written || len > seg->written - pos)
-        return store_replay_misplaced(r, l, base, pos, lsn);
+    if (x.pos > seg->written || x.len > seg->written - x.pos)
+        return store_replay_misplaced(r, l, x.base, x.pos, lsn);
     for (uint32_t i = r->extent_count; i-- > 0;) {
-        if (r->extents[i].log != l || r->extents[i].base != base || r->extents[i].pos != pos)
+        if (r->extents[i].log != l || r->extents[i].base != x.base || r->extents[i].pos != x.pos)
             continue;
         r->extents[i] = r->extents[--r->extent_count];
         break;
     }
-    return r->dry ? ERR_OK : store_replay_write(r, l, seg, pos, batch);
+    return r->dry ? ERR_OK : store_replay_write(r, l, seg, x.pos, x.rest);
 }
 
 void

@@ -193,7 +193,7 @@ must_check bool store_replay_move_copy(const struct replay *r, struct disk *disk
 
 /* store_rescue.c */
 must_check int store_rescue_add(struct rescue_out *o, const uint8_t topic[16], int32_t partition,
-                                uint32_t kind, struct view bytes);
+                                uint32_t kind, const struct batch_place *x);
 /* A journal record that replay sees: kept when its log is offline. */
 must_check int store_rescue_keep(struct replay *r, uint32_t kind, struct view body);
 /* For a dry replay: rescue files have what the segments miss. */

@@ -5,7 +5,7 @@
  * endian):
  *    0 u32 magic "SLRS"   4 u32 crc-32c of what follows, with the bytes
  *    8 16 bytes topic id   24 i32 partition   28 u32 kind   32 u32 bytes
- *   36 the body of a journal record of that kind: BATCH, EXTENT or AGAIN
+ *   36 a record of that kind: FULL, EXTENT or AGAIN (store_record.c)
  * A file ends where a record is not whole: what it was to hold is then still in the journal.
  *
  * A log goes offline: nothing of it is appended or synced again.  When its last record is durable
@@ -108,21 +108,23 @@ out_open(struct rescue_out *o)
 
 int
 store_rescue_add(struct rescue_out *o, const uint8_t topic[16], int32_t partition, uint32_t kind,
-                 struct view bytes)
+                 const struct batch_place *x)
 {
-    uint8_t head[RESCUE_HEADER_BYTES];
+    uint8_t head[RESCUE_HEADER_BYTES + STORE_PLACE_BYTES];
+    uint32_t bytes = STORE_PLACE_BYTES + x->rest.len;
     set_u32(head, RESCUE_MAGIC);
     memcpy(head + 8, topic, 16);
     set_u32(head + 24, (uint32_t)partition);
-    set_u32(head + 28, kind);
-    set_u32(head + 32, bytes.len);
-    set_u32(head + 4, crc32c(crc32c(0, head + 8, sizeof head - 8), bytes.at, bytes.len));
+    set_u32(head + 28, kind == STORE_REC_BATCH ? STORE_REC_FULL : kind);
+    set_u32(head + 32, bytes);
+    store_record_place(head + RESCUE_HEADER_BYTES, x);
+    set_u32(head + 4, crc32c(crc32c(0, head + 8, sizeof head - 8), x->rest.at, x->rest.len));
     int rc = out_open(o);
     if (rc == ERR_OK)
         rc = bytes_put(o, head, sizeof head);
     if (rc == ERR_OK)
-        rc = bytes_put(o, bytes.at, bytes.len);
-    o->bytes += bytes.len;
+        rc = bytes_put(o, x->rest.at, x->rest.len);
+    o->bytes += bytes;
     return rc;
 }
 
@@ -208,47 +210,40 @@ log_of(const struct replay *r, const struct rescue_owner *o, struct replay_log *
     return NULL;
 }
 
-static bool
-is_kept(uint32_t kind)
-{
-    return kind == STORE_REC_BATCH || kind == STORE_REC_EXTENT || kind == STORE_REC_AGAIN;
-}
-
-/* I2.  All kinds begin alike: log, segment base, position, bytes. */
+/* I2. */
 static int
 record_take(struct replay *r, struct replay_log *l, uint32_t kind, struct view body)
 {
-    struct cur c = cur_of(body);
-    cur_u64(&c); /* the id: is_owner */
-    int64_t base = cur_i64(&c);
-    uint32_t pos = cur_u32(&c), len = cur_u32(&c);
-    struct segment *seg = plog_segment_at(&l->log, base);
-    if (c.bad || !is_kept(kind) || !seg || len > seg->bytes || pos > seg->bytes - len ||
-        pos > seg->written || pos + len <= seg->synced)
+    struct batch_place x;
+    if (!store_record_of_batch(kind))
+        return ERR_OK;
+    if (store_record_read(kind, body, &x) != ERR_OK)
+        return ERR_CORRUPT;
+    struct segment *seg = plog_segment_at(&l->log, x.base);
+    if (!seg || x.len > seg->bytes || x.pos > seg->bytes - x.len || x.pos > seg->written ||
+        x.pos + x.len <= seg->synced)
         return ERR_OK;
     r->records++;
     if (kind == STORE_REC_EXTENT)
         return store_replay_extent_parts(r, l, seg, body);
-    struct view batch = cur_view(&c, len);
-    if (c.bad)
-        return ERR_CORRUPT;
-    if (kind == STORE_REC_AGAIN && pos + len <= seg->written)
-        return store_replay_write(r, l, seg, pos, batch);
-    if (pos + len <= seg->written)
+    if (kind == STORE_REC_AGAIN && x.pos + x.len <= seg->written)
+        return store_replay_write(r, l, seg, x.pos, x.rest);
+    if (x.pos + x.len <= seg->written)
         return ERR_OK;
-    uint32_t skip = seg->written - pos;
-    return store_replay_add(r, l, seg, view_of(batch.at + skip, len - skip));
+    uint32_t skip = seg->written - x.pos;
+    return store_replay_add(r, l, seg, view_of(x.rest.at + skip, x.len - skip));
 }
 
 int
 store_rescue_keep(struct replay *r, uint32_t kind, struct view body)
 {
-    if (r->dry || !is_kept(kind) || body.len < STORE_BATCH_PREFIX)
-        return ERR_OK;
-    const struct replay_log *l = store_replay_log(r, get_u64(body.at));
+    struct batch_place x;
+    if (r->dry || !store_record_of_batch(kind) || store_record_read(kind, body, &x) != ERR_OK)
+        return ERR_OK; /* who replays it says that it is not whole */
+    const struct replay_log *l = store_replay_log(r, x.log);
     if (!l || l->log.dead || l->log.dir != PLOG_DIR_NONE)
         return ERR_OK;
-    return store_rescue_add(&r->rescue, l->log.topic, l->log.partition, kind, body);
+    return store_rescue_add(&r->rescue, l->log.topic, l->log.partition, kind, &x);
 }
 
 void
@@ -389,12 +384,13 @@ rescue_record(void *user, uint64_t lsn, uint32_t kind, struct view body)
     if (lsn > t->lsn_limit)
         return ERR_CLOSED; /* enough */
     t->lsn_seen = lsn;
-    if (!is_kept(kind) || body.len < STORE_BATCH_PREFIX)
+    struct batch_place x;
+    if (!store_record_of_batch(kind) || store_record_read(kind, body, &x) != ERR_OK)
         return ERR_OK;
-    const struct rescue_log *l = rescue_log_of(t, get_u64(body.at));
+    const struct rescue_log *l = rescue_log_of(t, x.log);
     if (!l)
         return ERR_OK;
-    return store_rescue_add(&t->out, l->topic, l->partition, kind, body);
+    return store_rescue_add(&t->out, l->topic, l->partition, kind, &x);
 }
 
 static int

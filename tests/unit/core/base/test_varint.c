@@ -19,6 +19,22 @@ signed_values_survive_a_round_trip(void **state)
 }
 
 static void
+unsigned_values_survive_a_round_trip(void **state)
+{
+    static const uint64_t values[] = {0, 1, 127, 128, UINT32_MAX, INT64_MAX, UINT64_MAX};
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        uint8_t bytes[VARLONG_BYTES_MAX];
+        struct put w = put_of(bytes, sizeof bytes);
+        varint_write_u64(&w, values[i]);
+        assert_false(w.bad);
+        struct cur c = cur_of(view_of(bytes, put_len(&w)));
+        assert_true(varint_read_u64(&c) == values[i]);
+        assert_false(c.bad);
+        assert_int_equal(cur_left(&c), 0);
+    }
+}
+
+static void
 zig_zag_keeps_small_negatives_short(void **state)
 {
     uint8_t bytes[4];
@@ -63,6 +79,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(signed_values_survive_a_round_trip),
+        cmocka_unit_test(unsigned_values_survive_a_round_trip),
         cmocka_unit_test(zig_zag_keeps_small_negatives_short),
         cmocka_unit_test(an_unsigned_number_over_32_bits_is_bad),
         cmocka_unit_test(a_number_that_is_cut_off_is_bad),

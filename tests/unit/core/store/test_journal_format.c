@@ -64,6 +64,42 @@ a_file_header_belongs_to_one_file_of_one_geometry(void **state)
     assert_false(journal_file_header_ok(&c, 1, block));
 }
 
+static void
+a_file_header_says_its_version(void **state)
+{
+    (void)state;
+    struct journal_config c = {.dir = "j", .file_bytes = 64 << 10, .file_count = 3};
+    uint8_t block[JOURNAL_BLOCK];
+    journal_file_header(&c, 1, block);
+    assert_int_equal(journal_file_version(block), JOURNAL_VERSION);
+    block[7] ^= 3;
+    assert_int_equal(journal_file_version(block), 0); /* its checksum does not hold any more */
+    memset(block, 0, sizeof block);
+    assert_int_equal(journal_file_version(block), 0);
+}
+
+static void
+a_record_reads_back_and_is_as_long_as_was_said(void **state)
+{
+    (void)state;
+    static uint8_t at[1 << 17];
+    static const uint32_t lengths[] = {0, 1, 7, 8, 1023, 1024, 100000};
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        struct put w = put_of(at, sizeof at);
+        varint_write_u32(&w, lengths[i] << RECORD_KIND_BITS | 10);
+        assert_int_equal(put_len(&w) + lengths[i], record_bytes(lengths[i]));
+        struct cur c = cur_of(view_of(at, record_bytes(lengths[i])));
+        uint32_t kind;
+        struct view body;
+        assert_true(journal_record_read(&c, &kind, &body));
+        assert_int_equal(kind, 10);
+        assert_int_equal(body.len, lengths[i]);
+        assert_int_equal(cur_left(&c), 0);
+        c = cur_of(view_of(at, record_bytes(lengths[i]) - 1));
+        assert_false(journal_record_read(&c, &kind, &body));
+    }
+}
+
 int
 main(void)
 {
@@ -71,6 +107,8 @@ main(void)
         cmocka_unit_test(a_frame_header_reads_back_as_written),
         cmocka_unit_test(the_crc_of_a_frame_covers_every_byte_but_its_own),
         cmocka_unit_test(a_file_header_belongs_to_one_file_of_one_geometry),
+        cmocka_unit_test(a_file_header_says_its_version),
+        cmocka_unit_test(a_record_reads_back_and_is_as_long_as_was_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

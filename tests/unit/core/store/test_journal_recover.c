@@ -1,4 +1,5 @@
 #include "core/base/clock.h"
+#include "core/base/crc32c.h"
 #include "core/base/err.h"
 #include "core/store/journal_in.h"
 #include "tests/sim/disk_mem.h"
@@ -72,6 +73,23 @@ frame(struct disk_mem *d, uint32_t n)
     uint8_t *at = disk_mem_bytes(d, path, &size);
     assert_non_null(at);
     return at + (1 + n % per_file) * JOURNAL_BLOCK;
+}
+
+static void
+files_of_another_version_are_refused_and_left_alone(void **state)
+{
+    (void)state;
+    struct disk_mem *d = written(1, 5, true, NULL);
+    uint64_t size;
+    uint32_t count;
+    struct journal_end last;
+    uint8_t *at = disk_mem_bytes(d, "j/journal-0000", &size);
+    set_u32(at + 4, JOURNAL_VERSION - 1);
+    set_u32(at + 24, crc32c(0, at, 24));
+    assert_int_equal(recover(d, 1, 0, &count, &last), ERR_VERSION);
+    assert_int_equal(count, 0);
+    assert_non_null(disk_mem_bytes(d, "j/journal-0000", &size));
+    disk_mem_free(d);
 }
 
 static void
@@ -239,6 +257,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(files_of_another_version_are_refused_and_left_alone),
         cmocka_unit_test(an_empty_directory_holds_nothing),
         cmocka_unit_test(frames_of_other_generations_do_not_count),
         cmocka_unit_test(records_up_to_the_checkpoint_are_passed_over),

@@ -114,7 +114,7 @@ every_damaged_frame_is_one_gap_between_its_neighbours(void **state)
     for (uint32_t n = 1; n < 39; n++) {
         struct disk_mem *d = written(40);
         struct told t;
-        frame(d, n)[FRAME_HEADER_BYTES + RECORD_HEADER_BYTES + 3] ^= 4;
+        frame(d, n)[FRAME_HEADER_BYTES + RECORD_HEADER_MAX] ^= 4;
         salvage(d, 0, &t);
         assert_int_equal(t.count, 39);
         assert_int_equal(t.gaps, 1);

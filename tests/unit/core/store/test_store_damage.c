@@ -1,3 +1,4 @@
+#include "core/store/journal_in.h"
 #include "tests/unit/core/store/store_fixture.h"
 
 #include <stdio.h>
@@ -84,13 +85,31 @@ frame_of(struct fixture *f, uint64_t id, int64_t base)
 {
     for (uint32_t n = 1; n < 16; n++) {
         uint8_t *at = frame(f, n);
-        for (uint32_t i = 64; i + 40 < 600; i += 8)
-            if (get_u32(at + i + 4) == STORE_REC_BATCH && get_u64(at + i + 8) == id &&
-                (int64_t)get_u64(at + i + 32) == base)
+        struct frame_header h;
+        journal_frame_read(at, &h);
+        uint32_t left = h.magic == JOURNAL_FRAME_MAGIC ? h.record_count : 0, kind;
+        struct cur c = cur_of(view_of(at + FRAME_HEADER_BYTES, STORE_BLOCK - FRAME_HEADER_BYTES));
+        struct view body;
+        for (; left && journal_record_read(&c, &kind, &body); left--) {
+            struct batch_place x;
+            if (kind == STORE_REC_BATCH && store_record_read(kind, body, &x) == ERR_OK &&
+                x.log == id && (int64_t)get_u64(x.rest.at) == base)
                 return at;
+        }
     }
     fail_msg("no frame");
     return NULL;
+}
+
+/* Does the first record of a frame create that log? */
+static bool
+creates(const uint8_t *at, uint64_t id)
+{
+    struct cur c = cur_of(view_of(at + FRAME_HEADER_BYTES, STORE_BLOCK - FRAME_HEADER_BYTES));
+    uint32_t kind;
+    struct view body;
+    return journal_record_read(&c, &kind, &body) && kind == STORE_REC_CREATE &&
+           get_u64(body.at) == id;
 }
 
 static void
@@ -341,8 +360,7 @@ a_log_whose_creation_is_lost_is_offline_and_not_empty(void **state)
     disk_mem_cut_after(f.disk, UINT64_MAX);
     assert_non_null(disk_mem_bytes(f.disk, path, &size));
     for (uint32_t n = 1; n < 16; n++)
-        if (get_u32(frame(&f, n) + 64 + 4) == STORE_REC_CREATE &&
-            get_u64(frame(&f, n) + 64 + 8) == 2)
+        if (creates(frame(&f, n), 2))
             memset(frame(&f, n), 0, STORE_BLOCK);
     assert_int_equal(fixture_start(&f), ERR_OK);
     assert_offline(&f, 1, PLOG_DAMAGE_UNKNOWN);
