@@ -30,6 +30,7 @@ enum {
     DATA_CONTROL_WAIT_MS = 10000, /* for control's tables, before listening without them */
     DATA_READ_BUFFERS = 64,
     DATA_FRAMES_IN_FLIGHT = 4,
+    DATA_CARRY_AFTER = 4,
     DATA_EXIT_FAILED = 1,
 };
 
@@ -243,6 +244,7 @@ store_open(struct data_shard *d, struct store **out)
         .sync = (enum journal_sync)conf_number(c, CONF_JOURNAL_SYNC),
         .clock = &clock,
         .frames_in_flight = DATA_FRAMES_IN_FLIGHT,
+        .carry_after = DATA_CARRY_AFTER,
         .jitter_seed = seed,
     };
     d->disk = uring_disk(d->uring);

@@ -15,6 +15,9 @@
  *
  * A frame is made durable by its write (RWF_DSYNC) or by a sync behind it (journal_probe.c).
  *
+ * Under steady load the last records of a frame are left to the next one rather than pad a block
+ * (journal_carry.c).
+ *
  * Time: the first frame goes out at once; while frames are in flight the open one fills until it
  * is JOURNAL_GOOD_BYTES or JOURNAL_WAIT_NS old.  When nothing happened for JOURNAL_IDLE_NS after
  * an ack that no later frame recorded in durable_upto, a frame without records (a mark) records
@@ -167,8 +170,12 @@ journal_frame_ring(struct journal *j, uint64_t bytes, uint64_t *ring)
 void
 journal_frame_begin(struct journal *j, uint64_t place, uint64_t ring)
 {
-    *journal_frame_of(j, j->open) = (struct frame){
-        .place = place, .ring = ring, .lsn_first = j->lsn_next, .used = FRAME_HEADER_BYTES};
+    *journal_frame_of(j, j->open) =
+        (struct frame){.place = place,
+                       .ring = ring,
+                       .lsn_first = j->lsn_next,
+                       .used = FRAME_HEADER_BYTES,
+                       .queued = j->seq_submitted != j->seq_written || j->submit != j->open};
     j->file_newest = ring / j->config.file_bytes;
     j->lsn_last[j->file_newest % j->config.file_count] = j->lsn_next - 1;
     j->open_any = true;
@@ -212,6 +219,10 @@ journal_record_add(struct journal *j, uint32_t kind, uint32_t body_bytes, struct
     out->place = f->place + f->used + put_len(&w);
     out->lsn = j->lsn_next++;
     j->lsn_last[j->file_newest % j->config.file_count] = out->lsn;
+    if ((f->used + need) / JOURNAL_BLOCK != f->used / JOURNAL_BLOCK) {
+        f->cut = f->used;
+        f->cut_records = f->records;
+    }
     f->used += need;
     f->records++;
 }
@@ -360,7 +371,7 @@ journal_step(struct journal *j, uint64_t now_ns)
         const struct frame *f = journal_frame_of(j, j->open);
         if (all_written(j) || f->used >= JOURNAL_GOOD_BYTES ||
             now_ns - j->open_since_ns >= JOURNAL_WAIT_NS)
-            journal_frame_seal(j);
+            journal_frame_end(j);
     }
     while (j->submit < j->open && window_open(j)) {
         frame_submit(j);

@@ -35,6 +35,9 @@ struct journal_config {
     uint32_t record_bytes_max; /* at most arena_bytes / 4 and file_bytes / 2 */
     uint32_t frames_in_flight; /* K: 1 to JOURNAL_FLIGHT_MAX */
     enum journal_sync sync;
+    /* So many frames in a row that filled while others were in flight are steady load, and records
+     * are carried (journal_carried, which the owner follows); 0: never. */
+    uint32_t carry_after;
     const struct clock *clock; /* for journal_init only; NULL: AUTO is DSYNC */
 };
 
@@ -126,6 +129,14 @@ bool journal_busy(const struct journal *j);
 /* Submits the open frame when a place in flight is free.  Call once a turn, after the appends. */
 void journal_step(struct journal *j, uint64_t now_ns);
 
+/* With config.carry_after, under steady load: the last journal_step left the records whose places
+ * were at or above `from` to the frame that is open now, and each of them lies at its place + `by`.
+ * Ask after each step; false: none. */
+struct journal_carry {
+    uint64_t from, by;
+};
+bool journal_carried(struct journal *j, struct journal_carry *out);
+
 /* Gives a completed disk_op back to the journal.  True: it was the journal's.  The owner of the
  * disk port polls it and offers each completion. */
 bool journal_take(struct journal *j, struct disk_op *op);
@@ -158,12 +169,13 @@ uint64_t journal_place_limit(const struct journal *j);
  * every durable frame may be overwritten. */
 void journal_keep(struct journal *j, uint64_t place);
 
-/* Keeps the memory of [place, limit) as it is until journal_unpin with the same arguments. */
+/* Keeps the memory of [place, limit), all durable, as it is until journal_unpin with the same
+ * arguments. */
 void journal_pin(struct journal *j, uint64_t place, uint64_t limit);
 void journal_unpin(struct journal *j, uint64_t place, uint64_t limit);
 
 struct journal_stats {
-    uint64_t frames, frame_bytes, marks;
+    uint64_t frames, frame_bytes, marks, carried; /* carried: records */
 };
 void journal_stats(const struct journal *j, struct journal_stats *out);
 

@@ -126,8 +126,11 @@ struct frame {
                              * written, 0 none */
     uint32_t used, records; /* header included */
     uint64_t submit_ns;     /* of a frame: when it was submitted */
+    /* The last record that ends beyond a block begins at `cut`, behind so many. */
+    uint32_t cut, cut_records;
     bool done, mark, extent;
-    bool fixed; /* somebody knows places in it: it stays where it is */
+    bool fixed;  /* somebody knows places in it: it stays where it is */
+    bool queued; /* began while others were on their way */
 };
 
 struct journal {
@@ -152,7 +155,9 @@ struct journal {
     uint64_t durable_data;  /* seq of the newest durable frame that is not a mark */
     uint64_t lsn_durable, lsn_written;
     uint64_t extent_bytes; /* of extents that are not done, in arena bytes */
-    bool rescuing;         /* the append under way may use what is kept for failed extents */
+    uint32_t queued_run; /* the last frames that were queued, one behind the other; some at most */
+    struct journal_carry carried;
+    bool rescuing; /* the append under way may use what is kept for failed extents */
     uint32_t prev_crc;
     uint32_t pins[JOURNAL_SLABS];
     struct disk_op ops[JOURNAL_FLIGHT_MAX];
@@ -178,6 +183,7 @@ must_check int journal_probe(struct journal *j);
 
 /* journal.c, for journal_extent.c */
 void journal_frame_seal(struct journal *j);
+void journal_frame_end(struct journal *j); /* journal_carry.c */
 bool journal_frame_ring(struct journal *j, uint64_t bytes, uint64_t *ring);
 bool journal_ring_kept(const struct journal *j, uint64_t ordinal);
 void journal_frame_begin(struct journal *j, uint64_t place, uint64_t ring);

@@ -353,6 +353,7 @@ store_init(const struct store_config *config, struct disk *disk, const struct st
     store_journal_config(config->journal_bytes, config->cache_bytes, config->frames_in_flight,
                          s->dir, &s->journal_config);
     s->journal_config.sync = config->sync;
+    s->journal_config.carry_after = config->carry_after;
     s->journal_config.clock = config->clock;
     int rc = store_memory_take(s);
     if (rc == ERR_OK)
@@ -541,6 +542,7 @@ store_step(struct store *s, uint64_t now_ns, uint64_t *deadline_ns)
     s->now_ns = now_ns;
     completions_take(s);
     journal_step(s->journal, now_ns);
+    store_tail_carried(s);
     if (journal_error(s->journal) != ERR_OK)
         return journal_error(s->journal);
     if (s->error != ERR_OK)

@@ -112,6 +112,21 @@ store_tail_durable(struct store *s)
     }
 }
 
+/* The journal has left the newest records to another frame. */
+void
+store_tail_carried(struct store *s)
+{
+    struct journal_carry c;
+    if (!journal_carried(s->journal, &c))
+        return;
+    for (uint64_t seq = s->tail.next; seq-- > s->tail.first;) {
+        struct tail_entry *e = store_entry(s, seq);
+        if (e->place < c.from)
+            return;
+        e->place += c.by;
+    }
+}
+
 /* Moves `clean` over what is written and lets the journal reuse that memory. */
 void
 store_tail_clean(struct store *s)

@@ -377,6 +377,7 @@ struct tail_entry *store_entry(const struct store *s, uint64_t seq); /* NULL whe
 uint32_t store_entry_dirty(const struct tail_entry *e); /* bytes that write-back has to write */
 void store_tail_durable(struct store *s);
 void store_tail_evict(struct store *s);
+void store_tail_carried(struct store *s);
 void store_tail_clean(struct store *s);
 /* Entries below an offset, all written, are not found any more. */
 void store_tail_forget(struct store *s, struct plog *p, int64_t limit);

@@ -37,7 +37,8 @@ sim_start(struct sim *s)
                                  .read_buffers = s->read_buffers,
                                  .logs_max = 16,
                                  .extent_bytes_min = s->extent_bytes_min,
-                                 .frames_in_flight = s->flight};
+                                 .frames_in_flight = s->flight,
+                                 .carry_after = s->carry_after};
         rc = store_init(&c, disk_mem_port(s->disk, i), boot, &s->stores[i]);
         if (rc != ERR_OK)
             s->stores[i] = NULL;
@@ -268,6 +269,8 @@ features_choose(struct sim *s)
     s->sidecars = (f >> 3 & 3) == 0;
     s->compacts = f >> 5 & 1;
     s->retains = (f >> 6 & 3) == 0;
+    static const uint32_t carry_after[] = {0, 1, 1, 2};
+    s->carry_after = carry_after[f >> 8 & 3];
     static const uint8_t secret[CLEAN_MAP_SECRET_BYTES] = "any";
     must(clean_map_init(&s->map, s->clean_slots, sizeof s->clean_slots, secret) == ERR_OK);
 }
