@@ -176,8 +176,9 @@ repair(struct tool *t)
     struct check done = {.disk = &t->disk, .tell = finding_print, .user = t};
     rc = check_repair(&done);
     if (rc == ERR_CORRUPT)
-        return fail("not repaired: no boot checkpoint can be read, and without it the logs are not "
-                    "known: restore boot-checkpoint from a backup of the directory");
+        return fail(
+            "not repaired: no boot checkpoint can be read, and neither the checkpoints of the "
+            "cores nor the journals tell what it held: restore the directory from a backup");
     if (rc != ERR_OK)
         return fail("not repaired: %s", err_text(rc));
     fprintf(t->out, "Repaired: %llu logs.  Start the broker.\n", (unsigned long long)done.offline);

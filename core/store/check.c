@@ -10,12 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { CHECK_CORES_MAX = 1024, CHECK_FILE_BYTES_MAX = 1 << 30 };
-
-struct file {
-    uint8_t *mem; /* NULL: not there or not valid */
-    struct ckpt_header header;
-};
+enum { CHECK_FILE_BYTES_MAX = 1 << 30 };
 
 void
 check_tell(struct check *c, struct check_finding f)
@@ -25,9 +20,9 @@ check_tell(struct check *c, struct check_finding f)
 }
 
 static int
-file_read(struct check *c, const char *path, struct file *out, bool *there)
+file_read(struct check *c, const char *path, struct check_file *out, bool *there)
 {
-    *out = (struct file){0};
+    *out = (struct check_file){0};
     int64_t got = store_run(c->disk, (struct disk_op){.kind = DISK_OPEN, .path = path});
     *there = got != ERR_NOT_FOUND;
     if (got < 0)
@@ -49,12 +44,13 @@ file_read(struct check *c, const char *path, struct file *out, bool *there)
 }
 
 /* Reads two copies, tells what is wrong with them, and keeps the better one. */
-static int
-pair_read(struct check *c, const char *const paths[2], uint64_t generation, struct file *best)
+int
+check_pair_read(struct check *c, const char *const paths[2], uint64_t generation,
+                struct check_file *best)
 {
-    *best = (struct file){0};
+    *best = (struct check_file){0};
     for (int i = 0; i < 2; i++) {
-        struct file one;
+        struct check_file one;
         bool there;
         int rc = file_read(c, paths[i], &one, &there);
         if (rc != ERR_OK)
@@ -173,7 +169,7 @@ log_check(struct check *c, const struct plog *p, const struct check_facts *facts
 }
 
 static int
-logs_check(struct check *c, const struct file *f, uint32_t core, uint32_t core_count,
+logs_check(struct check *c, const struct check_file *f, uint32_t core, uint32_t core_count,
            const struct check_facts *facts)
 {
     struct store_dirs dirs;
@@ -195,13 +191,13 @@ logs_check(struct check *c, const struct file *f, uint32_t core, uint32_t core_c
     return ERR_OK;
 }
 
-static const char *const boot_paths[] = {"boot-checkpoint", "boot-checkpoint.copy"};
+const char *const check_boot_paths[] = {"boot-checkpoint", "boot-checkpoint.copy"};
 
 int
 check_shape(struct check *c, uint32_t *core_count, uint64_t *journal_bytes)
 {
-    struct file boot;
-    int rc = pair_read(c, boot_paths, 0, &boot);
+    struct check_file boot;
+    int rc = check_pair_read(c, check_boot_paths, 0, &boot);
     if (rc == ERR_OK && !boot.mem)
         rc = ERR_CORRUPT;
     *core_count = boot.header.core_count;
@@ -213,15 +209,16 @@ check_shape(struct check *c, uint32_t *core_count, uint64_t *journal_bytes)
 int
 check_verify(struct check *c)
 {
-    struct file boot;
-    int rc = pair_read(c, boot_paths, 0, &boot);
+    struct check_file boot;
+    int rc = check_pair_read(c, check_boot_paths, 0, &boot);
     if (rc == ERR_OK && !boot.mem)
         check_tell(c, (struct check_finding){
                           .bad = true,
                           .what =
                               "no boot checkpoint can be read, so it is not known which logs there "
-                              "are; no broker starts on this directory",
-                          .path = boot_paths[0],
+                              "are; no broker starts on this directory, and repair makes one from "
+                              "the checkpoints of the cores, the journals and the files",
+                          .path = check_boot_paths[0],
                           .position = 0,
                           .offset_first = -1,
                           .offset_limit = -1});
@@ -235,9 +232,9 @@ check_verify(struct check *c)
         snprintf(a, sizeof a, "core-%u/ckpt-a", core);
         snprintf(b, sizeof b, "core-%u/ckpt-b", core);
         const char *const paths[] = {a, b};
-        struct file f;
+        struct check_file f;
         struct check_facts facts = {0};
-        rc = pair_read(c, paths, boot.header.generation, &f);
+        rc = check_pair_read(c, paths, boot.header.generation, &f);
         if (rc == ERR_OK)
             rc = check_journal(c, core, &boot.header, f.mem ? &f.header : NULL, &facts);
         if (rc == ERR_OK)

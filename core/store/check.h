@@ -42,7 +42,9 @@ must_check int check_shape(struct check *c, uint32_t *core_count, uint64_t *jour
 /* Recovers the directory as a start does (store_recover), and then decides for each log that is
  * offline because of damage, or whose files hold a bad batch: it is built anew from its files, up
  * to the first batch that is not good, and serves again.  Bytes behind that are moved to
- * removed/GENERATION-..., where they stay.  tell() says what was done. */
+ * removed/GENERATION-..., where they stay.  Without a boot checkpoint one is made first, as far as
+ * the rest of the directory tells.  tell() says what was done.  ERR_CORRUPT: not even journals
+ * tell. */
 must_check int check_repair(struct check *c);
 
 /* ---- one checkpoint or journal file ------------------------------------------------------------

@@ -8,6 +8,24 @@
 /* Counts a finding and tells it. */
 void check_tell(struct check *c, struct check_finding f);
 
+enum { CHECK_CORES_MAX = 1024 };
+
+extern const char *const check_boot_paths[2];
+
+/* A checkpoint file; mem NULL: there is none, or it is not whole. */
+struct check_file {
+    struct ckpt_header header;
+    uint8_t *mem;
+};
+/* Reads two copies, tells what is wrong with them, and keeps the better one of a generation, 0: of
+ * any.  The caller frees best->mem. */
+must_check int check_pair_read(struct check *c, const char *const paths[2], uint64_t generation,
+                               struct check_file *best);
+
+/* check_boot.c: makes a boot checkpoint for a directory that has none.  ERR_CORRUPT: not even
+ * journals say anything. */
+must_check int check_boot_rebuild(struct check *c);
+
 /* What records behind a checkpoint say of the files of logs, in their order. */
 struct check_fact {
     uint32_t kind; /* enum store_record: DELETE, START, SWAP, MOVE */

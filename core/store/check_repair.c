@@ -5,7 +5,8 @@
  * batches are good and offsets go on: that is the log from now on.  In this order, so that a crash
  * loses nothing: bytes that are to go are copied and synced; the boot checkpoint, which names the
  * new logs, takes the place of the old one; the bytes go.  Between the last two a crash leaves
- * bytes behind the end of a log, which nobody reads. */
+ * bytes behind the end of a log, which nobody reads.  When both boot checkpoints are gone one is
+ * made before all this (check_boot.c). */
 #include "core/base/err.h"
 #include "core/store/check_in.h"
 
@@ -181,7 +182,8 @@ log_repair(struct repair *r, struct plog *p)
     anew.id = p->id;
     anew.end = p->start;
     plog_start_set(&anew, p->start);
-    r->holes = p->config.cleanup_compact;
+    /* Of a log that no checkpoint names it is not known whether it was compacted. */
+    r->holes = p->config.cleanup_compact || p->damage == PLOG_DAMAGE_UNKNOWN;
     for (uint32_t i = 0; i < p->segment_count; i++)
         r->holes = r->holes || p->segments[i]->gaps;
     plog_path_dir(p, dir);
@@ -200,7 +202,9 @@ log_repair(struct repair *r, struct plog *p)
     if (rc == ERR_OK)
         tell(r, &anew,
              anew.end < p->end ? "brought back online; records behind its end are lost"
-                               : "brought back online with all that it is known to have had",
+             : p->damage == PLOG_DAMAGE_UNKNOWN
+                 ? "brought back online with what its files hold; what else it had is not known"
+                 : "brought back online with all that it is known to have had",
              dir, -1);
     if (rc != ERR_OK) {
         plog_free(&anew);
@@ -388,9 +392,13 @@ int
 check_repair(struct check *c)
 {
     struct repair r = {.c = c};
-    uint32_t cores;
+    uint32_t cores = 0;
     uint64_t journal_bytes;
     int rc = check_shape(c, &cores, &journal_bytes);
+    if (rc == ERR_CORRUPT)
+        rc = check_boot_rebuild(c);
+    if (rc == ERR_OK && cores == 0)
+        rc = check_shape(c, &cores, &journal_bytes);
     if (rc == ERR_OK)
         rc = store_recover(c->disk, cores, journal_bytes, &r.boot);
     if (rc != ERR_OK)

@@ -86,6 +86,12 @@ must_check int journal_init(struct disk *disk, const struct journal_config *conf
                             uint64_t generation, struct journal **out);
 void journal_free(struct journal *j);
 
+/* Reads from the files under `dir` which geometry they have, into *out (all else of it is zero),
+ * and the newest generation of the frames at their fronts, 0: none is whole.  For who has lost what
+ * he noted; blocks, changes nothing.  ERR_NOT_FOUND: no file there says; ERR_VERSION. */
+must_check int journal_found(struct disk *disk, const char *dir, struct journal_config *out,
+                             uint64_t *generation);
+
 struct journal_slot {
     uint8_t *body; /* body_bytes to fill before the next journal_step; not aligned */
     uint64_t lsn;

@@ -35,14 +35,17 @@ journal_file_header_ok(const struct journal_config *config, uint32_t index,
     return memcmp(want, block, JOURNAL_BLOCK) == 0;
 }
 
-uint32_t
-journal_file_version(const uint8_t block[JOURNAL_BLOCK])
+bool
+journal_file_header_read(const uint8_t block[JOURNAL_BLOCK], struct journal_file_header *out)
 {
     struct cur c = cur_of(view_of(block, JOURNAL_BLOCK));
-    uint32_t magic = cur_u32(&c), version = cur_u32(&c);
-    cur_take(&c, 16); /* the geometry */
+    uint32_t magic = cur_u32(&c);
+    out->version = cur_u32(&c);
+    out->index = cur_u32(&c);
+    out->file_count = cur_u32(&c);
+    out->file_bytes = cur_u64(&c);
     uint32_t bytes = JOURNAL_BLOCK - cur_left(&c);
-    return magic == JOURNAL_FILE_MAGIC && cur_u32(&c) == crc32c(0, block, bytes) ? version : 0;
+    return magic == JOURNAL_FILE_MAGIC && cur_u32(&c) == crc32c(0, block, bytes);
 }
 
 void

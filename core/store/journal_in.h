@@ -65,8 +65,13 @@ void journal_file_header(const struct journal_config *config, uint32_t index,
                          uint8_t block[JOURNAL_BLOCK]);
 bool journal_file_header_ok(const struct journal_config *config, uint32_t index,
                             const uint8_t block[JOURNAL_BLOCK]);
-/* The version in a header that is whole, of any geometry; 0: there is none. */
-uint32_t journal_file_version(const uint8_t block[JOURNAL_BLOCK]);
+/* What a header says that is whole, of any version and geometry; false: there is none. */
+struct journal_file_header {
+    uint32_t version, index, file_count;
+    uint64_t file_bytes;
+};
+must_check bool journal_file_header_read(const uint8_t block[JOURNAL_BLOCK],
+                                         struct journal_file_header *out);
 
 void journal_frame_write(const struct frame_header *h, uint8_t *at);
 void journal_frame_read(const uint8_t *at, struct frame_header *h);

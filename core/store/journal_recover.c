@@ -175,13 +175,13 @@ walk_open(struct walk *w)
         if (got < 0)
             return (int)got;
         const uint8_t *front = window(w, w->count - 1, 0, JOURNAL_BLOCK, &rc);
-        uint32_t version = front ? journal_file_version(front) : 0;
-        if (version && version != JOURNAL_VERSION) {
+        struct journal_file_header known;
+        if (front && journal_file_header_read(front, &known) && known.version != JOURNAL_VERSION) {
             log_error(
                 "journal",
                 "the records in this journal are in the format of another version: start that "
                 "version once more and stop it cleanly path=%s format=%u known=%u",
-                path, version, JOURNAL_VERSION);
+                path, known.version, JOURNAL_VERSION);
             return ERR_VERSION;
         }
         struct frame_header h;

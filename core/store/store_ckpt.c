@@ -3,7 +3,8 @@
  * Files core-N/ckpt-a and ckpt-b, written in turn; the valid one with the greater seq counts:
  *    0 u32 magic "SLCK"    4 u32 version     8 u64 generation   16 u64 seq
  *   24 u64 lsn: journal records up to here are not needed any more
- *   32 u64 next log id    40 u32 core count  44 u32 flags (1 clean stop)
+ *   32 u64 next log id    40 u32 core count  44 u32 flags (1 clean stop,
+ *       2 a boot checkpoint that was made without knowing the logs: check_boot.c)
  *   48 u64 content bytes  56 u32 log count   60 u32 crc-32c of bytes 0..59 and the content
  *   64 content: the logs, plog.c
  * The boot checkpoint has the same form (core count: of the process that wrote it).

@@ -87,6 +87,14 @@ store_damage_confirm(struct replay *r)
     r->suspect_count = 0;
 }
 
+void
+store_damage_unknown(struct replay *r)
+{
+    for (uint32_t i = r->core_first; i < r->count; i++)
+        if (!r->logs[i]->log.dead)
+            plog_damage_mark(&r->logs[i]->log, PLOG_DAMAGE_UNKNOWN, 0);
+}
+
 static bool
 to_look_at(const struct plog *p)
 {

@@ -505,7 +505,7 @@ struct ckpt_header {
     uint64_t bytes; /* of the content */
     uint32_t log_count;
 };
-enum { CKPT_HEADER_BYTES = 64, CKPT_FLAG_CLEAN = 1 };
+enum { CKPT_HEADER_BYTES = 64, CKPT_FLAG_CLEAN = 1, CKPT_FLAG_LOST = 2 };
 void store_ckpt_header_write(const struct ckpt_header *h, uint8_t *at, struct view content);
 must_check int store_ckpt_header_read(const uint8_t *at, uint64_t bytes, struct ckpt_header *h);
 

@@ -217,6 +217,13 @@ core_journal(struct recover *v, uint32_t core, struct replay *r, struct journal_
                            end);
 }
 
+/* No checkpoint says which logs it had (check_boot.c). */
+static bool
+logs_lost(const struct recover *v, uint32_t core)
+{
+    return v->boot.header.flags & CKPT_FLAG_LOST && !v->cores[core].mem;
+}
+
 static int
 core_walk(struct recover *v, uint32_t core, struct replay *r, struct journal_end *end)
 {
@@ -236,6 +243,8 @@ core_walk(struct recover *v, uint32_t core, struct replay *r, struct journal_end
     if (rc != ERR_OK || r->dry)
         return rc;
     store_damage_confirm(r);
+    if (logs_lost(v, core))
+        store_damage_unknown(r);
     store_damage_extents(r, f->bad, f->bad_count);
     f->damaged = f->damaged || r->keep;
     r->keep = false;
@@ -278,6 +287,8 @@ cores_replay(struct recover *v)
     int rc = ERR_OK;
     for (uint32_t core = 0; core < count && rc == ERR_OK; core++)
         rc = core_ckpt_read(v->disk, core, v->boot.header.generation, &v->cores[core]);
+    for (uint32_t core = 0; core < count; core++)
+        v->cores[core].damaged = logs_lost(v, core);
     for (uint32_t core = 0; core < count && rc == ERR_OK; core++)
         rc = core_check(v, core);
     struct journal_end end;
@@ -422,7 +433,7 @@ boot_read(struct disk *disk, struct file_bytes *out, bool *there)
         return ERR_OK;
     log_error("store",
               "damaged: neither %s nor %s is there and valid, so it is not known which "
-              "logs there are: run 'sluice log verify'",
+              "logs there are: run 'sluice log verify' and 'sluice log repair'",
               boot_paths[0], boot_paths[1]);
     return ERR_CORRUPT;
 }
@@ -494,7 +505,8 @@ recover(struct recover *v, uint32_t core_count, uint64_t journal_bytes, struct s
         return rc;
     v->replay.rescue =
         (struct rescue_out){.disk = v->disk, .generation = v->boot.header.generation};
-    v->clean = there && v->replay.rescued.count == 0;
+    v->replay.gaps = v->boot.header.flags & CKPT_FLAG_LOST;
+    v->clean = there && v->replay.rescued.count == 0 && !v->replay.gaps;
     v->cores = calloc(v->boot.header.core_count + 1, sizeof *v->cores);
     v->cuts = calloc(v->boot.header.core_count + 1, sizeof *v->cuts);
     v->seen = calloc(v->boot.header.core_count + 1, sizeof *v->seen);

@@ -155,6 +155,9 @@ void store_damage_confirm(struct replay *r);
  * one. */
 must_check int store_damage_extent(struct replay *r, uint64_t id, int64_t base);
 void store_damage_extents(struct replay *r, const struct bad_extent *bad, uint32_t count);
+/* The journal of the present core names logs of which no checkpoint tells: they may have had more.
+ */
+void store_damage_unknown(struct replay *r);
 /* Replays what can be read of a damaged journal. */
 must_check int store_damage_walk(struct disk *disk, struct replay *r,
                                  const struct journal_config *config, uint64_t generation,

@@ -297,7 +297,7 @@ def refused(data, text, *kept):
     equal([str(p) for p in before if after.get(p) != before[p]], [], "files that changed")
 
 
-def others(clean):
+def others(clean, killed):
     with case("damage: control's metadata: the start stops with a clear line"):
         for name, spoil in (("flip", lambda f: flip(f, 20)),
                             ("cut", lambda f: os.truncate(f, f.stat().st_size // 2))):
@@ -319,6 +319,19 @@ def others(clean):
         os.truncate(data / "boot-checkpoint.copy", 50)
         refused(data, "boot-checkpoint.copy", "log/*/*/*", "core-0/*", "*checkpoint*")
         shutil.rmtree(data)
+    with case("log tool: repair makes a boot checkpoint when both are gone"):
+        for source, what in ((clean, "stop"), (killed, "kill")):
+            data = source.copy(f"boot-{what}")
+            (data / "boot-checkpoint").unlink()
+            flip(data / "boot-checkpoint.copy", 40)
+            code, out, _ = tool(data, "repair")
+            equal(code, 1, out)
+            check("repair makes one" in out and "Nothing was changed" in out, out)
+            code, out, err = tool(data, "repair", "--yes")
+            equal(code, 0, out + err)
+            check("boot-checkpoint" in out and "made anew" in out, out)
+            started(data, source.topics, 0)
+            shutil.rmtree(data)
     with case("log tool: a directory in use is refused, and who holds it is said"):
         with Broker(*OPTIONS, data=clean.copy("used")) as broker:
             code, _, err = tool(broker.data, "verify")
@@ -367,7 +380,7 @@ def main():
         segment_files(clean)
         sidecars(clean)
         journal(killed)
-        others(clean)
+        others(clean, killed)
     finish()
 
 

@@ -65,17 +65,22 @@ a_file_header_belongs_to_one_file_of_one_geometry(void **state)
 }
 
 static void
-a_file_header_says_its_version(void **state)
+a_file_header_says_version_and_geometry(void **state)
 {
     (void)state;
     struct journal_config c = {.dir = "j", .file_bytes = 64 << 10, .file_count = 3};
     uint8_t block[JOURNAL_BLOCK];
     journal_file_header(&c, 1, block);
-    assert_int_equal(journal_file_version(block), JOURNAL_VERSION);
+    struct journal_file_header h;
+    assert_true(journal_file_header_read(block, &h));
+    assert_int_equal(h.version, JOURNAL_VERSION);
+    assert_int_equal(h.index, 1);
+    assert_int_equal(h.file_count, 3);
+    assert_int_equal(h.file_bytes, 64 << 10);
     block[7] ^= 3;
-    assert_int_equal(journal_file_version(block), 0); /* its checksum does not hold any more */
+    assert_false(journal_file_header_read(block, &h)); /* its checksum does not hold any more */
     memset(block, 0, sizeof block);
-    assert_int_equal(journal_file_version(block), 0);
+    assert_false(journal_file_header_read(block, &h));
 }
 
 static void
@@ -107,7 +112,7 @@ main(void)
         cmocka_unit_test(a_frame_header_reads_back_as_written),
         cmocka_unit_test(the_crc_of_a_frame_covers_every_byte_but_its_own),
         cmocka_unit_test(a_file_header_belongs_to_one_file_of_one_geometry),
-        cmocka_unit_test(a_file_header_says_its_version),
+        cmocka_unit_test(a_file_header_says_version_and_geometry),
         cmocka_unit_test(a_record_reads_back_and_is_as_long_as_was_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
