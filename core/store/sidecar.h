@@ -1,5 +1,6 @@
-/* sidecar.h: what is written beside a segment when it is sealed, as bytes: index, checksums, leader
- * epochs.  It saves reading the segment to find a batch in it; never trusted for data.
+/* sidecar.h: what is written beside a segment when it is sealed, or at a stop, as bytes: index,
+ * checksums, leader epochs.  It saves reading the segment to find a batch in it; never trusted for
+ * data.
  *
  * File BASE.idx, big endian, a multiple of SIDECAR_BLOCK:
  *    0  sections, each from an 8-byte boundary on

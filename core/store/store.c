@@ -496,8 +496,11 @@ store_close(struct store *s)
         while (rc == ERR_OK && !s->frozen && s->ckpt.phase != CKPT_IDLE)
             rc = turn_blocking(s);
     }
-    if (rc == ERR_NO_SPACE || (rc == ERR_OK && s->room_hits != hits))
+    bool full = rc == ERR_NO_SPACE || (rc == ERR_OK && s->room_hits != hits);
+    if (full)
         rc = close_full(s);
+    while (rc == ERR_OK && !full && !s->frozen && !store_sidecar_rest(s))
+        rc = turn_blocking(s);
     while (rc == ERR_OK && !journal_stop(s->journal))
         rc = turn_blocking(s);
     if (rc == ERR_OK && s->frozen)

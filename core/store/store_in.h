@@ -61,6 +61,7 @@ enum {
     STORE_WRITES_MAX = 8,   /* write-backs in flight */
     STORE_SYNCS_MAX = 8,
     STORE_BLOCKS_MAX = 1024,
+    STORE_SIDECAR_BYTES = 8 << 20, /* default of config.sidecar_bytes */
     STORE_BOUNCE_BYTES = 1 << 20,
     STORE_BOUNCE_ALL = STORE_WRITES_MAX * (STORE_BOUNCE_BYTES + STORE_BLOCK),
     STORE_WRITE_GOOD_BYTES = 256 << 10,
@@ -313,6 +314,7 @@ struct store {
     void *slab_books, *slab_arena;
     uint8_t *bounce;
     bool bounce_busy[STORE_WRITES_MAX];
+    uint32_t sidecar_slot;              /* of the stop: the next log to look at */
     uint32_t extents, extents_failed;   /* in flight; of them to be journaled */
     uint32_t idle_turns;                /* of the stop, one after the other: nothing in flight */
     uint32_t writes, frozen;            /* frozen: logs offline; they pin the journal */
@@ -532,13 +534,18 @@ void store_index_begin(struct store *s, struct plog *p, struct segment *seg);
  * longest, when memory gets short: their sidecars have them. */
 void store_index_used(struct store *s, struct segment *seg);
 void store_index_evict(struct store *s);
-void store_index_walk(struct store *s, struct job *j);
+/* `front`: sums of the bytes that j->idx knows already, which it takes over; or NULL. */
+void store_index_walk(struct store *s, struct job *j, struct sums *front);
 void store_index_end(struct store *s, struct job *j, int error);
 void store_index_free(struct job *j);
 
 /* store_sidecar.c: writes the sidecar of a segment that is sealed and known, if it has none; reads
  * it for a JOB_INDEX, which then ends or goes on to walk. */
 void store_sidecar_begin(struct store *s, struct plog *p, struct segment *seg);
+/* Does a clean stop leave a segment of that many bytes with one? */
+bool store_sidecar_expected(const struct store *s, const struct segment *seg, uint32_t bytes);
+/* The end of a clean stop: the same for large active segments.  False: call again after a turn. */
+must_check bool store_sidecar_rest(struct store *s);
 void store_sidecar_load(struct store *s, struct job *j);
 void store_sidecar_loaded(struct store *s, struct job *j);
 

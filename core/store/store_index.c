@@ -1,9 +1,10 @@
 /* store_index.c: the index of a segment that was not written by this process, or not all of it.
  *
- * A sealed segment has a sidecar, which is read (store_sidecar.c).  Without one, or with a damaged
- * one, and for the segment that was active at the last stop, the file is walked once from its first
- * byte: headers give the index; the crc of each batch is checked; and the checksums of the pieces
- * (sums.h) come with it, so that from then on every byte that is read can be checked.
+ * A sealed segment has a sidecar, which is read (store_sidecar.c), and so has a large one that was
+ * active at a clean stop.  Without one, or with a damaged one, the file is walked once from its
+ * first byte: headers give the index; the crc of each batch is checked; and the checksums of the
+ * pieces (sums.h) come with it, so that from then on every byte that is read can be checked.  What
+ * was written behind the sidecar of an active segment is walked alone.
  *
  * I1 w->sums covers [0, w->pos).  I2 [w->begin, w->end) is the batch that w->pos is in, or behind.
  * The walk ends at seg->written, which may grow meanwhile; write-back goes on from there. */
@@ -33,10 +34,10 @@ store_index_begin(struct store *s, struct plog *p, struct segment *seg)
     seg->index_busy = true;
     j->max_ts = INT64_MIN;
     j->idx.memory = s->slab;
-    if (seg->sealed && !seg->sidecar)
+    if (!seg->sidecar && store_sidecar_expected(s, seg, seg->indexed_from))
         store_sidecar_load(s, j);
     else
-        store_index_walk(s, j);
+        store_index_walk(s, j, NULL);
 }
 
 void
@@ -117,12 +118,16 @@ store_index_end(struct store *s, struct job *j, int error)
 }
 
 void
-store_index_walk(struct store *s, struct job *j)
+store_index_walk(struct store *s, struct job *j, struct sums *front)
 {
     j->walk = calloc(1, sizeof *j->walk);
     j->mem = aligned_alloc(STORE_BLOCK, STORE_READ_BYTES);
-    if (j->walk)
-        j->walk->sums.memory = s->slab;
+    if (j->walk) {
+        j->walk->sums = front ? *front : (struct sums){.memory = s->slab};
+        j->walk->pos = j->walk->begin = j->walk->end = j->walk->sums.bytes;
+    } else if (front) {
+        sums_free(front);
+    }
     if (!j->walk || !j->mem) {
         /* Not for ever: a later read tries again. */
         j->seg->index_busy = false;

@@ -1,5 +1,7 @@
 /* store_sidecar.c: sidecars of sealed segments: written when a segment is sealed, or when its index
- * had to be rebuilt; read when the first batch of it is looked for in the file.
+ * had to be rebuilt; read when the first batch of it is looked for in the file.  A clean stop
+ * writes one for each large active segment too: it counts for the next life, up to the length that
+ * it was made for.  Nothing waits for it to be durable.
  *
  * A segment with damage gets none, so that each life of the process finds and reports it anew.
  *
@@ -27,21 +29,19 @@ segment_hold(struct job *j)
  */
 
 static bool
-wanted(const struct store *s, const struct plog *p, const struct segment *seg)
+may_have(const struct store *s, const struct plog *p, const struct segment *seg)
 {
     /* A segment that is, or will be, replaced has none: the name is the same for both. */
     bool replaced = plog_segment_at(p, seg->base) != seg || (s->swap.under_way && s->swap.log == p);
-    return !replaced && !p->dead && !p->held && p->state == PLOG_ONLINE && seg->sealed &&
-           !seg->sidecar && seg->indexed_from == 0 && seg->index_error == ERR_OK &&
-           seg->idx.count > 0 && sums_covered(&seg->sums) == seg->bytes &&
-           seg->sums.bad_count == 0 && !store_room_waits(s, p->dir);
+    return !replaced && !p->dead && !p->held && p->state == PLOG_ONLINE && seg->indexed_from == 0 &&
+           seg->index_error == ERR_OK && seg->idx.count > 0 &&
+           sums_covered(&seg->sums) == seg->bytes && seg->sums.bad_count == 0 &&
+           !store_room_waits(s, p->dir);
 }
 
-void
-store_sidecar_begin(struct store *s, struct plog *p, struct segment *seg)
+static void
+write_begin(struct store *s, struct plog *p, struct segment *seg)
 {
-    if (!wanted(s, p, seg) || !store_job_room(s))
-        return;
     uint32_t bytes = sidecar_bytes(p, seg);
     uint8_t *mem = bytes ? aligned_alloc(STORE_BLOCK, bytes) : NULL;
     struct job *j = mem ? store_job(s, JOB_SIDECAR, p, seg) : NULL;
@@ -60,6 +60,37 @@ store_sidecar_begin(struct store *s, struct plog *p, struct segment *seg)
                   &(struct disk_op){.kind = DISK_OPEN,
                                     .path = j->path,
                                     .flags = DISK_CREATE | DISK_WRITABLE | DISK_DIRECT});
+}
+
+bool
+store_sidecar_expected(const struct store *s, const struct segment *seg, uint32_t bytes)
+{
+    uint32_t active = s->config.sidecar_bytes ? s->config.sidecar_bytes : STORE_SIDECAR_BYTES;
+    return seg->sealed || bytes >= active;
+}
+
+void
+store_sidecar_begin(struct store *s, struct plog *p, struct segment *seg)
+{
+    if (seg->sealed && !seg->sidecar && may_have(s, p, seg) && store_job_room(s))
+        write_begin(s, p, seg);
+}
+
+bool
+store_sidecar_rest(struct store *s)
+{
+    for (; s->sidecar_slot < s->log_limit; s->sidecar_slot++) {
+        struct plog *p = &s->logs[s->sidecar_slot];
+        struct segment *seg = p->used && p->segment_count ? plog_last(p) : NULL;
+        if (!seg || seg->sealed || !store_sidecar_expected(s, seg, seg->bytes) ||
+            !may_have(s, p, seg))
+            continue;
+        if (!store_job_room(s))
+            return false;
+        index_thin(&seg->idx, PLOG_INDEX_SEALED);
+        write_begin(s, p, seg);
+    }
+    return s->jobs_used == 0;
 }
 
 static void
@@ -92,6 +123,8 @@ store_sidecar_next(struct store *s, struct job *j)
         j->file = (int32_t)j->result;
     struct disk_op op = {.file = j->file};
     j->step = failed ? SIDE_CLOSE : j->step + 1;
+    if (j->step == SIDE_SYNC && !j->seg->sealed)
+        j->step = SIDE_CLOSE;
     switch (j->step) {
     case SIDE_CUT: /* an older one may be longer, and a sidecar is found from its end */
         op.kind = DISK_TRUNCATE;
@@ -125,20 +158,27 @@ store_sidecar_load(struct store *s, struct job *j)
                       .kind = DISK_OPEN, .path = j->path, .flags = DISK_WRITABLE | DISK_DIRECT});
 }
 
-/* The segment is walked instead. */
 static void
-load_failed(struct store *s, struct job *j, int error)
+load_done_with(struct job *j)
 {
-    if (error != ERR_NOT_FOUND) {
-        log_warn("store", "a sidecar is not used and will be written again path=%s error=%s",
-                 j->path, err_name(error));
-        s->stats.sidecars_bad++;
-    }
     free(j->mem);
     j->mem = NULL;
     j->holds_file = false;
     j->seg->busy--;
-    store_index_walk(s, j);
+}
+
+/* The segment is walked instead.  A stop that was not clean leaves an active segment longer than
+ * what stands beside it. */
+static void
+load_failed(struct store *s, struct job *j, int error)
+{
+    if (error != ERR_NOT_FOUND && j->seg->sealed) {
+        log_warn("store", "a sidecar is not used and will be written again path=%s error=%s",
+                 j->path, err_name(error));
+        s->stats.sidecars_bad++;
+    }
+    load_done_with(j);
+    store_index_walk(s, j, NULL);
 }
 
 static void
@@ -147,15 +187,22 @@ load_end(struct store *s, struct job *j)
     struct segment *seg = j->seg;
     struct sums sums;
     int rc = j->error;
+    if (rc == ERR_OK && seg->written < seg->indexed_from)
+        rc = ERR_CORRUPT;
     if (rc == ERR_OK)
-        rc = sidecar_read(j->mem, j->len, seg->base, seg->bytes, s->slab, &j->idx, &sums);
+        rc = sidecar_read(j->mem, j->len, seg->base, seg->indexed_from, s->slab, &j->idx, &sums);
     if (rc != ERR_OK) {
         load_failed(s, j, rc);
         return;
     }
+    if (sums.bytes < seg->written) { /* it has grown in this life */
+        load_done_with(j);
+        store_index_walk(s, j, &sums);
+        return;
+    }
     sums_free(&seg->sums);
     seg->sums = sums;
-    seg->sidecar = true;
+    seg->sidecar = seg->sealed && sums.bytes == seg->bytes;
     store_index_end(s, j, ERR_OK);
 }
 

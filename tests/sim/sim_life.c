@@ -35,6 +35,7 @@ sim_start(struct sim *s)
                                  .journal_bytes = s->journal_bytes,
                                  .cache_bytes = s->cache_bytes,
                                  .read_buffers = s->read_buffers,
+                                 .sidecar_bytes = 1,
                                  .logs_max = 16,
                                  .extent_bytes_min = s->extent_bytes_min,
                                  .frames_in_flight = s->flight,

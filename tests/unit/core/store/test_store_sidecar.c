@@ -76,6 +76,88 @@ a_sidecar_saves_the_walk_through_its_segment(void **state)
     fixture_end(&f);
 }
 
+/* A log whose only segment is active, before and after a clean stop; it has `more` batches then. */
+static struct plog *
+active_log(struct fixture *f, uint64_t seed, int more)
+{
+    fixture_init(f, seed);
+    f->sidecar_bytes = 1;
+    f->config.segment_bytes = 4 << 20;
+    assert_int_equal(fixture_start(f), ERR_OK);
+    for (int i = 0; i < 2000; i++)
+        fixture_append(f, fixture_log(f, 1, 0), 1, 900, (uint64_t)i, i);
+    struct plog *p = again(f);
+    for (int i = 0; i < more; i++)
+        fixture_append(f, p, 1, 900, 5000 + (uint64_t)i, 5000 + i);
+    if (more) {
+        assert_int_equal(fixture_checkpoint(f), ERR_OK);
+        assert_int_equal(fixture_turns(f, 50), ERR_OK);
+    }
+    return p;
+}
+
+static void
+a_clean_stop_saves_the_walk_through_the_active_segment(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct store_range range;
+    uint64_t size;
+    struct plog *p = active_log(&f, 12, 0);
+    assert_non_null(sidecar_of(&f, p, 0, &size));
+    uint64_t reads = disk_mem_count(f.disk, DISK_READ);
+    assert_true(fixture_read(&f, p, 1500, 1, bytes, &range) > 0);
+    assert_true(disk_mem_count(f.disk, DISK_READ) - reads <= 2);
+    assert_int_equal(sums_covered(&p->segments[0]->sums), p->segments[0]->bytes);
+    read_all(&f, p);
+    p = again(&f); /* it is written anew, and good again */
+    read_all(&f, p);
+    assert_int_equal(f.store[0]->stats.sidecars_bad, 0);
+    fixture_end(&f);
+}
+
+static void
+what_an_active_segment_got_since_the_stop_is_walked_alone(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct store_range range;
+    struct plog *p = active_log(&f, 13, 1000);
+    const struct segment *seg = p->segments[0];
+    assert_true(seg->written == seg->bytes && seg->indexed_from < seg->bytes / 4 * 3);
+    uint64_t reads = disk_mem_count(f.disk, DISK_READ);
+    assert_true(fixture_read(&f, p, 10, 1, bytes, &range) > 0);
+    uint64_t walk = (seg->bytes - seg->bytes / 3 * 2) / STORE_READ_BYTES + 1;
+    assert_true(disk_mem_count(f.disk, DISK_READ) - reads <= 2 + walk);
+    assert_int_equal(sums_covered(&seg->sums), seg->bytes);
+    read_all(&f, p);
+    fixture_end(&f);
+}
+
+static void
+a_sidecar_of_the_stop_that_is_damaged_or_of_another_length_is_not_used(void **state)
+{
+    (void)state;
+    for (int crash = 0; crash < 2; crash++) {
+        struct fixture f;
+        uint64_t size;
+        struct plog *p = active_log(&f, 14, crash ? 200 : 0);
+        uint8_t *at = sidecar_of(&f, p, 0, &size);
+        if (crash) {
+            fixture_kill(&f);
+            assert_int_equal(fixture_start(&f), ERR_OK);
+            p = fixture_log(&f, 1, 0);
+        } else {
+            at[3] ^= 1;
+        }
+        read_all(&f, p);
+        assert_int_equal(sums_covered(&p->segments[0]->sums), p->segments[0]->bytes);
+        assert_int_equal(p->state, PLOG_ONLINE);
+        assert_int_equal(f.store[0]->stats.damaged, 0);
+        fixture_end(&f);
+    }
+}
+
 static void
 a_damaged_sidecar_is_written_again(void **state)
 {
@@ -177,6 +259,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_sealed_segment_has_a_sidecar_and_the_active_one_has_none),
         cmocka_unit_test(a_sidecar_saves_the_walk_through_its_segment),
+        cmocka_unit_test(a_clean_stop_saves_the_walk_through_the_active_segment),
+        cmocka_unit_test(what_an_active_segment_got_since_the_stop_is_walked_alone),
+        cmocka_unit_test(a_sidecar_of_the_stop_that_is_damaged_or_of_another_length_is_not_used),
         cmocka_unit_test(a_damaged_sidecar_is_written_again),
         cmocka_unit_test(a_missing_sidecar_is_written_again),
         cmocka_unit_test(a_sidecar_that_cannot_be_written_harms_nothing),
