@@ -29,6 +29,7 @@
 enum {
     DATA_CONTROL_WAIT_MS = 10000, /* for control's tables, before listening without them */
     DATA_READ_BUFFERS = 64,
+    DATA_READ_BYTES = 1 << 20,
     DATA_FRAMES_IN_FLIGHT = 4,
     DATA_CARRY_AFTER = 4,
     DATA_EXIT_FAILED = 1,
@@ -239,6 +240,7 @@ store_open(struct data_shard *d, struct store **out)
         .journal_bytes = (uint64_t)conf_number(c, CONF_JOURNAL_BYTES),
         .cache_bytes = (uint64_t)conf_number(c, CONF_CACHE_BYTES),
         .read_buffers = DATA_READ_BUFFERS,
+        .read_bytes = DATA_READ_BYTES,
         .logs_max = (uint32_t)conf_number(c, CONF_PARTITIONS_MAX),
         .extent_bytes_min = extent_bytes(c),
         .sync = (enum journal_sync)conf_number(c, CONF_JOURNAL_SYNC),

@@ -332,7 +332,7 @@ store_init(const struct store_config *config, struct disk *disk, const struct st
            struct store **out)
 {
     if (config->core >= config->core_count || config->logs_max == 0 || config->read_buffers == 0 ||
-        config->read_buffers > STORE_READ_BUFFERS_MAX)
+        config->read_buffers > STORE_READ_BUFFERS_MAX || config->read_bytes % STORE_READ_BYTES)
         return ERR_INVALID;
     struct store *s = calloc(1, sizeof *s);
     if (!s)
@@ -364,8 +364,7 @@ store_init(const struct store_config *config, struct disk *disk, const struct st
         store_forget(s);
         return rc;
     }
-    disk->ops->arena(disk->self, s->buffer_mem, (uint64_t)config->read_buffers * STORE_READ_BYTES);
-    disk->ops->arena(disk->self, s->bounce, STORE_BOUNCE_ALL);
+    store_memory_register(s);
     store_tail_clean(s);
     store_room_look(s);
     *out = s;

@@ -30,7 +30,8 @@ struct store_config {
     uint32_t core_count;       /* logs belong to the core store_core_of() says */
     uint64_t journal_bytes;    /* size of the ring of journal files */
     uint64_t cache_bytes;      /* journal frames kept in memory: tail cache */
-    uint32_t read_buffers;     /* buffers for cold reads, STORE_READ_BYTES each */
+    uint32_t read_buffers;     /* buffers for cold reads, */
+    uint32_t read_bytes;       /* each so large; whole STORE_READ_BYTES, 0: that */
     uint32_t sidecar_bytes;    /* after a clean stop so large an active segment has one; 0: 8 MiB */
     uint32_t logs_max;         /* partitions of this core */
     uint32_t extent_bytes_min; /* batches from here on go straight to their segment; 0: none */

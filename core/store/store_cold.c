@@ -1,7 +1,7 @@
 /* store_cold.c: reading segment files: read buffers, and who waits for them.
  *
- * A read buffer holds STORE_READ_BYTES of one file, from a SUMS_PIECE boundary on, and stays as a
- * small cache until the least recently used one is needed again.  When its bytes arrive, every
+ * A read buffer holds up to config.read_bytes of one file, from a SUMS_PIECE boundary on, and stays
+ * as a small cache until the least recently used one is needed again.  When its bytes arrive, every
  * batch that lies in it whole, from the first index entry on, is checked: offset chain, length,
  * crc.  Parts of batches, at both ends, are checked by the sums of their pieces, which are known
  * whenever the index is.  Damaged bytes are never lent: a hold there gives ERR_CORRUPT. */
@@ -13,7 +13,8 @@
 #include <stdlib.h>
 
 enum { READ_DATA = JOB_OPENED + 1 };
-#define READ_CALM_NS (10 * CLOCK_NS_PER_MS)
+#define READ_CALM_NS  (10 * CLOCK_NS_PER_MS)
+#define READ_STILL_NS CLOCK_NS_PER_S
 
 /* ---- who waits ---------------------------------------------------------------------------------
  */
@@ -136,6 +137,17 @@ store_buffer_find(struct store *s, const struct plog *p, const struct segment *s
 }
 
 uint32_t
+store_buffers_ahead(const struct store *s)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < s->config.read_buffers; i++) {
+        const struct read_buffer *b = &s->buffers[i];
+        count += b->state == READ_BUSY || (b->state == READ_READY && b->ahead);
+    }
+    return count;
+}
+
+uint32_t
 store_buffers_busy(const struct store *s)
 {
     uint32_t busy = 0;
@@ -156,11 +168,24 @@ store_buffer_error(struct read_buffer *b, uint32_t pos)
 }
 
 /* While records are being appended, a consumer of old data must not fill the device's queue: a
- * journal write would wait behind its reads. */
+ * journal write would wait behind its reads.  They are few then. */
+static bool
+calm(const struct store *s)
+{
+    return s->now_ns - s->append_ns > READ_CALM_NS;
+}
+
+/* Where records come now and then, one would meet large reads that began in a pause. */
+static uint32_t
+piece_bytes(const struct store *s)
+{
+    return s->now_ns - s->append_ns > READ_STILL_NS ? s->config.read_bytes : STORE_READ_BYTES;
+}
+
 bool
 store_read_allowed(const struct store *s)
 {
-    return s->now_ns - s->append_ns > READ_CALM_NS || store_buffers_busy(s) < STORE_READS_BESIDE;
+    return calm(s) || store_buffers_busy(s) < STORE_READS_BESIDE;
 }
 
 int
@@ -184,7 +209,9 @@ store_buffer_read(struct store *s, struct plog *p, struct segment *seg, uint32_t
     }
     store_unread_forget(s, p);
     uint32_t at = pos / SUMS_PIECE * SUMS_PIECE;
-    uint32_t len = seg->written - at < STORE_READ_BYTES ? seg->written - at : STORE_READ_BYTES;
+    uint32_t len = piece_bytes(s);
+    if (len > seg->written - at)
+        len = seg->written - at;
     must(seg->written > pos);
     *pick = (struct read_buffer){.mem = pick->mem,
                                  .state = READ_BUSY,
@@ -315,14 +342,13 @@ slice_read(struct store *s, struct job *j)
 {
     const struct read_buffer *b = j->buffer;
     uint32_t left = (uint32_t)plog_round_block(b->len) - j->len;
-    bool beside = s->now_ns - s->append_ns <= READ_CALM_NS;
     j->step = READ_DATA;
     store_job_run(
         s, j,
         &(struct disk_op){.kind = DISK_READ,
                           .file = j->seg->file,
                           .at = b->mem + j->len,
-                          .len = beside && left > STORE_SLICE_BESIDE ? STORE_SLICE_BESIDE : left,
+                          .len = !calm(s) && left > STORE_SLICE_BESIDE ? STORE_SLICE_BESIDE : left,
                           .offset = (uint64_t)b->pos + j->len});
 }
 

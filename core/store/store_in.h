@@ -179,9 +179,11 @@ struct read_buffer {
     uint32_t pos, len;           /* bytes of the segment */
     uint32_t good_from, good_to; /* bytes between them were verified, or cannot be */
     uint32_t whole_to;           /* the last batch boundary known in it; pos when none */
+    uint32_t lent_to;            /* where what was lent of it last ended; 0: nothing was */
     uint32_t run;                /* crc of its last piece, when that is not whole (sums.h) */
     uint32_t hole_from, hole_to; /* one bad batch, behind which others are good */
     bool summed;                 /* the sums of the segment covered it when it was read */
+    bool ahead;                  /* read before anybody needed it, and nothing of it lent yet */
     int error;                   /* what a look at the rest gives; ERR_OK when all is good */
     uint32_t pins;
 };
@@ -362,6 +364,7 @@ struct store {
 /* store_memory.c.  Both on the thread that starts the store; ERR_LIMIT: take what was taken back.
  */
 must_check int store_memory_take(struct store *s);
+void store_memory_register(struct store *s); /* what the disk reads into and writes from */
 void store_memory_give(struct store *s);
 
 /* store.c */
@@ -514,7 +517,8 @@ must_check int store_ckpt_header_read(const uint8_t *at, uint64_t bytes, struct 
 /* store_cold.c */
 struct read_buffer *store_buffer_find(struct store *s, const struct plog *p,
                                       const struct segment *seg, uint32_t pos);
-uint32_t store_buffers_busy(const struct store *s); /* reads under way */
+uint32_t store_buffers_busy(const struct store *s);  /* reads under way */
+uint32_t store_buffers_ahead(const struct store *s); /* the same, and what was read ahead of use */
 bool store_read_allowed(const struct store *s);
 /* A read buffer became free: calls the log that has waited longest for one. */
 void store_unread_call(struct store *s);

@@ -51,6 +51,7 @@ int
 store_memory_take(struct store *s)
 {
     const struct store_config *c = &s->config;
+    s->config.read_bytes += c->read_bytes ? 0 : STORE_READ_BYTES;
     s->tail.room = s->journal_config.arena_bytes / STORE_TAIL_BYTES + STORE_TAIL_MIN;
     s->tail.first = s->tail.clean = s->tail.durable = s->tail.next = 1;
     s->bucket_count = c->logs_max * 2;
@@ -61,14 +62,22 @@ store_memory_take(struct store *s)
     s->blocks = map((uint64_t)STORE_BLOCKS_MAX * STORE_BLOCK);
     s->bounce = map(STORE_BOUNCE_ALL);
     s->buffers = map(c->read_buffers * sizeof *s->buffers);
-    s->buffer_mem = map((uint64_t)c->read_buffers * STORE_READ_BYTES);
+    s->buffer_mem = map((uint64_t)c->read_buffers * c->read_bytes);
     if (!s->logs || !s->free_slots || !s->buckets || !s->tail.ring || !s->blocks || !s->bounce ||
         !s->buffers || !s->buffer_mem)
         return ERR_LIMIT;
     memset(s->buckets, 0xff, s->bucket_count * sizeof *s->buckets);
     for (uint32_t i = 0; i < c->read_buffers; i++)
-        s->buffers[i].mem = s->buffer_mem + (uint64_t)i * STORE_READ_BYTES;
+        s->buffers[i].mem = s->buffer_mem + (uint64_t)i * c->read_bytes;
     return slabs_map(s);
+}
+
+void
+store_memory_register(struct store *s)
+{
+    uint64_t bytes = (uint64_t)s->config.read_buffers * s->config.read_bytes;
+    s->disk->ops->arena(s->disk->self, s->buffer_mem, bytes);
+    s->disk->ops->arena(s->disk->self, s->bounce, STORE_BOUNCE_ALL);
 }
 
 void
@@ -82,7 +91,7 @@ store_memory_give(struct store *s)
     unmap(s->blocks, (uint64_t)STORE_BLOCKS_MAX * STORE_BLOCK);
     unmap(s->bounce, STORE_BOUNCE_ALL);
     unmap(s->buffers, c->read_buffers * sizeof *s->buffers);
-    unmap(s->buffer_mem, (uint64_t)c->read_buffers * STORE_READ_BYTES);
+    unmap(s->buffer_mem, (uint64_t)c->read_buffers * c->read_bytes);
     for (uint32_t i = 0; i < STORE_LARGE_MAX; i++)
         free(s->large[i].mem);
     free(s->ckpt.mem);

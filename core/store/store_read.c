@@ -237,33 +237,54 @@ cold_start(const struct segment *seg, uint32_t pos)
     return pos - at > STORE_READ_BYTES / 2 ? pos : at;
 }
 
-/* May a read begin that nobody waits for yet?  Half of the buffers are left to other readers, and
- * one of another log that was refused goes first. */
-static bool
-ahead_allowed(const struct store *s, const struct plog *p)
+/* The buffer that goes on where b ends; NULL: none. */
+static struct read_buffer *
+following(struct store *s, const struct plog *p, const struct segment *seg,
+          const struct read_buffer *b)
 {
-    return store_buffers_busy(s) < s->config.read_buffers / 2 && store_read_allowed(s) &&
+    return store_buffer_find(s, p, seg, b->pos + b->len);
+}
+
+/* May a read begin that nobody waits for yet, the n-th of one reader?  Half of the buffers are left
+ * to what is needed now; of the rest each reader gets the less the more of them there are.  A log
+ * that was refused one goes first. */
+static bool
+ahead_allowed(const struct store *s, const struct plog *p, uint32_t n)
+{
+    uint32_t count = store_buffers_ahead(s), all = s->config.read_buffers;
+    return count < all / 2 && count + 2 * n < all && store_read_allowed(s) &&
            list_empty(&s->unread) && (s->unread_turn == NULL || s->unread_turn == p);
 }
 
-/* Begins to read what comes behind buffer b in the range: one that catches up does not wait for
- * the disk piece by piece. */
+/* Up to where a reader of the range will want the file: one that goes on where another hold ended
+ * is taken to go on behind the range too, so that its next request finds bytes in memory. */
+static uint32_t
+ahead_limit(struct store *s, const struct store_range *range, const struct segment *seg)
+{
+    const struct read_buffer *before =
+        range->at ? store_buffer_find(s, range->log, seg, range->at - 1) : NULL;
+    bool goes_on = before && before->lent_to == range->at;
+    uint32_t limit = range->at + range->len;
+    return goes_on || limit > seg->written ? seg->written : limit;
+}
+
+/* Begins to read what comes behind buffer b: one that catches up does not wait for the disk piece
+ * by piece. */
 static void
 read_ahead(struct store *s, const struct store_range *range, struct segment *seg,
            struct read_buffer *b)
 {
-    uint32_t limit = range->at + range->len;
-    if (limit > seg->written) /* the rest is in the cache */
-        limit = seg->written;
-    for (int n = 0; n < STORE_AHEAD && b->pos + b->len < limit; n++) {
-        uint32_t pos =
-            b->state == READ_READY && b->whole_to > range->at ? b->whole_to : b->pos + b->len;
-        struct read_buffer *next = store_buffer_find(s, range->log, seg, pos);
-        if (next == b) /* it has only the front of the batch there */
-            next = NULL;
-        if (!next && (!ahead_allowed(s, range->log) ||
-                      store_buffer_read(s, range->log, seg, cold_start(seg, pos), &next)))
-            return;
+    struct plog *p = range->log;
+    uint32_t limit = ahead_limit(s, range, seg);
+    for (uint32_t n = 0; n < STORE_AHEAD && b->pos + b->len < limit; n++) {
+        uint32_t pos = b->pos + b->len;
+        struct read_buffer *next = following(s, p, seg, b);
+        if (!next) {
+            if (!ahead_allowed(s, p, n) || store_tail_by_pos(s, p, seg, pos) ||
+                store_buffer_read(s, p, seg, pos, &next))
+                return;
+            next->ahead = true;
+        }
         b = next;
     }
 }
@@ -368,16 +389,69 @@ hold_cached(struct store *s, const struct store_range *range, int64_t segment_li
     s->stats.cache_reads++;
 }
 
-/* Has the buffer only the front of the batch at `pos`, and would a read from there on have more of
- * it?  Then what was lent ends with a batch, and damage behind it is no damage within what is on
- * its way. */
+/* Is the batch at `pos` only in part in the buffer, which is good and goes on elsewhere? */
 static bool
 front_only(const struct segment *seg, const struct read_buffer *b, uint32_t pos)
 {
-    uint32_t limit = b->pos + b->len;
     return b->state == READ_READY && b->error == ERR_OK && pos == b->whole_to && pos > b->pos &&
-           limit < seg->written && limit - pos < STORE_READ_BYTES / 2 &&
-           cold_start(seg, pos) / SUMS_PIECE * SUMS_PIECE > b->pos;
+           b->pos + b->len < seg->written;
+}
+
+/* Is what comes behind the buffer in memory, and good?  Then the batch that lies across both can be
+ * lent in two parts: no error will be found within it. */
+static bool
+goes_on_well(const struct read_buffer *next)
+{
+    return next && next->state == READ_READY && next->error == ERR_OK;
+}
+
+/* Would a read from the front of the batch at `pos` have more of it than buffer b? */
+static bool
+more_from(const struct segment *seg, const struct read_buffer *b, uint32_t pos)
+{
+    uint32_t start = cold_start(seg, pos) / SUMS_PIECE * SUMS_PIECE;
+    return start > b->pos && start + STORE_READ_BYTES > b->pos + b->len;
+}
+
+/* The buffer behind b; begins to read it.  NULL: not now. */
+static struct read_buffer *
+rest_of(struct store *s, struct plog *p, struct segment *seg, struct read_buffer *b)
+{
+    struct read_buffer *next = following(s, p, seg, b);
+    b->pins++;
+    if (!next && store_buffer_read(s, p, seg, b->pos + b->len, &next) != ERR_OK)
+        next = NULL;
+    b->pins--;
+    return next;
+}
+
+/* Lends from buffer b, which is ready; up to a batch's end, unless the rest of the batch that b
+ * ends within is there too. */
+static int
+lend(struct store *s, const struct store_range *range, const struct segment *seg,
+     struct read_buffer *b, struct store_hold *out)
+{
+    b->used = ++s->tick;
+    if (store_buffer_error(b, range->at) != ERR_OK)
+        return b->error;
+    uint32_t limit = b->error == ERR_OK ? b->pos + b->len : b->good_to;
+    if (b->whole_to > range->at && b->whole_to < limit &&
+        !goes_on_well(following(s, range->log, seg, b)))
+        limit = b->whole_to; /* the next read then begins with a whole batch */
+    if (range->at < b->hole_from && b->hole_from < limit)
+        limit = b->hole_from;
+    uint32_t n = limit - range->at < range->len ? limit - range->at : range->len;
+    out->spans[0] = view_of(b->mem + (range->at - b->pos), n);
+    out->span_count = 1;
+    out->bytes = n;
+    limit = range->at + n;
+    out->whole = n == range->len || limit == b->whole_to || (b->hole_to && limit == b->hole_from);
+    out->pin = b;
+    b->pins++;
+    b->lent_to = limit;
+    b->ahead = false;
+    s->stats.cold_reads++;
+    return ERR_OK;
 }
 
 static int
@@ -394,36 +468,22 @@ hold_cold(struct store *s, const struct store_range *range, struct segment *seg,
         store_wait(s, waiter, NULL);
         return ERR_AGAIN;
     }
-    struct read_buffer *b = store_buffer_find(s, p, seg, range->at);
-    if (b && front_only(seg, b, range->at))
-        b = NULL;
-    bool there = b && b->state != READ_BUSY;
+    struct read_buffer *b = store_buffer_find(s, p, seg, range->at), *awaited = NULL;
+    if (b && front_only(seg, b, range->at)) {
+        struct read_buffer *next = rest_of(s, p, seg, b);
+        if (next && next->state == READ_BUSY)
+            awaited = next;
+        else if (!goes_on_well(next) && more_from(seg, b, range->at))
+            b = NULL; /* what is damaged there is found in one buffer */
+    }
     if (!b && store_buffer_read(s, p, seg, cold_start(seg, range->at), &b) != ERR_OK)
         b = NULL;
     if (b)
         read_on(s, range, seg, b);
-    if (!there) {
-        store_wait(s, waiter, b);
-        return ERR_AGAIN;
-    }
-    b->used = ++s->tick;
-    if (store_buffer_error(b, range->at) != ERR_OK)
-        return b->error;
-    uint32_t limit = b->error == ERR_OK ? b->pos + b->len : b->good_to;
-    if (b->whole_to > range->at && b->whole_to < limit)
-        limit = b->whole_to; /* the next read then begins with a whole batch */
-    if (range->at < b->hole_from && b->hole_from < limit)
-        limit = b->hole_from;
-    uint32_t n = limit - range->at < range->len ? limit - range->at : range->len;
-    out->spans[0] = view_of(b->mem + (range->at - b->pos), n);
-    out->span_count = 1;
-    out->bytes = n;
-    limit = range->at + n;
-    out->whole = n == range->len || limit == b->whole_to || (b->hole_to && limit == b->hole_from);
-    out->pin = b;
-    b->pins++;
-    s->stats.cold_reads++;
-    return ERR_OK;
+    if (b && b->state == READ_READY && !awaited)
+        return lend(s, range, seg, b, out);
+    store_wait(s, waiter, awaited ? awaited : b);
+    return ERR_AGAIN;
 }
 
 int

@@ -113,6 +113,7 @@ fixture_start(struct fixture *f)
                                  .journal_bytes = f->journal_bytes,
                                  .cache_bytes = f->cache_bytes,
                                  .read_buffers = f->read_buffers,
+                                 .read_bytes = f->read_bytes,
                                  .sidecar_bytes = f->sidecar_bytes,
                                  .logs_max = f->logs_max,
                                  .extent_bytes_min = f->extent_bytes,

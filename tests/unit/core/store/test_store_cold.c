@@ -361,6 +361,26 @@ damage_at_the_front_is_told_before_anything_is_lent(void **state)
     }
 }
 
+/* Lends what comes next of a range, as soon as it can be had. */
+static void
+hold_next(struct fixture *f, struct store_range *range, struct store_hold *hold)
+{
+    int rc;
+    for (int n = 0; (rc = store_hold(f->store[0], range, 7, hold)) == ERR_AGAIN; n++)
+        assert_true(n < 1000 && fixture_turns(f, 1) == ERR_OK);
+    assert_int_equal(rc, ERR_OK);
+    range->at += hold->bytes;
+    range->len -= hold->bytes;
+}
+
+/* Does a batch begin there?  All have an index entry. */
+static bool
+boundary(const struct segment *seg, uint32_t pos)
+{
+    int64_t i = index_by_pos(&seg->idx, pos);
+    return i >= 0 && index_get(&seg->idx, (uint32_t)i)->pos == pos;
+}
+
 /* The whole of a range, piece by piece; how many pieces end within a batch. */
 static uint32_t
 torn_pieces(struct fixture *f, struct store_range range)
@@ -368,16 +388,10 @@ torn_pieces(struct fixture *f, struct store_range range)
     uint32_t torn = 0;
     struct store_hold hold;
     while (range.len) {
-        int rc = store_hold(f->store[0], &range, 7, &hold);
-        if (rc == ERR_AGAIN) {
-            assert_int_equal(fixture_turns(f, 1), ERR_OK);
-            continue;
-        }
-        assert_int_equal(rc, ERR_OK);
-        range.at += hold.bytes;
-        range.len -= hold.bytes;
+        hold_next(f, &range, &hold);
         torn += !hold.whole;
-        assert_true(hold.whole || range.len > 0);
+        assert_true(hold.whole ? range.len == 0 || boundary(range.log->segments[0], range.at)
+                               : range.len > 0);
         store_release(f->store[0], &hold);
     }
     return torn;
@@ -406,11 +420,138 @@ a_hold_says_whether_it_ends_where_a_batch_ends(void **state)
             assert_int_equal(rc, ERR_OK);
             assert_true(range.len > 800000);
             uint32_t torn = torn_pieces(&f, range);
-            assert_int_equal(torn > 0, large && cold);
+            assert_true(cold ? torn > 0 || !large : torn == 0);
             assert_int_equal(fixture_stop(&f), ERR_OK);
         }
         fixture_end(&f);
     }
+}
+
+/* Batches are larger than what fits behind others into one buffer: most lie across two. */
+static void
+nothing_is_read_twice_where_batches_lie_across_buffers(void **state)
+{
+    (void)state;
+    static const uint32_t sizes[] = {12000, 100000, 150000, 270000};
+    for (uint32_t k = 0; k < sizeof sizes / sizeof sizes[0]; k++) {
+        struct fixture f;
+        fixture_init(&f, 20 + k);
+        f.config.segment_bytes = 4 << 20;
+        f.cache_bytes = 4 << 20;
+        f.journal_bytes = 16 << 20;
+        f.read_buffers = 32;
+        assert_int_equal(fixture_start(&f), ERR_OK);
+        struct plog *p = fixture_log(&f, 1, 0);
+        for (uint32_t i = 0; i < 2800000 / sizes[k]; i++)
+            fixture_append(&f, p, 1, sizes[k], i, i);
+        assert_int_equal(fixture_stop(&f), ERR_OK);
+        assert_int_equal(fixture_start(&f), ERR_OK);
+        p = fixture_log(&f, 1, 0);
+        struct store_range range;
+        while (store_locate(f.store[0], p, 0, INT64_MAX, 4 << 20, true, &range) == ERR_AGAIN)
+            fixture_turns(&f, 1);
+        assert_true(range.len > 2500000);
+        forget_buffers(&f);
+        uint32_t bytes = range.len, read = 0;
+        while (range.len) {
+            struct store_hold hold;
+            hold_next(&f, &range, &hold);
+            store_release(f.store[0], &hold);
+        }
+        for (uint32_t i = 0; i < f.read_buffers; i++)
+            read += f.store[0]->buffers[i].state == READ_READY ? f.store[0]->buffers[i].len : 0;
+        assert_int_equal(read, bytes);
+        fixture_end(&f);
+    }
+}
+
+static void
+who_goes_on_is_read_ahead_of_behind_its_range(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct plog *p[3];
+    two_cold_logs(&f, 12, p);
+    struct store *s = f.store[0];
+    struct store_range range;
+    struct store_hold hold;
+    while (store_locate(s, p[0], 0, INT64_MAX, 50000, true, &range) == ERR_AGAIN)
+        fixture_turns(&f, 1);
+    forget_buffers(&f);
+    hold_next(&f, &range, &hold);
+    assert_int_equal(range.len, 0);
+    assert_int_equal(store_buffers_ahead(s), 0); /* it may have wanted no more than that */
+    store_release(s, &hold);
+    while (store_locate(s, p[0], range.offset_limit, INT64_MAX, 50000, true, &range) == ERR_AGAIN)
+        fixture_turns(&f, 1);
+    hold_next(&f, &range, &hold);
+    assert_true(store_buffers_ahead(s) >= 3);
+    assert_true(store_buffers_ahead(s) <= f.read_buffers / 2);
+    store_release(s, &hold);
+    fixture_end(&f);
+}
+
+static void
+what_is_read_ahead_is_shared_among_readers(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct plog *p[3];
+    two_cold_logs(&f, 13, p);
+    struct store *s = f.store[0];
+    struct store_range range[2];
+    struct store_hold hold;
+    for (int n = 0; n < 2; n++)
+        while (store_locate(s, p[n], 0, INT64_MAX, 1600000, true, &range[n]) == ERR_AGAIN)
+            fixture_turns(&f, 1);
+    forget_buffers(&f);
+    for (int n = 0; n < 2; n++)
+        assert_int_equal(store_hold(s, &range[n], 1, &hold), ERR_AGAIN);
+    uint32_t of[2] = {0};
+    for (uint32_t i = 0; i < f.read_buffers; i++)
+        for (int n = 0; n < 2; n++)
+            of[n] += s->buffers[i].state == READ_BUSY && s->buffers[i].log == p[n];
+    assert_true(of[0] <= 4 && of[1] >= 1);
+    fixture_turns(&f, 20);
+    for (int i = 0; i < 3; i++)
+        for (int n = 0; n < 2; n++) {
+            hold_next(&f, &range[n], &hold); /* neither takes what was read for the other */
+            store_release(s, &hold);
+        }
+    fixture_end(&f);
+}
+
+static void
+large_reads_are_for_when_nothing_is_appended(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, 14);
+    f.config.segment_bytes = 4 << 20;
+    f.read_bytes = 4 * STORE_READ_BYTES;
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    struct plog *p = fixture_log(&f, 1, 0);
+    for (int i = 0; i < 140; i++)
+        fixture_append(&f, p, 1, 12000, (uint64_t)i, i);
+    assert_int_equal(fixture_stop(&f), ERR_OK);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    p = fixture_log(&f, 1, 0);
+    for (int quiet_ms = 0; quiet_ms <= 2000; quiet_ms += 500) { /* ms since the last append */
+        struct store_range range;
+        struct store_hold hold;
+        while (store_locate(f.store[0], p, 0, INT64_MAX, 1600000, true, &range) == ERR_AGAIN)
+            fixture_turns(&f, 1);
+        forget_buffers(&f);
+        fixture_append(&f, fixture_log(&f, 1, 1), 1, 100, 1, 1);
+        fixture_turns(&f, 1);
+        f.now_ns += (uint64_t)quiet_ms * CLOCK_NS_PER_MS;
+        fixture_turns(&f, 1);
+        assert_int_equal(store_hold(f.store[0], &range, 1, &hold), ERR_AGAIN);
+        const struct read_buffer *b = store_buffer_find(f.store[0], p, p->segments[0], range.at);
+        assert_int_equal(b->len, quiet_ms >= 1000 ? f.read_bytes : STORE_READ_BYTES);
+        fixture_turns(&f, 100);
+    }
+    fixture_end(&f);
 }
 
 int
@@ -430,6 +571,10 @@ main(void)
         cmocka_unit_test(damage_at_the_front_is_told_before_anything_is_lent),
         cmocka_unit_test(a_long_range_is_read_ahead_and_half_of_the_buffers_are_left_to_others),
         cmocka_unit_test(a_hold_says_whether_it_ends_where_a_batch_ends),
+        cmocka_unit_test(nothing_is_read_twice_where_batches_lie_across_buffers),
+        cmocka_unit_test(who_goes_on_is_read_ahead_of_behind_its_range),
+        cmocka_unit_test(what_is_read_ahead_is_shared_among_readers),
+        cmocka_unit_test(large_reads_are_for_when_nothing_is_appended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
