@@ -2,11 +2,13 @@
 """run.py BUILD [--rounds N] [--seconds S] [--oracle]: what we get out of the disk, beside fio.
 
 Each round, on the same file system, one after the other: fio writes a new file (blocks of BLOCK,
-O_DIRECT, depth 16; and once more with each write durable), the broker takes bulk produce (batches
-of BLOCK, acks=all) for S seconds, fio reads, a consumer reads what was produced from the beginning
-after a restart (nothing of it is in the broker's memory), and one-record appends over 1, 64, 256
-and 1,000 partitions run beside an fdatasync for each append and file (fsync-files).  --oracle adds
-Apache Kafka's appends, from its page cache.
+O_DIRECT, depth 16; once more with each write durable; and that with the broker's files and writes:
+FILES files, depth 4 each), the broker takes bulk produce (batches of BLOCK, acks=all) for S
+seconds, a consumer, and then four, read what was produced from the beginning after a restart
+(nothing of it is in the broker's memory), fio reads (depth 16, depth 1, and as the broker does for
+one consumer: READ_BLOCK, depth READ_DEPTH), and one-record appends over 1, 64, 256 and 1,000
+partitions run beside an fdatasync for each append and file (fsync-files).  --oracle adds Apache
+Kafka's appends, from its page cache.
 
 Bytes written per byte produced are from the broker's counters, and from the statistics of the
 block device, which also counts what others write.  The producer runs on the CPUs of the broker.
@@ -29,6 +31,8 @@ from servers import Kafka, cpu_s  # noqa: E402
 
 RECORDS, RECORD_BYTES = 256, 1024
 BLOCK, FIO_DEPTH, FIO_BYTES = 256 << 10, 16, 2 << 30
+FILES = 4
+READ_BLOCK, READ_DEPTH = 1 << 20, 4  # DATA_READ_BYTES, and STORE_AHEAD behind the one needed
 PARTITIONS = (1, 64, 256, 1000)
 LIMIT_S = 180
 
@@ -38,13 +42,19 @@ def output(*words):
                           timeout=LIMIT_S).stdout
 
 
-def fio(home, way, *words):
-    """MB/s of a file of its own, which stays for a read."""
-    out = json.loads(output("fio", "--name=x", f"--filename={home}/fio", f"--rw={way}",
-                            f"--bs={BLOCK}", f"--size={FIO_BYTES}", "--direct=1",
-                            "--ioengine=io_uring", f"--iodepth={FIO_DEPTH}",
+def fio(home, way, *words, block=BLOCK, depth=FIO_DEPTH, files=1):
+    """MB/s of files of its own, which stay for a read."""
+    out = json.loads(output("fio", "--name=x", f"--directory={home}",
+                            "--filename_format=fio.$jobnum", f"--rw={way}", f"--bs={block}",
+                            f"--size={FIO_BYTES // files}", "--direct=1", "--ioengine=io_uring",
+                            f"--iodepth={depth}", f"--numjobs={files}", "--group_reporting",
                             "--output-format=json", *words))
     return out["jobs"][0][way]["bw_bytes"] / 1e6
+
+
+def fio_clean(home):
+    for path in home.glob("fio.*"):
+        path.unlink()
 
 
 def device_written(home):
@@ -87,9 +97,10 @@ def bulk(build, home, seconds, row):
         if broker.stop() != 0:
             raise SystemExit("no clean stop: " + broker.log_tail())
         broker.start()
-        row["consume_mb_s"] = load(build, broker, "fetch", "--topic", "bench-bulk",
-                                   "--partitions", 4,
-                                   "--warmup", 0, "--seconds", LIMIT_S // 3)["consumed_mb_per_s"]
+        for consumers, name in (1, "consume_mb_s"), (FILES, "consume_by_4_mb_s"):
+            row[name] = load(build, broker, "fetch", "--topic", "bench-bulk", "--partitions", FILES,
+                             "--consumers", consumers, "--warmup", 0,
+                             "--seconds", LIMIT_S // 3)["consumed_mb_per_s"]
     finally:
         broker.abandon()
         shutil.rmtree(home / "data", ignore_errors=True)
@@ -130,17 +141,26 @@ def oracle(build, home, seconds, row):
 
 def measure(build, home, wants):
     row = {"fio_write_mb_s": fio(home, "write")}
-    (home / "fio").unlink()
+    fio_clean(home)
     row["fio_durable_write_mb_s"] = fio(home, "write", "--sync=dsync")
+    fio_clean(home)
+    row["fio_durable_write_as_ours_mb_s"] = fio(home, "write", "--sync=dsync",
+                                                depth=FIO_DEPTH // FILES, files=FILES)
+    fio_clean(home)
     bulk(build, home, wants.seconds, row)
     row["fio_read_mb_s"] = fio(home, "read")
-    (home / "fio").unlink()
+    row["fio_read_depth_1_mb_s"] = fio(home, "read", depth=1)
+    row["fio_read_as_ours_mb_s"] = fio(home, "read", block=READ_BLOCK, depth=READ_DEPTH)
+    fio_clean(home)
     small(build, home, wants.seconds, row)
     if wants.oracle:
         oracle(build, home, wants.seconds, row)
     row["produce_of_fio"] = row["produce_mb_s"] / row["fio_write_mb_s"]
     row["produce_of_fio_durable"] = row["produce_mb_s"] / row["fio_durable_write_mb_s"]
+    row["produce_of_fio_as_ours"] = row["produce_mb_s"] / row["fio_durable_write_as_ours_mb_s"]
     row["consume_of_fio"] = row["consume_mb_s"] / row["fio_read_mb_s"]
+    row["consume_of_fio_depth_1"] = row["consume_mb_s"] / row["fio_read_depth_1_mb_s"]
+    row["consume_of_fio_as_ours"] = row["consume_mb_s"] / row["fio_read_as_ours_mb_s"]
     return row
 
 
