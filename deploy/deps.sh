@@ -56,10 +56,9 @@ vm qemu-system-x86  the machine whose cards are emulated
 vm seabios          its firmware
 vm mmdebstrap       makes the Debian in it
 vm e2fsprogs        its file systems
-compat npm             fetches librdkafka's test suite by its name
-compat g++             compiles it
-compat rapidjson-dev   checks of statistics in it
-compat libssl-dev      librdkafka with everything its tests use
+test  npm              fetches librdkafka's test suite by its name
+test  rapidjson-dev    checks of statistics in it
+test  libssl-dev       librdkafka with everything its tests use
 compat python3-confluent-kafka  a client under tests of ours
 compat golang-go       franz-go's tests; they want Go 1.25, newer than Debian's
 TABLE

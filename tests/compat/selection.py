@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""selection.py BUILD: the part of other people's tests that continuous integration runs, a minute
-and a half: franz-go's of groups of both protocols and of transactions under rebalances, with few
-records (no record is lost, comes twice or out of order); sarama, where there is Go 1.25; and some
-classes of Apache Kafka's own tests of its clients and tools, where there is Maven.  What cannot be
-had says that it is skipped."""
+"""selection.py BUILD: the part of other people's tests that continuous integration runs, five
+minutes: librdkafka's of each area that take seconds, where there is npm; franz-go's of groups of
+both protocols and of transactions under rebalances, with few records (no record is lost, comes
+twice or out of order), and sarama, where there is Go 1.25; and some classes of Apache Kafka's own
+tests of its clients and tools, where there is Maven.  What cannot be had says that it is
+skipped."""
 import os
 import pathlib
 import re
@@ -16,12 +17,16 @@ sys.path.insert(0, str(HERE.parent / "e2e"))
 
 import apache  # noqa: E402
 import kgo  # noqa: E402
+import librdkafka  # noqa: E402
 import report  # noqa: E402
 import saramago  # noqa: E402
 from broker import Broker  # noqa: E402
 from suites import GOOD  # noqa: E402
 
 GO = (1, 25)
+# Of librdkafka's selection those that take a few seconds at most.
+RDKAFKA = ("0001 0002 0003 0005 0008 0012 0013 0017 0021 0029 0036 0039 0040 0042 0044 0048 0055 "
+           "0056 0060 0064 0065 0067 0070 0073 0085 0090 0099 0112 0130 0137").split()
 # Short classes, each of another part: transactions, fencing, configurations, deletion, tools.
 CLASSES = {"clients": ("AdminFenceProducersTest", "DynamicGroupConfigIntegrationTest",
                        "TransactionsWithMaxInFlightOneTest", "ProducerIntegrationTest"),
@@ -44,9 +49,10 @@ def out_of(folder, name):
     return out
 
 
-def with_broker(module, mode, folder):
+def with_broker(module, mode, folder, *only):
     with Broker("num.partitions=4", "group.initial.rebalance.delay.ms=0") as broker:
-        yield from module.run(broker, mode, folder, out_of(folder, f"{module.__name__}.{mode}"))
+        out = out_of(folder, f"{module.__name__}.{mode}{'-ci' if only else ''}")
+        yield from module.run(broker, mode, folder, out, *only)
         broker.alive()
 
 
@@ -58,6 +64,8 @@ def of_apache(folder):
 def parts(folder):
     """(suite, rows or None, why not)"""
     go = go_version() >= GO
+    yield ("librdkafka", shutil.which("npm") and
+           with_broker(librdkafka, "quick-classic", folder, RDKAFKA), "there is no npm")
     yield "kgo", go and with_broker(kgo, "kgo-ci", folder), "there is no Go 1.25"
     yield "sarama", go and with_broker(saramago, "sarama", folder), "there is no Go 1.25"
     yield "apache", shutil.which("mvn") and of_apache(folder), "there is no Maven"
