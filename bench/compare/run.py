@@ -66,7 +66,7 @@ class Results:
             path.unlink(missing_ok=True)
         lines = path.read_text().splitlines() if path.exists() else []
         self.rows = [r for r in map(json.loads, lines)
-                     if (r["plan"], r["build"]) == (plan, build)]
+                     if (r.get("plan"), r.get("build")) == (plan, build)]
 
     def has(self, round_, who, name):
         return any((r["round"], r["who"], r["scenario"]) == (round_, who, name) for r in self.rows)

@@ -22,6 +22,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
@@ -35,6 +36,7 @@ FILES = 4
 READ_BLOCK, READ_DEPTH = 1 << 20, 4  # DATA_READ_BYTES, and STORE_AHEAD behind the one needed
 PARTITIONS = (1, 64, 256, 1000)
 LIMIT_S = 180
+SETTLE_LOOKS = 40
 
 
 def output(*words):
@@ -64,6 +66,15 @@ def device_written(home):
     return int(path.read_text().split()[6]) * 512
 
 
+def settle(home):
+    """Until the broker has written its journals full of zeros: no MiB within half a second."""
+    for _ in range(SETTLE_LOOKS):
+        before = device_written(home)
+        time.sleep(0.5)
+        if device_written(home) - before < 1 << 20:
+            return
+
+
 def counters(broker):
     text = output(os.environ["SLUICE"], "stat", "--data", broker.data)
     return {line.split()[0]: int(line.split()[2]) for line in text.splitlines()
@@ -84,6 +95,7 @@ def written_per_byte(before, after):
 
 def bulk(build, home, seconds, row):
     broker = Broker("num.partitions=4", data=home / "data")
+    settle(home)
     try:
         first, device = counters(broker), device_written(home)
         row["produce_mb_s"] = load(build, broker, "bulk", "--records", RECORDS, "--record-bytes",
@@ -117,6 +129,7 @@ def appends(build, server, pids, name, seconds, row):
 
 def small(build, home, seconds, row):
     broker = Broker("num.partitions=4", data=home / "data")
+    settle(home)
     try:
         first = counters(broker)
         appends(build, broker, lambda: [broker.process.pid, *broker.children().values()], "durable",
