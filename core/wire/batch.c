@@ -94,7 +94,7 @@ check_header(struct view records, const struct batch_rules *rules, const struct 
     if (b->bytes > rules->bytes_max)
         return refuse(KERR_MESSAGE_TOO_LARGE, why,
                       "The record batch exceeds the maximum configured size (max.message.bytes)");
-    if (!batch_crc_ok(records, b))
+    if (rules->crc_known ? rules->crc != b->crc : !batch_crc_ok(records, b))
         return refuse(KERR_CORRUPT_MESSAGE, why, "Record is corrupt (stored crc differs)");
     if ((b->attributes & BATCH_CODEC_MASK) >= BATCH_CODECS)
         return refuse(KERR_UNSUPPORTED_COMPRESSION_TYPE, why, "Unknown compression type");

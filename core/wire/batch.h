@@ -79,6 +79,8 @@ struct batch_rules {
         after_max_ms; /* message.timestamp.{before,after}.max.ms; INT64_MAX off */
     int64_t now_ms;
     bool walk_compressed; /* decompress to check every record (Kafka always does) */
+    bool crc_known;       /* `crc` is that of the bytes from BATCH_AT_ATTRIBUTES on, as they lie */
+    uint32_t crc;
 };
 
 /* Everything Kafka checks of what a producer sends to one partition: exactly one whole batch, magic

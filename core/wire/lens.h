@@ -6,6 +6,7 @@
 
 #include "core/base/bytes.h"
 #include "core/base/must.h"
+#include "core/base/rope.h"
 
 /* ---- Produce ---- */
 
@@ -16,6 +17,9 @@ struct lens_produce {
     int32_t timeout_ms;
     uint32_t topic_count;
     struct cur topics; /* reads on from here */
+    bool elided;       /* the records are not there: set it behind lens_produce_begin */
+    uint64_t left_out; /* so many bytes of them, up to here */
+    const uint8_t *body;
 };
 
 struct lens_produce_topic {
@@ -26,7 +30,10 @@ struct lens_produce_topic {
 
 struct lens_produce_partition {
     int32_t index;
-    struct view records; /* at NULL: null */
+    struct view records; /* at NULL: null, or left out */
+    /* Of records that were left out: where they are in the whole body, and how long; else 0. */
+    uint64_t elided_at;
+    uint32_t elided_bytes;
 };
 
 /* Body of a request (after the request header).  The first call checks the fixed part only; then
@@ -37,9 +44,24 @@ must_check int lens_produce_begin(struct view body, int16_t version, struct lens
 must_check int lens_produce_next_topic(struct lens_produce *l, struct lens_produce_topic *out);
 must_check int lens_produce_next_partition(struct lens_produce *l,
                                            struct lens_produce_partition *out);
+/* next_partition in two calls: up to where the records begin, and what follows them. */
+must_check int lens_produce_records(struct lens_produce *l, struct lens_produce_partition *out);
+must_check int lens_produce_end_partition(struct lens_produce *l);
 /* Ends a topic (its tagged fields); call after its last partition. */
 must_check int lens_produce_end_topic(struct lens_produce *l);
 must_check int lens_produce_end(struct lens_produce *l);
+
+/* A request that lies in pieces: copies all but its records to `out` (room bytes), for a lens with
+ * `elided` set.  out->len bytes of the request, from its front, are there already; header_bytes: of
+ * the request's header; elided_at counts from the body behind it.  False: it is malformed, or what
+ * is not records takes more than the room or than is usual: read the whole in one piece. */
+struct lens_skeleton {
+    uint8_t *out;
+    uint32_t room, len;
+};
+enum { LENS_FRONT_BYTES = 512 }; /* fixed fields, client id, transactional id: usually */
+must_check bool lens_skeleton(struct lens_skeleton *k, struct rope *request, uint32_t header_bytes,
+                              int16_t version);
 
 struct lens_record_error {
     int32_t index; /* of the record in its batch */

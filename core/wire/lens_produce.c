@@ -32,7 +32,7 @@ lens_produce_begin(struct view body, int16_t version, struct lens_produce *out)
     must(version >= VERSION_MIN && version <= VERSION_MAX);
     bool flexible = version >= FLEXIBLE;
     struct cur c = cur_of(body.at ? body : view_of("", 0));
-    out->version = version;
+    *out = (struct lens_produce){.version = version, .body = c.at};
     out->transactional_id = lens_string(&c, flexible, true);
     out->acks = cur_i16(&c);
     out->timeout_ms = cur_i32(&c);
@@ -51,15 +51,46 @@ lens_produce_next_topic(struct lens_produce *l, struct lens_produce_topic *out)
     return result_of(c);
 }
 
+/* Records that are not among the bytes: only their length is read. */
+static void
+leave_out(struct lens_produce *l, struct lens_produce_partition *out)
+{
+    struct cur *c = &l->topics;
+    int64_t n = lens_length(c, l->version >= FLEXIBLE);
+    if (n > INT32_MAX)
+        c->bad = true;
+    out->records = (struct view){0};
+    out->elided_at = (uint64_t)(c->at - l->body) + l->left_out;
+    out->elided_bytes = c->bad || n < 0 ? 0 : (uint32_t)n;
+    l->left_out += out->elided_bytes;
+}
+
+int
+lens_produce_records(struct lens_produce *l, struct lens_produce_partition *out)
+{
+    struct cur *c = &l->topics;
+    out->index = cur_i32(c);
+    if (l->elided) {
+        leave_out(l, out);
+        return result_of(c);
+    }
+    out->records = lens_bytes(c, l->version >= FLEXIBLE);
+    out->elided_at = out->elided_bytes = 0;
+    return result_of(c);
+}
+
+int
+lens_produce_end_partition(struct lens_produce *l)
+{
+    lens_skip_tags(&l->topics, l->version >= FLEXIBLE);
+    return result_of(&l->topics);
+}
+
 int
 lens_produce_next_partition(struct lens_produce *l, struct lens_produce_partition *out)
 {
-    struct cur *c = &l->topics;
-    bool flexible = l->version >= FLEXIBLE;
-    out->index = cur_i32(c);
-    out->records = lens_bytes(c, flexible);
-    lens_skip_tags(c, flexible);
-    return result_of(c);
+    int err = lens_produce_records(l, out);
+    return err ? err : lens_produce_end_partition(l);
 }
 
 int

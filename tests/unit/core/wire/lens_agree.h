@@ -64,6 +64,53 @@ agree_produce_topic(struct lens_produce *l, const struct wire_produce_request_to
     must(lens_produce_end_topic(l) == ERR_OK);
 }
 
+enum { AGREE_PIECES = 8, AGREE_SKELETON_BYTES = 4096 };
+
+/* The request in pieces of some sizes, without its records, and the same in one piece. */
+static inline void
+agree_skeleton(struct view body, int16_t version, bool well_formed)
+{
+    static uint8_t out[AGREE_SKELETON_BYTES];
+    struct view pieces[AGREE_PIECES];
+    uint32_t count = 0, at = 0;
+    for (; count < AGREE_PIECES - 1 && at < body.len; at += pieces[count++].len) {
+        uint32_t len = 1 + (body.at[at] * 7u + count * 13u) % (body.len / 4 + 1);
+        pieces[count] = view_of(body.at + at, len < body.len - at ? len : body.len - at);
+    }
+    pieces[count++] = view_of(body.len ? body.at + at : body.at, body.len - at);
+    struct rope rope;
+    must(rope_init(&rope, pieces, count, body.len));
+    struct lens_skeleton k = {.out = out, .room = sizeof out};
+    if (!lens_skeleton(&k, &rope, 0, version))
+        return;
+    must(well_formed);
+    struct lens_produce l, w;
+    must(lens_produce_begin(view_of(out, k.len), version, &l) == ERR_OK);
+    must(lens_produce_begin(body, version, &w) == ERR_OK);
+    l.elided = true;
+    must(view_equal(l.transactional_id, w.transactional_id));
+    must(!l.transactional_id.at == !w.transactional_id.at);
+    must(l.acks == w.acks && l.topic_count == w.topic_count);
+    for (uint32_t i = 0; i < w.topic_count; i++) {
+        struct lens_produce_topic t, u;
+        must(lens_produce_next_topic(&l, &t) == ERR_OK);
+        must(lens_produce_next_topic(&w, &u) == ERR_OK);
+        must(view_equal(t.name, u.name) && t.partition_count == u.partition_count);
+        must(!t.topic_id == !u.topic_id);
+        must(!u.topic_id || memcmp(t.topic_id, u.topic_id, 16) == 0);
+        for (uint32_t j = 0; j < u.partition_count; j++) {
+            struct lens_produce_partition p, q;
+            must(lens_produce_next_partition(&l, &p) == ERR_OK);
+            must(lens_produce_next_partition(&w, &q) == ERR_OK);
+            must(p.index == q.index && !p.records.at && p.elided_bytes == q.records.len);
+            must(q.records.len == 0 || q.records.at == body.at + p.elided_at);
+        }
+        must(lens_produce_end_topic(&l) == ERR_OK);
+        must(lens_produce_end_topic(&w) == ERR_OK);
+    }
+    must(lens_produce_end(&l) == ERR_OK);
+}
+
 static inline bool
 agree_produce(struct view body, int16_t version)
 {
@@ -73,6 +120,7 @@ agree_produce(struct view body, int16_t version)
     if (e == ERR_LIMIT) /* the lens has no arena to fill */
         return false;
     must(e == lens_e);
+    agree_skeleton(body, version, e == ERR_OK);
     if (e != ERR_OK)
         return false;
     struct lens_produce l;
