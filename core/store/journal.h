@@ -129,6 +129,12 @@ void journal_extent_end(struct journal *j, uint64_t number);
 must_check int journal_extent_rescue(struct journal *j, uint64_t number, uint32_t kind,
                                      uint32_t body_bytes, struct journal_slot *out);
 
+/* journal_take_back undoes the appends since journal_mark: their records have never been, and their
+ * memory is that of the next ones.  Between the two only journal_append and journal_extent_append,
+ * and one of the latter at most.  Each mark is used once at most. */
+void journal_mark(struct journal *j);
+void journal_take_back(struct journal *j);
+
 /* Writes of frames are under way: their memory must stay. */
 bool journal_busy(const struct journal *j);
 

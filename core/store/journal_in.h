@@ -138,6 +138,14 @@ struct frame {
     bool queued; /* began while others were on their way */
 };
 
+/* What journal_take_back brings back. */
+struct journal_mark {
+    uint64_t open, place_next, ring_next, lsn_next, extent_bytes, open_since_ns;
+    uint64_t file_newest, lsn_last; /* the latter of that file */
+    bool set, open_any;
+    struct frame frame; /* the open one */
+};
+
 struct journal {
     struct disk *disk;
     struct journal_config config;
@@ -162,6 +170,7 @@ struct journal {
     uint64_t extent_bytes; /* of extents that are not done, in arena bytes */
     uint32_t queued_run; /* the last frames that were queued, one behind the other; some at most */
     struct journal_carry carried;
+    struct journal_mark mark;
     bool rescuing; /* the append under way may use what is kept for failed extents */
     uint32_t prev_crc;
     uint32_t pins[JOURNAL_SLABS];

@@ -1,4 +1,5 @@
-/* store_append.c: appending, and the tail map: where in the journal's arena each recent batch lies.
+/* store_append.c: appending (store_stage.c: in two halves), and the tail map: where in the
+ * journal's arena each recent batch lies.
  *
  * An entry lives from the append until the journal overwrites the frame, which it may do only when
  * the frame is durable and every batch in it is in its segment file (journal_keep follows `clean`).
@@ -231,29 +232,18 @@ index_note(struct plog *p, struct segment *seg, const struct tail_entry *e, uint
                                               .tail_seq = seq});
 }
 
-/* Where a batch came to lie: in its record, or in an extent. */
-struct landing {
-    uint8_t *at;
-    uint64_t place, lsn;
-    bool extent;
-    struct journal_extent x;
-};
-
-/* Writes the record; the segment and everything else of the log is untouched until this succeeded.
- */
-static int
-record_write(struct store *s, struct plog *p, const struct batch_info *info, struct view batch,
-             struct segment *seg, struct landing *out)
+int
+store_land(struct store *s, struct plog *p, const struct batch_info *info,
+           struct store_landing *out)
 {
+    struct segment *seg = plog_last(p);
     if (!tail_has_room(s))
         return ERR_AGAIN;
     if (store_extent_wanted(s, p, seg, info->bytes)) {
         int rc = store_extent_take(s, seg->bytes, info->bytes, &out->x);
         store_tail_evict(s);
-        if (rc == ERR_OK) {
-            *out = (struct landing){out->x.at, out->x.place, out->x.slot.lsn, true, out->x};
-            memcpy(out->at, batch.at, info->bytes);
-        }
+        if (rc == ERR_OK)
+            *out = (struct store_landing){out->x.at, out->x.place, out->x.slot.lsn, true, out->x};
         if (rc != ERR_LIMIT)
             return rc;
     }
@@ -265,20 +255,55 @@ record_write(struct store *s, struct plog *p, const struct batch_info *info, str
     if (rc != ERR_OK)
         return rc;
     memcpy(slot.body, prefix, prefix_bytes);
-    *out = (struct landing){
+    *out = (struct store_landing){
         .at = slot.body + prefix_bytes, .place = slot.place + prefix_bytes, .lsn = slot.lsn};
-    memcpy(out->at, batch.at, info->bytes);
     return ERR_OK;
+}
+
+void
+store_landed(struct store *s, struct plog *p, const struct batch_info *info,
+             const struct store_landing *land, const struct store_stamp *stamp,
+             struct store_appended *out)
+{
+    bool stamped = p->config.log_append_time;
+    int64_t time_ms = store_time_of(p, info, stamp->now_ms);
+    struct segment *seg = plog_last(p);
+    uint8_t *body = land->at;
+    batch_stamp(body, p->end, stamp->leader_epoch);
+    if (stamped)
+        batch_stamp_time(body, info->bytes, stamp->now_ms);
+    else if (time_ms != info->max_timestamp_ms) /* a producer's header that its records belie */
+        batch_stamp_max(body, info->bytes, time_ms);
+    struct tail_entry e = {.place = land->place,
+                           .extent = land->extent,
+                           .base = p->end,
+                           .pos = seg->bytes,
+                           .len = info->bytes,
+                           .span = info->last_offset_delta + 1,
+                           .slot = p->slot};
+    uint64_t seq = entry_add(s, p, &e);
+    if (land->extent)
+        store_extent_go(s, p, seg, seq, &land->x);
+    index_note(p, seg, &e, seq);
+    if (plog_note(p, seg, e.base, info, stamp->leader_epoch, time_ms) != ERR_OK)
+        log_warn("store", "no memory for a leader epoch partition=%d epoch=%d", p->partition,
+                 stamp->leader_epoch);
+    seg->appended_ms = stamp->now_ms;
+    struct plog_when when = {e.base, time_ms, stamp->now_ms, land->lsn};
+    must(plog_note_producer(p, info, view_of(body, info->bytes), &when) == ERR_OK); /* reserved */
+    s->stats.batch_bytes += info->bytes;
+    s->append_ns = s->now_ns;
+    *out = (struct store_appended){.base_offset = e.base,
+                                   .log_append_time_ms = stamped ? stamp->now_ms : -1,
+                                   .lsn = land->lsn};
 }
 
 static int
 append(struct store *s, struct plog *p, const struct batch_info *info, struct view batch,
-       int32_t leader_epoch, int64_t now_ms, struct store_appended *out)
+       const struct store_stamp *stamp, struct store_appended *out)
 {
-    bool stamped = p->config.log_append_time;
-    int64_t time_ms = stamped ? now_ms : info->found_timestamp_ms;
     struct segment *seg = plog_last(p);
-    if (plog_roll_wanted(p, info, time_ms)) {
+    if (plog_roll_wanted(p, info, store_time_of(p, info, stamp->now_ms))) {
         /* An empty segment that is not used after all does no harm: the next append finds it. */
         struct segment *full = seg;
         seg = plog_roll(p, p->end);
@@ -287,37 +312,27 @@ append(struct store *s, struct plog *p, const struct batch_info *info, struct vi
         if (full && full->written == full->bytes && p->state == PLOG_ONLINE)
             store_seal_begin(s, p, full);
     }
-    struct landing land;
-    int rc = record_write(s, p, info, batch, seg, &land);
+    struct store_landing land;
+    int rc = store_land(s, p, info, &land);
     if (rc != ERR_OK)
         return rc;
-    uint8_t *body = land.at;
-    batch_stamp(body, p->end, leader_epoch);
-    if (stamped)
-        batch_stamp_time(body, info->bytes, now_ms);
-    else if (time_ms != info->max_timestamp_ms) /* a producer's header that its records belie */
-        batch_stamp_max(body, info->bytes, time_ms);
-    struct tail_entry e = {.place = land.place,
-                           .extent = land.extent,
-                           .base = p->end,
-                           .pos = seg->bytes,
-                           .len = info->bytes,
-                           .span = info->last_offset_delta + 1,
-                           .slot = p->slot};
-    uint64_t seq = entry_add(s, p, &e);
-    if (land.extent)
-        store_extent_go(s, p, seg, seq, &land.x);
-    index_note(p, seg, &e, seq);
-    if (plog_note(p, seg, e.base, info, leader_epoch, time_ms) != ERR_OK)
-        log_warn("store", "no memory for a leader epoch partition=%d epoch=%d", p->partition,
-                 leader_epoch);
-    seg->appended_ms = now_ms;
-    struct plog_when when = {e.base, time_ms, now_ms, land.lsn};
-    must(plog_note_producer(p, info, view_of(body, info->bytes), &when) == ERR_OK); /* reserved */
-    s->stats.batch_bytes += info->bytes;
-    s->append_ns = s->now_ns;
-    *out = (struct store_appended){
-        .base_offset = e.base, .log_append_time_ms = stamped ? now_ms : -1, .lsn = land.lsn};
+    memcpy(land.at, batch.at, info->bytes);
+    store_landed(s, p, info, &land, stamp, out);
+    return KERR_NONE;
+}
+
+bool
+store_append_fits(const struct store *s, const struct batch_info *info)
+{
+    return info->bytes <= s->journal_config.record_bytes_max - 128 && info->bytes <= INT32_MAX;
+}
+
+int
+store_append_reserve(struct plog *p, const struct batch_info *info)
+{
+    if (info->producer_id >= 0 &&
+        plog_reserve_producer(p, info->producer_id, info->attributes & BATCH_TRANSACTIONAL))
+        return KERR_KAFKA_STORAGE_ERROR;
     return KERR_NONE;
 }
 
@@ -326,19 +341,34 @@ store_append_batch(struct store *s, struct plog *p, const struct batch_info *inf
                    struct view batch, int32_t leader_epoch, int64_t now_ms,
                    struct store_appended *out)
 {
-    if (info->bytes > s->journal_config.record_bytes_max - 128 || info->bytes > INT32_MAX)
+    if (!store_append_fits(s, info))
         return KERR_MESSAGE_TOO_LARGE;
-    if (info->producer_id >= 0 &&
-        plog_reserve_producer(p, info->producer_id, info->attributes & BATCH_TRANSACTIONAL))
+    if (store_append_reserve(p, info) != KERR_NONE)
         return KERR_KAFKA_STORAGE_ERROR;
     int rc = store_room_take(s, p->dir, info->bytes);
     if (rc == ERR_NO_SPACE)
         return KERR_KAFKA_STORAGE_ERROR;
     if (rc == ERR_OK)
-        rc = append(s, p, info, batch, leader_epoch, now_ms, out);
+        rc = append(s, p, info, batch, &(struct store_stamp){leader_epoch, now_ms}, out);
     if (rc == ERR_AGAIN)
         s->stats.journal_wait_turns++;
     return rc;
+}
+
+int
+store_append_asked(const struct plog *p, const struct batch_info *info, struct store_appended *out)
+{
+    if (info->producer_id < 0)
+        return KERR_NONE;
+    struct producer_batch first;
+    struct producer_ask ask = producer_ask_of(info);
+    int code = producer_check(&p->producers, &ask, &first);
+    if (code == KERR_DUPLICATE_SEQUENCE_NUMBER)
+        *out = (struct store_appended){.base_offset = first.offset_first,
+                                       .log_append_time_ms =
+                                           p->config.log_append_time ? first.timestamp_ms : -1,
+                                       .lsn = first.lsn};
+    return code;
 }
 
 int
@@ -348,18 +378,9 @@ store_append(struct store *s, struct plog *p, const struct batch_info *info, str
     must(info->bytes == batch.len && !p->dead);
     if (p->state == PLOG_OFFLINE)
         return KERR_KAFKA_STORAGE_ERROR;
-    if (info->producer_id >= 0) {
-        struct producer_batch first;
-        struct producer_ask ask = producer_ask_of(info);
-        int code = producer_check(&p->producers, &ask, &first);
-        if (code == KERR_DUPLICATE_SEQUENCE_NUMBER)
-            *out = (struct store_appended){.base_offset = first.offset_first,
-                                           .log_append_time_ms =
-                                               p->config.log_append_time ? first.timestamp_ms : -1,
-                                           .lsn = first.lsn};
-        if (code != KERR_NONE)
-            return code;
-    }
+    int code = store_append_asked(p, info, out);
+    if (code != KERR_NONE)
+        return code;
     return store_append_batch(s, p, info, batch, leader_epoch, now_ms, out);
 }
 

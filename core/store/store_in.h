@@ -2,6 +2,7 @@
  *
  *   store.c            life, the table of logs, the turn (store_step)
  *   store_append.c     append; the tail map; durable and evicted batches
+ *   store_stage.c      append in two halves
  *   store_task.c       tasks: long work outside of the loop (task.h)
  *   store_job.c        jobs: the small programs of disk operations; open files
  *   store_writeback.c  batches from the cache to segment files; sealing
@@ -291,6 +292,27 @@ struct room {
     bool low;
 };
 
+/* Where a batch is to lie: in its record, or in an extent. */
+struct store_landing {
+    uint8_t *at;
+    uint64_t place, lsn;
+    bool extent;
+    struct journal_extent x;
+};
+
+/* A batch between store_stage and its end; log NULL: there is none. */
+struct stage {
+    struct plog *log;
+    uint64_t room; /* taken for it */
+    struct store_landing land;
+};
+
+/* What the broker stamps on a batch. */
+struct store_stamp {
+    int32_t leader_epoch;
+    int64_t now_ms;
+};
+
 struct store {
     struct store_config config;
     struct disk *disk;
@@ -304,6 +326,7 @@ struct store {
     uint32_t *buckets, bucket_count;
     uint64_t next_id, next_serial;
     struct tail tail;
+    struct stage stage;
     struct list changed, dirty, unsynced, dirs_unsynced, dying, open_files;
     uint32_t files_open;
     uint8_t *blocks; /* the last, partial blocks of files that were written lately */
@@ -373,7 +396,27 @@ void store_log_forget(struct store *s, struct plog *p); /* frees the slot of a d
 void store_offline(struct store *s, struct plog *p, int error, const char *what);
 bool store_same_log(const struct plog *p, const uint8_t topic_id[16], int32_t partition);
 
+/* The time of a batch in the log. */
+static inline int64_t
+store_time_of(const struct plog *p, const struct batch_info *info, int64_t now_ms)
+{
+    return p->config.log_append_time ? now_ms : info->found_timestamp_ms;
+}
+
 /* store_append.c */
+/* Takes the place of a batch in the last segment; its bytes are the caller's to write there.
+ * ERR_AGAIN, or as journal_append; the segment and everything else of the log is untouched. */
+must_check int store_land(struct store *s, struct plog *p, const struct batch_info *info,
+                          struct store_landing *out);
+/* The batch lies there: stamps it and makes it the log's. */
+void store_landed(struct store *s, struct plog *p, const struct batch_info *info,
+                  const struct store_landing *land, const struct store_stamp *stamp,
+                  struct store_appended *out);
+bool store_append_fits(const struct store *s, const struct batch_info *info);
+/* What the producer's state says, as store_append; memory for the producer's entry. */
+must_check int store_append_asked(const struct plog *p, const struct batch_info *info,
+                                  struct store_appended *out);
+must_check int store_append_reserve(struct plog *p, const struct batch_info *info);
 /* store_append behind the checks of the producer. */
 must_check int store_append_batch(struct store *s, struct plog *p, const struct batch_info *info,
                                   struct view batch, int32_t leader_epoch, int64_t now_ms,
@@ -486,6 +529,7 @@ void store_room_look(struct store *s);
 uint64_t store_room_step(struct store *s); /* part of a turn; when it wants the next one */
 /* Takes room for an append in a directory: ERR_OK, ERR_AGAIN (after a look), ERR_NO_SPACE. */
 must_check int store_room_take(struct store *s, uint8_t dir, uint64_t bytes);
+void store_room_give(struct store *s, uint8_t dir, uint64_t bytes); /* of an append not made */
 void store_room_hit(struct store *s, uint8_t dir);         /* an operation ended ERR_NO_SPACE */
 bool store_room_waits(const struct store *s, uint8_t dir); /* a pause after that */
 /* Bytes that may be allocated ahead. */

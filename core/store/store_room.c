@@ -92,6 +92,12 @@ store_room_take(struct store *s, uint8_t dir, uint64_t bytes)
 }
 
 void
+store_room_give(struct store *s, uint8_t dir, uint64_t bytes)
+{
+    s->rooms[dir].credit += bytes;
+}
+
+void
 store_room_hit(struct store *s, uint8_t dir)
 {
     struct room *r = &s->rooms[dir];

@@ -196,6 +196,27 @@ sim_appended(struct sim *s, struct sim_log *l, const struct sim_batch *b, uint32
     s->appends++;
 }
 
+/* In one step or in two halves, which may be given up on the way. */
+static int
+batch_append(struct sim *s, struct sim_log *l, struct plog *p, const struct batch_info *info,
+             struct store_appended *out)
+{
+    struct store *store = sim_store(s, l);
+    uint8_t *at;
+    if (sim_chance(s, 2) && store_stage(store, p, info, s->now_ms, &at) == ERR_OK) {
+        memcpy(at, s->batch, info->bytes);
+        if (sim_chance(s, 2)) {
+            int rc = store_append_staged(store, info, SIM_LEADER_EPOCH, s->now_ms, out);
+            if (rc != ERR_LIMIT)
+                return rc;
+        } else {
+            store_unstage(store);
+        }
+    }
+    return store_append(store, p, info, view_of(s->batch, info->bytes), SIM_LEADER_EPOCH, s->now_ms,
+                        out);
+}
+
 static uint32_t
 value_choose(struct sim *s, int32_t records)
 {
@@ -227,8 +248,7 @@ sim_append(struct sim *s, struct sim_log *l)
     struct batch_info info;
     struct store_appended out;
     uint32_t bytes = sim_build(s, &b, value_choose(s, b.records), &info);
-    int rc = store_append(sim_store(s, l), p, &info, view_of(s->batch, bytes), SIM_LEADER_EPOCH,
-                          s->now_ms, &out);
+    int rc = batch_append(s, l, p, &info, &out);
     if (rc == ERR_AGAIN)
         return;
     if (rc == KERR_KAFKA_STORAGE_ERROR && sim_storage_excused(s, l))
