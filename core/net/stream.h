@@ -8,6 +8,7 @@
  * it is consumed.  Not consuming closes the window of the peer: that is the back-pressure.  A
  * driver bounds the memory of all connections together; a connection that does not get any waits,
  * and the one that has stalled longest in the middle of a request is closed when memory is short.
+ * A driver that receives in pieces may lend a large request as it lies, to who can read it so.
  *
  * Sending is a loan: send() takes spans by reference.  The bytes must not change until STREAM_SENT
  * ends the loan. */
@@ -43,7 +44,11 @@ struct stream_event {
     uint16_t listener; /* STREAM_OPENED: which listen() call, counted from 0 */
 };
 
-enum { STREAM_SPANS_MAX = 64, STREAM_SEND_BYTES_MAX = 1 << 20 };
+enum {
+    STREAM_SPANS_MAX = 64,
+    STREAM_SEND_BYTES_MAX = 1 << 20,
+    STREAM_PIECES_MAX = 512, /* of one request; what lies in more is made one piece */
+};
 
 struct stream_ops {
     /* Listens on one address.  ERR_EXISTS: port in use; ERR_DENIED; ERR_INVALID: not an address of
@@ -59,6 +64,14 @@ struct stream_ops {
      * unconsumed bytes are there (0 or 1: as soon as there are any).  A driver may begin to wait
      * for them without holding memory for all of them. */
     void (*consume)(void *self, stream_id id, uint32_t bytes, uint32_t want);
+    /* This and pieces(): NULL where all comes in one piece.  Directly after a consume(): what it
+     * wants may come in pieces.  Until the next consume() STREAM_READABLE says that it is there,
+     * though peek() may lend only the front of it; the driver may gather it all the same, and does
+     * so when it lies in too many pieces, or was there long before it is consumed. */
+    void (*scatter)(void *self, stream_id id);
+    /* Lends the bytes received and not consumed, piece by piece from the front, at most `max`
+     * pieces; returns how many. */
+    uint32_t (*pieces)(void *self, stream_id id, struct view *out, uint32_t max);
     /* Offers at most STREAM_SPANS_MAX spans and STREAM_SEND_BYTES_MAX bytes.  Returns how many
      * bytes, from the front, it borrowed (0: a loan is still out, or no room), or ERR_CLOSED. */
     int (*send)(void *self, stream_id id, const struct view *spans, uint32_t count);

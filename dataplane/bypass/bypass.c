@@ -41,7 +41,8 @@ int
 bypass_create(const struct bypass_config *config, struct bypass **out)
 {
     if (ipnet_check(&config->net) || tcp_config_check(&config->tcp) ||
-        tcp_stream_check(&config->stream) || config->stream.conns != config->tcp.conns)
+        tcp_stream_check(&config->stream) || config->stream.conns != config->tcp.conns ||
+        config->stream.scatter_bytes > config->tcp.rcv_bytes / 2)
         return ERR_INVALID;
     size_t bytes = 0;
     (void)place(&bytes, sizeof(struct bypass));

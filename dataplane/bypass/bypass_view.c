@@ -47,6 +47,7 @@ count_loop(const struct bypass_view *v)
     netview_set(v->out, NETVIEW_N_SEND_NS, v->send_ns);
     netview_set(v->out, NETVIEW_N_BYTES_IN, st.bytes_in);
     netview_set(v->out, NETVIEW_N_BYTES_IN_COPIED, st.bytes_in_copied);
+    netview_set(v->out, NETVIEW_N_REQUESTS_IN_PIECES, st.requests_scattered);
     netview_set(v->out, NETVIEW_N_BYTES_OUT, st.bytes_out);
     netview_set(v->out, NETVIEW_N_BYTES_OUT_COPIED, st.bytes_out_copied);
     netview_set(v->out, NETVIEW_N_EVICTED, st.evicted);

@@ -161,6 +161,7 @@ stream_config_of(const struct netup *n, uint32_t connections)
         .conns = connections,
         .request_bytes_max = (uint32_t)conf_number(n->conf, CONF_REQUEST_MAX_BYTES),
         .receive_bytes_max = (size_t)conf_number(n->conf, CONF_REQUEST_MEMORY) / n->shard_count,
+        .scatter_bytes = NET_RECEIVE_BYTES / 2,
         .copies = copies > NET_COPIES_MOST ? NET_COPIES_MOST : copies,
         .tail_bytes = 2 * n->net.mtu,
         .stall_us = NET_STALL_US,
@@ -199,15 +200,17 @@ netup_leave(struct netup *n, uint32_t shard)
     struct bypass_stat st;
     bypass_leave(n->shards[shard]);
     bypass_stat(n->shards[shard], &st);
-    log_info(
-        "net",
-        "left shard=%u bytes_in=%llu bytes_in_copied=%llu bytes_out=%llu bytes_out_copied=%llu "
-        "evicted=%llu polls=%llu polls_empty=%llu naps=%llu",
-        shard, (unsigned long long)st.stream.bytes_in,
-        (unsigned long long)st.stream.bytes_in_copied, (unsigned long long)st.stream.bytes_out,
-        (unsigned long long)st.stream.bytes_out_copied, (unsigned long long)st.stream.evicted,
-        (unsigned long long)st.polls, (unsigned long long)st.polls_empty,
-        (unsigned long long)st.naps);
+    log_info("net",
+             "left shard=%u bytes_in=%llu bytes_in_copied=%llu in_pieces=%llu bytes_out=%llu "
+             "bytes_out_copied=%llu "
+             "evicted=%llu polls=%llu polls_empty=%llu naps=%llu",
+             shard, (unsigned long long)st.stream.bytes_in,
+             (unsigned long long)st.stream.bytes_in_copied,
+             (unsigned long long)st.stream.requests_scattered,
+             (unsigned long long)st.stream.bytes_out,
+             (unsigned long long)st.stream.bytes_out_copied, (unsigned long long)st.stream.evicted,
+             (unsigned long long)st.polls, (unsigned long long)st.polls_empty,
+             (unsigned long long)st.naps);
     nic_dpdk_leave(n->nic);
 }
 

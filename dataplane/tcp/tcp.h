@@ -137,6 +137,11 @@ void tcp_consume(struct tcp *t, uint64_t id, uint32_t bytes);
 /* Bytes that have arrived in order and were not consumed. */
 uint32_t tcp_unread(const struct tcp *t, uint64_t id);
 
+/* Memory of the frames that hold bytes of a connection, in order or not. */
+uint32_t tcp_pinned(const struct tcp *t, uint64_t id);
+/* More than half of the frames that all connections may hold are out. */
+bool tcp_frames_short(const struct tcp *t);
+
 /* Of what was consumed so many bytes are still in the user's memory: the window counts them as
  * unread.  Gives frames back to the device without asking the peer for more. */
 void tcp_hold(struct tcp *t, uint64_t id, uint32_t bytes);

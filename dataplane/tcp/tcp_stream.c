@@ -69,6 +69,7 @@ tcp_stream_init(void *at, const struct tcp_stream_config *c, struct tcp *tcp)
     list_init(&s->later);
     list_init(&s->middle);
     list_init(&s->waiting);
+    list_init(&s->framed);
     list_init(&s->linger);
     list_init(&s->starved);
     l.rxbuf.memory = base + l.receive;
@@ -111,6 +112,9 @@ tcp_slot_close(struct tcp_slot *c, int err)
     list_remove(&c->place);
     list_remove(&c->linger);
     list_remove(&c->starved);
+    if (!list_empty(&c->framed)) /* as if it lay in a block: the peer gets a FIN, not a reset */
+        tcp_consume(c->stream->tcp, c->id, tcp_unread(c->stream->tcp, c->id));
+    list_remove(&c->framed);
     tcp_close(c->stream->tcp, c->id);
 }
 
@@ -171,6 +175,7 @@ opened(struct tcp_stream *s, const struct tcp_event *e)
     list_init(&c->ready);
     list_init(&c->arm);
     list_init(&c->place);
+    list_init(&c->framed);
     list_init(&c->linger);
     list_init(&c->starved);
     tcp_slot_raise(c, SLOT_OPENED);
@@ -185,6 +190,7 @@ ended(struct tcp_slot *c, enum tcp_reason reason)
     c->stream->closed++;
     list_remove(&c->arm);
     list_remove(&c->place);
+    list_remove(&c->framed);
     list_remove(&c->linger);
     list_remove(&c->starved);
     tcp_slot_copy_drop(c);
@@ -365,6 +371,8 @@ tcp_stream_port(struct tcp_stream *s)
         .poll = port_poll,
         .peek = tcp_slot_peek,
         .consume = tcp_slot_consume,
+        .scatter = tcp_slot_scatter,
+        .pieces = tcp_slot_pieces,
         .send = tcp_slot_send,
         .close = port_close,
     };

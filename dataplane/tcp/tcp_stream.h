@@ -5,9 +5,14 @@
  *
  * Receiving.  What lies in one frame is lent from that frame; what does not is copied into a block
  * of memory (core/net/rxbuf.h) that holds the whole request.  A frame stays for one turn at most,
- * unless memory for requests is used up: then the connection waits, its window closes, and the one
- * that stalled longest in mid-request is closed with ERR_LIMIT.  Bytes that lie whole in a block
- * and are not consumed count as unread for the window.
+ * unless its user reads pieces (stream.h, scatter), or memory for requests is used up: then the
+ * connection waits, its window closes, and the one that stalled longest in mid-request is closed
+ * with ERR_LIMIT.  Bytes that lie whole in a block and are not consumed count as unread for the
+ * window.
+ *
+ * A request that may come in pieces stays in its frames, at most TCP_STREAM_SCATTER_US, if it is no
+ * larger than scatter_bytes, and for as long as half of the frames of the stack are free and its
+ * own are well filled: a peer that sends little in each gets the block.
  *
  * Sending.  Small sends are copied, and STREAM_SENT follows at once.  Of larger ones the bytes are
  * lent to TCP and come back when they are acknowledged and out of the device; no more is accepted
@@ -24,14 +29,20 @@
 #include "dataplane/tcp/tcp.h"
 
 enum {
-    TCP_STREAM_COPY_BYTES = 4096, /* one block of copies; sends of at most so much are copied */
-    TCP_STREAM_RETRIES = 16,      /* connections that one turn tries again for lack of memory */
+    TCP_STREAM_COPY_BYTES = 4096,  /* one block of copies; sends of at most so much are copied */
+    TCP_STREAM_RETRIES = 16,       /* connections that one turn tries again for lack of memory */
+    TCP_STREAM_LARGE = 4096,       /* with so much wanted no block gets what comes behind it */
+    TCP_STREAM_SCATTER_US = 10000, /* so long a request is waited for in frames, then in a block */
+    TCP_STREAM_FRAME_SHARE = 4, /* of the memory of its frames a scattered request fills so much */
+    TCP_STREAM_FRAME_SLACK = 16 << 10, /* bytes for which that is not looked at */
 };
 
 struct tcp_stream_config {
     uint32_t conns;             /* as tcp_config.conns */
     uint32_t request_bytes_max; /* largest `want` that will be asked for */
     size_t receive_bytes_max;   /* of all connections; raised to what one largest request needs */
+    uint32_t scatter_bytes;     /* largest request in pieces, at most half of tcp_config.rcv_bytes,
+                                 * which it closes the window of; 0: none */
     uint32_t copies;            /* blocks of copies; 0: none, all is lent */
     uint32_t tail_bytes;        /* two segments, or a little more */
     uint32_t stall_us; /* without a byte for so long in mid-request: may be closed for memory */
@@ -61,9 +72,10 @@ bool tcp_stream_ready(const struct tcp_stream *s);
 void tcp_stream_end_all(struct tcp_stream *s, bool now);
 
 struct tcp_stream_stat {
-    uint64_t bytes_in;        /* consumed */
-    uint64_t bytes_in_copied; /* of them, into a block first */
-    uint64_t bytes_out;       /* accepted by send() */
+    uint64_t bytes_in;           /* consumed */
+    uint64_t bytes_in_copied;    /* of them, into a block first */
+    uint64_t requests_scattered; /* lent in pieces */
+    uint64_t bytes_out;          /* accepted by send() */
     uint64_t bytes_out_copied;
     uint64_t evicted;       /* closed for memory */
     uint64_t memory_bytes;  /* of blocks for requests, now */

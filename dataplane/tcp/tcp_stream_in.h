@@ -5,7 +5,9 @@
  * The slot of a connection has the index and the id of its tcp connection.  CLOSING: tcp_close()
  * was called, TCP_CLOSED is awaited.  CLOSED: STREAM_CLOSED waits to be polled. I1 while a slot is
  * CLOSED no event is taken from the stack: an index is used again only after its STREAM_CLOSED.  I2
- * a slot is in at most one of `middle` and `waiting`. */
+ * a slot is in at most one of `middle` and `waiting`.  I3 the
+ * frames of a slot that is not in `framed` are empty when the loop sleeps, unless it is in
+ * `waiting`, or its block is full. */
 #ifndef SLUICE_TCP_TCP_STREAM_IN_H
 #define SLUICE_TCP_TCP_STREAM_IN_H
 
@@ -36,9 +38,11 @@ struct tcp_copy {
 };
 
 struct tcp_slot {
-    struct list ready; /* in s->ready while events != 0 */
-    struct list arm;   /* in s->fresh or s->later: look at what it received */
-    struct list place; /* in s->middle, of a request a part is held; or s->waiting, for memory */
+    struct list ready;  /* in s->ready while events != 0 */
+    struct list arm;    /* in s->fresh or s->later: look at what it received */
+    struct list place;  /* in s->middle, of a request a part is held; or s->waiting, for memory */
+    struct list framed; /* in s->framed: bytes stay in frames, of a request in pieces, or
+                         * behind one in a block */
     struct list linger;
     struct list starved; /* in s->starved: a send was refused, and no event will tell of room */
     struct tcp_stream *stream;
@@ -46,7 +50,10 @@ struct tcp_slot {
     uint8_t state, events;
     bool loan_out, refused; /* refused: owes STREAM_WRITABLE */
     bool eof, deaf;
-    bool filled; /* the last copy filled the block */
+    bool filled;  /* the last copy filled the block */
+    bool scatter; /* what is wanted may come in pieces */
+    bool pieces;  /* its user asked for that before */
+    bool late;    /* its bytes were in frames for as long as they may be */
     uint16_t listener;
     int err;
     uint8_t *block;
@@ -58,6 +65,7 @@ struct tcp_slot {
     struct packet_ref loan_ref;
     struct tcp_copy *copy; /* being filled; NULL: none */
     uint64_t since_us;     /* of its place */
+    uint64_t framed_us;    /* since when it is in s->framed */
     uint64_t linger_us;
     struct stream_addr peer;
 };
@@ -66,7 +74,7 @@ struct tcp_stream {
     struct tcp *tcp;
     struct tcp_stream_config config;
     uint64_t now_us;
-    struct list ready, fresh, later, middle, waiting, linger, starved;
+    struct list ready, fresh, later, middle, waiting, framed, linger, starved;
     uint32_t closed; /* slots in SLOT_CLOSED */
     bool untaken;    /* because of I1 the stack has events left */
     struct rxbuf *rxbuf;
@@ -101,6 +109,8 @@ bool tcp_slot_whole(const struct tcp_slot *c);    /* what is wanted has arrived 
 bool tcp_slot_readable(const struct tcp_slot *c); /* and can be lent */
 struct view tcp_slot_peek(void *self, stream_id id);
 void tcp_slot_consume(void *self, stream_id id, uint32_t bytes, uint32_t want);
+void tcp_slot_scatter(void *self, stream_id id);
+uint32_t tcp_slot_pieces(void *self, stream_id id, struct view *out, uint32_t max);
 void tcp_slot_fresh(struct tcp_slot *c); /* something was received: look at it in this turn */
 void tcp_slot_block_drop(struct tcp_slot *c);
 void tcp_stream_receive(struct tcp_stream *s);    /* what is fresh */

@@ -2,7 +2,8 @@
  *
  * What arrived is looked at once in the turn it arrives: if nothing is held in a block and the
  * first frame's bytes are what is wanted, they are lent from the frame.  Otherwise, and for all
- * that is left of frames at the end of the turn, bytes are copied into the connection's block.
+ * that is left of frames at the end of the turn, bytes are copied into the connection's block;
+ * unless they are of a request that may come in pieces, which waits for its rest as it lies.
  *
  * I1 a block that holds nothing is given back.  I2 STREAM_READABLE is raised only when more can be
  * peeked than was lent last. */
@@ -51,10 +52,19 @@ tcp_slot_whole(const struct tcp_slot *c)
     return tcp_slot_held(c) + tcp_unread(c->stream->tcp, c->id) >= wanted(c);
 }
 
+/* The same, for who reads pieces. */
+static uint32_t
+lendable(const struct tcp_slot *c)
+{
+    if (!c->scatter || c->deaf || tcp_slot_held(c))
+        return front(c).len;
+    return tcp_unread(c->stream->tcp, c->id);
+}
+
 bool
 tcp_slot_readable(const struct tcp_slot *c)
 {
-    return front(c).len >= wanted(c);
+    return lendable(c) >= wanted(c);
 }
 
 /* ---- blocks ---- */
@@ -122,17 +132,18 @@ block_compact(struct tcp_slot *c)
     c->end = held;
 }
 
-/* Copies from frames into the room of the block; returns the bytes. */
+/* Copies from frames into the room of the block, `most` bytes at most; returns the bytes. */
 static uint32_t
-block_fill(struct tcp_slot *c)
+block_fill(struct tcp_slot *c, uint32_t most)
 {
     struct tcp_stream *s = c->stream;
     struct view views[GATHER_VIEWS];
     uint32_t all = 0, count;
-    while (c->end < c->block_bytes && (count = tcp_peek(s->tcp, c->id, views, GATHER_VIEWS)) > 0) {
+    uint32_t limit = most < c->block_bytes - c->end ? c->end + most : c->block_bytes;
+    while (c->end < limit && (count = tcp_peek(s->tcp, c->id, views, GATHER_VIEWS)) > 0) {
         uint32_t bytes = 0;
-        for (uint32_t i = 0; i < count && c->end < c->block_bytes; i++) {
-            uint32_t room = c->block_bytes - c->end;
+        for (uint32_t i = 0; i < count && c->end < limit; i++) {
+            uint32_t room = limit - c->end;
             uint32_t len = views[i].len < room ? views[i].len : room;
             memcpy(c->block + c->end, views[i].at, len);
             c->end += len;
@@ -161,20 +172,45 @@ place_in(struct tcp_slot *c, struct list *list)
     list_push_back(list, &c->place);
 }
 
-/* All of what is unread into the block.  False: there is no memory for the rest. */
+/* Bytes stay in frames, for TCP_STREAM_SCATTER_US at most. */
+static void
+stay(struct tcp_slot *c)
+{
+    struct tcp_stream *s = c->stream;
+    if (!list_empty(&c->framed))
+        return;
+    c->framed_us = s->now_us;
+    list_push_back(&s->framed, &c->framed);
+}
+
+/* What of the unread bytes goes into the block now: not those behind a large request that it makes
+ * whole, or each request behind would begin in a block, and be copied too. */
+static uint32_t
+gather_most(const struct tcp_slot *c)
+{
+    uint32_t unread = tcp_unread(c->stream->tcp, c->id), held = tcp_slot_held(c);
+    uint32_t rest = c->want > held ? c->want - held : 0;
+    bool part = c->want >= TCP_STREAM_LARGE && rest && rest < unread;
+    return part && !tcp_frames_short(c->stream->tcp) ? rest : unread;
+}
+
+/* What is unread into the block.  False: there is no memory for the rest. */
 static bool
 gather(struct tcp_slot *c)
 {
     struct tcp_stream *s = c->stream;
-    uint32_t unread, got = 0;
-    while ((unread = tcp_unread(s->tcp, c->id)) > 0) {
-        if (unread > c->block_bytes - c->end && c->block)
+    uint32_t left = gather_most(c), got = 0;
+    bool all = left == tcp_unread(s->tcp, c->id);
+    list_remove(&c->framed);
+    while (left > 0) {
+        if (left > c->block_bytes - c->end && c->block)
             block_compact(c);
-        if (unread > c->block_bytes - c->end && !block_grow(c, unread) && c->end == c->block_bytes)
+        if (left > c->block_bytes - c->end && !block_grow(c, left) && c->end == c->block_bytes)
             break;
-        uint32_t n = block_fill(c);
+        uint32_t n = block_fill(c, left);
         c->filled = c->end == c->block_bytes;
         got += n;
+        left -= n;
         if (n == 0)
             break;
     }
@@ -184,8 +220,10 @@ gather(struct tcp_slot *c)
         place_in(c, &s->middle);
     else if (held >= wanted(c))
         list_remove(&c->place);
+    if (!all && left == 0)
+        stay(c);
     /* Full of whole requests: the consumer is slow, and its window closes. */
-    return unread == 0 || (held >= wanted(c) && c->block_bytes == rxbuf_block_bytes_max(s->rxbuf));
+    return left == 0 || (held >= wanted(c) && c->block_bytes == rxbuf_block_bytes_max(s->rxbuf));
 }
 
 /* ---- looking at what was received ---- */
@@ -204,6 +242,22 @@ look_later(struct tcp_slot *c)
         list_push_back(&c->stream->later, &c->arm);
 }
 
+/* Whether what is wanted may stay in its frames, for which it is enlisted then: it may come in
+ * pieces; or its user, who reads pieces, did not come to it in this turn. */
+static bool
+framed(struct tcp_slot *c)
+{
+    struct tcp_stream *s = c->stream;
+    uint64_t most = (uint64_t)TCP_STREAM_FRAME_SHARE * tcp_unread(s->tcp, c->id);
+    bool there = c->pieces && !c->eof && front(c).len >= wanted(c);
+    if (c->late || tcp_slot_held(c) || !(c->scatter || there) ||
+        c->want > s->config.scatter_bytes || tcp_frames_short(s->tcp) ||
+        tcp_pinned(s->tcp, c->id) > TCP_STREAM_FRAME_SLACK + most)
+        return false;
+    stay(c);
+    return true;
+}
+
 /* False: it waits for memory now. */
 static bool
 look(struct tcp_slot *c, bool fresh)
@@ -217,14 +271,15 @@ look(struct tcp_slot *c, bool fresh)
         return true;
     }
     if (tcp_unread(s->tcp, c->id)) {
-        if (fresh && tcp_slot_held(c) == 0 && front(c).len >= wanted(c))
+        uint32_t there = tcp_slot_held(c) ? tcp_slot_held(c) : front(c).len;
+        if (fresh && there >= wanted(c) && (tcp_slot_held(c) == 0 || c->want >= TCP_STREAM_LARGE))
             look_later(c); /* at what is left of it */
-        else
+        else if (!framed(c))
             waits = !gather(c);
     }
     if (waits)
         place_in(c, &s->waiting);
-    uint32_t here = front(c).len;
+    uint32_t here = lendable(c);
     if (here > c->lent && here >= wanted(c))
         tcp_slot_raise(c, SLOT_READABLE);
     if (c->eof && c->state == SLOT_OPEN && tcp_unread(s->tcp, c->id) == 0)
@@ -253,6 +308,32 @@ tcp_slot_peek(void *self, stream_id id)
     return v;
 }
 
+uint32_t
+tcp_slot_pieces(void *self, stream_id id, struct view *out, uint32_t max)
+{
+    struct tcp_stream *s = self;
+    struct tcp_slot *c = tcp_slot_find(s, id);
+    if (!c || c->deaf || max == 0)
+        return 0;
+    uint32_t count = 1, lent = 0;
+    if (tcp_slot_held(c))
+        out[0] = front(c);
+    else
+        count = tcp_peek(s->tcp, id, out, max);
+    for (uint32_t i = 0; i < count; i++)
+        lent += out[i].len;
+    c->lent = lent;
+    return count;
+}
+
+void
+tcp_slot_scatter(void *self, stream_id id)
+{
+    struct tcp_slot *c = tcp_slot_find(self, id);
+    if (c && !c->deaf)
+        c->scatter = c->pieces = true;
+}
+
 void
 tcp_slot_consume(void *self, stream_id id, uint32_t bytes, uint32_t want)
 {
@@ -264,6 +345,12 @@ tcp_slot_consume(void *self, stream_id id, uint32_t bytes, uint32_t want)
     c->lent -= bytes;
     c->owed += bytes > 0;
     c->want = want;
+    s->stat.requests_scattered += c->scatter && bytes && tcp_slot_held(c) == 0;
+    c->scatter = false;
+    if (bytes) {
+        list_remove(&c->framed);
+        c->late = false;
+    }
     s->stat.bytes_in += bytes;
     tcp_slot_touch(c);
     if (tcp_slot_held(c) == 0) {
@@ -318,10 +405,28 @@ evict_one(struct tcp_stream *s)
         evict(c);
 }
 
+/* Requests that did not come in time get a block; returns when the next one has waited enough. */
+static uint64_t
+framed_end(struct tcp_stream *s)
+{
+    struct list *node;
+    while ((node = list_first(&s->framed)) != NULL) {
+        struct tcp_slot *c = list_item(node, struct tcp_slot, framed);
+        if (s->now_us - c->framed_us < TCP_STREAM_SCATTER_US)
+            return c->framed_us + TCP_STREAM_SCATTER_US;
+        list_remove(node);
+        c->scatter = false;
+        c->late = true;
+        look_later(c);
+    }
+    return UINT64_MAX;
+}
+
 uint64_t
 tcp_stream_gather(struct tcp_stream *s)
 {
     struct list *node;
+    uint64_t framed_us = framed_end(s);
     while ((node = list_first(&s->later)) != NULL) {
         list_remove(node);
         (void)look(list_item(node, struct tcp_slot, arm), false);
@@ -338,7 +443,8 @@ tcp_stream_gather(struct tcp_stream *s)
         break;
     }
     if (list_empty(&s->waiting))
-        return UINT64_MAX;
+        return framed_us;
     evict_one(s);
-    return s->now_us + s->config.stall_us / 4 + 1;
+    uint64_t retry_us = s->now_us + s->config.stall_us / 4 + 1;
+    return retry_us < framed_us ? retry_us : framed_us;
 }

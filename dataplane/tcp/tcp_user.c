@@ -26,6 +26,19 @@ tcp_unread(const struct tcp *t, uint64_t id)
     return c ? c->rcv.ready_bytes : 0;
 }
 
+uint32_t
+tcp_pinned(const struct tcp *t, uint64_t id)
+{
+    const struct tcp_conn *c = tcp_conn_of(t, id);
+    return c ? c->rcv.pinned_bytes : 0;
+}
+
+bool
+tcp_frames_short(const struct tcp *t)
+{
+    return t->nodes.used > t->nodes.count / 2;
+}
+
 void
 tcp_hold(struct tcp *t, uint64_t id, uint32_t bytes)
 {

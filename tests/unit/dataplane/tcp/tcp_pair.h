@@ -204,6 +204,7 @@ pair_stream_config(void)
 {
     return (struct tcp_stream_config){.conns = 4,
                                       .request_bytes_max = 1 << 20,
+                                      .scatter_bytes = 32768,
                                       .copies = 16,
                                       .tail_bytes = 3000,
                                       .stall_us = 5000000,
@@ -222,6 +223,8 @@ pair_connect(struct pair *p, uint16_t from_port, uint64_t *id)
     assert_true(p->accepted != 0);
 }
 
+PAIR uint32_t pair_nodes = 2048; /* frames that a stack may hold */
+
 PAIR struct pair *
 pair_of(const struct tcp_stream_config *c)
 {
@@ -230,7 +233,8 @@ pair_of(const struct tcp_stream_config *c)
     struct tcp_config t;
     tcp_config_init(&t);
     t.conns = t.half_open = t.waiting = c->conns;
-    t.nodes = t.segs = t.extents = 2048;
+    t.nodes = pair_nodes;
+    t.segs = t.extents = 2048;
     t.rcv_bytes = 65536;
     t.snd_bytes = 1 << 20;
     t.linger_us = 5000000;
