@@ -5,10 +5,15 @@
  * closes the peer's window; so it does while more than CONN_UNSENT_MAX of answers are not out.  A
  * request that gets REQ_AGAIN stays in the stream too.
  *
+ * A Produce request that the stream can lend in pieces is read there: its handler gets all but the
+ * records in one piece (lens_skeleton) and copies those from where they lie (r->pieces).  Whatever
+ * cannot be read so is asked for in one piece.
+ *
  * I1 conn->again is the last of conn->requests and its bytes are the front of the stream. */
 #include "dataplane/broker/conn.h"
 
 #include "core/base/err.h"
+#include "core/wire/lens.h"
 #include "core/wire/wire_gen.h"
 #include "dataplane/broker/shard.h"
 
@@ -140,9 +145,9 @@ work_ends(struct shard *s, const struct req *r, uint64_t begun_ns)
         (void)quota_charge(&s->quota, QUOTAS_REQUEST, &r->cost, ns, s->now_ns);
 }
 
-/* Starts (or goes on with) one whole request. */
+/* Starts (or goes on with) one whole request; one in pieces: its skeleton, and where it lies. */
 static enum parse
-request_run(struct shard *s, struct conn *c, struct view request)
+request_run(struct shard *s, struct conn *c, struct view request, struct rope *pieces)
 {
     struct req *r = c->again ? c->again : req_take(s);
     if (!r) {
@@ -151,9 +156,11 @@ request_run(struct shard *s, struct conn *c, struct view request)
         return PARSE_STOP;
     }
     r->conn = c;
+    r->pieces = pieces;
     uint64_t begun_ns = work_begins(s);
     enum req_verdict verdict = req_start(s, r, request);
     work_ends(s, r, begun_ns);
+    r->pieces = NULL;
     if (verdict == REQ_AGAIN) {
         stall(s, c, r);
         return PARSE_STOP;
@@ -201,7 +208,7 @@ requests_cut(struct shard *s, struct conn *c, struct view in, uint32_t *want)
             c->unread = true;
             return at;
         }
-        if (request_run(s, c, view_of(in.at + at + LENGTH_BYTES, len)) == PARSE_STOP) {
+        if (request_run(s, c, view_of(in.at + at + LENGTH_BYTES, len), NULL) == PARSE_STOP) {
             c->unread = true;
             return at;
         }
@@ -210,22 +217,93 @@ requests_cut(struct shard *s, struct conn *c, struct view in, uint32_t *want)
     return at;
 }
 
+/* ---- requests in pieces ---- */
+
+/* Whether the request at the front of `in`, which is not whole there, may be read in pieces. */
+static bool
+in_pieces(const struct shard *s, struct view in, uint32_t want)
+{
+    return s->stream.ops->scatter && want >= CONN_PIECES_MIN && want <= CONN_PIECES_MAX &&
+           in.len >= LENGTH_BYTES + sizeof(uint16_t) &&
+           get_u16(in.at + LENGTH_BYTES) == WIRE_API_PRODUCE;
+}
+
+/* Copies what of the request in s->pieces is not records; false: it is to be read whole. */
+static bool
+skeleton_make(struct conn_pieces *p, struct view *out)
+{
+    struct wire_header h;
+    struct lens_skeleton k = {.out = p->skeleton, .room = sizeof p->skeleton};
+    k.len = p->rope.bytes < LENS_FRONT_BYTES ? p->rope.bytes : LENS_FRONT_BYTES;
+    rope_read(&p->rope, 0, p->skeleton, k.len);
+    if (wire_header_read(view_of(p->skeleton, k.len), &h) || h.api_key != WIRE_API_PRODUCE ||
+        !lens_skeleton(&k, &p->rope, h.bytes, h.api_version))
+        return false;
+    *out = view_of(p->skeleton, k.len);
+    return true;
+}
+
+/* Runs the request of `want` bytes, its length included, if it is there.  False: nothing more can
+ * be done now. */
+static bool
+pieces_run(struct shard *s, struct conn *c, uint32_t want)
+{
+    struct conn_pieces *p = s->pieces;
+    struct view skeleton;
+    uint32_t count = s->stream.ops->pieces(s->stream.self, c->id, p->at, STREAM_PIECES_MAX);
+    uint64_t there = 0;
+    for (uint32_t i = 0; i < count; i++)
+        there += p->at[i].len;
+    if (there < want && count < STREAM_PIECES_MAX)
+        return false;
+    c->partial_ns = 0;
+    if (!c->again && !conn_may_parse(s, c)) {
+        c->unread = true;
+        return false;
+    }
+    if (there >= want) { /* in_pieces() has seen the length in the first of them */
+        p->at[0] = view_of(p->at[0].at + LENGTH_BYTES, p->at[0].len - LENGTH_BYTES);
+        must(rope_init(&p->rope, p->at, count, want - LENGTH_BYTES));
+    }
+    if (there < want || !skeleton_make(p, &skeleton)) {
+        s->stream.ops->consume(s->stream.self, c->id, 0, want);
+        return false;
+    }
+    if (request_run(s, c, skeleton, &p->rope) == PARSE_STOP) {
+        c->unread = true;
+        return false;
+    }
+    s->stream.ops->consume(s->stream.self, c->id, want, LENGTH_BYTES);
+    c->active_ns = s->now_ns;
+    s->work += want;
+    return true;
+}
+
 static void
 parse(struct shard *s, struct conn *c)
 {
-    struct view in = s->stream.ops->peek(s->stream.self, c->id);
-    uint32_t want;
-    uint32_t used = requests_cut(s, c, in, &want);
-    if (c->closing)
-        return;
-    if (used)
-        c->active_ns = s->now_ns;
-    s->stream.ops->consume(s->stream.self, c->id, used, c->unread ? 0 : want);
-    s->work += used;
-    if (c->unread || used == in.len)
-        c->partial_ns = 0;
-    else if (used || !c->partial_ns)
-        c->partial_ns = s->now_ns;
+    bool more = true;
+    while (more) {
+        uint32_t want;
+        struct view in = s->stream.ops->peek(s->stream.self, c->id);
+        uint32_t used = requests_cut(s, c, in, &want);
+        if (c->closing)
+            return;
+        if (used)
+            c->active_ns = s->now_ns;
+        struct view left = used < in.len ? view_of(in.at + used, in.len - used) : (struct view){0};
+        more = !c->unread && in_pieces(s, left, want);
+        s->stream.ops->consume(s->stream.self, c->id, used, c->unread ? 0 : want);
+        s->work += used;
+        if (c->unread || used == in.len)
+            c->partial_ns = 0;
+        else if (used || !c->partial_ns)
+            c->partial_ns = s->now_ns;
+        if (more) {
+            s->stream.ops->scatter(s->stream.self, c->id);
+            more = pieces_run(s, c, want);
+        }
+    }
 }
 
 void

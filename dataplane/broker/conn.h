@@ -6,6 +6,7 @@
 #define SLUICE_BROKER_CONN_H
 
 #include "core/base/list.h"
+#include "core/base/rope.h"
 #include "core/net/stream.h"
 #include "dataplane/broker/req.h"
 
@@ -15,9 +16,19 @@ enum {
     CONN_SWEEP_SLOTS = 256,     /* connections that one conn_expire looks at */
     CONN_SHORT_STALL_MS = 1000, /* socket.request.timeout.ms for sending, while memory is short */
     CONN_SHORT_SWEEP_MS = 20,
-    CONN_UNSENT_MAX = 256 << 10,  /* own bytes of answers not out; with more nothing is parsed */
-    CONN_STALLED_LOOKS = 256,     /* stalled connections that one turn looks at */
-    CONN_SOFTWARE_BYTES_MAX = 64, /* of a name or version of a client's software; longer: none */
+    CONN_UNSENT_MAX = 256 << 10,   /* own bytes of answers not out; with more nothing is parsed */
+    CONN_PIECES_MIN = 8 << 10,     /* smaller requests are not read in pieces */
+    CONN_PIECES_MAX = 1 << 20,     /* nor larger ones */
+    CONN_SKELETON_BYTES = 8 << 10, /* of a request in pieces, all but its records */
+    CONN_STALLED_LOOKS = 256,      /* stalled connections that one turn looks at */
+    CONN_SOFTWARE_BYTES_MAX = 64,  /* of a name or version of a client's software; longer: none */
+};
+
+/* Of a shard: the request in pieces that is being read. */
+struct conn_pieces {
+    struct view at[STREAM_PIECES_MAX];
+    struct rope rope;
+    uint8_t skeleton[CONN_SKELETON_BYTES];
 };
 
 /* Log memory that a send refers to: given back when the loan ends. */

@@ -189,6 +189,24 @@ inner_consume(void *self, stream_id id, uint32_t bytes, uint32_t want)
     i->readable = want && i->len >= want;
 }
 
+static void
+inner_scatter(void *self, stream_id id)
+{
+    struct inner *i = self;
+    if (id != i->id || !id)
+        i->real.ops->scatter(i->real.self, id);
+}
+
+static uint32_t
+inner_pieces(void *self, stream_id id, struct view *out, uint32_t max)
+{
+    struct inner *i = self;
+    if (id != i->id || !id)
+        return i->real.ops->pieces(i->real.self, id, out, max);
+    out[0] = view_of(i->memory + i->first, i->len);
+    return 1;
+}
+
 static int
 inner_send(void *self, stream_id id, const struct view *spans, uint32_t count)
 {
@@ -235,6 +253,14 @@ inner_stream(struct inner *i, struct stream real)
                                           .consume = inner_consume,
                                           .send = inner_send,
                                           .close = inner_close};
+    static const struct stream_ops in_pieces = {.listen = inner_listen,
+                                                .poll = inner_poll,
+                                                .peek = inner_peek,
+                                                .consume = inner_consume,
+                                                .scatter = inner_scatter,
+                                                .pieces = inner_pieces,
+                                                .send = inner_send,
+                                                .close = inner_close};
     i->real = real;
-    return (struct stream){&ops, i};
+    return (struct stream){real.ops->scatter ? &in_pieces : &ops, i};
 }

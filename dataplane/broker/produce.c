@@ -6,6 +6,9 @@
  * shards are checked, copied once and sent as JOB_APPEND, whose result is patched into the answer
  * later: job `part` is the place of the partition in the answer's bytes.
  *
+ * The records of a request in pieces are copied by produce_pieces.c, each partition's when its turn
+ * comes.
+ *
  * I1 A step either happened (steps_done counts it, its answer is written) or left no trace, so a
  *    request that got REQ_AGAIN goes on where it stopped.
  * I2 A batch keeps its block until its job is home, so a request that waits for memory never holds
@@ -37,21 +40,6 @@ enum {
     ZSTD_SINCE = 7,
 };
 
-/* One partition of the request that is being carried out. */
-struct step {
-    const struct lens_produce_topic *lens;
-    struct route_topic *topic; /* NULL: unknown */
-    struct lens_produce_partition in;
-    bool first, last; /* of its topic */
-    struct view transactional_id;
-    struct batch_rules rules;
-    struct batch_info info;
-    struct view batch; /* what is appended: the records as they came, or in another codec */
-    void *block;       /* where they lie then; NULL */
-    void *error_block; /* what `out` says of single records; NULL */
-    struct lens_produce_result out;
-};
-
 /* Sent by control itself. */
 static bool
 trusted(const struct req *r)
@@ -67,12 +55,13 @@ acks_ok(int16_t acks)
 
 /* Reads the request to its end.  ERR_CORRUPT: malformed. */
 static int
-request_measure(struct view body, int16_t version, int16_t *acks, uint64_t *answer_bytes)
+request_measure(struct view body, const struct req *r, int16_t *acks, uint64_t *answer_bytes)
 {
     struct lens_produce l;
-    int err = lens_produce_begin(body, version, &l);
+    int err = lens_produce_begin(body, r->version, &l);
     if (err)
         return err;
+    l.elided = r->pieces != NULL;
     *acks = l.acks;
     *answer_bytes = ANSWER_FIXED_BYTES;
     for (uint32_t i = 0; i < l.topic_count; i++) {
@@ -132,7 +121,7 @@ refusal_count(struct shard *s, int16_t error, struct view records)
 
 /* A Kafka error code for what can be said before the log is asked; *part when KERR_NONE. */
 static int16_t
-step_find(const struct shard *s, const struct req *r, const struct step *step,
+step_find(const struct shard *s, const struct req *r, const struct produce_step *step,
           struct route_part **part)
 {
     if (!step->topic)
@@ -156,7 +145,7 @@ step_find(const struct shard *s, const struct req *r, const struct step *step,
 }
 
 static int16_t
-step_check(const struct shard *s, const struct req *r, struct step *step)
+step_check(const struct shard *s, const struct req *r, struct produce_step *step)
 {
     const struct table_topic_config *c = &step->topic->fact.config;
     step->rules = (struct batch_rules){
@@ -168,6 +157,8 @@ step_check(const struct shard *s, const struct req *r, struct step *step)
         .after_max_ms = c->timestamp_after_max_ms,
         .now_ms = s->now_ms,
         .walk_compressed = true,
+        .crc_known = step->staged,
+        .crc = step->crc,
     };
     int error = batch_check(step->in.records, &step->rules, &step->info, &step->out.error_message);
     if (error != KERR_NONE)
@@ -180,13 +171,11 @@ step_check(const struct shard *s, const struct req *r, struct step *step)
     return KERR_NONE;
 }
 
-/* Appends to an own log.  Gives a Kafka error code or ERR_AGAIN as store_append; a duplicate counts
- * as appended.  *start: log start offset. */
+/* What an append to an own log gave, counted: a Kafka error code or ERR_AGAIN; a duplicate counts
+ * as appended. */
 static int
-log_append(struct shard *s, struct route_part *p, const struct batch_info *info, struct view batch,
-           struct store_appended *out)
+appended(struct shard *s, const struct batch_info *info, int error)
 {
-    int error = store_append(s->store, p->log, info, batch, p->leader_epoch, s->now_ms, out);
     if (error == KERR_DUPLICATE_SEQUENCE_NUMBER) {
         counters_add(&s->counters, COUNTER_PRODUCE_DUPLICATES, 1);
         return KERR_NONE;
@@ -194,10 +183,31 @@ log_append(struct shard *s, struct route_part *p, const struct batch_info *info,
     if (error == KERR_NONE) {
         counters_add(&s->counters, COUNTER_PRODUCE_BATCHES, 1);
         counters_add(&s->counters, COUNTER_PRODUCE_RECORDS, (uint64_t)info->record_count);
-        counters_add(&s->counters, COUNTER_PRODUCE_BYTES, batch.len);
-        hists_add(&s->counters, HIST_BATCH_BYTES, (uint64_t)batch.len << HISTS_BYTES_SHIFT);
+        counters_add(&s->counters, COUNTER_PRODUCE_BYTES, info->bytes);
+        hists_add(&s->counters, HIST_BATCH_BYTES, (uint64_t)info->bytes << HISTS_BYTES_SHIFT);
     }
     return error;
+}
+
+static int
+step_append_log(struct shard *s, struct req *r, struct produce_step *step, struct route_part *p,
+                struct store_appended *out)
+{
+    int error = ERR_LIMIT;
+    if (step->staged) {
+        step->staged = false;
+        error = store_append_staged(s->store, &step->info, p->leader_epoch, s->now_ms, out);
+        if (error == ERR_LIMIT)
+            error = produce_collect(s, r, step, ERR_LIMIT);
+        else
+            return appended(s, &step->info, error);
+        if (error != KERR_NONE)
+            return error;
+        step->batch = step->in.records;
+    }
+    error =
+        store_append(s->store, p->log, &step->info, step->batch, p->leader_epoch, s->now_ms, out);
+    return appended(s, &step->info, error);
 }
 
 static int64_t
@@ -210,7 +220,7 @@ log_start(const struct route_part *p)
 
 /* Copies the batch and sends it to its owner.  KERR_*, or ERR_AGAIN: no job, no memory. */
 static int
-step_send(struct shard *s, struct req *r, struct step *step, const struct route_part *p,
+step_send(struct shard *s, struct req *r, struct produce_step *step, const struct route_part *p,
           struct job **out)
 {
     uint32_t len = step->batch.len;
@@ -220,13 +230,11 @@ step_send(struct shard *s, struct req *r, struct step *step, const struct route_
     struct job *j = mesh_job(s->mesh);
     if (!j)
         return ERR_AGAIN;
-    size_t room;
-    uint8_t *copy = buddy_take(s->memory, (size_t)len + name.len, &room);
+    uint8_t *copy = produce_copy(s, step, name.len);
     if (!copy) {
         mesh_done(s->mesh, j);
         return ERR_AGAIN;
     }
-    memcpy(copy, step->batch.at, len);
     if (name.len)
         memcpy(copy + len, name.at, name.len);
     j->kind = JOB_APPEND;
@@ -248,7 +256,7 @@ step_send(struct shard *s, struct req *r, struct step *step, const struct route_
 
 /* Appends to an own log; what has to wait becomes a job.  KERR_*, or ERR_AGAIN. */
 static int
-step_append_own(struct shard *s, struct req *r, struct step *step, struct route_part *p,
+step_append_own(struct shard *s, struct req *r, struct produce_step *step, struct route_part *p,
                 struct job **j)
 {
     struct store_appended done;
@@ -262,7 +270,7 @@ step_append_own(struct shard *s, struct req *r, struct step *step, struct route_
             return step_send(s, r, step, p, j);
     }
     if (error == KERR_NONE)
-        error = log_append(s, p, &step->info, step->batch, &done);
+        error = step_append_log(s, r, step, p, &done);
     if (error != KERR_NONE)
         return error;
     if (done.lsn > r->u.produce.lsn && !step->topic->fact.config.write_caching)
@@ -276,7 +284,7 @@ step_append_own(struct shard *s, struct req *r, struct step *step, struct route_
 /* Writes the step into the answer; returns the place of the partition in its bytes.  The room was
  * reserved for everything but messages, and a message is left out when there is none for it. */
 static uint32_t
-step_answer(struct shard *s, struct req *r, struct step *step)
+step_answer(struct shard *s, struct req *r, struct produce_step *step)
 {
     if (r->no_answer)
         return 0;
@@ -300,10 +308,12 @@ step_answer(struct shard *s, struct req *r, struct step *step)
 
 /* KERR_* or ERR_AGAIN; *j when the batch is on its way to another shard. */
 static int
-step_append(struct shard *s, struct req *r, struct step *step, struct job **j)
+step_append(struct shard *s, struct req *r, struct produce_step *step, struct job **j)
 {
     struct route_part *p = NULL;
     int error = step_find(s, r, step, &p);
+    if (error == KERR_NONE && r->pieces)
+        error = produce_collect(s, r, step, produce_stage(s, r, step, p));
     if (error == KERR_NONE)
         error = step_check(s, r, step);
     step->batch = step->in.records;
@@ -318,7 +328,7 @@ step_append(struct shard *s, struct req *r, struct step *step, struct job **j)
 
 /* What the answer says of a refusal. */
 static void
-step_refused(struct shard *s, struct req *r, struct step *step)
+step_refused(struct shard *s, struct req *r, struct produce_step *step)
 {
     refusal_count(s, step->out.error, step->in.records);
     r->u.produce.failed = true;
@@ -332,18 +342,23 @@ step_refused(struct shard *s, struct req *r, struct step *step)
 }
 
 static void
-step_end(struct shard *s, struct step *step)
+step_end(struct shard *s, struct produce_step *step)
 {
     if (step->block)
         buddy_give(s->memory, step->block);
     if (step->error_block)
         buddy_give(s->memory, step->error_block);
-    step->block = step->error_block = NULL;
+    if (step->collected)
+        buddy_give(s->memory, step->collected);
+    if (step->staged)
+        store_unstage(s->store);
+    step->block = step->error_block = step->collected = NULL;
+    step->staged = false;
 }
 
 /* False: not now; nothing happened. */
 static bool
-step_carry_out(struct shard *s, struct req *r, struct step *step)
+step_carry_out(struct shard *s, struct req *r, struct produce_step *step)
 {
     struct job *j = NULL;
     step->out = (struct lens_produce_result){
@@ -388,7 +403,7 @@ request_carry_out(struct shard *s, struct req *r, struct lens_produce *l)
     for (uint32_t i = 0; i < l->topic_count; i++) {
         struct lens_produce_topic t;
         must(lens_produce_next_topic(l, &t) == ERR_OK); /* request_measure read it all */
-        struct step step = {
+        struct produce_step step = {
             .lens = &t, .topic = topic_find(s, &t), .transactional_id = l->transactional_id};
         if (t.partition_count == 0 && seen++ >= r->u.produce.steps_done) {
             step.first = step.last = true;
@@ -446,9 +461,10 @@ produce_start(struct shard *s, struct req *r, struct view body)
     uint64_t bytes;
     int16_t acks;
     struct lens_produce l;
-    if (request_measure(body, r->version, &acks, &bytes) || bytes > SHARD_ANSWER_BLOCK_MAX / 2)
+    if (request_measure(body, r, &acks, &bytes) || bytes > SHARD_ANSWER_BLOCK_MAX / 2)
         return REQ_BAD;
     must(lens_produce_begin(body, r->version, &l) == ERR_OK);
+    l.elided = r->pieces != NULL;
     if (!r->begun)
         request_init(s, r, acks);
     if (!r->no_answer && r->answer.len == 0 && !request_answer_begin(s, r, l.topic_count, bytes))
@@ -521,7 +537,9 @@ job_append(struct shard *s, struct job *j)
     if (!job_begins(s, p, j))
         return true;
     struct store_appended done;
-    int error = log_append(s, p, &j->u.append.info, j->u.append.records, &done);
+    int error = appended(s, &j->u.append.info,
+                         store_append(s->store, p->log, &j->u.append.info, j->u.append.records,
+                                      p->leader_epoch, s->now_ms, &done));
     if (error == ERR_AGAIN)
         return false;
     j->error = (int16_t)error;

@@ -13,6 +13,38 @@ enum {
     PRODUCE_ERROR_TEXT_MAX = 384, /* of one of them: longest text, topic name, numbers */
 };
 
+/* One partition of the request that is being carried out. */
+struct produce_step {
+    const struct lens_produce_topic *lens;
+    struct route_topic *topic; /* NULL: unknown */
+    struct lens_produce_partition in;
+    bool first, last; /* of its topic */
+    struct view transactional_id;
+    struct batch_rules rules;
+    struct batch_info info;
+    struct view batch; /* what is appended: the records as they came, or in another codec */
+    void *block;       /* where they lie then; NULL */
+    void *error_block; /* what `out` says of single records; NULL */
+    void *collected;   /* in.records, of a request in pieces; NULL */
+    bool staged;       /* in.records lie in the journal's arena (store_stage), and `crc` is known */
+    uint32_t crc;
+    struct lens_produce_result out;
+};
+
+/* ---- produce_pieces.c: the records of a request in pieces ---- */
+
+/* Copies them to where they will lie in the log, with their crc in the same pass.  KERR_NONE;
+ * ERR_AGAIN: the store cannot take them now; ERR_LIMIT: they have to be in memory first. */
+must_check int produce_stage(struct shard *s, const struct req *r, struct produce_step *step,
+                             const struct route_part *p);
+/* Goes on where produce_stage gave `staged`: into a block of memory for ERR_LIMIT, with room for
+ * the transactional id behind.  KERR_NONE: in.records are there; ERR_AGAIN: no memory just now. */
+must_check int produce_collect(struct shard *s, const struct req *r, struct produce_step *step,
+                               int staged);
+/* step->batch in a block of its own that is given to the caller, with room for `more` bytes behind,
+ * at most the length of the transactional id.  NULL: no memory. */
+must_check uint8_t *produce_copy(struct shard *s, struct produce_step *step, uint32_t more);
+
 /* Gives the batch the codec that its topic stores, when the topic has one and the batch has another
  * (Kafka LogValidator).  *records and *info are then of the new batch, which lies in *block (NULL:
  * nothing was done; the caller gives it back with buddy_give).  KERR_NONE; ERR_AGAIN: no memory

@@ -162,7 +162,8 @@ meter(struct shard *s, struct req *r, struct view request, struct view client_id
     if (key != WIRE_API_PRODUCE)
         return;
     r->quota = quota_claim(&s->quota, QUOTAS_PRODUCE, client_id, s->now_ns);
-    uint32_t ms = quota_charge(&s->quota, QUOTAS_PRODUCE, &r->quota, request.len, s->now_ns);
+    uint32_t ms = quota_charge(&s->quota, QUOTAS_PRODUCE, &r->quota,
+                               r->pieces ? r->pieces->bytes : request.len, s->now_ns);
     r->throttle_ms = ms > r->throttle_ms ? ms : r->throttle_ms;
 }
 

@@ -37,7 +37,9 @@ struct req {
     const struct wire_api *api;
     int16_t version;
     int32_t correlation_id;
-    uint32_t header_bytes;      /* of the request header, which lies right before the body */
+    uint32_t header_bytes; /* of the request header, which lies right before the body */
+    struct rope *pieces; /* during the call of the handler, where the body has no records: the whole
+                          * request, header included; NULL */
     uint32_t index, generation; /* place in the pool; uses of that place */
     bool done, no_answer;
     bool forwarded;      /* to control, by a handler that does not send it every request */

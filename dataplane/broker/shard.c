@@ -622,7 +622,8 @@ memory_take(struct shard *s)
         ring *= 2;
     s->waits_mask = ring - 1;
     s->waits = pages_take(ring * sizeof *s->waits);
-    if (!s->memory_at || !s->arena_at || !s->scratch_at || !s->conns || !s->waits)
+    s->pieces = pages_take(sizeof *s->pieces);
+    if (!s->pieces || !s->memory_at || !s->arena_at || !s->scratch_at || !s->conns || !s->waits)
         return ERR_FULL;
     s->memory = buddy_init(s->memory_at, s->arena_at, SHARD_ANSWER_BYTES, SHARD_ANSWER_BLOCK_MAX);
     wire_arena_init(&s->scratch, s->scratch_at, SHARD_SCRATCH_BYTES);
@@ -704,6 +705,7 @@ shard_free(struct shard *s)
     pages_give(s->arena_at, SHARD_ANSWER_BYTES);
     pages_give(s->scratch_at, SHARD_SCRATCH_BYTES);
     pages_give(s->conns, s->conn_slots * sizeof *s->conns);
+    pages_give(s->pieces, sizeof *s->pieces);
     pages_give(s->waits, ((size_t)s->waits_mask + 1) * sizeof *s->waits);
     memset(s, 0, sizeof *s);
 }

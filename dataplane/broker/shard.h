@@ -90,6 +90,7 @@ struct shard {
     uint64_t route_retry_ns; /* when to read torn rows again, CLOCK_NEVER: none */
     uint64_t expire_ns, fetch_ns, forward_next_ns, store_ns, vouch_ns; /* next, of each part */
     struct conn *conns; /* [conn_slots], index = low 32 bits of the stream id */
+    struct conn_pieces *pieces;
     uint32_t conn_slots, conn_max, conn_count, conn_high, conn_sweep;
     struct list conns_dirty, conns_stalled, conns_muted;
     uint64_t mute_ns; /* when the next of the muted may go on */

@@ -9,7 +9,7 @@ from broker import Broker, SMALL, stamp
 from case import case, check, equal, finish
 from kafka import Connection
 
-RECORDS, RECORD_BYTES = 64, 500_000
+RECORDS, RECORD_BYTES = 256, 120_000
 
 
 def kcat(bootstrap, *arguments, stdout=None):
@@ -25,29 +25,43 @@ def copies(broker):
     return {k: int(v) for k, v in (word.split("=") for word in rows[0].split())}
 
 
-def there_and_back():
+def there_and_back(*batches):
+    """Sends records, reads them again; the counters."""
     topic = f"copies-{stamp()}"
     with Broker(SMALL, "cores=1") as broker, tempfile.NamedTemporaryFile() as sent, \
             tempfile.NamedTemporaryFile() as got:
         for i in range(RECORDS):
             sent.write((b"%08d" % i) * (RECORD_BYTES // 8) + b"\n")
         sent.flush()
-        size = RECORDS * RECORD_BYTES
-        kcat(broker.bootstrap, "-P", "-t", topic, "-p", "0", "-l", sent.name)
+        kcat(broker.bootstrap, "-P", "-t", topic, "-p", "0", *batches, "-l", sent.name)
         with open(got.name, "wb") as out:
             kcat(broker.bootstrap, "-C", "-e", "-t", topic, "-p", "0", "-o", "beginning",
                  stdout=out)
         with open(sent.name, "rb") as a, open(got.name, "rb") as b:
             check(a.read() == b.read(), "records came back changed")
         c = copies(broker)
+    size = RECORDS * RECORD_BYTES
     check(c["bytes_in"] >= size, c)
-    # Once, from frames into the block that holds the whole request: the log copies from there.
-    check(c["bytes_in_copied"] <= c["bytes_in"], c)
     check(c["bytes_out"] >= size, c)
     # Lent to the device from the log's memory, but for the ends of sends that the window cut.
     check(c["bytes_out_copied"] < c["bytes_out"] / 20, c)
-    print("# copies a byte: in %.3f, out %.4f" %
-          (c["bytes_in_copied"] / c["bytes_in"], c["bytes_out_copied"] / c["bytes_out"]))
+    print("# copies a byte before the log's: in %.3f, out %.4f; %d requests in pieces" %
+          (c["bytes_in_copied"] / c["bytes_in"], c["bytes_out_copied"] / c["bytes_out"],
+           c["in_pieces"]))
+    return c
+
+
+def large_requests():
+    """Straight from the frames to the log: that is the only copy."""
+    c = there_and_back("-X", "batch.num.messages=1")
+    check(c["in_pieces"] > RECORDS * 3 // 4, c)
+    check(c["bytes_in_copied"] < c["bytes_in"] / 10, c)
+
+
+def largest_requests():
+    """What would take too many frames goes into a block first: from there the log copies it."""
+    c = there_and_back("-X", "batch.num.messages=8")
+    check(c["bytes_in_copied"] <= c["bytes_in"], c)
 
 
 def small_requests():
@@ -62,8 +76,10 @@ def small_requests():
     equal(c["bytes_in_copied"], 0, c)
 
 
-with case("copies: bulk is copied once on its way in, and hardly on its way out"):
-    there_and_back()
+with case("copies: large requests are copied once, into the log, and hardly on their way out"):
+    large_requests()
+with case("copies: the largest requests are copied once before that"):
+    largest_requests()
 with case("copies: small requests are not copied before they are read"):
     small_requests()
 finish()

@@ -95,6 +95,7 @@ struct sim {
     uint32_t batch_count, acked_count, shown_count;
     bool judging; /* the consumer reads for the last time */
     uint64_t cuts, kills;
+    uint64_t scattered; /* requests that the broker read in pieces */
 };
 
 /* brokersim.c */

@@ -171,6 +171,7 @@ host_start(struct sim *s)
         .tcp = sim_tcp_config((uint8_t)sim_below(s, 256)),
         .stream = {.conns = SIM_CONNS,
                    .request_bytes_max = HOST_REQUEST_BYTES,
+                   .scatter_bytes = 32 << 10,
                    .copies = HOST_COPIES,
                    .tail_bytes = 2 * SIM_MTU,
                    .stall_us = 5 * HOST_US,
@@ -219,6 +220,9 @@ host_die(struct sim *s)
     if (!h->up)
         return;
     h->up = false;
+    struct bypass_stat stat;
+    bypass_stat(h->bypass, &stat);
+    s->scattered += stat.stream.requests_scattered;
     shard_free(&h->shard);
     store_abandon(h->store);
     disk_mem_drop(s->disk, 0);

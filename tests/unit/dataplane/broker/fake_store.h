@@ -68,6 +68,10 @@ struct store {
     bool hold_torn;       /* holds end within a batch */
     uint32_t span_bytes;  /* of one span of a hold, 0: all in one */
     int step_error;
+    struct plog *staged; /* store_stage; NULL: none */
+    uint32_t stage_bytes;
+    bool stage_limit, staged_limit; /* store_stage, store_append_staged give ERR_LIMIT */
+    uint32_t stages, unstages;
     uint64_t writes_ns[2]; /* of store_writes */
     uint32_t write_count;
     uint32_t dirs, dirs_offline; /* data directories; a bit for each that does not work */
@@ -258,7 +262,9 @@ store_append(struct store *s, struct plog *p, const struct batch_info *info, str
     }
     must(info->bytes == batch.len && p->len + batch.len <= 8 << 20);
     must(p->batch_count < FAKE_STORE_BATCHES);
-    memcpy(p->bytes + p->len, batch.at, batch.len);
+    must(!s->staged);
+    if (batch.at != p->bytes + p->len)
+        memcpy(p->bytes + p->len, batch.at, batch.len);
     batch_stamp(p->bytes + p->len, p->end, leader_epoch);
     s->lsn++;
     uint32_t i = p->batch_count++;
@@ -271,6 +277,43 @@ store_append(struct store *s, struct plog *p, const struct batch_info *info, str
     p->end = p->batches[i].limit;
     p->len += batch.len;
     return KERR_NONE;
+}
+
+/* The place is behind the log's bytes. */
+int
+store_stage(struct store *s, struct plog *p, const struct batch_info *info, int64_t now_ms,
+            uint8_t **at)
+{
+    (void)now_ms;
+    must(!s->staged && p->len + info->bytes <= 8 << 20);
+    if (s->append_again || s->stage_limit)
+        return s->stage_limit ? ERR_LIMIT : ERR_AGAIN;
+    s->staged = p;
+    s->stage_bytes = info->bytes;
+    s->stages++;
+    *at = p->bytes + p->len;
+    return ERR_OK;
+}
+
+void
+store_unstage(struct store *s)
+{
+    must(s->staged);
+    s->staged = NULL;
+    s->unstages++;
+}
+
+int
+store_append_staged(struct store *s, const struct batch_info *info, int32_t leader_epoch,
+                    int64_t now_ms, struct store_appended *out)
+{
+    struct plog *p = s->staged;
+    must(p && info->bytes == s->stage_bytes);
+    s->staged = NULL;
+    if (s->staged_limit)
+        return ERR_LIMIT;
+    return store_append(s, p, info, view_of(p->bytes + p->len, info->bytes), leader_epoch, now_ms,
+                        out);
 }
 
 int

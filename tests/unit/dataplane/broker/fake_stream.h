@@ -1,7 +1,7 @@
 /* fake_stream.h: stream.h for tests: bytes that the test feeds, and bytes that the broker sent.
  *
  * A send is a loan until fake_stream_settle: only then are the bytes read, so a loan that changes
- * meanwhile shows up in `out`. */
+ * meanwhile shows up in `out`.  With fake_stream_piece_ops what was fed lies in pieces. */
 #ifndef SLUICE_TESTS_FAKE_STREAM_H
 #define SLUICE_TESTS_FAKE_STREAM_H
 
@@ -19,6 +19,8 @@ struct fake_conn {
     uint8_t *in, *out;
     size_t in_len, in_at, out_len;
     uint32_t want;
+    bool scatter, gathered;   /* in pieces: the request at hand was asked for so, or in one */
+    uint32_t scattered;       /* requests that were consumed in pieces */
     bool loan, closing, deaf; /* deaf: the peer takes nothing; settle gives all bytes back */
     bool refuse;              /* send() returns 0 */
     bool keep_loan;           /* settle leaves the loan out */
@@ -32,6 +34,7 @@ struct fake_stream {
     struct fake_conn conns[FAKE_STREAM_CONNS];
     struct stream_event events[FAKE_STREAM_EVENTS];
     uint32_t head, tail, listens;
+    uint32_t piece_bytes;
 };
 
 static inline void
@@ -121,6 +124,75 @@ static const struct stream_ops fake_stream_ops = {
     .poll = fake_stream_poll,
     .peek = fake_stream_peek,
     .consume = fake_stream_consume,
+    .send = fake_stream_send,
+    .close = fake_stream_close,
+};
+
+/* ---- in pieces ---- */
+
+static inline uint32_t
+fake_stream_pieces(void *self, stream_id id, struct view *out, uint32_t max)
+{
+    struct fake_stream *f = self;
+    struct fake_conn *c = fake_stream_conn(f, id);
+    uint32_t n = 0;
+    for (size_t at = c->in_at; at < c->in_len && n < max; n++) {
+        /* Frames are cut where they were sent, and not where a request begins. */
+        size_t piece = f->piece_bytes - at % f->piece_bytes, left = c->in_len - at;
+        if (c->gathered)
+            piece = left;
+        out[n] = view_of(c->in + at, (uint32_t)(piece < left ? piece : left));
+        at += out[n].len;
+    }
+    return n;
+}
+
+static inline struct view
+fake_stream_peek_piece(void *self, stream_id id)
+{
+    struct view v;
+    return fake_stream_pieces(self, id, &v, 1) ? v : (struct view){0};
+}
+
+static inline void
+fake_stream_consume_piece(void *self, stream_id id, uint32_t bytes, uint32_t want)
+{
+    struct fake_stream *f = self;
+    struct fake_conn *c = fake_stream_conn(f, id);
+    c->scattered += bytes && c->scatter && !c->gathered;
+    c->scatter = false;
+    if (bytes)
+        c->gathered = false;
+    fake_stream_consume(self, id, bytes, want);
+}
+
+static inline void
+fake_stream_scatter(void *self, stream_id id)
+{
+    fake_stream_conn(self, id)->scatter = true;
+}
+
+/* The end of a turn: what is not asked for in pieces is gathered. */
+static inline void
+fake_stream_gather(struct fake_stream *f)
+{
+    for (uint32_t i = 0; f->piece_bytes && i < FAKE_STREAM_CONNS; i++) {
+        struct fake_conn *c = &f->conns[i];
+        if (!c->id || c->scatter || c->gathered || c->in_at == c->in_len)
+            continue;
+        c->gathered = true;
+        if (c->in_len - c->in_at >= c->want)
+            fake_stream_event(f, (struct stream_event){.id = c->id, .kind = STREAM_READABLE});
+    }
+}
+
+static const struct stream_ops fake_stream_piece_ops = {
+    .listen = fake_stream_listen,
+    .poll = fake_stream_poll,
+    .peek = fake_stream_peek_piece,
+    .consume = fake_stream_consume_piece,
+    .scatter = fake_stream_scatter,
+    .pieces = fake_stream_pieces,
     .send = fake_stream_send,
     .close = fake_stream_close,
 };

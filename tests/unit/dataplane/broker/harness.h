@@ -83,9 +83,10 @@ harness_set(struct harness *h, const char *key, const char *value)
     assert_int_equal(conf_set(&h->conf, key, value, CONF_OPTION, error), ERR_OK);
 }
 
-/* `settings`: pairs of key and value, NULL at the end. */
+/* `settings`: pairs of key and value, NULL at the end.  piece_bytes: clients' bytes come in pieces
+ * of so many, 0: in one. */
 static inline struct harness *
-harness_new(uint32_t shard_count, const char *const *settings)
+harness_new_pieces(uint32_t shard_count, const char *const *settings, uint32_t piece_bytes)
 {
     struct harness *h = calloc(1, sizeof *h);
     assert_non_null(h);
@@ -105,13 +106,14 @@ harness_new(uint32_t shard_count, const char *const *settings)
         h->clocks[i] = (struct clock){&harness_clock, h};
     for (uint32_t i = 0; i < shard_count; i++) {
         h->stores[i] = fake_store_new(i, shard_count);
+        h->streams[i].piece_bytes = piece_bytes;
         struct shard_config config = {
             .shard = i,
             .shard_count = shard_count,
             .conf = &h->conf,
             .region = &h->region,
             .clock = h->clocks[i],
-            .stream = {&fake_stream_ops, &h->streams[i]},
+            .stream = {piece_bytes ? &fake_stream_piece_ops : &fake_stream_ops, &h->streams[i]},
             .store = h->stores[i],
             .mesh = mesh_join(h->mesh, i, h->clocks),
             .quota_usage = h->quota_usage,
@@ -120,6 +122,12 @@ harness_new(uint32_t shard_count, const char *const *settings)
     }
     harness_control_starts(h);
     return h;
+}
+
+static inline struct harness *
+harness_new(uint32_t shard_count, const char *const *settings)
+{
+    return harness_new_pieces(shard_count, settings, 0);
 }
 
 static inline void
@@ -144,6 +152,7 @@ harness_turn(struct harness *h)
         uint64_t deadline_ns;
         fake_stream_settle(&h->streams[i]);
         assert_int_equal(shard_turn(&h->shards[i], &deadline_ns), ERR_OK);
+        fake_stream_gather(&h->streams[i]);
     }
 }
 
