@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""run.py BUILD [--rounds N] [--seconds S]: do acknowledgements get slower while the log is tidied?
+"""run.py BUILD [--rounds N] [--seconds S] [--phases A,B]: are acks slower while logs are tidied?
 
 An open-loop producer sends 5,000 single records a second to 256 partitions and notes when each is
 acknowledged (sluice-bench rate: latency from when a request was due).  Meanwhile, in phases, each
@@ -12,6 +12,12 @@ of the others right behind a quiet one, every time beside a second producer of 2
 Prints the medians of the phases' percentiles over the rounds, and the median of the ratios to the
 quiet phase in front of each, with the least and the greatest: one pause of this machine makes a
 phase slow, but not the median of three.
+
+Behind each phase fio asks of the disk what that phase asked (device.py): as many durable writes of
+4 KiB, beside as many bytes read and written.  How much slower these writes get is the disk's own
+share.  What a phase's requests and journal writes took is told by stage, from the broker's
+histograms (to a fifth): the stage "durable" has "journal_write" in it, and "queue" and "send" are
+the loop's; what is over "total" is the client's and its socket's.
 
 Before each phase the page cache is written back, or what other programs left there would be in
 the middle of it.  The shard runs on CPU 0 alone; background work, the clients and control on CPU 1,
@@ -27,10 +33,12 @@ import statistics
 import subprocess
 import sys
 import time
+import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
-from broker import Broker, counted  # noqa: E402
+from broker import Broker, counted, free_port  # noqa: E402
+from device import FRAME, Device, Traffic  # noqa: E402
 from kafka import Connection, batch, topic_ready  # noqa: E402
 
 SHARD_CPU, OTHER_CPU = "0", "1"
@@ -38,15 +46,55 @@ RATE, LOAD_MB, LOAD_RECORDS, SETTLE_SECONDS = 5000, 20, 1000, 1.5
 KEYED_BATCHES, KEYED_RECORDS, KEYED_BYTES, KEYED_MB = 16, 2000, 500, 256
 PHASES = {"quiet": (), "retention": ("retention",), "compaction": ("compaction",),
           "drain": ("drain",), "all": ("retention", "compaction", "drain")}
+STAGES = (("produce", "queue"), ("produce", "durable"), ("produce", "send"), ("produce", "total"),
+          ("", "journal_write"), ("", "turn"))
+COUNTERS = ("segments_dropped", "compaction_read_bytes", "fetch_bytes", "journal_frames",
+            "journal_bytes", "extent_bytes", "stalls_requests", "stalls_disk", "stalls_timers",
+            "stalls_send")
+
+
+class Stages:
+    """Quantiles, in microseconds, of what the loop's histograms got since the last look."""
+
+    def __init__(self, listener):
+        self.url = f"http://{listener}/v1/histograms?limit=1000"
+        self.last = {}
+
+    def look(self):
+        with urllib.request.urlopen(self.url, timeout=10) as answer:
+            items = json.load(answer)["items"]
+        told = {}
+        for item in items:
+            key = (item["request"], item["stage"])
+            before = self.last.get(key, {})
+            self.last[key] = item["buckets"]
+            came = sorted((float(bound), n - before.get(bound, 0))
+                          for bound, n in item["buckets"].items())
+            if key in STAGES:
+                told[" ".join(filter(None, key))] = [self.quantile(came, q) for q in (0.5, 0.99)]
+        return told
+
+    @staticmethod
+    def quantile(came, q):
+        left = q * sum(n for _, n in came)
+        for bound, n in came:
+            left -= n
+            if n and left <= 0:
+                return round(bound / 1e3, 1)
+        return 0
 
 
 class Bench:
     def __init__(self, build, home, seconds):
+        listener = f"127.0.0.1:{free_port()}"
         self.load = build / "bench" / "load" / "sluice-bench"
-        self.seconds = seconds
+        self.seconds, self.device_seconds = seconds, max(seconds // 2, 2)
         self.broker = Broker(f"cores={SHARD_CPU}-{SHARD_CPU}",
                              "log.retention.check.interval.ms=1000", "log.cleaner.backoff.ms=500",
-                             data=home / "data")
+                             f"metrics.listener={listener}", data=home / "data")
+        self.stages = Stages(listener)
+        self.traffic = Traffic(home)
+        self.device = Device(home, SHARD_CPU, OTHER_CPU)
         self.keyed = [batch([os.urandom(KEYED_BYTES // 2) * 2 for _ in range(KEYED_RECORDS)],
                             keys=[b"key-%d" % ((b * 7919 + i) % 20000)
                                   for i in range(KEYED_RECORDS)])
@@ -114,6 +162,8 @@ class Bench:
                        "--seconds", self.seconds + 1)],
             stdout=subprocess.DEVNULL)
         before = self.broker.stat()
+        self.stages.look()
+        moved, began = self.traffic.look(), time.monotonic()
         with self.drained() if "drain" in work else contextlib.nullcontext():
             if topic:
                 c = Connection(self.broker.bootstrap)
@@ -123,13 +173,52 @@ class Bench:
                 ["taskset", "-c", OTHER_CPU, "chrt", "-f", "10",
                  *self.raw("rate", "acks", "--rate", RATE, "--seconds", self.seconds)],
                 check=True, stdout=subprocess.PIPE, text=True).stdout
+            took = time.monotonic() - began
+            row = json.loads(out)
+            row["stages"] = self.stages.look()
+            row["read_mb"], row["write_mb"] = ((now - then) / took / 1e6 for now, then
+                                               in zip(self.traffic.look(), moved))
+            after = self.broker.stat()
         load.wait()
-        row = json.loads(out)
-        after = self.broker.stat()
-        for counter in ("segments_deleted", "cleaner_bytes_read", "reads_disk"):
-            with contextlib.suppress(KeyError):
-                row[counter] = counted(after, counter) - counted(before, counter)
+        row["per_second"] = {name: round((counted(after, name) - counted(before, name)) / took)
+                             for name in COUNTERS}
+        row.update(self.device.writes(self.device_seconds, row["per_second"]["journal_frames"],
+                                      row["read_mb"], self.apart(row)))
         return row
+
+    @staticmethod
+    def apart(row):
+        """MB/s written that are not small frames of the journal."""
+        return row["write_mb"] - row["per_second"]["journal_frames"] * FRAME / 1e6
+
+
+def ratio(values):
+    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+def report(rows, pairs):
+    print("| | p50, ms | p99, ms | p99.9, ms | p99 : quiet (least to greatest) | disk's p99, ms "
+          "| : quiet | p99 : disk's | read, MB/s |\n|" + "---|" * 9)
+    for name, found in rows.items():
+        def middle(key):
+            return statistics.median(r[key] for r in found)
+        cells = [f"{middle(k) / 1000:.2f}" for k in ("p50_us", "p99_us", "p999_us")]
+        acks = [row["p99_us"] / quiet["p99_us"] for quiet, row in pairs.get(name, [])]
+        disk = [row["device_p99_us"] / quiet["device_p99_us"] for quiet, row in pairs.get(name, [])]
+        cells += [ratio(acks) if acks else "", f"{middle('device_p99_us') / 1000:.2f}",
+                  ratio(disk) if disk else "",
+                  ratio([r["p99_us"] / r["device_p99_us"] for r in found]),
+                  f"{middle('read_mb'):.0f}"]
+        print(f"| {name} | {' | '.join(cells)} |")
+    print("\n| p50 / p99, us |", " | ".join(" ".join(filter(None, s)) for s in STAGES),
+          "|\n|" + "---|" * (len(STAGES) + 1))
+    for name, found in rows.items():
+        cells = []
+        for stage in STAGES:
+            told = [r["stages"][" ".join(filter(None, stage))] for r in found]
+            cells.append(" / ".join(f"{statistics.median(t[i] for t in told):.0f}"
+                                    for i in (0, 1)))
+        print(f"| {name} | {' | '.join(cells)} |")
 
 
 def main():
@@ -137,14 +226,16 @@ def main():
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--phases", default=",".join(n for n in PHASES if n != "quiet"))
     wants = parser.parse_args()
     build = wants.build.resolve()
     os.environ.setdefault("SLUICE", str(build / "sluice"))
     home = pathlib.Path(os.environ.get("BENCH_DIR", build / "bench")) / "background"
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
-    rows = {name: [] for name in PHASES}
-    ratios = {name: [] for name in PHASES if name != "quiet"}
+    names = wants.phases.split(",")
+    rows = {name: [] for name in ("quiet", *names)}
+    pairs = {name: [] for name in names}
     subprocess.run(["meson", "compile", "-C", str(build), "sluice-bench"], check=True,
                    stdout=subprocess.DEVNULL)
     bench = Bench(build, home, wants.seconds)
@@ -152,20 +243,14 @@ def main():
         bench.prepare()
         bench.phase("quiet")  # the first one makes files and memory warm
         for _ in range(wants.rounds):
-            for name in ratios:
+            for name in names:
                 pair = {phase: bench.phase(phase) for phase in ("quiet", name)}
                 for phase, row in pair.items():
                     print(json.dumps({"phase": phase, **row}), file=sys.stderr, flush=True)
                     rows[phase].append(row)
-                ratios[name].append(pair[name]["p99_us"] / pair["quiet"]["p99_us"])
+                pairs[name].append((pair["quiet"], pair[name]))
     shutil.rmtree(home, ignore_errors=True)
-    print("| | p50, ms | p99, ms | p99.9, ms | p99 : quiet (least to greatest) |\n"
-          "|---|---|---|---|---|")
-    for name, found in rows.items():
-        p = [statistics.median(r[k] for r in found) for k in ("p50_us", "p99_us", "p999_us")]
-        r = ratios.get(name)
-        last = f"{statistics.median(r):.2f} ({min(r):.2f} to {max(r):.2f})" if r else ""
-        print(f"| {name} | {p[0] / 1000:.2f} | {p[1] / 1000:.2f} | {p[2] / 1000:.2f} | {last} |")
+    report(rows, pairs)
 
 
 if __name__ == "__main__":
