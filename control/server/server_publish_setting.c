@@ -6,14 +6,14 @@
 #include <stdlib.h>
 
 static const struct {
-    const char *name;
+    enum conf_key key;
     enum region_setting word;
 } words[] = {
-    {"producer.id.expiration.ms", REGION_PRODUCER_EXPIRY_MS},
-    {"transaction.partition.verification.enable", REGION_TXN_VERIFY},
-    {"max.connections", REGION_MAX_CONNECTIONS},
-    {"log.cleaner.backoff.ms", REGION_CLEANER_BACKOFF_MS},
-    {"log.cleaner.io.max.bytes.per.second", REGION_CLEANER_RATE},
+    {CONF_PRODUCER_EXPIRY_MS, REGION_PRODUCER_EXPIRY_MS},
+    {CONF_TXN_VERIFY, REGION_TXN_VERIFY},
+    {CONF_MAX_CONNECTIONS, REGION_MAX_CONNECTIONS},
+    {CONF_CLEANER_BACKOFF, REGION_CLEANER_BACKOFF_MS},
+    {CONF_CLEANER_RATE, REGION_CLEANER_RATE},
 };
 
 _Static_assert(sizeof words / sizeof words[0] == REGION_SETTINGS, "each word has its key");
@@ -32,10 +32,12 @@ server_publish_settings(struct server_publish *p, uint64_t committed)
     const struct meta_image *m = p->image;
     if (m->broker_index > committed || (p->settings_known && p->settings_index == m->broker_index))
         return;
-    for (uint32_t i = 0; i < REGION_SETTINGS; i++)
+    for (uint32_t i = 0; i < REGION_SETTINGS; i++) {
+        const char *name = conf_row(words[i].key)->name;
         atomic_store_explicit(&p->region->header->settings[words[i].word],
-                              word_of(server_dynamic_value(m, p->rules->node_id, words[i].name)),
+                              word_of(server_dynamic_value(m, p->rules->node_id, name)),
                               memory_order_relaxed);
+    }
     p->settings_index = m->broker_index;
     p->settings_known = true;
 }
