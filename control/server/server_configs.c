@@ -62,6 +62,14 @@ entry_hide(entry_out *out)
         out->synonyms.items[i].value = (struct view){0};
 }
 
+/* A key that nobody knows may be a secret, and has no documentation. */
+static void
+entry_hide_unknown(entry_out *out)
+{
+    entry_hide(out);
+    out->documentation = (struct view){0};
+}
+
 static bool
 entry_of_topic(struct server_core *core, struct server_call *call, const struct meta_topic *t,
                enum meta_config c, entry_out *out)
@@ -168,14 +176,12 @@ row_of_broker(const struct server_core *core, struct view name)
     return c == META_CONFIGS ? server_dynamic_row(core, name) : meta_config_row(c);
 }
 
-/* A key that nobody knows may be a secret: as Kafka, without its value. */
 static bool
 entry_unknown(struct server_core *core, struct server_call *call, struct view name, entry_out *out)
 {
     if (!entry_of_broker(core, call, name, 0, "", out))
         return false;
-    entry_hide(out);
-    out->documentation = (struct view){0};
+    entry_hide_unknown(out);
     return true;
 }
 
@@ -196,9 +202,8 @@ describe_brokers(struct server_core *core, struct server_call *call, const descr
             continue;
         entry_out *e = &out->configs.items[out->configs.count++];
         *e = (entry_out){.name = name,
-                         .value = row ? view_of_text(r->settings[i].value) : (struct view){0},
+                         .value = view_of_text(r->settings[i].value),
                          .read_only = !row,
-                         .is_sensitive = !row,
                          .config_type = row ? (int8_t)row->type : 0};
         e->synonyms.items = server_take(call, SYNONYMS_MAX, sizeof *e->synonyms.items);
         if (!e->synonyms.items)
@@ -206,7 +211,7 @@ describe_brokers(struct server_core *core, struct server_call *call, const descr
         synonym_add(e, name, e->value, SERVER_SOURCE_BROKERS);
         entry_finish(call->request, e, row ? row->help : "");
         if (!row)
-            e->documentation = (struct view){0};
+            entry_hide_unknown(e);
     }
     return true;
 }

@@ -173,7 +173,9 @@ a_key_that_nobody_knows_is_shown_without_its_value(void **state)
     r = describe(f, 4, BROKER, "", NULL);
     assert_int_equal(r.configs.count, 1);
     assert_null(r.configs.items[0].value.at);
-    assert_true(r.configs.items[0].is_sensitive);
+    assert_true(r.configs.items[0].is_sensitive && r.configs.items[0].read_only);
+    assert_int_equal(r.configs.items[0].synonyms.count, 1);
+    assert_null(r.configs.items[0].synonyms.items[0].value.at);
     core_fixture_free(f);
 }
 
