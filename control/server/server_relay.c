@@ -209,13 +209,16 @@ answers_all(const struct relay *x)
     return true;
 }
 
-static void
+/* True when it waits for a coordinator; otherwise it is answered and gone. */
+static bool
 landed(struct server_relay *r, struct relay *x, int64_t now_ms)
 {
-    if (now_ms < x->until_ms && !each_of_groups(r, x, served))
+    if (now_ms < x->until_ms && !each_of_groups(r, x, served)) {
         x->state = RELAY_LANDED;
-    else
-        relay_answer(r, x);
+        return true;
+    }
+    relay_answer(r, x);
+    return false;
 }
 
 void
@@ -230,7 +233,7 @@ server_relay_done(struct server_relay *r, uint64_t token, int err, struct view b
     x->answer_bytes = body.len;
     int rc = keep(x->api->response, x->version, body, &x->response, &x->answer);
     if (rc == ERR_OK && answers_all(x)) {
-        landed(r, x, now_ms);
+        (void)landed(r, x, now_ms);
         return;
     }
     log_error("coordinator", "the answer to markers of a client cannot be read");
@@ -264,14 +267,10 @@ server_relay_step(struct server_relay *r, int64_t now_ms)
     for (struct list *next = r->relays.next, *at; (at = next) != &r->relays;) {
         struct relay *x = list_item(at, struct relay, link);
         next = at->next;
-        if (x->state == RELAY_DUE) {
+        if (x->state == RELAY_DUE)
             waits = relay_send(r, x, now_ms) || waits;
-        } else if (x->state == RELAY_LANDED) {
-            if (now_ms < x->until_ms && !each_of_groups(r, x, served))
-                waits = true;
-            else
-                relay_answer(r, x);
-        }
+        else if (x->state == RELAY_LANDED)
+            waits = landed(r, x, now_ms) || waits;
     }
     return waits ? now_ms + POLL_MS : INT64_MAX;
 }
