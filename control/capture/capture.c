@@ -65,15 +65,14 @@ room(struct capture *c, uint32_t bytes)
 static void
 head_write(struct capture *c)
 {
-    struct put measure = put_of(c->buffer, sizeof c->buffer);
-    pcapng_section(&measure, "sluice " SLUICE_VERSION);
+    c->out = put_of(c->buffer, sizeof c->buffer);
+    pcapng_section(&c->out, "sluice " SLUICE_VERSION);
     for (uint32_t i = 0; i < c->core_count; i++) {
         char name[32];
         (void)snprintf(name, sizeof name, "core%u", i);
-        pcapng_interface(&measure, name, c->want.snap);
+        pcapng_interface(&c->out, name, c->want.snap);
     }
-    c->bytes = put_len(&measure);
-    c->out = measure;
+    c->bytes = put_len(&c->out);
 }
 
 static uint64_t
