@@ -94,12 +94,6 @@ must_check int wire_encode(const struct wire_message *m, int16_t version, const 
  * and ERR_LIMIT over INT32_MAX, which no frame of the protocol can hold. */
 int64_t wire_size(const struct wire_message *m, int16_t version, const void *in);
 
-/* Tells every error code of a message that is not 0 and that this version carries: numbers whose
- * name ends with ErrorCode.  Costs nothing for the fields beside them. */
-typedef void wire_errors_fn(void *user, int16_t error);
-void wire_errors(const struct wire_message *m, int16_t version, const void *in,
-                 wire_errors_fn *tell, void *user);
-
 /* One row an API of the broker listener.  Generated from the schema. */
 struct wire_api {
     int16_t key;
@@ -109,6 +103,12 @@ struct wire_api {
     const char *name;     /* "Produce" */
     const struct wire_message *request, *response;
 };
+
+/* Tells every error code of a response that is not 0 and that this version carries: numbers whose
+ * name ends with ErrorCode.  Costs nothing for the fields beside them. */
+typedef void wire_errors_fn(void *user, int16_t key, int16_t error);
+void wire_errors(const struct wire_api *api, int16_t version, const void *response,
+                 wire_errors_fn *tell, void *user);
 
 /* NULL for a key that no broker has. */
 const struct wire_api *wire_api_find(int16_t key);

@@ -1,7 +1,7 @@
 #include "core/wire/wire_table.h"
 
 struct search {
-    int16_t version;
+    int16_t key, version;
     wire_errors_fn *tell;
     void *user;
 };
@@ -14,7 +14,7 @@ search_field(const struct search *q, const struct wire_field *f, const uint8_t *
     if (f->type == WIRE_I16) {
         int16_t error = *(const int16_t *)(const void *)at;
         if (error != 0)
-            q->tell(q->user, error);
+            q->tell(q->user, q->key, error);
     } else if (f->flags & WIRE_ARRAY) {
         const struct wire_array *a = (const struct wire_array *)(const void *)at;
         const uint8_t *item = a->items;
@@ -40,9 +40,9 @@ search_struct(const struct search *q, const struct wire_struct *s, const uint8_t
 }
 
 void
-wire_errors(const struct wire_message *m, int16_t version, const void *in, wire_errors_fn *tell,
+wire_errors(const struct wire_api *api, int16_t version, const void *response, wire_errors_fn *tell,
             void *user)
 {
-    const struct search q = {version, tell, user};
-    search_struct(&q, &m->top, in);
+    const struct search q = {api->key, version, tell, user};
+    search_struct(&q, &api->response->top, response);
 }

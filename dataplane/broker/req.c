@@ -226,16 +226,10 @@ req_answer_begin(struct shard *s, struct req *r, uint32_t body_bytes)
     return true;
 }
 
-struct error_place {
-    struct counters *counters;
-    int16_t api;
-};
-
 static void
-error_count(void *user, int16_t error)
+error_count(void *user, int16_t key, int16_t error)
 {
-    const struct error_place *p = user;
-    counters_error(p->counters, p->api, error);
+    counters_error(user, key, error);
 }
 
 enum req_verdict
@@ -250,8 +244,7 @@ req_answer_struct(struct shard *s, struct req *r, const void *body)
     struct put w = answer_writer(&r->answer);
     must(wire_encode(r->api->response, r->version, body, &w) == ERR_OK);
     answer_commit(&r->answer, &w);
-    struct error_place place = {&s->counters, r->api->key};
-    wire_errors(r->api->response, r->version, body, error_count, &place);
+    wire_errors(r->api, r->version, body, error_count, &s->counters);
     return REQ_DONE;
 }
 

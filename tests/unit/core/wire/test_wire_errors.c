@@ -2,14 +2,16 @@
 #include "tests/unit/unit.h"
 
 struct told {
+    int16_t key;
     int16_t errors[8];
     uint32_t count;
 };
 
 static void
-tell(void *user, int16_t error)
+tell(void *user, int16_t key, int16_t error)
 {
     struct told *t = user;
+    t->key = key;
     assert_true(t->count < 8);
     t->errors[t->count++] = error;
 }
@@ -26,10 +28,11 @@ errors_are_found_in_arrays_of_arrays_and_no_error_is_none(void **state)
                                                           {.partitions = {parts + 2, 1}}};
     const struct wire_offset_commit_response r = {.topics = {topics, 2}};
     struct told t = {.count = 0};
-    wire_errors(&wire_offset_commit_response_message, 8, &r, tell, &t);
+    wire_errors(wire_api_find(WIRE_API_OFFSET_COMMIT), 8, &r, tell, &t);
     assert_int_equal(t.count, 2);
     assert_int_equal(t.errors[0], 3);
     assert_int_equal(t.errors[1], -1);
+    assert_int_equal(t.key, WIRE_API_OFFSET_COMMIT);
 }
 
 static void
@@ -38,9 +41,9 @@ what_a_version_does_not_carry_is_not_told(void **state)
     (void)state;
     const struct wire_metadata_response r = {.error_code = 31};
     struct told t = {.count = 0};
-    wire_errors(&wire_metadata_response_message, 12, &r, tell, &t);
+    wire_errors(wire_api_find(WIRE_API_METADATA), 12, &r, tell, &t);
     assert_int_equal(t.count, 0);
-    wire_errors(&wire_metadata_response_message, 13, &r, tell, &t);
+    wire_errors(wire_api_find(WIRE_API_METADATA), 13, &r, tell, &t);
     assert_int_equal(t.count, 1);
 }
 
@@ -52,7 +55,7 @@ a_null_array_has_no_errors(void **state)
     wire_init(&wire_metadata_response_message, &r);
     r.topics.count = -1;
     struct told t = {.count = 0};
-    wire_errors(&wire_metadata_response_message, 13, &r, tell, &t);
+    wire_errors(wire_api_find(WIRE_API_METADATA), 13, &r, tell, &t);
     assert_int_equal(t.count, 0);
 }
 
@@ -67,7 +70,7 @@ errors_of_other_names_are_told_too(void **state)
     const struct wire_add_partitions_to_txn_response r = {
         .results_by_topic_v3_and_below = {&topic, 1}};
     struct told t = {.count = 0};
-    wire_errors(&wire_add_partitions_to_txn_response_message, 3, &r, tell, &t);
+    wire_errors(wire_api_find(WIRE_API_ADD_PARTITIONS_TO_TXN), 3, &r, tell, &t);
     assert_int_equal(t.count, 1);
     assert_int_equal(t.errors[0], 55);
 }
