@@ -283,7 +283,7 @@ static void
 recorder_start(struct recorder *r, const struct conf *conf)
 {
     *r = (struct recorder){.fd = -1};
-    if (conf_number(conf, CONF_NET) == 0)
+    if (!conf_own_net(conf))
         return;
     struct capture_config config = {
         .region = &main_region,

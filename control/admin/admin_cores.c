@@ -2,25 +2,12 @@
 
 #include "core/base/clock.h"
 #include "core/base/err.h"
-#include "core/shm/counters.h"
+#include "core/shm/region_sum.h"
 #include "core/wire/kerr.h"
 #include "core/wire/wire.h"
 
 #include <stddef.h>
 #include <string.h>
-
-static bool
-is_drop(uint32_t counter)
-{
-    return strcmp(counters_row((enum counter)counter)->unit, "drops") == 0;
-}
-
-static uint64_t
-read_word(const struct admin_call *c, uint32_t block, uint32_t counter)
-{
-    return atomic_load_explicit(&region_counters(c->source.region, block)[counter],
-                                memory_order_relaxed);
-}
 
 /* ---- /v1/cores ---- */
 
@@ -48,9 +35,10 @@ admin_cores_list(struct admin_call *c)
             continue;
         json_t *o = admin_json_object(&admin_cores_schema, &row);
         json_t *counters = json_object_get(o, "counters");
+        const _Atomic uint64_t *block = region_counters(c->source.region, b);
         for (uint32_t i = 0; i < COUNTERS; i++)
             json_object_set_new(counters, counters_row((enum counter)i)->name,
-                                json_integer((json_int_t)read_word(c, b, i)));
+                                json_integer((json_int_t)counters_read(block, i)));
         json_array_append_new(items, o);
     }
     return list;
@@ -128,15 +116,13 @@ const struct admin_schema admin_cores_drop_schema = {
 json_t *
 admin_cores_drops(struct admin_call *c)
 {
-    uint32_t total = 0, shards = c->source.region->header->shard_count;
+    uint32_t total = 0;
     json_t *items, *list = admin_json_list(c, 0, &items);
     for (uint32_t i = 0; i < COUNTERS; i++) {
         const struct counter_row *r = counters_row((enum counter)i);
-        struct drop_row row = {.reason = r->name, .help = r->help};
-        if (!is_drop(i))
+        if (!counters_is_drop((enum counter)i))
             continue;
-        for (uint32_t b = 0; b <= shards; b++)
-            row.count += read_word(c, b, i);
+        struct drop_row row = {r->name, r->help, region_sum_counter(c->source.region, i)};
         if (admin_json_wanted(c, total++))
             json_array_append_new(items, admin_json_object(&admin_cores_drop_schema, &row));
     }
@@ -165,10 +151,8 @@ json_t *
 admin_cores_errors(struct admin_call *c)
 {
     struct counters_error all[COUNTERS_ERRORS];
-    uint32_t count = 0, total = 0;
+    uint32_t count = region_sum_errors(c->source.region, all), total = 0;
     json_t *items, *list = admin_json_list(c, 0, &items);
-    for (uint32_t b = 0; b <= c->source.region->header->shard_count; b++)
-        counters_error_sum(region_counters(c->source.region, b), all, &count);
     for (uint32_t i = 0; i < count; i++) {
         const struct wire_api *api = wire_api_find(all[i].api);
         struct error_row row = {api ? api->name : NULL, kerr_name(all[i].error), all[i].count};

@@ -2,7 +2,7 @@
  * Who reads twice gets the quantiles of what came between. */
 #include "control/admin/admin_in.h"
 
-#include "core/shm/hists.h"
+#include "core/shm/region_sum.h"
 
 #include <inttypes.h>
 #include <stddef.h>
@@ -33,39 +33,28 @@ const struct admin_schema admin_hists_schema = {
         {0}}};
 #undef FIELD
 
-static void
-row_read(const struct admin_call *c, enum hist h, uint64_t buckets[HISTS_BUCKETS], uint64_t *sum)
-{
-    for (uint32_t b = 0; b < c->source.region->header->shard_count; b++) {
-        const _Atomic uint64_t *words = hists_words(region_counters(c->source.region, b), h);
-        for (uint32_t i = 0; i < HISTS_BUCKETS; i++)
-            buckets[i] += atomic_load_explicit(&words[i], memory_order_relaxed);
-        *sum += atomic_load_explicit(&words[HISTS_BUCKETS], memory_order_relaxed);
-    }
-}
-
 static json_t *
 row_tell(const struct admin_call *c, enum hist h)
 {
     const struct hists_row *r = hists_row(h);
-    uint64_t buckets[HISTS_BUCKETS] = {0};
+    struct hists_values all;
+    region_sum_hist(c->source.region, h, &all);
     struct hist_row row = {.request = r->request,
                            .stage = r->stage,
                            .unit = r->shift ? "bytes" : "ns",
                            .help = r->help,
-                           .now_ms = c->source.now_ms};
-    row_read(c, h, buckets, &row.sum);
-    row.sum >>= r->shift;
+                           .now_ms = c->source.now_ms,
+                           .sum = all.sum >> r->shift};
     for (uint32_t i = 0; i < HISTS_BUCKETS; i++)
-        row.count += buckets[i];
+        row.count += all.buckets[i];
     json_t *o = admin_json_object(&admin_hists_schema, &row);
     json_t *told = json_object_get(o, "buckets");
     for (uint32_t i = 0; i < HISTS_BUCKETS; i++) {
         char bound[24] = "inf";
         if (i + 1 < HISTS_BUCKETS)
             (void)snprintf(bound, sizeof bound, "%" PRIu64, hists_bound(i) >> r->shift);
-        if (buckets[i])
-            json_object_set_new(told, bound, json_integer((json_int_t)buckets[i]));
+        if (all.buckets[i])
+            json_object_set_new(told, bound, json_integer((json_int_t)all.buckets[i]));
     }
     return o;
 }

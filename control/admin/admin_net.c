@@ -6,19 +6,12 @@
 #include "core/base/clock.h"
 #include "core/base/err.h"
 #include "core/net/iptext.h"
-#include "core/shm/counters.h"
-#include "core/shm/netview.h"
+#include "core/shm/region_sum.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum { ENDPOINT_BYTES = IPTEXT_BYTES + 9, PREFIX_BYTES = IPTEXT_BYTES + 5, MAC_BYTES = 18 };
-
-static bool
-ours(const struct admin_call *c)
-{
-    return conf_number(c->source.conf, CONF_NET) != 0;
-}
 
 static void
 mac_text(const uint8_t mac[6], char out[MAC_BYTES])
@@ -105,7 +98,7 @@ walk(struct admin_call *c, enum netview_list which, uint32_t cores,
     struct walk w = {.call = c, .until_ns = until_ns, .row = row};
     json_t *list = admin_json_list(c, 0, &w.items);
     bool good = true;
-    for (uint32_t i = 0; good && ours(c) && i < cores; i++)
+    for (uint32_t i = 0; good && conf_own_net(c->source.conf) && i < cores; i++)
         good = core_walk(&w, i, which);
     json_object_set_new(list, "total", json_integer((json_int_t)w.met));
     if (good)
@@ -149,17 +142,14 @@ const struct admin_schema admin_net_schema = {
 static uint64_t
 sum(const struct admin_call *c, enum netview_counter counter)
 {
-    uint64_t total = 0;
-    for (uint32_t i = 0; i < cores_of(c); i++)
-        total += netview_count(region_netview(c->source.region, i), counter);
-    return total;
+    return region_sum_netview(c->source.region, counter);
 }
 
 json_t *
 admin_net_whole(struct admin_call *c)
 {
     const struct conf *conf = c->source.conf;
-    bool dpdk = ours(c);
+    bool dpdk = conf_own_net(conf);
     struct net_row row = {
         .net = dpdk ? "dpdk" : "kernel",
         .device = dpdk ? conf_text(conf, CONF_NET_DEVICES) : "",
@@ -169,10 +159,8 @@ admin_net_whole(struct admin_call *c)
         .handshakes = sum(c, NETVIEW_N_TCP_HALF_OPEN),
         .time_wait = sum(c, NETVIEW_N_TCP_TIME_WAIT),
         .neighbours = sum(c, NETVIEW_N_NEIGHBOURS),
+        .connections = region_sum_counter(c->source.region, COUNTER_CONNECTIONS_OPEN),
     };
-    for (uint32_t b = 0; b < row.cores; b++)
-        row.connections += atomic_load_explicit(
-            &region_counters(c->source.region, b)[COUNTER_CONNECTIONS_OPEN], memory_order_relaxed);
     for (uint32_t i = 0; i < NETVIEW_COUNTERS; i++)
         row.drops += netview_is_drop((enum netview_counter)i) ? sum(c, (enum netview_counter)i) : 0;
     return admin_json_object(&admin_net_schema, &row);
@@ -416,7 +404,7 @@ json_t *
 admin_net_connections(struct admin_call *c)
 {
     const struct admin_config *config = &c->admin->config;
-    if (ours(c))
+    if (conf_own_net(c->source.conf))
         return walk(c, NETVIEW_CONNECTIONS, cores_of(c), connection_json);
     struct walk w = {.call = c};
     json_t *list = admin_json_list(c, 0, &w.items);
@@ -452,7 +440,7 @@ admin_net_drops(struct admin_call *c)
 {
     uint64_t total = 0;
     json_t *items, *list = admin_json_list(c, 0, &items);
-    for (uint32_t i = 0; ours(c) && i < NETVIEW_COUNTERS; i++) {
+    for (uint32_t i = 0; conf_own_net(c->source.conf) && i < NETVIEW_COUNTERS; i++) {
         const struct netview_counter_row *r = netview_counter_row((enum netview_counter)i);
         if (!netview_is_drop((enum netview_counter)i))
             continue;

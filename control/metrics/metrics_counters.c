@@ -1,31 +1,10 @@
 #include "control/metrics/metrics_in.h"
 
-#include "core/shm/counters.h"
+#include "core/shm/region_sum.h"
 #include "core/wire/kerr.h"
 #include "core/wire/wire.h"
 
 #include <stdio.h>
-
-static uint64_t
-read_word(const struct metrics_source *s, uint32_t block, uint32_t counter)
-{
-    return atomic_load_explicit(&region_counters(s->region, block)[counter], memory_order_relaxed);
-}
-
-static uint64_t
-sum(const struct metrics_source *s, uint32_t counter)
-{
-    uint64_t total = 0;
-    for (uint32_t b = 0; b <= s->region->header->shard_count; b++)
-        total += read_word(s, b, counter);
-    return total;
-}
-
-static bool
-is_drop(uint32_t counter)
-{
-    return strcmp(counters_row((enum counter)counter)->unit, "drops") == 0;
-}
 
 void
 metrics_counters_sum(struct metrics_out *o, const struct metrics_row *row,
@@ -33,7 +12,7 @@ metrics_counters_sum(struct metrics_out *o, const struct metrics_row *row,
 {
     struct metrics_sample p;
     metrics_sample(&p, o, row);
-    metrics_sample_end(&p, sum(s, row->arg));
+    metrics_sample_end(&p, region_sum_counter(s->region, row->arg));
 }
 
 void
@@ -42,11 +21,11 @@ metrics_counters_drops(struct metrics_out *o, const struct metrics_row *row,
 {
     for (uint32_t c = 0; c < COUNTERS; c++) {
         struct metrics_sample p;
-        if (!is_drop(c))
+        if (!counters_is_drop((enum counter)c))
             continue;
         metrics_sample(&p, o, row);
         metrics_sample_label(&p, "reason", view_of_text(counters_row((enum counter)c)->name));
-        metrics_sample_end(&p, sum(s, c));
+        metrics_sample_end(&p, region_sum_counter(s->region, c));
     }
 }
 
@@ -66,7 +45,7 @@ metrics_counters_each(struct metrics_out *o, const struct metrics_row *row,
             metrics_sample_label(&p, "core", view_of_text(core));
             metrics_sample_label(&p, "counter", view_of_text(r->name));
             metrics_sample_label(&p, "unit", view_of_text(r->unit));
-            metrics_sample_end(&p, read_word(s, b, c));
+            metrics_sample_end(&p, counters_read(region_counters(s->region, b), c));
         }
     }
 }
@@ -77,7 +56,7 @@ metrics_counters_apis(struct metrics_out *o, const struct metrics_row *row,
 {
     for (int16_t key = 0; key < COUNTERS_APIS; key++) {
         const struct wire_api *api = wire_api_find(key);
-        uint64_t count = sum(s, COUNTERS + (uint32_t)key);
+        uint64_t count = region_sum_counter(s->region, COUNTERS + (uint32_t)key);
         struct metrics_sample p;
         if (!api || !count)
             continue;
@@ -92,9 +71,7 @@ metrics_counters_errors(struct metrics_out *o, const struct metrics_row *row,
                         const struct metrics_source *s)
 {
     struct counters_error all[COUNTERS_ERRORS];
-    uint32_t count = 0;
-    for (uint32_t b = 0; b <= s->region->header->shard_count; b++)
-        counters_error_sum(region_counters(s->region, b), all, &count);
+    uint32_t count = region_sum_errors(s->region, all);
     for (uint32_t i = 0; i < count; i++) {
         const struct wire_api *api = wire_api_find(all[i].api);
         struct metrics_sample p;
@@ -116,7 +93,7 @@ metrics_counters_seconds(struct metrics_out *o, const struct metrics_row *row,
         struct metrics_sample p;
         metrics_sample(&p, o, row);
         metrics_sample_number(&p, "core", b);
-        metrics_sample_end_nano(&p, read_word(s, b, row->arg));
+        metrics_sample_end_nano(&p, counters_read(region_counters(s->region, b), row->arg));
     }
 }
 
@@ -135,6 +112,6 @@ metrics_counters_stalls(struct metrics_out *o, const struct metrics_row *row,
         struct metrics_sample p;
         metrics_sample(&p, o, row);
         metrics_sample_label(&p, "place", view_of_text(places[i].place));
-        metrics_sample_end(&p, sum(s, places[i].counter));
+        metrics_sample_end(&p, region_sum_counter(s->region, places[i].counter));
     }
 }

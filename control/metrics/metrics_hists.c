@@ -3,30 +3,9 @@
  * count and +Inf agree whatever is counted meanwhile. */
 #include "control/metrics/metrics_in.h"
 
-#include "core/shm/hists.h"
+#include "core/shm/region_sum.h"
 
 #include <stdio.h>
-
-struct copy {
-    uint64_t buckets[HISTS_BUCKETS], sum;
-};
-
-static void
-copy_add(struct copy *c, const struct metrics_source *s, uint32_t block, uint32_t hist)
-{
-    const _Atomic uint64_t *words = hists_words(region_counters(s->region, block), (enum hist)hist);
-    for (uint32_t i = 0; i < HISTS_BUCKETS; i++)
-        c->buckets[i] += atomic_load_explicit(&words[i], memory_order_relaxed);
-    c->sum += atomic_load_explicit(&words[HISTS_BUCKETS], memory_order_relaxed);
-}
-
-static void
-copy_all(struct copy *c, const struct metrics_source *s, uint32_t hist)
-{
-    *c = (struct copy){0};
-    for (uint32_t b = 0; b < s->region->header->shard_count; b++)
-        copy_add(c, s, b, hist);
-}
 
 /* The labels that all samples of one histogram have. */
 struct labels {
@@ -57,7 +36,7 @@ bound_tell(struct metrics_sample *p, uint64_t bound, uint32_t shift)
 
 static void
 tell(struct metrics_out *o, const struct metrics_row *row, const struct labels *l,
-     const struct copy *c, uint32_t shift)
+     const struct hists_values *c, uint32_t shift)
 {
     struct metrics_sample p;
     uint64_t below = 0;
@@ -87,9 +66,9 @@ void
 metrics_hists_one(struct metrics_out *o, const struct metrics_row *row,
                   const struct metrics_source *s)
 {
-    struct copy c;
+    struct hists_values c;
     const struct labels none = {0};
-    copy_all(&c, s, row->arg);
+    region_sum_hist(s->region, (enum hist)row->arg, &c);
     tell(o, row, &none, &c, hists_row((enum hist)row->arg)->shift);
 }
 
@@ -97,11 +76,11 @@ static void
 of_request(struct metrics_out *o, const struct metrics_row *row, const struct metrics_source *s,
            uint32_t hist)
 {
-    struct copy c;
+    struct hists_values c;
     const struct hists_row *h = hists_row((enum hist)hist);
     bool stage = row->arg != HISTS_TOTAL;
     const struct labels l = {{"request", stage ? "stage" : NULL}, {h->request, h->stage}};
-    copy_all(&c, s, hist);
+    region_sum_hist(s->region, (enum hist)hist, &c);
     tell(o, row, &l, &c, h->shift);
 }
 
@@ -134,11 +113,11 @@ metrics_hists_each(struct metrics_out *o, const struct metrics_row *row,
             continue;
         (void)snprintf(name, sizeof name, "%s%s%s", r->request, *r->request ? "_" : "", r->stage);
         for (uint32_t b = 0; b < s->region->header->shard_count; b++) {
-            struct copy c = {0};
+            struct hists_values c = {0};
             char core[16];
             (void)snprintf(core, sizeof core, "%u", b);
             const struct labels l = {{"core", "histogram"}, {core, name}};
-            copy_add(&c, s, b, h);
+            hists_sum(region_counters(s->region, b), (enum hist)h, &c);
             tell(o, row, &l, &c, r->shift);
         }
     }

@@ -2,21 +2,12 @@
  * series). */
 #include "control/metrics/metrics_in.h"
 
-#include "core/shm/netview.h"
-
-static bool
-ours(const struct metrics_source *s)
-{
-    return conf_number(s->conf, CONF_NET) != 0;
-}
+#include "core/shm/region_sum.h"
 
 static uint64_t
 sum(const struct metrics_source *s, uint32_t counter)
 {
-    uint64_t total = 0;
-    for (uint32_t i = 0; i < s->region->header->shard_count; i++)
-        total += netview_count(region_netview(s->region, i), (enum netview_counter)counter);
-    return total;
+    return region_sum_netview(s->region, (enum netview_counter)counter);
 }
 
 void
@@ -24,7 +15,7 @@ metrics_net_sum(struct metrics_out *o, const struct metrics_row *row,
                 const struct metrics_source *s)
 {
     struct metrics_sample p;
-    if (!ours(s))
+    if (!conf_own_net(s->conf))
         return;
     metrics_sample(&p, o, row);
     metrics_sample_end(&p, sum(s, row->arg));
@@ -52,7 +43,7 @@ void
 metrics_net_labelled(struct metrics_out *o, const struct metrics_row *row,
                      const struct metrics_source *s)
 {
-    for (uint32_t i = 0; ours(s) && i < sizeof labels / sizeof *labels; i++) {
+    for (uint32_t i = 0; conf_own_net(s->conf) && i < sizeof labels / sizeof *labels; i++) {
         struct metrics_sample p;
         if (labels[i].family != row->arg)
             continue;
@@ -66,7 +57,7 @@ void
 metrics_net_drops(struct metrics_out *o, const struct metrics_row *row,
                   const struct metrics_source *s)
 {
-    for (uint32_t c = 0; ours(s) && c < NETVIEW_COUNTERS; c++) {
+    for (uint32_t c = 0; conf_own_net(s->conf) && c < NETVIEW_COUNTERS; c++) {
         struct metrics_sample p;
         if (!netview_is_drop((enum netview_counter)c))
             continue;
@@ -82,7 +73,7 @@ void
 metrics_net_polls(struct metrics_out *o, const struct metrics_row *row,
                   const struct metrics_source *s)
 {
-    for (uint32_t empty = 0; ours(s) && empty < 2; empty++) {
+    for (uint32_t empty = 0; conf_own_net(s->conf) && empty < 2; empty++) {
         uint64_t all = sum(s, NETVIEW_N_POLLS), none = sum(s, NETVIEW_N_POLLS_EMPTY);
         struct metrics_sample p;
         metrics_sample(&p, o, row);
@@ -100,7 +91,7 @@ metrics_net_seconds(struct metrics_out *o, const struct metrics_row *row,
         uint32_t counter;
         const char *stage;
     } stages[] = {{NETVIEW_N_RECEIVE_NS, "receive"}, {NETVIEW_N_SEND_NS, "send"}};
-    for (uint32_t i = 0; ours(s) && i < 2; i++) {
+    for (uint32_t i = 0; conf_own_net(s->conf) && i < 2; i++) {
         struct metrics_sample p;
         metrics_sample(&p, o, row);
         metrics_sample_label(&p, "stage", view_of_text(stages[i].stage));
@@ -113,7 +104,7 @@ void
 metrics_net_each(struct metrics_out *o, const struct metrics_row *row,
                  const struct metrics_source *s)
 {
-    for (uint32_t c = 0; ours(s) && c < NETVIEW_COUNTERS; c++) {
+    for (uint32_t c = 0; conf_own_net(s->conf) && c < NETVIEW_COUNTERS; c++) {
         const struct netview_counter_row *r = netview_counter_row((enum netview_counter)c);
         for (uint32_t i = 0; i < s->region->header->shard_count && r->gauge == row->arg; i++) {
             struct metrics_sample p;

@@ -329,6 +329,12 @@ conf_bool(const struct conf *c, enum conf_key key)
     return c->values[key].number != 0;
 }
 
+bool
+conf_own_net(const struct conf *c)
+{
+    return strcmp(conf_text(c, CONF_NET), "kernel") != 0;
+}
+
 const char *
 conf_text(const struct conf *c, enum conf_key key)
 {

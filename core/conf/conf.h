@@ -70,6 +70,8 @@ must_check int conf_print(const struct conf *c, char *out, size_t room);
 int64_t conf_number(const struct conf *c, enum conf_key key);
 bool conf_bool(const struct conf *c, enum conf_key key);
 const char *conf_text(const struct conf *c, enum conf_key key);
+/* net=dpdk: our own TCP/IP, not sockets of the kernel. */
+bool conf_own_net(const struct conf *c);
 /* What may be told of a value: the text, but of a CONF_PASSWORD that is set "[hidden]", as Kafka
  * writes it. */
 const char *conf_shown(const struct conf *c, enum conf_key key);

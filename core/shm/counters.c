@@ -4,6 +4,8 @@
 
 #include "core/base/must.h"
 
+#include <string.h>
+
 static const struct counter_row rows[COUNTERS] = {
 #define COUNTER(name, text_name, unit, help) {text_name, unit, help},
 #include "core/shm/counters.def"
@@ -18,6 +20,12 @@ counters_row(enum counter c)
 {
     must((unsigned)c < COUNTERS);
     return &rows[c];
+}
+
+bool
+counters_is_drop(enum counter c)
+{
+    return strcmp(counters_row(c)->unit, "drops") == 0;
 }
 
 enum { NAMED_BIT = 32 }; /* so that no name is 0 */

@@ -31,6 +31,8 @@ struct counter_row {
     const char *name, *unit, *help; /* unit "drops" for drop reasons */
 };
 const struct counter_row *counters_row(enum counter c);
+/* A reason why something of a peer was refused. */
+bool counters_is_drop(enum counter c);
 
 /* The block of this loop: COUNTERS words, then one for each api key, then pairs of words for
  * errors, then histograms (hists.h). */
@@ -50,6 +52,13 @@ static inline void
 counters_set(struct counters *c, enum counter which, uint64_t v)
 {
     atomic_store_explicit(&c->words[which], v, memory_order_relaxed);
+}
+
+/* Word `word` of a block that another loop may be writing. */
+static inline uint64_t
+counters_read(const _Atomic uint64_t *block, uint32_t word)
+{
+    return atomic_load_explicit(&block[word], memory_order_relaxed);
 }
 
 /* A request of that api; keys that are none are not counted. */

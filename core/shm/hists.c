@@ -31,3 +31,12 @@ hists_bound(uint32_t bucket)
     uint32_t e = HISTS_LOW + (bucket - 1) / HISTS_SUBS, sub = (bucket - 1) % HISTS_SUBS;
     return (uint64_t)(HISTS_SUBS + sub + 1) << (e - 2);
 }
+
+void
+hists_sum(_Atomic uint64_t *block, enum hist h, struct hists_values *out)
+{
+    const _Atomic uint64_t *words = hists_words(block, h);
+    for (uint32_t i = 0; i < HISTS_BUCKETS; i++)
+        out->buckets[i] += counters_read(words, i);
+    out->sum += counters_read(words, HISTS_BUCKETS);
+}

@@ -83,6 +83,13 @@ hists_add(struct counters *c, enum hist h, uint64_t v)
                           memory_order_relaxed);
 }
 
+/* The values of a histogram, or of several of the same kind. */
+struct hists_values {
+    uint64_t buckets[HISTS_BUCKETS], sum;
+};
+/* Adds those of a block to *out. */
+void hists_sum(_Atomic uint64_t *block, enum hist h, struct hists_values *out);
+
 static inline enum hist
 hists_of(enum hists_kind kind, enum hists_stage stage)
 {

@@ -105,7 +105,7 @@ int
 netup_create(const struct conf *conf, uint32_t shards, struct netup **out)
 {
     *out = NULL;
-    if (strcmp(conf_text(conf, CONF_NET), "dpdk") != 0)
+    if (!conf_own_net(conf))
         return ERR_OK;
     if (shards > NIC_DPDK_QUEUES_MAX || shards > IPNET_MESH_LOOPS_MAX)
         return refused("cores", "a device serves 64 cores at most");

@@ -189,6 +189,14 @@ of_a_password_only_is_shown_that_there_is_one(void **state)
 }
 
 static void
+only_net_dpdk_is_a_network_of_our_own(void **state)
+{
+    assert_false(conf_own_net(&c));
+    assert_int_equal(conf_set(&c, "net", "dpdk", CONF_FILE, error), ERR_OK);
+    assert_true(conf_own_net(&c));
+}
+
+static void
 print_refuses_a_room_that_is_too_small(void **state)
 {
     static char text[64 << 10];
@@ -215,6 +223,7 @@ main(void)
         cmocka_unit_test_setup(an_unknown_variable_is_told_the_nearest_one, defaults),
         cmocka_unit_test_setup(values_that_bound_each_other_have_to_fit, defaults),
         cmocka_unit_test_setup(of_a_password_only_is_shown_that_there_is_one, defaults),
+        cmocka_unit_test_setup(only_net_dpdk_is_a_network_of_our_own, defaults),
         cmocka_unit_test_setup(print_refuses_a_room_that_is_too_small, defaults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,6 +23,8 @@ drops_are_counters_too(void **state)
     assert_string_equal(counters_row(DROP_BATCH_CORRUPT)->name, "batch_corrupt");
     assert_string_equal(counters_row(DROP_BATCH_CORRUPT)->unit, "drops");
     assert_string_equal(counters_row(COUNTER_TURNS)->name, "turns");
+    assert_true(counters_is_drop(DROP_BATCH_CORRUPT));
+    assert_false(counters_is_drop(COUNTER_TURNS));
 }
 
 static void
