@@ -30,7 +30,7 @@
 #   make bench-groups    coordination beside Apache Kafka: joins, memory, restart
 #   make bench-others    NATS JetStream and RabbitMQ streams by their own clients: bench/OTHERS.md
 #   make install  programs, man pages, completion, dashboards (DESTDIR; meson's prefix: /usr/local)
-#   make lint, make fmt, make clean
+#   make lint, make fmt, make clean, make help
 # Variables: BUILD (build), CI (true: warnings are errors, one minute of each fuzz target), T,
 # SEEDS, SEED, ROUNDS, BENCH (options of bench/compare/run.py).
 
@@ -43,7 +43,7 @@ CHILDREN := dataplane/sluice-data control/sluice-control
 SANITIZE := -Db_sanitize=address,undefined -Db_lundef=false -Dbuildtype=debugoptimized
 
 .NOTPARALLEL:
-.PHONY: all run test check asan sim sim-tcp mutants fuzz lint fmt compat-oracle clean deps
+.PHONY: all help run test check asan sim sim-tcp mutants fuzz lint fmt compat-oracle clean deps
 .PHONY: attack interop sim-broker
 .PHONY: bench bench-compare bench-groups bench-others
 .PHONY: compat-diff compat-diff-record fuzz-http
@@ -53,6 +53,9 @@ SANITIZE := -Db_sanitize=address,undefined -Db_lundef=false -Dbuildtype=debugopt
 .PHONY: product programs clang-build
 
 all: deps product
+
+help:
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
 
 deps:
 	@deploy/deps.sh build
