@@ -1,7 +1,7 @@
 /* hist.h: latencies in ns, log-linear: 64 steps an octave (error below 1.6 %).
  *
  * Two histograms of any two processes add up bucket by bucket, and so does their text:
- * "first:count,..." of the buckets that are not empty (bench/harness.py reads it). */
+ * "first:count,..." of the buckets that are not empty (sluice-bench --buckets). */
 #ifndef SLUICE_BENCH_HIST_H
 #define SLUICE_BENCH_HIST_H
 

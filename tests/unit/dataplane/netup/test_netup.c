@@ -1,5 +1,5 @@
 /* test_netup.c: what is refused before a device is touched, and that the line in the log says what
- * mends it.  Devices themselves: tests/e2e/test_dpdk_broker.py. */
+ * mends it.  Devices themselves: tests/e2e/test_dpdk_start.py. */
 #include "dataplane/netup/netup.h"
 
 #include "core/base/err.h"
