@@ -215,6 +215,8 @@ step_open(struct tcp *t, struct tcp_conn *c, const struct step *s)
         enter_recovery(t, c, s->prior_flight);
         return;
     }
+    if (s->progress)
+        tcp_cc_round(&c->cc, c->una, c->nxt, s->out.rtt_us);
     uint32_t window = c->cc.cwnd;
     bool full = s->prior_flight + 2 * c->mss >= window ||
                 (window < c->cc.ssthresh && s->prior_flight >= window / 2);

@@ -25,6 +25,7 @@ tcp_cc_init(struct tcp_cc *c, uint32_t mss, bool reno)
                          .reno = reno,
                          .prior_ssthresh = TCP_CC_WINDOW_MAX};
     c->prior_cwnd = c->cwnd;
+    tcp_hystart_init(&c->hystart);
 }
 
 static void
@@ -118,6 +119,21 @@ cubic_grow(struct tcp_cc *c, uint32_t bytes, uint64_t now_us, uint32_t srtt_us)
     set_cwnd(c, wish > q->w_est ? wish : q->w_est);
 }
 
+/* What a reduction has told is better than what round trips tell. */
+static bool
+first_slow_start(const struct tcp_cc *c)
+{
+    return c->ssthresh == TCP_CC_WINDOW_MAX;
+}
+
+void
+tcp_cc_round(struct tcp_cc *c, uint32_t una, uint32_t nxt, uint64_t rtt_us)
+{
+    uint32_t us = rtt_us > UINT32_MAX ? UINT32_MAX : (uint32_t)rtt_us;
+    if (first_slow_start(c) && tcp_hystart_acked(&c->hystart, una, nxt, us))
+        c->ssthresh = c->cwnd;
+}
+
 void
 tcp_cc_acked(struct tcp_cc *c, uint32_t bytes, uint64_t now_us, uint32_t srtt_us, bool full)
 {
@@ -125,6 +141,8 @@ tcp_cc_acked(struct tcp_cc *c, uint32_t bytes, uint64_t now_us, uint32_t srtt_us
         return;
     if (c->cwnd < c->ssthresh) {
         uint32_t room = c->ssthresh - c->cwnd;
+        if (first_slow_start(c))
+            bytes = tcp_hystart_growth(&c->hystart, bytes, c->mss);
         uint32_t part = bytes < room ? bytes : room;
         set_cwnd(c, (uint64_t)c->cwnd + part);
         bytes -= part;

@@ -1,10 +1,13 @@
-/* tcp_cc.h: how much may be in the network: slow start, CUBIC (RFC 9438) or NewReno (RFC 5681),
- * proportional rate reduction (RFC 9937), and taking a reduction back (RFC 4015).
+/* tcp_cc.h: how much may be in the network: slow start (the first one with HyStart++, RFC 9406),
+ * CUBIC (RFC 9438) or NewReno (RFC 5681), proportional rate reduction (RFC 9937), and taking a
+ * reduction back (RFC 4015).
  *
  * All in bytes and microseconds, integers only.  The window is at least one segment.  A pure
  * machine: the caller says what was acknowledged, lost or found not to be lost. */
 #ifndef SLUICE_TCP_CC_H
 #define SLUICE_TCP_CC_H
+
+#include "dataplane/tcp/tcp_hystart.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,6 +28,7 @@ struct tcp_cc {
     uint32_t cwnd, ssthresh, mss;
     bool reno;
     struct tcp_cubic cubic;
+    struct tcp_hystart hystart; /* while ssthresh is as it was at first */
     /* What undo restores. */
     uint32_t prior_cwnd, prior_ssthresh;
     struct tcp_cubic prior_cubic;
@@ -37,6 +41,10 @@ void tcp_cc_init(struct tcp_cc *c, uint32_t mss, bool reno);
 
 /* The path takes smaller or larger segments; the window stays as many bytes, one at least. */
 void tcp_cc_mss(struct tcp_cc *c, uint32_t mss);
+
+/* New bytes were acknowledged, up to una, before tcp_cc_acked() is told of them; nxt is sent next;
+ * rtt_us: measured by this, 0: nothing was. */
+void tcp_cc_round(struct tcp_cc *c, uint32_t una, uint32_t nxt, uint64_t rtt_us);
 
 /* New bytes were acknowledged outside of a recovery by the fast path.  full: the window was the
  * limit; otherwise it does not grow. */

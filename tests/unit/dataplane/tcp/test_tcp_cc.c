@@ -164,6 +164,60 @@ the_window_keeps_one_segment_whatever_happens(void **state)
     assert_true(c.cwnd >= 9 * MSS);
 }
 
+struct flow {
+    struct tcp_cc c;
+    uint32_t una, end; /* of the round */
+};
+
+/* A round is acknowledged, segment by segment, each after this time; returns how many. */
+static uint32_t
+round_acked(struct flow *f, uint32_t rtt_us)
+{
+    uint32_t acks = 0;
+    for (bool last = false; !last; acks++) {
+        f->una += MSS;
+        last = f->una == f->end;
+        if (last)
+            f->end += f->c.cwnd / MSS * MSS;
+        tcp_cc_round(&f->c, f->una, f->end, rtt_us);
+        tcp_cc_acked(&f->c, MSS, 1, rtt_us, true);
+    }
+    return acks;
+}
+
+static void
+the_first_slow_start_slows_down_and_ends_when_round_trips_grow(void **state)
+{
+    struct flow f = {.c = cc_of(false), .una = 1, .end = 1 + 10 * MSS};
+    uint32_t rounds = 1;
+    for (int i = 0; i < 3; i++) {
+        uint32_t before = f.c.cwnd, acks = round_acked(&f, RTT_US);
+        assert_int_equal(f.c.cwnd, before + acks * MSS);
+    }
+    uint32_t before = f.c.cwnd, acks = round_acked(&f, 2 * RTT_US);
+    assert_int_equal(f.c.cwnd, before + 7 * MSS + (acks - 7) * (MSS / 4)); /* the eighth tells */
+    for (; f.c.cwnd < f.c.ssthresh && rounds < 10; rounds++)
+        (void)round_acked(&f, 2 * RTT_US);
+    assert_int_equal(rounds, TCP_HYSTART_ROUNDS);
+    uint32_t over = f.c.cwnd;
+    (void)round_acked(&f, 2 * RTT_US);
+    assert_in_range(f.c.cwnd, over, over + 2 * MSS); /* congestion avoidance */
+}
+
+static void
+a_slow_start_after_a_loss_heeds_the_threshold_only(void **state)
+{
+    struct flow f = {.c = cc_of(false), .una = 1, .end = 1 + MSS};
+    f.c.cwnd = 200 * MSS;
+    tcp_cc_timeout(&f.c, 200 * MSS, true);
+    uint32_t threshold = f.c.ssthresh;
+    for (uint32_t us = RTT_US; f.c.cwnd < 64 * MSS; us *= 2) {
+        uint32_t before = f.c.cwnd, acks = round_acked(&f, us);
+        assert_int_equal(f.c.cwnd, before + acks * MSS);
+        assert_int_equal(f.c.ssthresh, threshold);
+    }
+}
+
 int
 main(void)
 {
@@ -178,6 +232,8 @@ main(void)
         cmocka_unit_test(repeated_timeouts_reduce_the_threshold_once),
         cmocka_unit_test(undo_restores_window_and_threshold),
         cmocka_unit_test(the_window_keeps_one_segment_whatever_happens),
+        cmocka_unit_test(the_first_slow_start_slows_down_and_ends_when_round_trips_grow),
+        cmocka_unit_test(a_slow_start_after_a_loss_heeds_the_threshold_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
