@@ -8,6 +8,7 @@
  * recovery decides what is true. */
 #include "core/base/err.h"
 #include "core/base/log.h"
+#include "core/net/iptext.h"
 #include "core/store/clean_map.h"
 #include "core/wire/batch.h"
 #include "dataplane/broker/shard.h"
@@ -143,16 +144,15 @@ workers_set(const struct data *d, struct uring_config *config)
 
 /* ---- listeners ---- */
 
-static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}; /* RFC 4291 2.5.5.2 */
-
 static void
 address_copy(const struct addrinfo *a, struct stream_addr *out)
 {
     if (a->ai_family == AF_INET) {
         struct sockaddr_in in;
+        uint8_t v4[4];
         memcpy(&in, a->ai_addr, sizeof in);
-        memcpy(out->ip, mapped, sizeof mapped);
-        memcpy(out->ip + sizeof mapped, &in.sin_addr, sizeof in.sin_addr);
+        memcpy(v4, &in.sin_addr, sizeof v4);
+        iptext_of_v4(v4, out->ip);
         return;
     }
     struct sockaddr_in6 in6;
@@ -167,7 +167,7 @@ listener_address(const struct conf_listener *l, struct stream_addr *out)
 {
     *out = (struct stream_addr){.port = l->port};
     if (l->host[0] == '\0') {
-        memcpy(out->ip, mapped, sizeof mapped);
+        iptext_of_v4((const uint8_t[4]){0}, out->ip);
         return ERR_OK;
     }
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *list;

@@ -173,8 +173,8 @@ duel_addresses(struct tcp_addr *local, struct tcp_addr *remote, uint32_t n)
 {
     *local = (struct tcp_addr){.port = (uint16_t)(PORT_FIRST + n % PORTS)};
     *remote = (struct tcp_addr){.port = DUEL_PORT};
-    must(ipnet_text_ip(n / PORTS % 2 ? "10.77.0.3" : "10.77.0.2", local->ip));
-    must(ipnet_text_ip("10.77.0.1", remote->ip));
+    must(iptext_read(n / PORTS % 2 ? "10.77.0.3" : "10.77.0.2", local->ip));
+    must(iptext_read("10.77.0.1", remote->ip));
 }
 
 void

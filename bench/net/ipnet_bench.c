@@ -51,7 +51,7 @@ host_make(bool device_sums)
 static void
 address(uint8_t ip[16], bool v6, uint32_t host)
 {
-    must(ipnet_text_ip(v6 ? "fd00:77::" : "10.77.0.0", ip));
+    must(iptext_read(v6 ? "fd00:77::" : "10.77.0.0", ip));
     set_u16(ip + 14, (uint16_t)host);
 }
 

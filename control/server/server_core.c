@@ -4,6 +4,7 @@
 #include "control/server/server_telemetry.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
+#include "core/net/iptext.h"
 #include "core/wire/wire_gen.h"
 
 #include <stdio.h>
@@ -131,8 +132,7 @@ server_endpoint_of(const struct server_core *core, uint16_t listener)
 void
 server_host_text(const uint8_t ip[16], char *text, size_t room)
 {
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    if (memcmp(ip, mapped, sizeof mapped) == 0) {
+    if (iptext_is_v4(ip)) {
         (void)snprintf(text, room, "%u.%u.%u.%u", ip[12], ip[13], ip[14], ip[15]);
         return;
     }

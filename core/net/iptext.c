@@ -8,14 +8,6 @@
 
 enum { TEXT_GROUPS = 8 };
 
-static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff}; /* RFC 4291 2.5.5.2 */
-
-bool
-iptext_is_v4(const uint8_t ip[16])
-{
-    return memcmp(ip, mapped, sizeof mapped) == 0;
-}
-
 static int
 digit_of(char c)
 {
@@ -100,8 +92,7 @@ iptext_read(const char *text, uint8_t ip[16])
     uint8_t v4[4];
     if (!v4_read(text, v4))
         return v6_read(text, ip);
-    memcpy(ip, mapped, sizeof mapped);
-    memcpy(ip + sizeof mapped, v4, sizeof v4);
+    iptext_of_v4(v4, ip);
     return true;
 }
 

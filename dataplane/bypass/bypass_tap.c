@@ -1,5 +1,6 @@
 #include "dataplane/bypass/bypass_tap.h"
 
+#include "core/net/iptext.h"
 #include "core/shm/msg.h"
 
 #include <string.h>
@@ -27,16 +28,13 @@ struct end {
 static bool
 ends_of(const uint8_t *p, uint32_t n, uint16_t type, struct end *from, struct end *to)
 {
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     uint32_t head = type == TYPE_IP4 ? IP4_LEAST : IP6_BYTES;
     if (n < head)
         return false;
     bool tcp;
     if (type == TYPE_IP4) {
-        memcpy(from->ip, mapped, sizeof mapped);
-        memcpy(to->ip, mapped, sizeof mapped);
-        memcpy(from->ip + 12, p + 12, 4);
-        memcpy(to->ip + 12, p + 16, 4);
+        iptext_of_v4(p + 12, from->ip);
+        iptext_of_v4(p + 16, to->ip);
         head = (uint32_t)(p[0] & 15) * 4;
         tcp = p[9] == PROTO_TCP && (get_u16(p + 6) & 0x1fff) == 0;
     } else {

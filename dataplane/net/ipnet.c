@@ -41,7 +41,7 @@ ipnet_ip_in(const uint8_t ip[16], const uint8_t net[16], uint8_t prefix_bits)
 bool
 ipnet_ip_is_host(const uint8_t ip[16])
 {
-    if (ipnet_ip_is_v4(ip))
+    if (iptext_is_v4(ip))
         return ip[12] != 0 && ip[12] != 127 && ip[12] < 224;
     static const uint8_t low[12];
     /* ::, ::1, the IPv4-compatible block; groups. */
@@ -89,7 +89,7 @@ ipnet_ours_claimed(struct ipnet *n, struct ipnet_ours *o)
     if (n->now_ns - o->defended_ns < IPNET_DEFEND_NS && o->defended_ns)
         return;
     o->defended_ns = n->now_ns;
-    if (ipnet_ip_is_v4(o->ip))
+    if (iptext_is_v4(o->ip))
         ipnet_arp_announce(n, o->ip);
     else
         ipnet_ndp_announce(n, o->ip);
@@ -104,7 +104,7 @@ route_find(const struct ipnet_config *c, const uint8_t dst[16])
     for (uint32_t i = 0; i < c->route_count; i++) {
         const struct ipnet_route *r = &c->routes[i];
         if (!ipnet_ip_in(dst, r->to.ip, r->to.prefix_bits) ||
-            ipnet_ip_is_v4(dst) != ipnet_ip_is_v4(r->via))
+            iptext_is_v4(dst) != iptext_is_v4(r->via))
             continue;
         if (!best || r->to.prefix_bits > best->to.prefix_bits)
             best = r;
@@ -148,7 +148,7 @@ address_good(const struct ipnet_address *a)
 {
     if (!ipnet_ip_is_host(a->ip) || a->prefix_bits > 128)
         return false;
-    if (!ipnet_ip_is_v4(a->ip))
+    if (!iptext_is_v4(a->ip))
         return true;
     if (a->prefix_bits < 96)
         return false;
@@ -161,7 +161,7 @@ address_good(const struct ipnet_address *a)
 static bool
 route_good(const struct ipnet_config *c, const struct ipnet_route *r)
 {
-    bool v4 = ipnet_ip_is_v4(r->via);
+    bool v4 = iptext_is_v4(r->via);
     if (r->to.prefix_bits > 128 || (v4 && r->to.prefix_bits < 96) || !ipnet_ip_is_host(r->via))
         return false;
     if (!v4 && ipnet_ip_is_link_local(r->via))
@@ -202,7 +202,7 @@ ours_add(struct ipnet *n, const uint8_t ip[16], uint8_t prefix_bits)
     o->prefix_bits = prefix_bits;
     o->announces = IPNET_ANNOUNCE_N;
     o->deadline_ns = n->now_ns;
-    o->state = ipnet_ip_is_v4(ip) ? IPNET_OURS : IPNET_TENTATIVE;
+    o->state = iptext_is_v4(ip) ? IPNET_OURS : IPNET_TENTATIVE;
     if (o->state == IPNET_TENTATIVE) {
         o->deadline_ns += IPNET_DAD_NS;
         n->reports_left = IPNET_ANNOUNCE_N;
@@ -231,7 +231,7 @@ ours_init(struct ipnet *n)
     uint8_t local[16];
     for (uint32_t i = 0; i < c->address_count; i++) {
         ours_add(n, c->addresses[i].ip, c->addresses[i].prefix_bits);
-        v6 |= !ipnet_ip_is_v4(c->addresses[i].ip);
+        v6 |= !iptext_is_v4(c->addresses[i].ip);
     }
     link_local(c->mac, local);
     if (v6 && !ipnet_ours_find(n, local))
@@ -324,7 +324,7 @@ ours_step(struct ipnet *n, struct ipnet_ours *o)
         o->announces = 0;
         return CLOCK_NEVER;
     }
-    if (ipnet_ip_is_v4(o->ip))
+    if (iptext_is_v4(o->ip))
         ipnet_arp_announce(n, o->ip);
     else
         ipnet_ndp_announce(n, o->ip);

@@ -190,22 +190,9 @@ bool ipnet_route(const struct ipnet *n, uint32_t index, struct ipnet_route *out)
 /* ipnet_text.c: the values of net.address and net.routes into addresses and routes of the config.
  * "10.77.0.2/24,fd00:77::2/64"; "default via 10.77.0.1, fd01::/16 via fd00:77::1".  On failure
  * ERR_INVALID and one line that says what to do. */
-enum { IPNET_ERROR_BYTES = 256, IPNET_IP_TEXT_BYTES = IPTEXT_BYTES };
+enum { IPNET_ERROR_BYTES = 256 };
 must_check int ipnet_text_addresses(struct ipnet_config *config, const char *text,
                                     char error[IPNET_ERROR_BYTES]);
 must_check int ipnet_text_routes(struct ipnet_config *config, const char *text,
                                  char error[IPNET_ERROR_BYTES]);
-/* One address, as core/net/iptext.h. */
-static inline bool
-ipnet_text_ip(const char *text, uint8_t ip[16])
-{
-    return iptext_read(text, ip);
-}
-
-static inline void
-ipnet_text_print(const uint8_t ip[16], char out[IPTEXT_BYTES])
-{
-    iptext_print(ip, out);
-}
-
 #endif

@@ -84,8 +84,8 @@ ipnet_arp_input(struct ipnet *n, const uint8_t *eth, struct view arp)
     bool request = get_u16(arp.at + 6) == ARP_REQUEST;
     const uint8_t *mac = arp.at + 8, *target_ip = arp.at + 24;
     uint8_t sender[16], target[16];
-    ipnet_ip_from_v4(sender, arp.at + 14);
-    ipnet_ip_from_v4(target, target_ip);
+    iptext_of_v4(arp.at + 14, sender);
+    iptext_of_v4(target_ip, target);
     if (!mac_good(mac))
         return ipnet_drop(n, IPNET_DROP_ARP_SENDER);
     struct ipnet_ours *claimed = ipnet_ours_find(n, sender);

@@ -9,7 +9,7 @@ bool
 ipnet_icmp_sum_good(const struct ipnet_packet *p)
 {
     struct checksum sum = checksum_start();
-    if (!ipnet_ip_is_v4(p->dst))
+    if (!iptext_is_v4(p->dst))
         checksum_pseudo(&sum, p->src, p->dst, IPNET_PROTO_ICMP6, p->l4.len);
     checksum_add(&sum, p->l4.at, p->l4.len);
     return checksum_end(&sum) == 0;
@@ -40,7 +40,7 @@ refusal(const struct ipnet_packet *p, uint8_t header[IPNET_ICMP_BYTES])
     enum { V4_UNREACHABLE = 3, V4_PROTOCOL = 2, V4_PORT = 3 };
     enum { V6_UNREACHABLE = 1, V6_PORT = 4, V6_PARAMETER = 4, V6_NEXT_HEADER = 1 };
     bool udp = p->protocol == IPNET_PROTO_UDP;
-    if (ipnet_ip_is_v4(p->dst)) {
+    if (iptext_is_v4(p->dst)) {
         header[0] = V4_UNREACHABLE;
         header[1] = udp ? V4_PORT : V4_PROTOCOL;
         return;
@@ -65,7 +65,7 @@ ipnet_icmp_refuse(struct ipnet *n, const struct ipnet_packet *p)
         return;
     }
     /* As much of it as fits a packet that needs no fragments anywhere. */
-    bool v4 = ipnet_ip_is_v4(p->dst);
+    bool v4 = iptext_is_v4(p->dst);
     enum { V4_ALL = 576 };
     uint32_t most = v4 ? V4_ALL - IPNET_IP4_BYTES - IPNET_ICMP_BYTES
                        : IPNET_MTU_LEAST - IPNET_IP6_BYTES - IPNET_ICMP_BYTES;

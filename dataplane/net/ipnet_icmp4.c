@@ -45,8 +45,8 @@ error_input(struct ipnet *n, const struct ipnet_packet *p)
         return ipnet_drop(n, IPNET_DROP_ICMP_QUOTE);
     uint32_t header = (ip[0] & 15u) * 4;
     struct packet_error e = {.kind = kind_of(p->l4.at[0], p->l4.at[1])};
-    ipnet_ip_from_v4(e.src, ip + 12);
-    ipnet_ip_from_v4(e.dst, ip + 16);
+    iptext_of_v4(ip + 12, e.src);
+    iptext_of_v4(ip + 16, e.dst);
     /* We send neither fragments nor options. */
     if (header != IPNET_IP4_BYTES || quote.len - header < PACKET_QUOTE_MIN ||
         ip[9] != IPNET_PROTO_TCP || get_u16(ip + 6) & 0x3fff || !ipnet_is_ours(n, e.src))

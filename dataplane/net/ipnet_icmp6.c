@@ -34,7 +34,7 @@ error_input(struct ipnet *n, const struct ipnet_packet *p)
     struct packet_error e = {.kind = kind_of(p->l4.at[0], p->l4.at[1])};
     /* We send no extension headers. */
     if (p->cast || quote.len < IPNET_IP6_BYTES + PACKET_QUOTE_MIN || ip[0] >> 4 != 6 ||
-        ip[6] != IPNET_PROTO_TCP || ipnet_ip_is_v4(ip + 8) || !ipnet_is_ours(n, ip + 8))
+        ip[6] != IPNET_PROTO_TCP || iptext_is_v4(ip + 8) || !ipnet_is_ours(n, ip + 8))
         return ipnet_drop(n, IPNET_DROP_ICMP_QUOTE);
     memcpy(e.src, ip + 8, 16);
     memcpy(e.dst, ip + 24, 16);

@@ -139,21 +139,6 @@ ipnet_ip_equal(const uint8_t a[16], const uint8_t b[16])
 }
 
 static inline bool
-ipnet_ip_is_v4(const uint8_t ip[16])
-{
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff}; /* RFC 4291 2.5.5.2 */
-    return memcmp(ip, mapped, sizeof mapped) == 0;
-}
-
-static inline void
-ipnet_ip_from_v4(uint8_t ip[16], const uint8_t v4[4])
-{
-    memset(ip, 0, 10);
-    ip[10] = ip[11] = 0xff;
-    memcpy(ip + 12, v4, 4);
-}
-
-static inline bool
 ipnet_ip_is_zero(const uint8_t ip[16])
 {
     static const uint8_t zero[16];

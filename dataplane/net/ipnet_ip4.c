@@ -41,8 +41,7 @@ is_broadcast(const struct ipnet *n, const uint8_t ip[16])
         return true;
     for (uint32_t i = 0; i < n->ours_count; i++) {
         const struct ipnet_ours *o = &n->ours[i];
-        if (!ipnet_ip_is_v4(o->ip) || o->prefix_bits > 126 ||
-            !ipnet_ip_in(ip, o->ip, o->prefix_bits))
+        if (!iptext_is_v4(o->ip) || o->prefix_bits > 126 || !ipnet_ip_in(ip, o->ip, o->prefix_bits))
             continue;
         uint32_t mask =
             o->prefix_bits == 96 ? UINT32_MAX : (UINT32_C(1) << (128 - o->prefix_bits)) - 1;
@@ -79,8 +78,8 @@ ipnet_ip4_parse(struct ipnet *n, struct view bytes, const struct nic_rx *frame,
     if (frame->ip_sum == PACKET_SUM_BAD ||
         (frame->ip_sum == PACKET_SUM_UNKNOWN && checksum_of(p, header) != 0))
         return ipnet_drop(n, IPNET_DROP_IP_SUM);
-    ipnet_ip_from_v4(out->src, p + 12);
-    ipnet_ip_from_v4(out->dst, p + 16);
+    iptext_of_v4(p + 12, out->src);
+    iptext_of_v4(p + 16, out->dst);
     int err = addresses_check(n, out);
     if (err)
         return err;

@@ -18,7 +18,7 @@ ipnet_ip6_is_group(const struct ipnet *n, const uint8_t group[16])
     if (ipnet_ip_equal(group, all_nodes))
         return true;
     for (uint32_t i = 0; i < n->ours_count; i++) {
-        if (ipnet_ip_is_v4(n->ours[i].ip))
+        if (iptext_is_v4(n->ours[i].ip))
             continue;
         ipnet_ip_group(n->ours[i].ip, ours);
         if (ipnet_ip_equal(group, ours))
@@ -32,7 +32,7 @@ addresses_check(struct ipnet *n, struct ipnet_packet *p)
 {
     bool nobody = ipnet_ip_is_zero(p->src); /* who looks for a duplicate has no address yet */
     /* An IPv4 address in a header of IPv6 would be taken for the IPv4 connection. */
-    if (ipnet_ip_is_v4(p->src) || (!nobody && !ipnet_ip_is_host(p->src)) ||
+    if (iptext_is_v4(p->src) || (!nobody && !ipnet_ip_is_host(p->src)) ||
         (!nobody && ipnet_is_ours(n, p->src)))
         return ipnet_drop(n, IPNET_DROP_IP_SOURCE);
     if (p->dst[0] == 0xff) {
@@ -45,7 +45,7 @@ addresses_check(struct ipnet *n, struct ipnet_packet *p)
         return ipnet_drop(n, IPNET_DROP_IP_CAST);
     if (nobody)
         return ipnet_drop(n, IPNET_DROP_IP_SOURCE);
-    if (ipnet_ip_is_v4(p->dst) || !ipnet_is_ours(n, p->dst))
+    if (iptext_is_v4(p->dst) || !ipnet_is_ours(n, p->dst))
         return ipnet_drop(n, IPNET_DROP_IP_DESTINATION);
     return ERR_OK;
 }

@@ -132,7 +132,7 @@ static bool
 ndp_good(const struct ipnet_packet *p)
 {
     return p->hops == IPNET_HOPS_NDP && p->l4.len >= NDP_BYTES && p->l4.at[1] == 0 &&
-           p->l4.at[8] != 0xff && !ipnet_ip_is_v4(p->l4.at + 8);
+           p->l4.at[8] != 0xff && !iptext_is_v4(p->l4.at + 8);
 }
 
 static int
@@ -230,7 +230,7 @@ ipnet_ndp_report(struct ipnet *n)
     uint16_t groups = 0, slot;
     for (uint32_t i = 0; i < n->ours_count; i++) {
         uint8_t group[16];
-        if (ipnet_ip_is_v4(n->ours[i].ip))
+        if (iptext_is_v4(n->ours[i].ip))
             continue;
         if (n->ours[i].state == IPNET_OURS && ipnet_ip_is_link_local(n->ours[i].ip))
             src = n->ours[i].ip;

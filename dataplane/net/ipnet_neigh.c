@@ -137,7 +137,7 @@ ask(struct ipnet *n, struct ipnet_neigh *e)
         return;
     }
     n->stat.resolves++;
-    if (ipnet_ip_is_v4(e->ip))
+    if (iptext_is_v4(e->ip))
         ipnet_arp_ask(n, e->ip, mac);
     else
         ipnet_ndp_ask(n, e->ip, mac);

@@ -119,7 +119,7 @@ ip4_sum(const struct ipnet_ip_fields *f)
 void
 ipnet_ip_header(struct ipnet *n, struct put *w, const struct ipnet_ip_fields *f)
 {
-    if (!ipnet_ip_is_v4(f->dst)) {
+    if (!iptext_is_v4(f->dst)) {
         put_u32(w, UINT32_C(6) << 28 | (uint32_t)f->traffic_class << 20 | flow_label(n, f));
         put_u16(w, (uint16_t)f->l4_bytes);
         put_u8(w, f->protocol);
@@ -144,13 +144,13 @@ ipnet_ip_header(struct ipnet *n, struct put *w, const struct ipnet_ip_fields *f)
 static uint16_t
 ethertype_of(const uint8_t ip[16])
 {
-    return ipnet_ip_is_v4(ip) ? IPNET_TYPE_IP4 : IPNET_TYPE_IP6;
+    return iptext_is_v4(ip) ? IPNET_TYPE_IP4 : IPNET_TYPE_IP6;
 }
 
 static uint32_t
 ip_bytes_of(const uint8_t ip[16])
 {
-    return ipnet_ip_is_v4(ip) ? IPNET_IP4_BYTES : IPNET_IP6_BYTES;
+    return iptext_is_v4(ip) ? IPNET_IP4_BYTES : IPNET_IP6_BYTES;
 }
 
 void
@@ -170,7 +170,7 @@ ipnet_slot_route(struct ipnet *n, uint16_t slot, const uint8_t dst[16])
 bool
 ipnet_icmp_send(struct ipnet *n, const struct ipnet_icmp *m)
 {
-    bool v4 = ipnet_ip_is_v4(m->dst);
+    bool v4 = iptext_is_v4(m->dst);
     uint32_t l4_bytes = IPNET_ICMP_BYTES + m->body.len;
     if (l4_bytes + ip_bytes_of(m->dst) > n->config.mtu) {
         (void)ipnet_drop(n, IPNET_DROP_TOO_LONG);
@@ -289,7 +289,7 @@ send_one(struct ipnet *n, const struct packet_out *p)
         (void)ipnet_drop(n, IPNET_DROP_TOO_LONG);
         return;
     }
-    if (ipnet_ip_is_v4(p->src) != ipnet_ip_is_v4(p->dst) || !ipnet_is_ours(n, p->src) ||
+    if (iptext_is_v4(p->src) != iptext_is_v4(p->dst) || !ipnet_is_ours(n, p->src) ||
         ipnet_hop(n, p->dst, hop)) {
         (void)ipnet_drop(n, IPNET_DROP_NO_ROUTE);
         return;

@@ -30,8 +30,8 @@ prefix_read(char *word, struct ipnet_address *out)
     if (!slash)
         return false;
     *slash = '\0';
-    bool good = ipnet_text_ip(word, out->ip);
-    bool v4 = good && ipnet_ip_is_v4(out->ip) && !strchr(word, ':');
+    bool good = iptext_read(word, out->ip);
+    bool v4 = good && iptext_is_v4(out->ip) && !strchr(word, ':');
     const char *end = iptext_number(slash + 1, 10, 3, v4 ? 32 : 128, &bits);
     *slash = '/';
     if (!good || !end || *end)
@@ -71,12 +71,12 @@ route_read(const char **text, struct ipnet_route *out)
 {
     char to[TEXT_WORD_BYTES], via[TEXT_WORD_BYTES];
     if (!word_take(text, ", \t", to) || !word_take(text, ", \t", via) || strcmp(via, "via") != 0 ||
-        !word_take(text, ", \t", via) || !ipnet_text_ip(via, out->via))
+        !word_take(text, ", \t", via) || !iptext_read(via, out->via))
         return false;
     if (strcmp(to, "default") != 0)
         return prefix_read(to, &out->to);
     out->to = (struct ipnet_address){.prefix_bits = 0};
-    if (ipnet_ip_is_v4(out->via)) {
+    if (iptext_is_v4(out->via)) {
         memcpy(out->to.ip, out->via, 12);
         out->to.prefix_bits = 96;
     }

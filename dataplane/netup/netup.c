@@ -217,10 +217,9 @@ netup_leave(struct netup *n, uint32_t shard)
 bool
 netup_is_ours(const struct netup *n, const uint8_t ip[16])
 {
-    static const uint8_t any[16], any4[16] = {[10] = 0xff, [11] = 0xff};
-    bool ours = memcmp(ip, any, sizeof any) == 0 || memcmp(ip, any4, sizeof any4) == 0;
+    bool ours = iptext_is_any(ip);
     for (uint32_t i = 0; i < n->net.address_count && !ours; i++)
-        ours = memcmp(ip, n->net.addresses[i].ip, sizeof any) == 0;
+        ours = memcmp(ip, n->net.addresses[i].ip, 16) == 0;
     return ours;
 }
 

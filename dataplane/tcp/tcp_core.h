@@ -14,6 +14,7 @@
 
 #include "core/base/err.h"
 #include "core/base/mutant.h"
+#include "core/net/iptext.h"
 #include "dataplane/tcp/tcp.h"
 #include "dataplane/tcp/tcp_cc.h"
 #include "dataplane/tcp/tcp_rcv.h"
@@ -174,13 +175,6 @@ static inline uint32_t
 tcp_clock(const struct tcp *t, uint32_t offset)
 {
     return (uint32_t)(t->now_us / 1000) + offset;
-}
-
-static inline bool
-tcp_is_v4(const uint8_t ip[16])
-{
-    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    return memcmp(ip, mapped, 12) == 0;
 }
 
 /* Where the FIN of ours would be in the sequence space: one number after `end`. */

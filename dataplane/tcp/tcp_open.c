@@ -5,7 +5,7 @@
 static uint32_t
 ip_bytes(const struct tcp_flow *f)
 {
-    return tcp_is_v4(f->local) ? 20 : 40;
+    return iptext_is_v4(f->local) ? 20 : 40;
 }
 
 uint32_t
@@ -13,7 +13,7 @@ tcp_seg_max(const struct tcp *t, const struct tcp_flow *f, uint32_t peer_mss)
 {
     uint32_t own = t->config.mtu - ip_bytes(f) - TCP_HEADER_MIN;
     if (peer_mss == 0)
-        peer_mss = tcp_is_v4(f->local) ? TCP_MSS_DEFAULT_4 : TCP_MSS_DEFAULT_6;
+        peer_mss = iptext_is_v4(f->local) ? TCP_MSS_DEFAULT_4 : TCP_MSS_DEFAULT_6;
     if (peer_mss < TCP_MSS_MIN)
         peer_mss = TCP_MSS_MIN;
     return peer_mss < own ? peer_mss : own;
@@ -105,7 +105,7 @@ port_choose(struct tcp *t, struct tcp_flow *f)
 static bool
 unicast(const uint8_t ip[16])
 {
-    if (!tcp_is_v4(ip))
+    if (!iptext_is_v4(ip))
         return ip[0] != 0xff && (ip[0] | ip[15]) != 0;
     return ip[12] != 0 && ip[12] < 224;
 }
@@ -118,7 +118,7 @@ tcp_connect(struct tcp *t, const struct tcp_addr *local, const struct tcp_addr *
     memcpy(f.local, local->ip, sizeof f.local);
     memcpy(f.remote, remote->ip, sizeof f.remote);
     if (!unicast(f.local) || !unicast(f.remote) || f.remote_port == 0 ||
-        tcp_is_v4(f.local) != tcp_is_v4(f.remote))
+        iptext_is_v4(f.local) != iptext_is_v4(f.remote))
         return ERR_INVALID;
     if (f.local_port == 0 && !port_choose(t, &f))
         return ERR_LIMIT;

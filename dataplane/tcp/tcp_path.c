@@ -20,7 +20,7 @@ tcp_path_limit(struct tcp *t, struct tcp_conn *c, uint32_t seg_max)
 static void
 too_big(struct tcp *t, struct tcp_conn *c, const struct packet_error *e)
 {
-    bool v4 = tcp_is_v4(e->src);
+    bool v4 = iptext_is_v4(e->src);
     uint32_t ip = v4 ? 20 : 40, floor = v4 ? FLOOR_4 : FLOOR_6;
     uint32_t mtu = e->mtu ? e->mtu : v4 ? PLATEAU_4 : FLOOR_6;
     if (mtu < floor)

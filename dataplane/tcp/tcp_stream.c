@@ -1,6 +1,7 @@
 /* tcp_stream.c: memory, the life of a stream, events; see tcp_stream.h and tcp_stream_in.h.
  *
  * Events are bits of the connection, not a queue: no number of them can overflow. */
+#include "core/net/iptext.h"
 #include "dataplane/tcp/tcp_stream_in.h"
 
 #include <string.h>
@@ -284,14 +285,13 @@ tcp_stream_stat(const struct tcp_stream *s, struct tcp_stream_stat *out)
 static int
 port_listen(void *self, const struct stream_addr *at)
 {
-    static const uint8_t any4[16] = {[10] = 0xff, [11] = 0xff};
     struct tcp_stream *s = self;
     if (!at) {
         tcp_unlisten(s->tcp);
         return ERR_OK;
     }
     struct tcp_addr a = {.port = at->port};
-    if (memcmp(at->ip, any4, sizeof any4) != 0)
+    if (!iptext_is_any(at->ip))
         memcpy(a.ip, at->ip, sizeof a.ip);
     return tcp_listen(s->tcp, &a);
 }

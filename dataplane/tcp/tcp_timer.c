@@ -104,7 +104,7 @@ timeout(struct tcp *t, struct tcp_conn *c)
     tcp_rtt_backoff(&c->rtt);
     c->rto_base_us = t->now_us;
     const struct tcp_flow *f = tcp_table_flow(t->table, tcp_index(t, c));
-    uint32_t small = tcp_is_v4(f->local) ? TCP_MSS_DEFAULT_4 : TCP_MSS_DEFAULT_6;
+    uint32_t small = iptext_is_v4(f->local) ? TCP_MSS_DEFAULT_4 : TCP_MSS_DEFAULT_6;
     if (c->rto_count == BLACK_HOLE_TIMEOUTS && c->seg_max > small &&
         t->segs.at[c->segs.first].len > small)
         tcp_path_limit(t, c, small); /* perhaps large packets vanish without a word */

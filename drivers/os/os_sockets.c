@@ -1,6 +1,7 @@
 #include "drivers/os/os_sockets.h"
 
 #include "core/base/err.h"
+#include "core/net/iptext.h"
 #include "drivers/os/os.h"
 
 #include <arpa/inet.h>
@@ -37,13 +38,13 @@ state_name(uint8_t state)
 static void
 address_copy(uint8_t family, const uint32_t from[4], uint8_t to[16])
 {
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    uint8_t v4[4];
     if (family == AF_INET6) {
         memcpy(to, from, 16);
         return;
     }
-    memcpy(to, mapped, sizeof mapped);
-    memcpy(to + sizeof mapped, from, 4);
+    memcpy(v4, from, sizeof v4);
+    iptext_of_v4(v4, to);
 }
 
 static void

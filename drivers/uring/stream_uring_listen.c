@@ -9,6 +9,7 @@
  * come back with an error and are not armed again. */
 #include "core/base/err.h"
 #include "core/base/log.h"
+#include "core/net/iptext.h"
 #include "drivers/uring/stream_conn.h"
 
 #include <errno.h>
@@ -18,8 +19,6 @@
 #include <unistd.h>
 
 enum { BACKLOG = 4096, ACCEPT_RETRY_MS = 100 };
-
-static const uint8_t ip4_prefix[12] = {[10] = 0xff, [11] = 0xff}; /* ::ffff:0:0/96 */
 
 /* False once stream_listen_on(NULL) has shut the socket down. */
 static bool
@@ -61,8 +60,9 @@ peer_of(int fd, struct stream_addr *out)
     if (getpeername(fd, (struct sockaddr *)&a, &len) < 0)
         return false;
     if (a.any.ss_family == AF_INET) {
-        memcpy(out->ip, ip4_prefix, sizeof ip4_prefix);
-        memcpy(out->ip + 12, &a.in.sin_addr, 4);
+        uint8_t v4[4];
+        memcpy(v4, &a.in.sin_addr, sizeof v4);
+        iptext_of_v4(v4, out->ip);
         out->port = ntohs(a.in.sin_port);
     } else {
         memcpy(out->ip, &a.in6.sin6_addr, 16);
@@ -132,7 +132,7 @@ static int
 listener_open(const struct stream_addr *at, struct listener *out)
 {
     static const uint8_t any[16];
-    bool ip6 = memcmp(at->ip, ip4_prefix, sizeof ip4_prefix) != 0;
+    bool ip6 = !iptext_is_v4(at->ip);
     int fd = socket(ip6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0 && errno == EAFNOSUPPORT && ip6 && memcmp(at->ip, any, 16) == 0) {
         ip6 = false; /* a kernel without IPv6: "any" means all of IPv4 */

@@ -366,7 +366,7 @@ main(int argc, char **argv)
     struct nic_facts facts;
     if ((argc != 3 && argc != 5 && argc != 6) || ipnet_text_addresses(&net, argv[2], error) ||
         !source_make(argc > 3 ? argv[3] : NULL, argc > 3 ? argv[4] : NULL) ||
-        (argc == 6 && !ipnet_text_ip(argv[5], peer.ip)))
+        (argc == 6 && !iptext_read(argv[5], peer.ip)))
         return EXIT_USAGE;
     struct nic_dpdk_config config = {
         .device = argv[1], .queues = 1, .mtu = MTU, .default_route = "", .root = "/"};

@@ -162,7 +162,7 @@ step_send(struct cur *c, struct packet_ref *ref)
     uint8_t last = cur_u8(c), bytes = cur_u8(c);
     struct packet_out p = {.header_bytes = 20, .header = {[12] = 0x50}, .payload_bytes = bytes};
     const char *src = last & 128 ? "fd00:77::2" : "10.77.0.2";
-    must(ipnet_text_ip(src, p.src));
+    must(iptext_read(src, p.src));
     memcpy(p.dst, p.src, 16);
     p.dst[15] = last;
     if (last % 16 == 0)

@@ -225,7 +225,7 @@ static void
 call_open(struct sim *s, struct call *c)
 {
     struct tcp_addr local = {0}, remote = {.port = SIM_PORT};
-    must(ipnet_text_ip("10.77.0.1", local.ip) && ipnet_text_ip("10.77.0.2", remote.ip));
+    must(iptext_read("10.77.0.1", local.ip) && iptext_read("10.77.0.2", remote.ip));
     if (!ipnet_is_ours(s->client.port.net, local.ip) ||
         tcp_connect(s->client.tcp, &local, &remote, &c->id) != ERR_OK)
         return;

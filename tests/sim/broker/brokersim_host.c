@@ -188,7 +188,7 @@ host_start(struct sim *s)
         if (!host_turn(s))
             return false;
     struct stream_addr at = {.port = SIM_PORT};
-    must(ipnet_text_ip("0.0.0.0", at.ip));
+    must(iptext_read("0.0.0.0", at.ip));
     must(h->shard.stream.ops->listen(h->shard.stream.self, &at) == ERR_OK);
     return true;
 }

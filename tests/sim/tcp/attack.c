@@ -225,7 +225,7 @@ world_make(const struct attack *a, uint64_t seed)
         w->pattern[i] = (uint8_t)random_next(w);
     for (uint32_t n = 0; n < HOSTS; n++) {
         memcpy(w->mac[n], (const uint8_t[]){2, 0, 0, 0, 0, (uint8_t)(n + 1)}, 6);
-        must(ipnet_text_ip(names[a->v6][n], w->address[n]));
+        must(iptext_read(names[a->v6][n], w->address[n]));
         host_make(w, n);
     }
     w->served = calloc(CONNS, sizeof *w->served);

@@ -3,6 +3,7 @@
  * numbers, and hears only what is sent to his own addresses.  Frames are written by hand. */
 #include "core/base/err.h"
 #include "core/net/checksum.h"
+#include "core/net/iptext.h"
 #include "dataplane/tcp/tcp_seq.h"
 #include "tests/sim/tcp/attack.h"
 
@@ -35,8 +36,7 @@ static void
 ip_header(struct put *out, const uint8_t src[16], const uint8_t dst[16], uint8_t protocol,
           uint32_t bytes)
 {
-    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    if (memcmp(dst, mapped, 12) != 0) {
+    if (!iptext_is_v4(dst)) {
         put_u32(out, 6u << 28);
         put_u16(out, (uint16_t)bytes);
         put_u16(out, (uint16_t)(protocol << 8 | 255));

@@ -6,6 +6,7 @@
 #include "tests/sim/tcp/tcpsim.h"
 
 #include "core/base/mutant.h"
+#include "core/net/iptext.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -133,7 +134,6 @@ config_of(struct sim *s)
 static void
 world_start(struct sim *s)
 {
-    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     /* The clock is chosen so that sequence numbers and timestamps wrap in some lives. */
     s->now_us = sim_chance(s, 3000) ? UINT64_C(0xfffffff0) * 1000 : 1000 + sim_random(s) % SECOND;
     s->gentle = sim_chance(s, 2000);
@@ -148,11 +148,9 @@ world_start(struct sim *s)
     for (uint32_t side = 0; side < SIDES; side++) {
         s->link[side] = link_of(s);
         s->config[side] = config_of(s);
-        memcpy(s->address[side], mapped, 12);
+        iptext_of_v4((const uint8_t[4]){10, 0, 0, (uint8_t)(side + 1)}, s->address[side]);
         if (s->v6)
             memset(s->address[side], 0xfd, 12);
-        s->address[side][12] = 10;
-        s->address[side][15] = (uint8_t)(side + 1);
         s->gone_allowed |= s->config[side].segs == SEGS_TINY;
         struct packet_port port = {&sim_port[side], s};
         size_t bytes = (tcp_footprint(&s->config[side]) + 63) & ~(size_t)63;

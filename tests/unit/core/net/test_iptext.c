@@ -74,6 +74,38 @@ numbers_end_where_their_digits_do(void **state)
     assert_null(iptext_number("x", 10, 3, 32, &v));
 }
 
+static void
+an_ipv4_address_is_told_by_its_prefix(void **state)
+{
+    static const uint8_t v4[4] = {10, 77, 0, 2};
+    uint8_t ip[16], read[16];
+    memset(ip, 0xa5, sizeof ip);
+    iptext_of_v4(v4, ip);
+    assert_true(iptext_read("10.77.0.2", read));
+    assert_memory_equal(ip, read, sizeof ip);
+    assert_true(iptext_is_v4(ip));
+    for (size_t i = 0; i < 12; i++) {
+        ip[i] ^= 1;
+        assert_false(iptext_is_v4(ip));
+        ip[i] ^= 1;
+    }
+}
+
+static void
+only_the_two_zero_addresses_mean_all_addresses(void **state)
+{
+    static const struct {
+        const char *text;
+        bool any;
+    } rows[] = {{"0.0.0.0", true},   {"::", true},   {"0.0.0.1", false},
+                {"10.0.0.0", false}, {"::1", false}, {"fd00::", false}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uint8_t ip[16];
+        assert_true(iptext_read(rows[i].text, ip));
+        assert_int_equal(iptext_is_any(ip), rows[i].any);
+    }
+}
+
 int
 main(void)
 {
@@ -81,6 +113,8 @@ main(void)
         cmocka_unit_test(addresses_are_read_and_printed_in_their_shortest_form),
         cmocka_unit_test(what_is_no_address_is_refused),
         cmocka_unit_test(numbers_end_where_their_digits_do),
+        cmocka_unit_test(an_ipv4_address_is_told_by_its_prefix),
+        cmocka_unit_test(only_the_two_zero_addresses_mean_all_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

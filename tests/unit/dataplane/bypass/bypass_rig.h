@@ -156,7 +156,7 @@ rig_new(bool spin)
     r->clock = bypass_clock(r->b);
     r->stream = bypass_stream(r->b);
     struct stream_addr at = {.port = PORT};
-    assert_true(ipnet_text_ip("0.0.0.0", at.ip));
+    assert_true(iptext_read("0.0.0.0", at.ip));
     assert_int_equal(r->stream.ops->listen(r->stream.self, &at), ERR_OK);
     client_make(r);
     return r;
@@ -184,8 +184,8 @@ connect_from(struct rig *r, const char *from, const char *to)
 {
     struct tcp_addr local = {0}, remote = {.port = PORT};
     struct stream_event e[4];
-    assert_true(ipnet_text_ip(from, local.ip));
-    assert_true(ipnet_text_ip(to, remote.ip));
+    assert_true(iptext_read(from, local.ip));
+    assert_true(iptext_read(to, remote.ip));
     for (int i = 0; i < 30000 && !ipnet_is_ours(r->port.net, local.ip); i++)
         rig_turn(r);
     assert_int_equal(tcp_connect(r->tcp, &local, &remote, &r->id), ERR_OK);

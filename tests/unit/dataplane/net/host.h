@@ -32,7 +32,7 @@ ip_of(const char *text)
     static uint8_t ips[16][16];
     static uint32_t next;
     uint8_t *ip = ips[next++ % 16];
-    assert_true(ipnet_text_ip(text, ip));
+    assert_true(iptext_read(text, ip));
     return ip;
 }
 
@@ -200,7 +200,7 @@ ip_frame(const char *src, const char *dst, uint8_t protocol, const void *l4, uin
          uint8_t hops)
 {
     const uint8_t *from = ip_of(src), *to = ip_of(dst);
-    bool v4 = ipnet_ip_is_v4(to);
+    bool v4 = iptext_is_v4(to);
     struct put w = eth_frame(host_mac, peer_mac, v4 ? IPNET_TYPE_IP4 : IPNET_TYPE_IP6);
     if (v4) {
         uint8_t *start = w.at;
@@ -232,7 +232,7 @@ icmp_frame(const char *src, const char *dst, void *icmp, uint32_t bytes, uint8_t
     uint8_t from[16], to[16];
     memcpy(from, ip_of(src), 16);
     memcpy(to, ip_of(dst), 16);
-    bool v4 = ipnet_ip_is_v4(to);
+    bool v4 = iptext_is_v4(to);
     struct checksum sum = checksum_start();
     set_u16((uint8_t *)icmp + 2, 0);
     if (!v4)
@@ -250,7 +250,7 @@ icmp_frame(const char *src, const char *dst, void *icmp, uint32_t bytes, uint8_t
 static inline void
 host_meets(struct host *h, const char *peer)
 {
-    if (ipnet_ip_is_v4(ip_of(peer))) {
+    if (iptext_is_v4(ip_of(peer))) {
         struct put w = arp_frame(all_mac, 1, peer_mac, peer, "10.77.0.2");
         host_feed(h, &w);
     } else {
@@ -271,7 +271,7 @@ packet_to(const char *dst, struct packet_ref *ref, const void *payload, uint32_t
 {
     struct packet_out p = {.header_bytes = 20, .payload_bytes = bytes};
     memcpy(p.dst, ip_of(dst), 16);
-    memcpy(p.src, ip_of(ipnet_ip_is_v4(p.dst) ? "10.77.0.2" : "fd00:77::2"), 16);
+    memcpy(p.src, ip_of(iptext_is_v4(p.dst) ? "10.77.0.2" : "fd00:77::2"), 16);
     set_u16(p.header, 9092);
     set_u16(p.header + 2, 40000);
     p.header[12] = 0x50;

@@ -6,7 +6,7 @@ ping(struct host *h, const char *src, const char *dst, uint32_t bytes)
     uint8_t icmp[1500];
     for (uint32_t i = 0; i < bytes; i++)
         icmp[i] = (uint8_t)(i * 3);
-    icmp[0] = ipnet_ip_is_v4(ip_of(dst)) ? 8 : 128;
+    icmp[0] = iptext_is_v4(ip_of(dst)) ? 8 : 128;
     icmp[1] = 0;
     struct put w = icmp_frame(src, dst, icmp, bytes, 64);
     host_feed(h, &w);
