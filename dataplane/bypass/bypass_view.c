@@ -8,7 +8,7 @@
 
 /* These do not compile when a row of the stack is missing in netview.def. */
 static const enum netview_counter ip_drops[IPNET_DROPS] = {
-#define IPNET_DROP(name, text, help) [IPNET_DROP_##name] = NETVIEW_N_IP_##name,
+#define IPNET_DROP(name, text) [IPNET_DROP_##name] = NETVIEW_N_IP_##name,
 #include "dataplane/net/ipnet_drop.def"
 #undef IPNET_DROP
 };

@@ -14,16 +14,16 @@ round_up(size_t n)
     return (n + 63) & ~(size_t)63;
 }
 
-const struct ipnet_drop_row *
-ipnet_drop_row(enum ipnet_drop drop)
+const char *
+ipnet_drop_name(enum ipnet_drop drop)
 {
-    static const struct ipnet_drop_row rows[] = {
-#define IPNET_DROP(name, text, help) {text, help},
+    static const char *const names[] = {
+#define IPNET_DROP(name, text) text,
 #include "dataplane/net/ipnet_drop.def"
 #undef IPNET_DROP
     };
     must(drop < IPNET_DROPS);
-    return &rows[drop];
+    return names[drop];
 }
 
 /* ---- addresses ---- */

@@ -69,16 +69,13 @@ struct ipnet_config {
 };
 
 enum ipnet_drop {
-#define IPNET_DROP(name, text, help) IPNET_DROP_##name,
+#define IPNET_DROP(name, text) IPNET_DROP_##name,
 #include "dataplane/net/ipnet_drop.def"
 #undef IPNET_DROP
     IPNET_DROPS
 };
 
-struct ipnet_drop_row {
-    const char *name, *help;
-};
-const struct ipnet_drop_row *ipnet_drop_row(enum ipnet_drop drop);
+const char *ipnet_drop_name(enum ipnet_drop drop);
 
 struct ipnet;
 

@@ -84,7 +84,7 @@ report(uint32_t queues)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         total(rows[i].name, queues, rows[i].at);
     for (uint32_t i = 0; i < IPNET_DROPS; i++)
-        total(ipnet_drop_row((enum ipnet_drop)i)->name, queues,
+        total(ipnet_drop_name((enum ipnet_drop)i), queues,
               offsetof(struct loop, drops) + i * sizeof loops[0].drops[0]);
     for (uint32_t q = 0; q < queues; q++)
         used += loops[q].nic_stat.rx_frames > 0;

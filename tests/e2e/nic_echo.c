@@ -300,7 +300,7 @@ report(void)
     for (uint32_t i = 0; i < TCP_COUNTER_KINDS; i++)
         printf("%s %llu\n", names[i], (unsigned long long)tcp_count(tcp, (enum tcp_counter)i));
     for (uint32_t i = 0; i < IPNET_DROPS; i++)
-        printf("NET_%s %llu\n", ipnet_drop_row((enum ipnet_drop)i)->name,
+        printf("NET_%s %llu\n", ipnet_drop_name((enum ipnet_drop)i),
                (unsigned long long)ipnet_dropped(port.net, (enum ipnet_drop)i));
     printf("RX_FRAMES %llu\nTX_FRAMES %llu\nRX_MISSED %llu\nRX_ERRORS %llu\nTX_ERRORS %llu\n"
            "TX_FULL %llu\n",

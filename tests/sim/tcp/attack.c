@@ -263,7 +263,7 @@ judge(struct world *w)
     if (a->tcp_counter >= 0)
         printf(", counted %" PRIu64, tcp_count(server->tcp, (enum tcp_counter)a->tcp_counter));
     if (a->ip_drop >= 0)
-        printf(", %s %" PRIu64, ipnet_drop_row((enum ipnet_drop)a->ip_drop)->name,
+        printf(", %s %" PRIu64, ipnet_drop_name((enum ipnet_drop)a->ip_drop),
                ipnet_dropped(server->port.net, (enum ipnet_drop)a->ip_drop));
     printf("\n");
     if (all < CLIENTS || (w->finished - w->late) * 100 < all * 99)
