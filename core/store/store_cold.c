@@ -4,7 +4,8 @@
  * as a small cache until the least recently used one is needed again.  When its bytes arrive, every
  * batch that lies in it whole, from the first index entry on, is checked: offset chain, length,
  * crc.  Parts of batches, at both ends, are checked by the sums of their pieces, which are known
- * whenever the index is.  Damaged bytes are never lent: a hold there gives ERR_CORRUPT. */
+ * whenever the index is; where that finds damage, each batch is judged by itself (store_prove.c).
+ * Damaged bytes are never lent: a hold there gives ERR_CORRUPT. */
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/base/mutant.h"
@@ -244,45 +245,51 @@ batch_good(const struct segment *seg, uint32_t pos, int64_t base, struct view by
     return !*whole || batch_crc_ok(view_of(bytes.at, info->bytes), info);
 }
 
-/* From now on store_locate keeps readers away from it. */
-static void
-damaged(struct store *s, struct read_buffer *b, struct segment *seg, uint32_t from, uint32_t to)
+uint32_t
+store_damaged(struct store *s, const struct plog *p, struct segment *seg, uint32_t from,
+              uint32_t to)
 {
-    b->error = ERR_CORRUPT;
+    int64_t next = index_by_pos(&seg->idx, from) + 1;
+    if (next < seg->idx.count && index_get(&seg->idx, (uint32_t)next)->pos < to)
+        to = index_get(&seg->idx, (uint32_t)next)->pos;
     if (!sums_note_bad(&seg->sums, from, to))
-        return;
+        return to;
     char path[PLOG_PATH_BYTES];
-    plog_path_segment(b->log, seg->base, ".log", path);
+    plog_path_segment(p, seg->base, ".log", path);
     log_error("store", "damaged: a segment is not what was written path=%s position=%u to=%u", path,
               from, to);
     s->stats.damaged++;
+    return to;
 }
 
-/* Checks the batches that lie whole in the buffer, from the first index entry on; gives where that
- * begins.  What follows good_to is bad, or is part of a batch: whole_to. */
-static uint32_t
+/* Checks the batches that lie whole in the buffer, from the first index entry on: [whole_from,
+ * whole_to).  What follows good_to is bad, or is part of a batch: whole_to. */
+static void
 batches_check(struct store *s, struct read_buffer *b, struct segment *seg)
 {
     int64_t i = b->pos ? index_by_pos(&seg->idx, b->pos - 1) + 1 : 0;
     uint32_t limit = b->pos + b->len;
+    b->whole_from = limit;
     if (i >= seg->idx.count || index_get(&seg->idx, (uint32_t)i)->pos >= limit)
-        return limit;
+        return;
     const struct index_entry *x = index_get(&seg->idx, (uint32_t)i);
     uint32_t pos = x->pos;
     int64_t base = seg->base + (int64_t)x->rel;
     bool whole = true;
+    b->whole_from = b->whole_to = pos;
     while (whole && pos < limit && limit - pos >= BATCH_HEADER_BYTES) {
         struct batch_info info = {0};
         if (!batch_good(seg, pos, base, view_of(b->mem + (pos - b->pos), limit - pos), &info,
                         &whole)) {
             bool sized = info.bytes >= BATCH_HEADER_BYTES && info.bytes <= limit - pos;
-            damaged(s, b, seg, pos, sized ? pos + info.bytes : limit);
-            if (!sized || !whole || b->hole_to) {
+            uint32_t to = store_damaged(s, b->log, seg, pos, sized ? pos + info.bytes : limit);
+            b->error = ERR_CORRUPT;
+            if (to != pos + info.bytes || !whole || b->hole_to) {
                 b->good_to = pos;
                 break;
             }
             b->hole_from = pos; /* what follows is checked by its own headers */
-            b->hole_to = pos + info.bytes;
+            b->hole_to = to;
         }
         if (!whole)
             break;
@@ -290,7 +297,6 @@ batches_check(struct store *s, struct read_buffer *b, struct segment *seg)
         pos += info.bytes;
         b->whole_to = pos;
     }
-    return x->pos;
 }
 
 /* What is outside of [first, last), where batches were checked, is not good in [from, to). */
@@ -312,18 +318,15 @@ buffer_check(struct store *s, struct read_buffer *b, struct segment *seg)
     uint32_t limit = b->pos + b->len;
     b->good_from = b->whole_to = b->pos;
     b->good_to = limit;
-    uint32_t first = batches_check(s, b, seg);
-    uint32_t last = b->whole_to > first ? b->whole_to : first;
+    b->filled = true;
+    batches_check(s, b, seg);
+    uint32_t first = b->whole_from, last = b->whole_to > first ? b->whole_to : first;
     for (uint32_t pos = b->pos; b->summed && pos < limit; pos += SUMS_PIECE) {
         uint32_t n = limit - pos < SUMS_PIECE ? limit - pos : SUMS_PIECE;
         bool by_batches = pos >= first && pos + n <= last;
         if (by_batches || sums_check(&seg->sums, pos, b->mem + (pos - b->pos), n, b->run))
             continue;
-        uint32_t from = pos < first ? pos : pos > last ? pos : last;
-        uint32_t to = pos + n > last ? pos + n : first;
         b->error = ERR_CORRUPT;
-        if (sums_first_bad(&seg->sums, pos, pos + n) == UINT32_MAX) /* else that may be why */
-            damaged(s, b, seg, from, to);
         stretch_bad(b, pos, pos + n, first, last);
     }
     for (uint32_t i = 0; i < seg->sums.bad_count; i++) {

@@ -17,7 +17,8 @@
  *   store_dirs.c       data directories; store_room.c: room on them
  *   store_txn.c        verification of transactions, markers
  *   store_index.c      the index of a segment that is not known; store_sidecar.c: files beside them
- *   store_read.c       locate, hold; store_cold.c: read buffers, index rebuild; store_time.c
+ *   store_read.c       locate, hold; store_cold.c: read buffers; store_time.c
+ *   store_prove.c      is a batch that lies across read buffers what was written
  *   store_recover.c    boot; store_replay.c: journal records into segments */
 #ifndef SLUICE_STORE_STORE_IN_H
 #define SLUICE_STORE_STORE_IN_H
@@ -73,6 +74,7 @@ enum {
     STORE_READS_BESIDE = 1,         /* reads under way at a time while records are being appended */
     STORE_SLICE_BESIDE = 128 << 10, /* the most that one of them asks of the device at once */
     STORE_AHEAD = 3,                /* reads begun behind the one that is needed */
+    STORE_PROOFS_MAX = 256,         /* batches across buffers: being read, or lately found good */
     STORE_TRIMS_MAX = 1024,         /* START records not durable yet */
     STORE_RETAIN_LOGS = 256,        /* looked at per call of store_retain */
     STORE_RETIRED_MAX = 256,        /* replaced segments that are kept for readers */
@@ -179,14 +181,27 @@ struct read_buffer {
     uint64_t segment_serial;     /* with the log's serial it names the segment */
     uint32_t pos, len;           /* bytes of the segment */
     uint32_t good_from, good_to; /* bytes between them were verified, or cannot be */
+    uint32_t whole_from;         /* from here to whole_to batches were checked, by their crc */
     uint32_t whole_to;           /* the last batch boundary known in it; pos when none */
     uint32_t lent_to;            /* where what was lent of it last ended; 0: nothing was */
     uint32_t run;                /* crc of its last piece, when that is not whole (sums.h) */
     uint32_t hole_from, hole_to; /* one bad batch, behind which others are good */
     bool summed;                 /* the sums of the segment covered it when it was read */
+    bool filled;                 /* all of its bytes came; `error` tells of damage then */
     bool ahead;                  /* read before anybody needed it, and nothing of it lent yet */
     int error;                   /* what a look at the rest gives; ERR_OK when all is good */
     uint32_t pins;
+};
+
+/* A batch of which no buffer has all, or whose buffer does not vouch for it (store_prove.c). */
+struct proof {
+    uint64_t serial, segment_serial, used; /* as in struct read_buffer; used 0: none */
+    uint32_t pos, end;                     /* of the batch */
+    uint32_t next;                         /* so far it was looked at; end: it is good */
+    bool by_crc;                           /* its own decides; else the sums of the pieces do */
+    bool known;                            /* it is the one that belongs there */
+    uint32_t want, crc;                    /* as its header says; so far, up to next */
+    uint32_t head, tail;                   /* crc of its parts of pieces at both ends */
 };
 
 struct read_waiter {
@@ -367,6 +382,7 @@ struct store {
     struct ckpt ckpt;
     struct read_buffer *buffers;
     uint8_t *buffer_mem;
+    struct proof proofs[STORE_PROOFS_MAX];
     uint64_t tick;
     struct read_waiter *waiters;
     uint32_t waiter_count, waiter_room;
@@ -576,6 +592,24 @@ void store_wait(struct store *s, uint64_t waiter, struct read_buffer *b);
 void store_wake(struct store *s, const struct read_buffer *b);
 void store_cold_forget(struct store *s, const struct plog *p);
 
+/* Notes that the batch at `from` is bad: store_locate keeps readers away from it.  Its length may
+ * be what is damaged: returns where it ends, `to` or where the index says that another one begins.
+ */
+uint32_t store_damaged(struct store *s, const struct plog *p, struct segment *seg, uint32_t from,
+                       uint32_t to);
+
+/* store_prove.c */
+/* Is the batch at a position, which begins there, what was written?  ERR_AGAIN: it is being read;
+ * *awaited: the buffer to wait for, or NULL: any.  ERR_CORRUPT: no, and that is noted; ERR_IO. */
+must_check int store_prove(struct store *s, struct plog *p, struct segment *seg, uint32_t pos,
+                           struct read_buffer **awaited);
+/* A batch that its own crc has proven good and that holds position `at` of buffer b; NULL: none, or
+ * b's bytes of it are others now: then it is proven anew. */
+const struct proof *store_proven(struct store *s, const struct plog *p, const struct segment *seg,
+                                 const struct read_buffer *b, uint32_t at);
+/* Does b vouch for all that lies in it? */
+bool store_buffer_clean(const struct read_buffer *b);
+
 /* store_index.c: makes the index of a segment known, by its sidecar or by a walk. */
 void store_index_begin(struct store *s, struct plog *p, struct segment *seg);
 /* Notes that the index of a segment is, or will be, of use; and drops those that were not for
@@ -597,7 +631,12 @@ must_check bool store_sidecar_rest(struct store *s);
 void store_sidecar_load(struct store *s, struct job *j);
 void store_sidecar_loaded(struct store *s, struct job *j);
 
-/* store_read.c: the cached batch that holds an offset, or a position, of a segment; 0 none. */
+/* store_read.c */
+/* Reads the header of the batch at a position of a file from a read buffer; starts the read that is
+ * missing (ERR_AGAIN; the log is then reported as changed). */
+must_check int store_header(struct store *s, struct plog *p, struct segment *seg, uint32_t pos,
+                            struct batch_info *info);
+/* The cached batch that holds an offset, or a position, of a segment; 0 none. */
 uint64_t store_tail_by_offset(const struct store *s, const struct plog *p,
                               const struct segment *seg, int64_t offset);
 uint64_t store_tail_by_pos(const struct store *s, const struct plog *p, const struct segment *seg,

@@ -105,17 +105,15 @@ locate_cached(const struct store *s, const struct plog *p, const struct segment 
     }
 }
 
-/* Reads the header of the batch at a position of a file from a read buffer; starts the read that is
- * missing (ERR_AGAIN; the log is then reported as changed). */
-static int
-header_cold(struct store *s, struct plog *p, struct segment *seg, uint32_t pos,
-            struct batch_info *info)
+int
+store_header(struct store *s, struct plog *p, struct segment *seg, uint32_t pos,
+             struct batch_info *info)
 {
     if (pos >= seg->written) /* of a log offline: in the journal only */
         return ERR_IO;
     struct read_buffer *b = store_buffer_find(s, p, seg, pos);
-    bool hole = b && b->hole_to && pos == b->hole_from; /* bad, but it leads on to good ones */
-    if (b && b->state == READ_READY && !hole && store_buffer_error(b, pos) != ERR_OK)
+    /* Also a bad one may lead on to good ones: whether they are is asked before they are lent. */
+    if (b && b->state == READ_READY && !b->filled && store_buffer_error(b, pos) != ERR_OK)
         return b->error == ERR_NOT_FOUND ? ERR_IO : b->error; /* the file is gone */
     if (b && b->state == READ_BUSY)
         return ERR_AGAIN;
@@ -124,6 +122,7 @@ header_cold(struct store *s, struct plog *p, struct segment *seg, uint32_t pos,
         (void)rc; /* none free: when one is, the log is called */
         return ERR_AGAIN;
     }
+    b->used = ++s->tick;
     if (batch_header(view_of(b->mem + (pos - b->pos), BATCH_HEADER_BYTES), info) != ERR_OK ||
         info->bytes > seg->bytes - pos || info->last_offset_delta < 0)
         return ERR_CORRUPT;
@@ -146,7 +145,7 @@ find_cold(struct store *s, struct plog *p, struct segment *seg, int64_t offset,
     uint32_t pos = x->pos;
     while (base != offset) {
         struct batch_info info;
-        int rc = header_cold(s, p, seg, pos, &info);
+        int rc = store_header(s, p, seg, pos, &info);
         if (rc != ERR_OK)
             return rc;
         if (info.base_offset < base || (info.base_offset > offset && !seg->gaps))
@@ -182,9 +181,9 @@ extend_cold(struct store *s, struct plog *p, struct segment *seg, const struct w
         out->offset_limit = seg->base + (int64_t)far->rel;
         return ERR_OK;
     }
-    while (out->at + out->len < seg->written) {
+    while (out->at + out->len < seg->written && (out->len == 0 || out->len < want->bytes_max)) {
         struct batch_info info;
-        int rc = header_cold(s, p, seg, out->at + out->len, &info);
+        int rc = store_header(s, p, seg, out->at + out->len, &info);
         if (rc != ERR_OK)
             return rc == ERR_AGAIN && out->len ? ERR_OK : rc;
         int64_t limit = info.base_offset + info.last_offset_delta + 1;
@@ -216,7 +215,7 @@ cut_damage(struct store *s, struct plog *p, struct segment *seg, struct store_ra
     int rc = ERR_OK;
     while (rc == ERR_OK && pos < bad) {
         struct batch_info info;
-        rc = header_cold(s, p, seg, pos, &info);
+        rc = store_header(s, p, seg, pos, &info);
         if (rc != ERR_OK || info.bytes > bad - pos)
             break;
         pos += info.bytes;
@@ -301,16 +300,15 @@ read_on(struct store *s, const struct store_range *range, struct segment *seg,
 }
 
 /* Where the front of a range is damaged, or cannot be read, that is the answer: once a response has
- * begun, there is no other way than to close its connection.  ERR_AGAIN: it is being read, and as
- * much behind it as will be wanted. */
+ * begun, its records can only end early.  ERR_AGAIN: it is being read, and as much behind it as
+ * will be wanted. */
 static int
 front_check(struct store *s, struct plog *p, struct segment *seg, const struct store_range *out)
 {
-    struct batch_info info;
-    int rc = out->len ? header_cold(s, p, seg, out->at, &info) : ERR_OK;
-    struct read_buffer *b = rc == ERR_AGAIN ? store_buffer_find(s, p, seg, out->at) : NULL;
-    if (b)
-        read_on(s, out, seg, b);
+    struct read_buffer *awaited = NULL;
+    int rc = out->len ? store_prove(s, p, seg, out->at, &awaited) : ERR_OK;
+    if (awaited)
+        read_on(s, out, seg, awaited);
     return rc;
 }
 
@@ -389,40 +387,18 @@ hold_cached(struct store *s, const struct store_range *range, int64_t segment_li
     s->stats.cache_reads++;
 }
 
-/* Is the batch at `pos` only in part in the buffer, which is good and goes on elsewhere? */
+/* May more be lent than the whole batches of a buffer: is the rest of the one that it ends within
+ * in memory too, and good?  Then no error will be found within it. */
 static bool
-front_only(const struct segment *seg, const struct read_buffer *b, uint32_t pos)
+goes_on_well(struct store *s, const struct plog *p, const struct segment *seg,
+             const struct read_buffer *b)
 {
-    return b->state == READ_READY && b->error == ERR_OK && pos == b->whole_to && pos > b->pos &&
-           b->pos + b->len < seg->written;
-}
-
-/* Is what comes behind the buffer in memory, and good?  Then the batch that lies across both can be
- * lent in two parts: no error will be found within it. */
-static bool
-goes_on_well(const struct read_buffer *next)
-{
-    return next && next->state == READ_READY && next->error == ERR_OK;
-}
-
-/* Would a read from the front of the batch at `pos` have more of it than buffer b? */
-static bool
-more_from(const struct segment *seg, const struct read_buffer *b, uint32_t pos)
-{
-    uint32_t start = cold_start(seg, pos) / SUMS_PIECE * SUMS_PIECE;
-    return start > b->pos && start + STORE_READ_BYTES > b->pos + b->len;
-}
-
-/* The buffer behind b; begins to read it.  NULL: not now. */
-static struct read_buffer *
-rest_of(struct store *s, struct plog *p, struct segment *seg, struct read_buffer *b)
-{
-    struct read_buffer *next = following(s, p, seg, b);
-    b->pins++;
-    if (!next && store_buffer_read(s, p, seg, b->pos + b->len, &next) != ERR_OK)
-        next = NULL;
-    b->pins--;
-    return next;
+    struct batch_info info;
+    const struct read_buffer *next = following(s, p, seg, b);
+    uint32_t left = b->pos + b->len - b->whole_to;
+    return store_buffer_clean(b) && store_buffer_clean(next) && left >= BATCH_HEADER_BYTES &&
+           batch_header(view_of(b->mem + (b->whole_to - b->pos), left), &info) == ERR_OK &&
+           info.bytes <= left + next->len;
 }
 
 /* Lends from buffer b, which is ready; up to a batch's end, unless the rest of the batch that b
@@ -431,27 +407,43 @@ static int
 lend(struct store *s, const struct store_range *range, const struct segment *seg,
      struct read_buffer *b, struct store_hold *out)
 {
+    uint32_t limit = b->pos + b->len, end = b->whole_to;
+    bool bad = b->error != ERR_OK && (range->at < b->good_from || range->at >= b->good_to ||
+                                      (range->at >= b->hole_from && range->at < b->hole_to));
     b->used = ++s->tick;
-    if (store_buffer_error(b, range->at) != ERR_OK)
-        return b->error;
-    uint32_t limit = b->error == ERR_OK ? b->pos + b->len : b->good_to;
-    if (b->whole_to > range->at && b->whole_to < limit &&
-        !goes_on_well(following(s, range->log, seg, b)))
-        limit = b->whole_to; /* the next read then begins with a whole batch */
-    if (range->at < b->hole_from && b->hole_from < limit)
-        limit = b->hole_from;
+    if (bad) {
+        const struct proof *x = store_proven(s, range->log, seg, b, range->at);
+        if (!x)
+            return store_buffer_error(b, range->at);
+        end = x->end;
+        limit = end < limit ? end : limit;
+    } else {
+        limit = b->error == ERR_OK ? limit : b->good_to;
+        if (end > range->at && end < limit && !goes_on_well(s, range->log, seg, b))
+            limit = end; /* the next piece then begins with a whole batch */
+        if (range->at < b->hole_from && b->hole_from < limit)
+            limit = end = b->hole_from;
+    }
     uint32_t n = limit - range->at < range->len ? limit - range->at : range->len;
     out->spans[0] = view_of(b->mem + (range->at - b->pos), n);
     out->span_count = 1;
     out->bytes = n;
-    limit = range->at + n;
-    out->whole = n == range->len || limit == b->whole_to || (b->hole_to && limit == b->hole_from);
+    out->whole = n == range->len || range->at + n == end;
     out->pin = b;
     b->pins++;
-    b->lent_to = limit;
+    b->lent_to = range->at + n;
     b->ahead = false;
     s->stats.cold_reads++;
     return ERR_OK;
+}
+
+/* Is `at` known to be where a batch begins? */
+static bool
+begins(const struct segment *seg, const struct read_buffer *b, uint32_t at)
+{
+    int64_t i = index_by_pos(&seg->idx, at);
+    return (at == b->whole_to && at > b->pos) ||
+           (i >= 0 && index_get(&seg->idx, (uint32_t)i)->pos == at);
 }
 
 static int
@@ -469,21 +461,23 @@ hold_cold(struct store *s, const struct store_range *range, struct segment *seg,
         return ERR_AGAIN;
     }
     struct read_buffer *b = store_buffer_find(s, p, seg, range->at), *awaited = NULL;
-    if (b && front_only(seg, b, range->at)) {
-        struct read_buffer *next = rest_of(s, p, seg, b);
-        if (next && next->state == READ_BUSY)
-            awaited = next;
-        else if (!goes_on_well(next) && more_from(seg, b, range->at))
-            b = NULL; /* what is damaged there is found in one buffer */
-    }
     if (!b && store_buffer_read(s, p, seg, cold_start(seg, range->at), &b) != ERR_OK)
         b = NULL;
     if (b)
         read_on(s, range, seg, b);
-    if (b && b->state == READ_READY && !awaited)
+    int rc = ERR_AGAIN;
+    if (b && b->state == READ_READY) {
+        b->pins++;
+        rc = begins(seg, b, range->at) ? store_prove(s, p, seg, range->at, &awaited) : ERR_OK;
+        b->pins--;
+    } else {
+        awaited = b;
+    }
+    if (rc == ERR_OK)
         return lend(s, range, seg, b, out);
-    store_wait(s, waiter, awaited ? awaited : b);
-    return ERR_AGAIN;
+    if (rc == ERR_AGAIN)
+        store_wait(s, waiter, awaited);
+    return rc;
 }
 
 int
