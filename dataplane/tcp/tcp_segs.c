@@ -1,7 +1,8 @@
 /* tcp_segs.c: see tcp_segs.h.
  * I1 segments touch by sequence number, from the first to the last.   I2 a segment stands in the
- * list by time exactly while it is in flight (neither SACKED nor LOST), sorted by sent_us.
- * I3 the sums are those of the flags.   I4 SACKED and LOST exclude each other.
+ * list by time exactly while it is in flight (neither SACKED nor LOST), sorted by sent_us and, of
+ * those that left at once, by number: what may be lost stands in front.   I3 the sums are those of
+ * the flags.   I4 SACKED and LOST exclude each other.
  *
  * A retransmission makes a lost segment in flight again, so its bytes count once: the first copy
  * is taken for gone. */
@@ -45,16 +46,26 @@ tcp_segs_room(const struct tcp_segs *s, const struct tcp_seg_pool *p)
     return s->count < SEGS_EACH && p->used + reserve_of(s, p) < p->count;
 }
 
+/* It was sent now, so at most others of this moment stand behind it. */
 static void
 time_in(struct tcp_segs *s, struct tcp_seg *at, uint32_t i)
 {
-    at[i].older = s->newest;
-    at[i].newer = TCP_NONE;
-    if (s->newest == TCP_NONE)
+    uint32_t older = s->newest, newer = TCP_NONE;
+    while (older != TCP_NONE && at[older].sent_us == at[i].sent_us &&
+           seq_before(at[i].seq, at[older].seq)) {
+        newer = older;
+        older = at[older].older;
+    }
+    at[i].older = older;
+    at[i].newer = newer;
+    if (older == TCP_NONE)
         s->oldest = i;
     else
-        at[s->newest].newer = i;
-    s->newest = i;
+        at[older].newer = i;
+    if (newer == TCP_NONE)
+        s->newest = i;
+    else
+        at[newer].older = i;
 }
 
 static void
@@ -329,11 +340,8 @@ tcp_segs_detect(struct tcp_segs *s, struct tcp_seg_pool *p, const struct tcp_ack
         next = g->newer;
         bool earlier = g->sent_us < s->rack_sent_us ||
                        (g->sent_us == s->rack_sent_us && seq_before(g->seq + g->len, s->rack_end));
-        if (!earlier) {
-            if (g->sent_us > s->rack_sent_us)
-                break;
-            continue;
-        }
+        if (!earlier)
+            break;
         uint64_t due = g->sent_us + s->rack_rtt_us + window;
         if (due <= in->now_us)
             lose(s, p, i);
@@ -365,19 +373,19 @@ tcp_segs_lose_all(struct tcp_segs *s, struct tcp_seg_pool *p)
     for (uint32_t i = s->first; i != TCP_NONE; i = p->at[i].next) {
         struct tcp_seg *g = &p->at[i];
         if (g->flags & SEG_SACKED) {
-            g->flags &= (uint8_t)~SEG_SACKED;
+            g->flags ^= SEG_SACKED | SEG_LOST;
             s->sacked_bytes -= g->len;
-            time_in(s, p->at, i);
-        }
-        if (!(g->flags & SEG_LOST))
+            s->lost_bytes += g->len;
+        } else if (!(g->flags & SEG_LOST)) {
             lose(s, p, i);
+        }
     }
     s->lost_hint = s->first;
     s->rack_any = false;
 }
 
-/* What comes back in flight stands before what was sent since.  The list must stay sorted, so a
- * time that does not fit is moved, and then no longer tells a round trip. */
+/* What comes back in flight stands before what was sent since.  The list must stay sorted (I2), so
+ * a time that does not fit is moved, and then no longer tells a round trip. */
 static void
 fit_time(struct tcp_seg *g, uint64_t since_us, uint64_t until_us)
 {
@@ -395,7 +403,7 @@ void
 tcp_segs_unlose(struct tcp_segs *s, struct tcp_seg_pool *p)
 {
     uint32_t flying = s->oldest, last = s->newest;
-    uint64_t since = 0, until = flying == TCP_NONE ? UINT64_MAX : p->at[flying].sent_us;
+    uint64_t since = 0, until = flying == TCP_NONE ? UINT64_MAX : p->at[flying].sent_us - 1;
     s->oldest = s->newest = TCP_NONE;
     for (uint32_t i = s->first; i != TCP_NONE; i = p->at[i].next) {
         struct tcp_seg *g = &p->at[i];
@@ -450,11 +458,14 @@ tcp_segs_check(const struct tcp_segs *s, const struct tcp_seg_pool *p)
     must(prev == s->last);
     must(count == s->count);
     must(out == s->out_bytes && sacked == s->sacked_bytes && lost == s->lost_bytes);
-    uint64_t since = 0;
-    for (uint32_t i = s->oldest; i != TCP_NONE; i = p->at[i].newer, flying--) {
-        must(!(p->at[i].flags & (SEG_SACKED | SEG_LOST)));
-        must(p->at[i].sent_us >= since);
-        since = p->at[i].sent_us;
+    prev = TCP_NONE;
+    for (uint32_t i = s->oldest; i != TCP_NONE; prev = i, i = p->at[i].newer, flying--) {
+        const struct tcp_seg *g = &p->at[i], *older = prev == TCP_NONE ? NULL : &p->at[prev];
+        must(!(g->flags & (SEG_SACKED | SEG_LOST)));
+        must(g->older == prev);
+        must(!older || older->sent_us < g->sent_us ||
+             (older->sent_us == g->sent_us && seq_before(older->seq, g->seq)));
     }
+    must(prev == s->newest);
     must(flying == 0);
 }

@@ -176,6 +176,25 @@ a_lost_retransmission_is_lost_again(void **state)
 }
 
 static void
+what_was_sent_again_behind_new_bytes_of_the_same_moment_is_lost_again(void **state)
+{
+    struct bench *b = bench_of(0);
+    send(b, 2);
+    b->now_us += 1000;
+    ack(b, 0, 100, 200);
+    detect(b, true);
+    send(b, 3);
+    tcp_segs_resent(&b->segs, &b->pool, tcp_segs_lost(&b->segs, &b->pool), b->now_us);
+    tcp_segs_check(&b->segs, &b->pool);
+    b->now_us += 1000;
+    ack(b, 0, 200, 300); /* behind it stand two that left with it and say nothing */
+    detect(b, true);
+    assert_int_equal(b->segs.lost_bytes, 100);
+    assert_int_equal(b->at[tcp_segs_lost(&b->segs, &b->pool)].seq, 0);
+    finish(b);
+}
+
+static void
 after_a_timeout_everything_is_lost_and_comes_back_when_it_was_spurious(void **state)
 {
     struct bench *b = bench_of(0);
@@ -288,6 +307,7 @@ main(void)
         cmocka_unit_test(a_block_below_the_ack_reports_duplicates),
         cmocka_unit_test(what_was_sent_before_an_arrival_is_lost_after_a_round_trip_and_a_quarter),
         cmocka_unit_test(a_lost_retransmission_is_lost_again),
+        cmocka_unit_test(what_was_sent_again_behind_new_bytes_of_the_same_moment_is_lost_again),
         cmocka_unit_test(after_a_timeout_everything_is_lost_and_comes_back_when_it_was_spurious),
         cmocka_unit_test(a_segment_splits_for_a_smaller_path),
         cmocka_unit_test(a_full_pool_sends_nothing_new_but_splits_what_is_out),
