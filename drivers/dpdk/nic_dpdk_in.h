@@ -6,6 +6,7 @@
 
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
+#include <string.h>
 
 /* One pair of queues; the instance behind a struct nic. */
 struct nic_queue {
@@ -44,6 +45,13 @@ static inline enum packet_sum
 nic_dpdk_sum(uint64_t flags, uint64_t good, uint64_t bad)
 {
     return flags & good ? PACKET_SUM_GOOD : flags & bad ? PACKET_SUM_BAD : PACKET_SUM_UNKNOWN;
+}
+
+/* net_memif without a copy: frames lie in memory of DPDK that the process at the other end maps. */
+static inline bool
+nic_dpdk_lends(const char *device)
+{
+    return strncmp(device, "net_memif", 9) == 0 && strstr(device, "zero-copy=yes");
 }
 
 /* Ends the holds of what the device has not taken. */

@@ -66,6 +66,8 @@ args_fill(struct args *a, const struct nic_dpdk_config *config, const struct nic
         arg_add(a, "--no-pci");
         arg_add(a, "--iova-mode=va");
         arg_add(a, "--vdev=%s", config->device);
+        if (nic_dpdk_lends(config->device)) /* whole files are what memif can share */
+            arg_add(a, "--single-file-segments");
     }
 }
 

@@ -103,6 +103,14 @@ pool_of_pages(struct nic_queue *q, const char *kind, uint32_t count, uint32_t le
     return p;
 }
 
+/* Our arenas are not mapped for the memory access of a device on PCI, nor for the other process. */
+static bool
+takes_chains(const struct setup *s)
+{
+    bool lent = s->host->pci || nic_dpdk_lends(s->config->device);
+    return !lent && s->info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+}
+
 static int
 queue_setup(struct setup *s, uint16_t number, uint16_t rx_count, uint16_t tx_count)
 {
@@ -110,8 +118,7 @@ queue_setup(struct setup *s, uint16_t number, uint16_t rx_count, uint16_t tx_cou
     uint32_t room = (uint32_t)s->config->mtu + SETUP_LINK_BYTES + SETUP_KERNEL_BYTES;
     room = RTE_PKTMBUF_HEADROOM + (room < SETUP_ROOM_LEAST ? SETUP_ROOM_LEAST : room);
     *q = (struct nic_queue){.device = s->d, .port = s->d->port, .number = number};
-    /* Our arenas are not mapped for the memory access of a device on PCI. */
-    q->chains = !s->host->pci && s->info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+    q->chains = takes_chains(s);
     s->d->facts.chains = q->chains;
     q->rx_pool = strcmp(s->info.driver_name, "net_af_xdp") == 0
                      ? pool_of_pages(q, "rx", NIC_DPDK_FRAMES - 1, room)

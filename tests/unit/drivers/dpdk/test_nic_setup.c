@@ -2,6 +2,12 @@
 
 #include "drivers/dpdk/nic_dpdk_in.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
 static void
 bring_up(void)
 {
@@ -82,6 +88,51 @@ packets_longer_than_the_device_takes_are_refused(void **state)
     in_child(bring_up_with_long_packets);
 }
 
+static void
+bring_up_memif(const char *device, bool chains)
+{
+    struct nic_dpdk_config c = child_config(device);
+    struct nic_dpdk *d;
+    struct nic_facts facts;
+    char error[NIC_DPDK_ERROR_BYTES];
+    must(nic_dpdk_create(&c, &d, error) == ERR_OK);
+    nic_dpdk_facts(d, &facts);
+    must(facts.chains == chains);
+    nic_dpdk_destroy(d);
+}
+
+static void
+bring_up_memif_that_copies(void)
+{
+    bring_up_memif("net_memif0,role=server,socket=/sluice-test-copies", true);
+}
+
+/* Only a client lends, and it wants somebody who listens. */
+static void
+bring_up_memif_that_lends(void)
+{
+    char folder[] = "/tmp/sluice-test-XXXXXX", device[NIC_DPDK_DEVICE_BYTES_MAX];
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+    must(mkdtemp(folder));
+    (void)snprintf(at.sun_path, sizeof at.sun_path, "%s/memif", folder);
+    must(bind(fd, (const struct sockaddr *)&at, sizeof at) == 0 && listen(fd, 1) == 0);
+    (void)snprintf(device, sizeof device,
+                   "net_memif0,role=client,zero-copy=yes,socket-abstract=no,socket=%s",
+                   at.sun_path);
+    bring_up_memif(device, false);
+    (void)close(fd);
+    (void)unlink(at.sun_path);
+    (void)rmdir(folder);
+}
+
+static void
+what_is_not_in_memory_of_dpdk_is_copied_for_a_memif_that_lends_it(void **state)
+{
+    in_child(bring_up_memif_that_copies);
+    in_child(bring_up_memif_that_lends);
+}
+
 int
 main(void)
 {
@@ -90,6 +141,7 @@ main(void)
         cmocka_unit_test(each_queue_has_pools_of_its_own),
         cmocka_unit_test(more_queues_than_the_device_has_are_refused),
         cmocka_unit_test(packets_longer_than_the_device_takes_are_refused),
+        cmocka_unit_test(what_is_not_in_memory_of_dpdk_is_copied_for_a_memif_that_lends_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
