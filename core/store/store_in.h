@@ -84,8 +84,9 @@ enum {
     STORE_INDEX_KEEP_NS = 50 * 1000 * 1000, /* an index stays so long after its last use */
     STORE_EVICTS = 16,                      /* looked at per turn */
     STORE_LARGE_MAX = 8,                    /* whole large batches read for store_find_time */
-    STORE_IDLE_TURNS_MAX = 1 << 20,         /* more than a checkpoint of all logs takes */
-    STORE_DONE_MAX = 32,                    /* completions taken per poll */
+    STORE_MARKS_MAX = 32,           /* searches by time that wait and know how far they got */
+    STORE_IDLE_TURNS_MAX = 1 << 20, /* more than a checkpoint of all logs takes */
+    STORE_DONE_MAX = 32,            /* completions taken per poll */
 };
 
 /* store_record.c: where a batch goes, as a record says. */
@@ -396,6 +397,11 @@ struct store {
         enum read_state state;
         int error;
     } large[STORE_LARGE_MAX];
+    struct seek_mark {
+        uint64_t serial, segment_serial, used; /* as in struct read_buffer; used 0: none */
+        int64_t time_ms;
+        uint32_t pos;
+    } marks[STORE_MARKS_MAX];
     uint32_t expire_slot;
     struct store_stats stats;
 };

@@ -2,7 +2,11 @@
  *
  * The first segment whose largest time is late enough; in it the last index entry before which all
  * times are earlier; from there batch headers; and in the first batch that can hold the record, the
- * record. Source: Kafka UnifiedLog.fetchOffsetByTimestamp, LogSegment.findOffsetByTimestamp. */
+ * record. Source: Kafka UnifiedLog.fetchOffsetByTimestamp, LogSegment.findOffsetByTimestamp.
+ *
+ * Late records that lie before the log's start can make that a walk over most of a segment, which
+ * is longer than all read buffers.  A search that waits therefore leaves a mark of how far it got,
+ * and goes on from there: whatever it passed does not hold the record, then as before. */
 #include "core/base/err.h"
 #include "core/store/store_in.h"
 
@@ -130,9 +134,41 @@ batch_view(struct seek *k, uint32_t bytes, struct view *out)
     return ERR_AGAIN;
 }
 
+static bool
+mark_is(const struct seek_mark *m, const struct seek *k)
+{
+    return m->used && m->serial == k->p->serial && m->segment_serial == k->seg->serial &&
+           m->time_ms == k->time_ms;
+}
+
+/* The mark of this search; NULL: it left none. */
+static struct seek_mark *
+mark_find(const struct seek *k)
+{
+    for (uint32_t i = 0; i < STORE_MARKS_MAX; i++)
+        if (mark_is(&k->s->marks[i], k))
+            return &k->s->marks[i];
+    return NULL;
+}
+
+/* Marks how far it got, in place of the oldest mark. */
+static void
+mark_leave(const struct seek *k)
+{
+    struct seek_mark *m = mark_find(k), *oldest = &k->s->marks[0];
+    for (uint32_t i = 1; i < STORE_MARKS_MAX; i++)
+        if (k->s->marks[i].used < oldest->used)
+            oldest = &k->s->marks[i];
+    *(m ? m : oldest) = (struct seek_mark){.serial = k->p->serial,
+                                           .segment_serial = k->seg->serial,
+                                           .used = ++k->s->tick,
+                                           .time_ms = k->time_ms,
+                                           .pos = k->pos};
+}
+
 /* Looks for the record from k->pos to the end of the segment. */
 static int
-seek_segment(struct seek *k, bool largest, int64_t *offset, int64_t *timestamp_ms)
+seek_on(struct seek *k, bool largest, int64_t *offset, int64_t *timestamp_ms)
 {
     while (k->pos < k->seg->bytes) {
         struct view v;
@@ -160,6 +196,21 @@ seek_segment(struct seek *k, bool largest, int64_t *offset, int64_t *timestamp_m
         k->pos += info.bytes;
     }
     return ERR_NOT_FOUND;
+}
+
+/* Goes on where the same search had to wait. */
+static int
+seek_segment(struct seek *k, bool largest, int64_t *offset, int64_t *timestamp_ms)
+{
+    struct seek_mark *m = mark_find(k);
+    if (m && m->pos > k->pos)
+        k->pos = m->pos;
+    int rc = seek_on(k, largest, offset, timestamp_ms);
+    if (rc == ERR_AGAIN)
+        mark_leave(k);
+    else if (m)
+        m->used = 0;
+    return rc;
 }
 
 static int64_t

@@ -104,6 +104,37 @@ a_batch_larger_than_a_read_buffer_is_searched_too(void **state)
 }
 
 static void
+a_search_past_deleted_records_ends_though_buffers_are_few(void **state)
+{
+    (void)state;
+    enum { COUNT = 40, BYTES = 60000 };
+    struct fixture f;
+    struct store_trimmed trimmed;
+    int64_t offset, at;
+    fixture_init(&f, 3);
+    f.cache_bytes = f.journal_bytes = 4 << 20;
+    f.read_buffers = 2;
+    f.config.segment_bytes = 16 << 20;
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    struct plog *p = fixture_log(&f, 1, 0);
+    fixture_append(&f, p, 1, 100, 1, 1000000);
+    for (int i = 1; i < COUNT; i++)
+        fixture_append(&f, p, 1, BYTES, (uint64_t)i, 100 + i);
+    assert_int_equal(fixture_settle(&f), ERR_OK);
+    assert_int_equal(store_trim(f.store[0], p, 1, &trimmed), KERR_NONE);
+    assert_int_equal(fixture_stop(&f), ERR_OK);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    p = fixture_log(&f, 1, 0);
+    assert_int_equal(find(&f, p, 5000, &offset, &at), ERR_OK);
+    assert_int_equal(offset, -1);
+    assert_int_equal(find(&f, p, 100 + COUNT - 1, &offset, &at), ERR_OK);
+    assert_int_equal(offset, COUNT - 1);
+    assert_int_equal(find(&f, p, 102, &offset, &at), ERR_OK); /* no mark of others misleads it */
+    assert_int_equal(offset, 2);
+    fixture_end(&f);
+}
+
+static void
 an_empty_log_has_no_time(void **state)
 {
     (void)state;
@@ -126,6 +157,7 @@ main(void)
         cmocka_unit_test(times_in_the_tail_equal_a_search_of_all_records),
         cmocka_unit_test(times_in_files_equal_a_search_of_all_records),
         cmocka_unit_test(a_batch_larger_than_a_read_buffer_is_searched_too),
+        cmocka_unit_test(a_search_past_deleted_records_ends_though_buffers_are_few),
         cmocka_unit_test(an_empty_log_has_no_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
