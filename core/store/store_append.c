@@ -22,7 +22,7 @@ store_entry(const struct store *s, uint64_t seq)
 uint32_t
 store_entry_dirty(const struct tail_entry *e)
 {
-    return e->extent ? e->len - (store_extent_limit(e->pos, e->len) - store_extent_first(e->pos))
+    return e->extent ? e->len - (store_extent_limit(e->pos, e->len) - store_extent_from(e))
                      : e->len;
 }
 
@@ -281,9 +281,9 @@ store_landed(struct store *s, struct plog *p, const struct batch_info *info,
                            .len = info->bytes,
                            .span = info->last_offset_delta + 1,
                            .slot = p->slot};
-    uint64_t seq = entry_add(s, p, &e);
+    uint64_t before = p->tail_last, seq = entry_add(s, p, &e);
     if (land->extent)
-        store_extent_go(s, p, seg, seq, &land->x);
+        store_extent_go(s, p, seg, seq, before, &land->x);
     index_note(p, seg, &e, seq);
     if (plog_note(p, seg, e.base, info, stamp->leader_epoch, time_ms) != ERR_OK)
         log_warn("store", "no memory for a leader epoch partition=%d epoch=%d", p->partition,

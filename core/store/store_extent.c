@@ -10,11 +10,19 @@
  * record is written too; it is durable when both are (journal_extent.c).  Write-back later writes
  * the blocks at its ends, whose other bytes are of the neighbours, and never the interior.
  *
+ * One large batch behind the other: while nobody has written the end of the batch before it, an
+ * extent takes these bytes along and writes its first block too (`shared`).  In a stream of large
+ * batches each block is so written once, by one write a batch, and write-back has nothing to do.
+ *
  * E1 the segment's file is allocated up to the end of an extent, and its name durable, before the
  *    extent is taken: the write changes no size.  A job sees to that ahead; until then batches take
  *    the way through the journal.
  * E2 an extent that cannot be written is journaled after all (STORE_REC_AGAIN): then it is a batch
  *    like any other, and write-back finds out whether the partition goes on.
+ * E3 a shared block has one writer at a time: an extent takes it while no write-back of the log is
+ *    under way, and write-back leaves it alone until that extent is durable or has failed.  The
+ *    record has the head, and that of the batch before it the end, as without sharing: recovery
+ *    knows nothing of it, and no checkpoint counts on these bytes before.
  *
  * Recovery takes a bad interior for damage when the record is known to have been acknowledged, and
  * for the torn end of the log otherwise (store_replay_extent.c). */
@@ -169,11 +177,35 @@ store_extent_take(struct store *s, uint32_t pos, uint32_t len, struct journal_ex
     return s->extents ? ERR_AGAIN : ERR_LIMIT; /* nothing to wait for: through the journal */
 }
 
+uint32_t
+store_extent_from(const struct tail_entry *e)
+{
+    return e->shared ? e->pos : store_extent_first(e->pos);
+}
+
+/* Takes the end of the batch before it along, when all that its first block has is in that batch
+ * and nothing of it was written (E3); bytes in front of the interior. */
+static uint32_t
+share_first(struct store *s, struct plog *p, const struct segment *seg, struct tail_entry *e,
+            uint64_t before, uint8_t *at)
+{
+    const struct tail_entry *b = before ? store_entry(s, before) : NULL;
+    uint32_t front = e->pos % STORE_BLOCK;
+    if (!front || !b || b->written || p->writing || b->base < seg->base || b->len < front ||
+        seg->written > e->pos - front)
+        return 0;
+    must(b->pos + b->len == e->pos);
+    memcpy(at - front, journal_at(s->journal, b->place) + b->len - front, front);
+    p->dirty_bytes -= STORE_BLOCK - front;
+    e->shared = true;
+    return STORE_BLOCK;
+}
+
 void
 store_extent_go(struct store *s, struct plog *p, struct segment *seg, uint64_t entry,
-                const struct journal_extent *x)
+                uint64_t before, const struct journal_extent *x)
 {
-    const struct tail_entry *e = store_entry(s, entry);
+    struct tail_entry *e = store_entry(s, entry);
     uint32_t first = store_extent_first(e->pos), limit = store_extent_limit(e->pos, e->len);
     uint32_t head = first - e->pos, tail = e->pos + e->len - limit;
     uint8_t *body = x->slot.body;
@@ -184,6 +216,7 @@ store_extent_go(struct store *s, struct plog *p, struct segment *seg, uint64_t e
     memset(body + 28 + BATCH_HEADER_BYTES, 0, STORE_EXTENT_PREFIX - 28 - BATCH_HEADER_BYTES);
     memcpy(body + STORE_EXTENT_PREFIX, x->at, head);
     memcpy(body + STORE_EXTENT_PREFIX + head, x->at + e->len - tail, tail);
+    uint32_t more = share_first(s, p, seg, e, before, x->at);
     struct job *j = store_job(s, JOB_EXTENT, p, seg);
     must(j); /* store_extent_wanted saw one */
     j->holds_file = true;
@@ -196,14 +229,14 @@ store_extent_go(struct store *s, struct plog *p, struct segment *seg, uint64_t e
     j->step = EXTENT_WRITE;
     s->extents++;
     s->stats.extents++;
-    s->stats.extent_bytes += limit - first;
+    s->stats.extent_bytes += limit - first + more;
     store_job_run(s, j,
                   &(struct disk_op){.kind = DISK_WRITE,
                                     .flags = DISK_DURABLE,
                                     .file = seg->file,
-                                    .at = x->at + head,
-                                    .len = limit - first,
-                                    .offset = first});
+                                    .at = x->at + head - more,
+                                    .len = limit - first + more,
+                                    .offset = first - more});
     if (mutant(MUTANT_EXTENT_NOT_AWAITED))
         journal_extent_end(s->journal, x->number);
 }
@@ -245,8 +278,8 @@ extent_failed(struct store *s, struct job *j)
     struct tail_entry *e = store_entry(s, j->entry);
     must(e && e->extent);
     if (!e->written)
-        j->log->dirty_bytes += store_extent_limit(e->pos, e->len) - store_extent_first(e->pos);
-    e->extent = false;
+        j->log->dirty_bytes += store_extent_limit(e->pos, e->len) - store_extent_from(e);
+    e->extent = e->shared = false;
     s->extents_failed++;
     j->step = EXTENT_AGAIN;
     extent_again(s, j);

@@ -119,6 +119,7 @@ struct tail_entry {
     uint32_t slot; /* of the log, UINT32_MAX: deleted */
     bool written;
     bool extent; /* its whole blocks get to the file without write-back */
+    bool shared; /* an extent: its first block too, with the end of the batch before it */
 };
 
 struct tail {
@@ -462,9 +463,12 @@ bool store_extent_wanted(struct store *s, struct plog *p, struct segment *seg, u
 /* Takes memory and a record; ERR_AGAIN, ERR_LIMIT: not this one. */
 must_check int store_extent_take(struct store *s, uint32_t pos, uint32_t len,
                                  struct journal_extent *x);
-/* Fills the record of the batch that is at x->at now, and begins to write it. */
+/* Fills the record of the batch that is at x->at now, and begins to write it.  before: the last
+ * entry of the log before it, 0 none. */
 void store_extent_go(struct store *s, struct plog *p, struct segment *seg, uint64_t entry,
-                     const struct journal_extent *x);
+                     uint64_t before, const struct journal_extent *x);
+/* Where in the segment the part of it begins that its extent writes. */
+uint32_t store_extent_from(const struct tail_entry *e);
 void store_extent_step(struct store *s); /* part of a turn */
 /* Its interior in the segment. */
 uint32_t store_extent_first(uint32_t pos);

@@ -73,18 +73,39 @@ durable_entry(const struct store *s, uint64_t seq)
 static bool
 in_file(const struct tail_entry *e, uint32_t pos)
 {
-    return e->extent && pos >= store_extent_first(e->pos) &&
-           pos < store_extent_limit(e->pos, e->len);
+    return e->extent && pos >= store_extent_from(e) && pos < store_extent_limit(e->pos, e->len);
 }
 
-/* Bytes from a position on that write-back has to write: never the interior of an extent. */
+/* Where the part of it ends that is not in a block which the extent behind it writes. */
 static uint32_t
-part_of(const struct tail_entry *e, uint32_t pos)
+own_limit(const struct store *s, const struct tail_entry *e)
 {
-    if (in_file(e, pos))
+    const struct tail_entry *next = e->next ? store_entry(s, e->next) : NULL;
+    uint32_t limit = e->pos + e->len;
+    return next && next->shared && !mutant(MUTANT_SHARED_BLOCK_PADDED)
+               ? limit / STORE_BLOCK * STORE_BLOCK
+               : limit;
+}
+
+/* Bytes from a position on that write-back has to write: never what extents do. */
+static uint32_t
+part_of(const struct store *s, const struct tail_entry *e, uint32_t pos)
+{
+    uint32_t from = store_extent_from(e), limit = own_limit(s, e);
+    if (in_file(e, pos) || pos >= limit)
         return 0;
-    uint32_t first = store_extent_first(e->pos);
-    return e->extent && pos < first ? first - pos : e->pos + e->len - pos;
+    return e->extent && pos < from ? from - pos : limit - pos;
+}
+
+static void
+passed(struct store *s, struct segment *seg, const struct tail_entry *e, uint32_t to)
+{
+    if (seg->sums.bytes == seg->written)
+        sums_add(&seg->sums, journal_at(s->journal, e->place) + (seg->written - e->pos),
+                 to - seg->written);
+    seg->written = to;
+    if (list_empty(&seg->sync_node))
+        list_push_back(&s->unsynced, &seg->sync_node);
 }
 
 /* Moves written over what extents put into the file, and takes leave of what is all there.  True
@@ -94,15 +115,11 @@ advance(struct store *s, struct plog *p, struct segment *seg)
 {
     int64_t limit = plog_segment_limit(p, seg);
     for (struct tail_entry *e; (e = durable_entry(s, p->dirty_first)) && e->base < limit;) {
-        if (in_file(e, seg->written)) {
-            uint32_t to = store_extent_limit(e->pos, e->len);
-            if (seg->sums.bytes == seg->written)
-                sums_add(&seg->sums, journal_at(s->journal, e->place) + (seg->written - e->pos),
-                         to - seg->written);
-            seg->written = to;
-            if (list_empty(&seg->sync_node))
-                list_push_back(&s->unsynced, &seg->sync_node);
-        }
+        if (in_file(e, seg->written))
+            passed(s, seg, e, store_extent_limit(e->pos, e->len));
+        if (seg->written < e->pos + e->len && seg->written == own_limit(s, e) &&
+            durable_entry(s, e->next))
+            passed(s, seg, e, e->pos + e->len);
         if (e->pos + e->len > seg->written)
             return true;
         e->written = true;
@@ -138,7 +155,7 @@ gather(const struct store *s, const struct plog *p, const struct segment *seg, u
         if (e->base >= plog_segment_limit(p, seg))
             break;
         must(e->pos <= pos && pos < e->pos + e->len);
-        uint32_t skip = pos - e->pos, n = part_of(e, pos);
+        uint32_t skip = pos - e->pos, n = part_of(s, e, pos);
         if (n > STORE_BOUNCE_BYTES - fill)
             n = STORE_BOUNCE_BYTES - fill;
         memcpy(bounce + fill, journal_at(s->journal, e->place) + skip, n);
@@ -276,7 +293,7 @@ store_write_next(struct store *s, struct job *j)
                                     .offset = j->from - front});
 }
 
-/* Starts a write of a log; false when it cannot be now. */
+/* Starts a write of a log, or waits for an extent; false when it cannot be now. */
 static bool
 write_begin(struct store *s, struct plog *p)
 {
@@ -292,6 +309,11 @@ write_begin(struct store *s, struct plog *p)
     }
     if (!more)
         return false;
+    if (seg->written == own_limit(s, store_entry(s, p->dirty_first))) {
+        if (p->dirty_since_ns != s->now_ns) /* it is behind the others; once a turn */
+            settle(s, p, seg);
+        return true;
+    }
     struct job *j = store_job(s, JOB_WRITE, p, seg);
     if (!j)
         return false;

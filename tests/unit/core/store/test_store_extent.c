@@ -5,12 +5,6 @@
 
 enum { LARGE = 20000 };
 
-static uint32_t
-dirty_part(uint32_t pos, uint32_t len)
-{
-    return len - (store_extent_limit(pos, len) - store_extent_first(pos));
-}
-
 /* A store whose log has a segment that is ready for extents. */
 static struct plog *
 start(struct fixture *f, uint64_t seed)
@@ -86,18 +80,69 @@ write_back_writes_only_the_ends_of_an_extent(void **state)
     (void)state;
     struct fixture f;
     struct plog *p = start(&f, 2);
-    for (uint64_t i = 2; i <= 5; i++)
+    uint64_t want = plog_last(p)->bytes;
+    for (uint64_t i = 2; i <= 5; i++) {
+        assert_int_equal(fixture_checkpoint(&f), ERR_OK); /* nothing is left to take along */
+        uint32_t pos = plog_last(p)->bytes;
         assert_int_equal(append_large(&f, p, i), 1);
-    uint32_t len = plog_last(p)->bytes / 5;
+        uint32_t len = plog_last(p)->bytes - pos;
+        want += len - (store_extent_limit(pos, len) - store_extent_first(pos));
+    }
     assert_int_equal(fixture_checkpoint(&f), ERR_OK);
-    uint64_t want = len;
-    for (uint32_t i = 1; i < 5; i++)
-        want += dirty_part(i * len, len);
     assert_int_equal(f.store[0]->stats.writeback_bytes, want);
     power_cut(&f);
     assert_int_equal(fixture_start(&f), ERR_OK);
     check_read(&f, fixture_log(&f, 1, 0), 5);
     fixture_end(&f);
+}
+
+static void
+large_batches_one_behind_the_other_leave_write_back_only_the_last_end(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct plog *p = start(&f, 3);
+    assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+    assert_int_equal(append_large(&f, p, 2), 1);
+    uint64_t before = f.store[0]->stats.writeback_bytes;
+    uint32_t pos = plog_last(p)->bytes, head = STORE_BLOCK - plog_last(p)->written % STORE_BLOCK;
+    for (uint64_t i = 3; i <= 6; i++)
+        assert_int_equal(append_large(&f, p, i), 1);
+    uint32_t end = plog_last(p)->bytes;
+    assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+    assert_int_equal(plog_last(p)->written, end);
+    assert_int_equal(f.store[0]->stats.writeback_bytes - before, head + end % STORE_BLOCK);
+    assert_true(pos % STORE_BLOCK && end % STORE_BLOCK);
+    check_read(&f, p, 6);
+    power_cut(&f);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    check_read(&f, fixture_log(&f, 1, 0), 6);
+    fixture_end(&f);
+}
+
+static void
+a_batch_whose_first_block_was_shared_comes_back_when_its_write_fails(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 80; seed < 100; seed++) {
+        struct fixture f;
+        struct plog *p = start(&f, seed);
+        assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+        for (uint64_t i = 2; i <= 5; i++) {
+            if (i == 2 + seed % 4)
+                disk_mem_fail(f.disk, ".log", DISK_WRITE, ERR_IO);
+            assert_int_equal(append_large(&f, p, i), 1);
+            disk_mem_fail(f.disk, NULL, DISK_WRITE, 0);
+        }
+        assert_int_equal(fixture_settle(&f), ERR_OK);
+        if (seed % 3)
+            assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+        check_read(&f, p, 5);
+        power_cut(&f);
+        assert_int_equal(fixture_start(&f), ERR_OK);
+        check_read(&f, fixture_log(&f, 1, 0), 5);
+        fixture_end(&f);
+    }
 }
 
 static void
@@ -276,6 +321,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_large_batch_is_written_to_its_segment_and_not_to_the_journal),
         cmocka_unit_test(write_back_writes_only_the_ends_of_an_extent),
+        cmocka_unit_test(large_batches_one_behind_the_other_leave_write_back_only_the_last_end),
+        cmocka_unit_test(a_batch_whose_first_block_was_shared_comes_back_when_its_write_fails),
         cmocka_unit_test(small_batches_between_large_ones_keep_their_place),
         cmocka_unit_test(a_batch_whose_write_fails_goes_through_the_journal),
         cmocka_unit_test(
