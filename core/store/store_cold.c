@@ -197,7 +197,7 @@ store_buffer_read(struct store *s, struct plog *p, struct segment *seg, uint32_t
     uint32_t count = store_read_allowed(s) ? s->config.read_buffers : 0;
     for (uint32_t i = 0; i < count; i++) {
         struct read_buffer *b = &s->buffers[i];
-        if (b->state == READ_BUSY || b->pins)
+        if (b->state == READ_BUSY || (b->pins && !mutant(MUTANT_LENT_BUFFER_TAKEN)))
             continue;
         if (!pick || b->state == READ_FREE || (pick->state == READ_READY && b->used < pick->used))
             pick = b;

@@ -4,7 +4,6 @@
  * (store_tail entries go only when their batch is written), is found by the sparse index and read
  * through read buffers (store_cold.c). */
 #include "core/base/err.h"
-#include "core/base/mutant.h"
 #include "core/store/store_in.h"
 
 /* ---- the tail map ------------------------------------------------------------------------------
@@ -293,10 +292,9 @@ static void
 read_on(struct store *s, const struct store_range *range, struct segment *seg,
         struct read_buffer *b)
 {
-    uint32_t pins = mutant(MUTANT_LENT_BUFFER_TAKEN) ? 0 : 1;
-    b->pins += pins;
+    b->pins++;
     read_ahead(s, range, seg, b);
-    b->pins -= pins;
+    b->pins--;
 }
 
 /* Where the front of a range is damaged, or cannot be read, that is the answer: once a response has

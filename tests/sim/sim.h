@@ -86,6 +86,7 @@ struct sim {
     bool txns;     /* there are transactions */
     bool compacts; /* some logs are compacted */
     bool retains;  /* logs have a retention */
+    bool crowded;  /* segments longer than read buffers, and readers beside readers */
     uint32_t dirs, die_round;
     uint8_t bad_dir; /* the one that dies */
     enum sim_dir_state dir_state;

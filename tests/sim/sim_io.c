@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { IO_TURNS_MAX = 20000, IO_WAITER = 77 };
+enum { IO_TURNS_MAX = 20000, IO_WAITER = 77, IO_BESIDE = 4, IO_BESIDE_BYTES = 16 << 10 };
 
 struct store *
 sim_store(struct sim *s, const struct sim_log *l)
@@ -284,6 +284,23 @@ sim_read_excused(struct sim *s, const struct sim_log *l, int rc, int64_t offset)
     sim_fail(s, "log %d: read at %lld: %s", l->partition, (long long)offset, err_name(rc));
 }
 
+/* Another reader comes while memory is held, and may begin reads; what it gets is not looked at. */
+static void
+read_beside(struct sim *s)
+{
+    const struct sim_log *l = &s->logs[sim_below(s, s->log_count)];
+    struct plog *p = l->state == SIM_THERE ? sim_plog(s, l) : NULL;
+    struct store_range range;
+    struct store_hold hold;
+    if (!p || l->count == 0)
+        return;
+    int64_t from = l->batches[sim_below(s, l->count)].base;
+    if (store_locate(sim_store(s, l), p, from, INT64_MAX, IO_BESIDE_BYTES, true, &range) ==
+            ERR_OK &&
+        store_hold(sim_store(s, l), &range, IO_WAITER, &hold) == ERR_OK)
+        store_release(sim_store(s, l), &hold);
+}
+
 int
 sim_range_bytes(struct sim *s, struct store *store, const struct store_range *range)
 {
@@ -308,6 +325,8 @@ sim_range_bytes(struct sim *s, struct store *store, const struct store_range *ra
         }
         left.at += hold.bytes;
         left.len -= hold.bytes;
+        for (uint32_t k = 0; s->crowded && !sim_over(s) && k < IO_BESIDE; k++, sim_turns(s, 1))
+            read_beside(s);
         if (sim_chance(s, 4)) /* memory that is held must not change */
             sim_turns(s, 1);
         for (uint32_t i = 0, at = fill - hold.bytes; i < hold.span_count; i++) {

@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 enum {
+    LIFE_SEGMENT_SHORT = 8 << 10, /* or up to eight times as long */
+    LIFE_SEGMENT_LONG = 128 << 10,
     LIFE_STRETCHES = 5,
     LIFE_RECOVERIES_MAX = 8,
     LIFE_IDLE_TURNS = 800,
@@ -272,6 +274,7 @@ features_choose(struct sim *s)
     s->retains = (f >> 6 & 3) == 0;
     static const uint32_t carry_after[] = {0, 1, 1, 2};
     s->carry_after = carry_after[f >> 8 & 3];
+    s->crowded = (f >> 10 & 3) == 0;
     static const uint8_t secret[CLEAN_MAP_SECRET_BYTES] = "any";
     must(clean_map_init(&s->map, s->clean_slots, sizeof s->clean_slots, secret) == ERR_OK);
 }
@@ -304,14 +307,16 @@ born(struct sim *s, uint64_t seed)
     s->next_value = seed;
     s->log_count = 1 + sim_below(s, SIM_LOGS_MAX);
     for (uint32_t i = 0; i < s->log_count; i++)
-        s->logs[i] = (struct sim_log){.topic = i / 2,
-                                      .partition = (int32_t)i,
-                                      .batches = s->logs[i].batches,
-                                      .room = s->logs[i].room,
-                                      .config = {.segment_bytes = 8192u << sim_below(s, 4),
-                                                 .index_interval_bytes = 4096,
-                                                 .cleanup_compact = s->compacts && i % 2,
-                                                 .log_append_time = sim_chance(s, 6)}};
+        s->logs[i] = (struct sim_log){
+            .topic = i / 2,
+            .partition = (int32_t)i,
+            .batches = s->logs[i].batches,
+            .room = s->logs[i].room,
+            .config = {.segment_bytes = (s->crowded ? LIFE_SEGMENT_LONG : LIFE_SEGMENT_SHORT)
+                                        << sim_below(s, 4),
+                       .index_interval_bytes = 4096,
+                       .cleanup_compact = s->compacts && i % 2,
+                       .log_append_time = sim_chance(s, 6)}};
     for (uint32_t i = 0; i < s->log_count && s->retains; i++)
         sim_retain_choose(s, &s->logs[i]);
     disk_mem_trace(s->disk, s->verbose && getenv("SIM_TRACE"));

@@ -1,10 +1,13 @@
 /* store_sim.c: lives of a store, each from its seed, against a model.  See README.md.
  *
  *   store_sim [--seeds N] [--first S] [--procs P] [--file SEEDS]
- *   store_sim --mutants N  puts one known bug in after the other (core/base/mutant.def) and lives
- * until one life fails, at most N: every bug must be found store_sim --mutant NAME [...]   any of
- * these with that bug store_sim --seed S     one life, with what happens in it (SIM_TRACE=1: every
- * disk operation)
+ *   store_sim --mutants N
+ *       puts one known bug in after the other (core/base/mutant.def) and lives until one life
+ *       fails, at most N: every bug must be found
+ *   store_sim --mutant NAME [...]
+ *       any of these with that bug
+ *   store_sim --seed S
+ *       one life, with what happens in it (SIM_TRACE=1: every disk operation)
  *
  * The seeds are shared by P processes; one that dies (a check, an assertion, a signal, a life that
  * never ends) is counted as a failure of the seed it was at, and another goes on behind it. */
