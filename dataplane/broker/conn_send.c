@@ -11,8 +11,9 @@
  *
  * The kernel copies what is sent while the loop waits, so in a turn in which appends wait for their
  * answers not more than SHARD_SEND_CALM_BYTES of log memory are begun (share_left): connections
- * take turns, in the order in which they became ready, and answers without log memory always go.
- * What other shards have mapped goes when it comes home (I2), so it counts when it is asked for.
+ * take turns, in the order in which they became ready, and answers without log memory always go,
+ * first. What other shards have mapped goes when it comes home (I2), so it counts when it is asked
+ * for.
  *
  * Log bytes that cannot be had any more (damage that a read has found, a disk that failed, a log
  * that was deleted) after the length of the response was said: behind a whole batch the rest of the
@@ -341,13 +342,19 @@ calm(const struct shard *s)
     return s->now_ns - s->append_ns > SHARD_CALM_MS * CLOCK_NS_PER_MS;
 }
 
+/* The answer at the front goes on with log memory. */
+static bool
+heavy(const struct conn *c)
+{
+    const struct req *r = next_done(c, NULL);
+    return r && !r->no_answer && c->range_index < r->answer.range_count;
+}
+
 /* False: the answer at the front has log memory, and this turn has sent its share of that. */
 static bool
 share_left(const struct shard *s, const struct conn *c)
 {
-    const struct req *r = next_done(c, NULL);
-    bool ranges = !r->no_answer && c->range_index < r->answer.range_count;
-    return !ranges || calm(s) || s->turn_bytes < SHARD_SEND_CALM_BYTES;
+    return !heavy(c) || calm(s) || s->turn_bytes < SHARD_SEND_CALM_BYTES;
 }
 
 /* False: there is more to send at once, in the next turn. */
@@ -387,22 +394,36 @@ flush_one(struct shard *s, struct conn *c)
     return true;
 }
 
-void
-conn_flush(struct shard *s)
+/* Adds those that have more to do to `later`; those that are heavy to `behind`, unless NULL. */
+static void
+flush_list(struct shard *s, struct list *conns, struct list *behind, struct list *later)
 {
-    struct list later;
     struct list *first;
-    list_init(&later);
-    while ((first = list_first(&s->conns_dirty))) {
+    while ((first = list_first(conns))) {
         struct conn *c = list_item(first, struct conn, dirty);
         list_remove(first);
         if (!c->id || c->closing)
             continue;
+        if (behind && heavy(c)) {
+            list_push_back(behind, &c->dirty);
+            continue;
+        }
         bool whole = flush_one(s, c);
         bool parse = c->unread && list_empty(&c->stalled) && conn_may_parse(s, c);
         if (!c->closing && (!whole || parse))
-            list_push_back(&later, &c->dirty);
+            list_push_back(later, &c->dirty);
     }
+}
+
+void
+conn_flush(struct shard *s)
+{
+    struct list behind, later;
+    struct list *first;
+    list_init(&behind);
+    list_init(&later);
+    flush_list(s, &s->conns_dirty, &behind, &later);
+    flush_list(s, &behind, NULL, &later);
     while ((first = list_first(&later))) {
         list_remove(first);
         list_push_back(&s->conns_dirty, first);

@@ -26,6 +26,7 @@ struct fake_conn {
     bool keep_loan;           /* settle leaves the loan out */
     size_t take;              /* bytes the peer takes of one send; 0: all */
     uint32_t sends, send_spans;
+    uint32_t send_number; /* of its last send, among all */
     struct view spans[STREAM_SPANS_MAX];
     uint32_t span_count, bytes;
 };
@@ -33,7 +34,7 @@ struct fake_conn {
 struct fake_stream {
     struct fake_conn conns[FAKE_STREAM_CONNS];
     struct stream_event events[FAKE_STREAM_EVENTS];
-    uint32_t head, tail, listens;
+    uint32_t head, tail, listens, sends;
     uint32_t piece_bytes;
 };
 
@@ -109,6 +110,7 @@ fake_stream_send(void *self, stream_id id, const struct view *spans, uint32_t co
     c->span_count = c->send_spans = count;
     c->loan = true;
     c->sends++;
+    c->send_number = ++((struct fake_stream *)self)->sends;
     return (int)c->bytes;
 }
 

@@ -203,6 +203,20 @@ beside_appends_log_memory_is_sent_in_shares_of_a_turn(void **state)
 }
 
 static void
+what_is_small_is_sent_before_log_memory(void **state)
+{
+    (void)state;
+    struct harness *h = client(1, NULL);
+    (void)consumers_begin(h);
+    harness_turn(h);
+    const struct fake_conn *conns = h->streams[0].conns;
+    assert_int_equal(conns[0].sends, 1);
+    assert_int_equal(conns[2].sends, 1);
+    assert_true(conns[2].send_number < conns[0].send_number); /* though it asked last */
+    harness_free(h);
+}
+
+static void
 memory_of_another_shard_is_sent_in_such_shares_too(void **state)
 {
     (void)state;
@@ -530,6 +544,7 @@ main(void)
         cmocka_unit_test(a_peer_that_takes_little_gets_everything_in_the_end),
         cmocka_unit_test(nothing_is_held_for_a_peer_that_does_not_read),
         cmocka_unit_test(beside_appends_log_memory_is_sent_in_shares_of_a_turn),
+        cmocka_unit_test(what_is_small_is_sent_before_log_memory),
         cmocka_unit_test(memory_of_another_shard_is_sent_in_such_shares_too),
         cmocka_unit_test(without_appends_a_send_takes_all_there_is),
         cmocka_unit_test(a_send_that_is_refused_is_tried_again_when_writable),
