@@ -9,7 +9,7 @@ import os
 import pathlib
 import subprocess
 
-FRAME, PIECE = 4096, 128 << 10
+FRAME, READ_PIECE, WRITE_PIECE = 4096, 128 << 10, 1 << 20
 JOURNAL_BYTES, READ_BYTES, WRITE_BYTES = 64 << 20, 1 << 30, 256 << 20
 LEAST_MB = 1  # per second; less is none
 
@@ -52,9 +52,10 @@ class Device:
         jobs = [f"--time_based --runtime={seconds}",
                 self.job("journal", "write", FRAME, "--sync=dsync",
                          f"--rate_iops={max(int(per_second), 1)}", "--rate_process=poisson")]
-        for name, way, mb in (("read", "read", read_mb), ("write", "write", write_mb)):
+        for name, block, sync, mb in (("read", READ_PIECE, "none", read_mb),
+                                      ("write", WRITE_PIECE, "dsync", write_mb)):
             if mb >= LEAST_MB:
-                jobs.append(self.job(name, way, PIECE, "--sync=none", "--rate_iops=0",
+                jobs.append(self.job(name, name, block, f"--sync={sync}", "--rate_iops=0",
                                      "--rate_process=linear", f"--rate={int(mb * 1e6)}"))
         found = self.fio(jobs)
         took = found["journal"]["write"]["clat_ns"]["percentile"]
