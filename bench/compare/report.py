@@ -18,6 +18,7 @@ START_ROWS = [
     ("resident after all scenarios, MB", "loaded.resident_mb", "less"),
     ("idle, % of a core", "again.idle_percent", "less"),
 ]
+START, MISSING = "start", "**No text: `note` in its file.**"
 PER_CORE = 2  # what Sluice should at least be per core
 EVEN = 0.99   # rates that are given to both differ by so little
 
@@ -48,13 +49,8 @@ README_ROWS = [
     ("start", "loaded.resident_mb", "resident after all scenarios, MB"),
     ("start", "again.idle_percent", "idle: % of a core"),
 ]
-# What a short run cannot show of Kafka.
 QUICK = "--quick"
-SHORT = [
-    "- Two seconds a scenario are short for Kafka: the first requests of a new topic make and map "
-    "files for each of its partitions, nearly all in the kernel (`single`, `rate`, "
-    "`many-producers`).  Where a scenario has many partitions and small requests, Kafka's steady "
-    "rate is higher, up to tenfold: single requests ran at 22 thousand/s in its warm-up."]
+PROFILES, PROFILE_LINES = ROOT / "bench" / "profiles", 5
 README_BEGIN, README_END = "<!-- figures: bench/compare/report.py -->", "<!-- /figures -->"
 
 
@@ -100,10 +96,10 @@ def figures(specs, rows):
         for row in s["row"]:
             out.append(Figure(s, row["title"], row["key"], row["better"],
                               values(s["name"], row["key"], row.get("scale", 1))))
-    start = {"name": "start", "title": "Start, memory, idleness", "why":
+    start = {"name": START, "title": "Start, memory, idleness", "why":
              "Beside the scenarios: how long a start takes, what a broker holds and uses."}
     for title, key, better in START_ROWS:
-        out.append(Figure(start, title, key, better, values("start", key, 1)))
+        out.append(Figure(start, title, key, better, values(START, key, 1)))
     return [f for f in out if f.values]
 
 
@@ -118,31 +114,63 @@ def losses(found, ours, rivals):
     return [text for _, text in sorted(lines, key=lambda l: l[0])]
 
 
-def why(found, rows, ours, rivals):
-    """Of each scenario that lost something, or is short of twice per core: where Sluice's CPU went
-    in the last round, and what its file says of that."""
-    lines = []
+def per_core(figures_of_one):
+    """What says how much one core does: CPU a unit; of a scenario without such a row its rates, since
+    the server has one core."""
+    return ([f for f in figures_of_one if f.per_core()]
+            or [f for f in figures_of_one if f.better == "more" and "asked" not in f.title])
+
+
+def cases(found, ours, rivals):
+    """Scenarios that need a text and a profile: those that lost anything, a p99 among it, and those
+    short of twice per core."""
+    names = []
     for name in dict.fromkeys(f.spec["name"] for f in found):
         mine = [f for f in found if f.spec["name"] == name]
-        times = [(f, f.advantage(ours, r)) for f in mine for r in rivals]
-        if not any(t is not None and (t < EVEN or (f.per_core() and t < PER_CORE))
-                   for f, t in times):
-            continue
+        times = [(f.advantage(ours, r), EVEN) for f in mine for r in rivals]
+        times += [(f.advantage(ours, r), PER_CORE) for f in per_core(mine) for r in rivals]
+        if any(t is not None and t < least for t, least in times):
+            names.append(name)
+    return names
+
+
+def profile_of(name):
+    """Lines of what where.py found."""
+    path = PROFILES / f"{name}.txt"
+    return path.read_text().splitlines()[1:] if path.exists() else []
+
+
+def untold(names):
+    """Those that have no text or no profile."""
+    return [n for n in names if n != START
+            and not (scenario.read(n).get("note") and profile_of(n))]
+
+
+def why(found, rows, ours, names):
+    """Of each case: what its file says, where Sluice's CPU went in the last round, the profile."""
+    lines = []
+    for name in names:
+        mine = next(f for f in found if f.spec["name"] == name)
         spent = [r["profile"] for r in rows
                  if (r["scenario"], r["who"]) == (name, ours) and r.get("profile")]
         threads = ", ".join(f"{n} {u + k:.2f} s ({100 * k / (u + k):.0f} % in the kernel)"
                             for n, u, k in spent[-1]) if spent else "not measured"
-        lines.append(f"- **{mine[0].spec['title']}**: {mine[0].spec.get('note', '')} "
+        lines.append(f"- **{mine.spec['title']}**: {mine.spec.get('note', MISSING)} "
                      f"CPU of its threads: {threads}.")
+        top = profile_of(name)[:PROFILE_LINES]
+        lines += ["", "  ```", *("  " + l for l in top), "  ```", ""] if top else [
+            "", f"  **No profile**: `python3 bench/compare/where.py build {name}`.", ""]
     return lines
 
 
 def short_of_twice(found, ours, rivals):
     lines = []
+    core = [f for name in dict.fromkeys(f.spec["name"] for f in found)
+            for f in per_core([g for g in found if g.spec["name"] == name])]
     for f in found:
         for rival in rivals:
             times = f.advantage(ours, rival)
-            if f.per_core() and times is not None and EVEN <= times < PER_CORE:
+            if f in core and times is not None and EVEN <= times < PER_CORE:
                 lines.append(f"- {f.spec['title']}, {f.title}: {times:.2f} times {rival}.")
     return lines
 
@@ -155,6 +183,13 @@ def failures(rows):
 def client_bound(rows):
     names = sorted({(r["scenario"], r["who"]) for r in rows
                     if r.get("found", {}).get("client_bound")})
+    return [f"- {name}: {who}" for name, who in names]
+
+
+def unsettled(rows):
+    """Loads whose rate still moved when the time to settle was over, in any round."""
+    names = sorted({(r["scenario"], r["who"]) for r in rows
+                    if r.get("found", {}).get("settled") == 0})
     return [f"- {name}: {who}" for name, who in names]
 
 
@@ -239,18 +274,21 @@ def section(title, lines, nothing):
 
 
 def write(out, kinds, rows, command):
-    """RESULTS.md and plots/ in `out`; where they are the repository's, README.md's table too."""
+    """RESULTS.md and plots/ in `out`; where they are the repository's, README.md's table too.
+    Returns the scenarios that miss their text or profile."""
     who = [k.name for k in kinds]
     wanted = {r["scenario"] for r in rows}
     specs = [scenario.read(n) for n in scenario.names() if n in wanted]
     found = figures(specs, rows)
     rounds = 1 + max((r["round"] for r in rows), default=0)
-    seconds = sorted({r["plan"] for r in rows})
+    need = cases(found, who[0], who[1:])
+    left = untold(need)
     text = [
         "# Results", "",
         f"Sluice beside Apache Kafka 4.3.1, one server on CPU {SERVER_CPU}, the same client on CPU "
         f"{CLIENT_CPU}; medians of {rounds} alternating rounds (least to most), "
-        f"{', '.join(seconds)} a scenario; written by the program below, nothing by hand.", "",
+        f"{'; '.join(sorted({r['plan'] for r in rows}))}; written by the program below, nothing by "
+        "hand.", "",
         f"- Machine: {machine()}.",
         f"- Command: `python3 bench/compare/run.py {command}`; one scenario against any broker: "
         "`python3 bench/scenarios/scenario.py build NAME --bootstrap HOST:PORT`.",
@@ -258,16 +296,24 @@ def write(out, kinds, rows, command):
         "shipped and acknowledges from the page cache; \"Kafka 4.3.1, fsync\" is Sluice's class "
         "(`log.flush.interval.messages=1`).",
         f"- Settings of all: `{' '.join(TIDY)}`; Kafka with a heap of 1 GiB and G1.",
-        *(SHORT if QUICK in command else ()),
+        "- Before it is measured, each server gets the same loads until it is warm, and each new "
+        "topic a record in every partition and then the scenario's load until two seconds, one "
+        "after the other, differ by less than 10 %, or "
+        f"{scenario.SETTLE_SECONDS} seconds have passed. The disk is read ahead by Linux's default "
+        "where that may be set: with megabytes, as virtual machines like, each new partition would "
+        "cost Kafka tens of milliseconds.",
+        *([f"- **Not finished: no text or no profile of {', '.join(left)}.**"] if left else ()),
         *section("Where Sluice is worse", losses(found, who[0], who[1:]), "Nowhere in this run."),
-        *section("Why", why(found, rows, who[0], who[1:]), "Nothing to explain."),
         *section(f"Better, but less than {PER_CORE} times per core",
                  short_of_twice(found, who[0], who[1:]), "Nothing in this run."),
+        *section("Why", why(found, rows, who[0], need), "Nothing to explain."),
         *section("Not to be trusted: the client was the bottleneck", client_bound(rows),
                  "Nowhere in this run."),
+        *section("Not steady when it was measured", unsettled(rows), "Nowhere in this run."),
         *section("Failed", failures(rows), "Nothing."),
         "", "## Plots", "", *plots(out, rows, who),
         "", "## Tables", *tables(found, who), ""]
     (out / "RESULTS.md").write_text("\n".join(text))
     if out == ROOT / "bench" and len(kinds) > 2:
         readme(found, kinds, command)
+    return left

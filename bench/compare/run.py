@@ -10,16 +10,25 @@ no faster than those before.  Kafka runs as shipped (acknowledges from the page 
 fsync per append (the durability that Sluice always has).  The time of a start is the age of the
 process when it first answers ApiVersions, so Kafka's formatting of the folder is not in it.
 
+What happens before each measurement is said in scenario.py (each partition written, then loaded
+until steady); scenarios that restart their broker come last, since a started Java program is a slow
+one.  While this runs the disk reads ahead by READ_AHEAD_KB, Linux's default, where it may be set:
+Kafka maps two files of 10 MB for each partition, and where the kernel reads ahead by megabytes the
+first write to each costs as many.  The size is part of what results are kept under.
+
 Every result is a line of results.ndjson in BENCH_DIR (BUILD/bench; the disk that is measured) as
 soon as it is there: a run that was broken off goes on where it was, unless the broker was built
 anew meanwhile; --fresh begins anew.  A round takes over ten minutes; --quick: 2 seconds a scenario
-instead of 5.  --out DIR: where RESULTS.md and plots/ go (bench/; then README.md's table is written
+instead of 4.  Exits with 1 when a scenario that lost, or is short of twice per core, has no text or no
+profile (where.py).  --out DIR: where RESULTS.md and plots/ go (bench/; then README.md's table is written
 too)."""
 import argparse
+import contextlib
 import hashlib
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -38,6 +47,7 @@ WARM_UP = (("bulk", None, "bulk", "mb_per_s"),
            ("fetch", "bulk", "fetch", "consumed_mb_per_s"),
            ("commits", None, "commits", "requests_per_s"),
            ("txn", None, "single --producers 32 --partitions 4 --txn 1", "requests_per_s"))
+READ_AHEAD_KB = 128
 WARM_RUNS_MAX, WARM_SECONDS, WARM_ENOUGH, WARM_LAST = 20, 2, 1.05, 3
 
 
@@ -77,6 +87,29 @@ class Results:
         self.rows.append(row)
         with open(self.path, "a", encoding="utf-8") as f:
             f.write(json.dumps(row) + "\n")
+
+
+def read_ahead_of(folder):
+    """The file of /sys that says how far the disk below a folder is read ahead, None when there is
+    none."""
+    device = os.stat(folder).st_dev
+    block = pathlib.Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}").resolve()
+    found = [d / "queue" / "read_ahead_kb" for d in (block, block.parent)]
+    return next((f for f in found if f.exists()), None)
+
+
+@contextlib.contextmanager
+def read_ahead(folder):
+    """Yields how it is read ahead, in words."""
+    file = read_ahead_of(folder)
+    before = int(file.read_text()) if file else None
+    try:
+        if file and before != READ_AHEAD_KB and os.access(file, os.W_OK):
+            file.write_text(str(READ_AHEAD_KB))
+        yield f"disk read ahead {int(file.read_text())} KiB" if file else "disk read ahead unknown"
+    finally:
+        if file and int(file.read_text()) != before:
+            file.write_text(str(before))
 
 
 def steady(rates):
@@ -166,7 +199,9 @@ def measure(build, kind, round_, wants, results):
             print(f"round {round_ + 1} of {wants.rounds}: {kind.name}: {spec['name']}",
                   file=sys.stderr, flush=True)
             os.sync()
+            began = time.monotonic()
             row = one(build, server, spec, wants.seconds)
+            row["took_s"] = round(time.monotonic() - began, 1)
             results.add(round_, kind.name, spec["name"], row)
             if "failed" in row and not answers(server.bootstrap):
                 server.broker.end()  # the others get a broker that lives
@@ -188,7 +223,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--quick", action="store_true", help="2 seconds a scenario")
     parser.add_argument("--scenario", action="append", choices=scenario.names(),
                         help="this one, again for more; all without it, but those on demand")
@@ -201,7 +236,8 @@ def arguments():
         wants.seconds = 2
     wants.home = pathlib.Path(os.environ.get("BENCH_DIR", wants.build.resolve() / "bench"))
     specs = [scenario.read(n) for n in wants.scenario or scenario.names()]
-    wants.specs = [s for s in specs if wants.scenario or not s.get("on_demand")]
+    wants.specs = sorted((s for s in specs if wants.scenario or not s.get("on_demand")),
+                         key=lambda s: "event" in s)
     return wants
 
 
@@ -213,14 +249,18 @@ def main():
     kinds = KINDS[:1] if wants.ours_only else KINDS[:2] if wants.no_fsync else KINDS
     subprocess.run(["meson", "compile", "-C", str(build), "sluice-bench"], check=True,
                    stdout=subprocess.DEVNULL)
-    plan = f"{wants.seconds:g}s"
     broker = hashlib.sha256((build / "sluice-data").read_bytes()).hexdigest()[:16]
-    results = Results(wants.home / "results.ndjson", plan, broker, wants.fresh)
-    for round_ in range(wants.rounds):
-        for kind in kinds if round_ % 2 == 0 else reversed(kinds):
-            measure(build, kind, round_, wants, results)
-    report.write(wants.out, kinds, results.rows, " ".join(sys.argv[1:]))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))  # finally, too
+    with read_ahead(wants.home) as how:
+        results = Results(wants.home / "results.ndjson", f"{wants.seconds:g} s a scenario, {how}",
+                          broker, wants.fresh)
+        for round_ in range(wants.rounds):
+            for kind in kinds if round_ % 2 == 0 else reversed(kinds):
+                measure(build, kind, round_, wants, results)
+    untold = report.write(wants.out, kinds, results.rows, " ".join(sys.argv[1:]))
     print(wants.out / "RESULTS.md")
+    if untold:
+        sys.exit("no text or no profile: " + ", ".join(untold))
 
 
 if __name__ == "__main__":

@@ -44,6 +44,7 @@ struct bench_options {
     uint32_t record_bytes, records, keys; /* records: of a request; keys: 0 for none */
     uint32_t fetch_bytes, txn_records;
     double seconds, warmup_seconds, interval_seconds, linger_ms;
+    double settle_seconds;     /* how much longer a warm-up may be until the rate is steady */
     double rate, consume_rate; /* records/s: of all producers, of one consumer; 0: no limit */
     double ramp_to;            /* 0: no ramp */
     uint32_t ramp_steps;
@@ -69,14 +70,26 @@ struct bench_tally {
 
 struct bench_result {
     double seconds, client_cpu_s, server_cpu_s, server_resident_mb;
+    double settle_s; /* what the warm-up took */
+    bool settled;    /* its end was steady */
     struct bench_tally tally;
 };
+
+/* bench_settle.c: when a warm-up is over: told the rate of each second, it says whether this one
+ * and the last differ by less than BENCH_SETTLE_GAP.  A machine without clock or broker. */
+struct bench_settle {
+    double rate; /* of the last second */
+};
+#define BENCH_SETTLE_GAP 0.1
+bool bench_settle_told(struct bench_settle *s, double rate);
 
 /* The times of one run: warm-up, measured part, intervals inside it. */
 struct bench_clock {
     const struct bench_options *o;
     struct bench_result *result;
     uint64_t start_ns, measure_ns, stop_ns, interval_ns, next_ns;
+    uint64_t settle_ns, settle_count; /* the second that is watched: its end, the count before it */
+    struct bench_settle settle;
     bool measuring;
     struct bench_tally interval; /* what was counted since the last interval ended */
 };

@@ -177,6 +177,8 @@ static const struct choice {
     {"acks", ACKS, 0, 0, 0, "-1|1"},
     {"seconds", REAL, AT(seconds), 0.1, 86400, "S"},
     {"warmup", REAL, AT(warmup_seconds), 0, 3600, "S  not counted"},
+    {"settle", REAL, AT(settle_seconds), 0, 3600,
+     "S  a longer warm-up, until two seconds differ by less than 10 %, at most"},
     {"interval", REAL, AT(interval_seconds), 0.05, 3600, "S  prints a line so often"},
     {"buckets", FLAG, AT(buckets), 0, 0, "prints the histograms, to be merged"},
     {"linger", REAL, AT(linger_ms), 0, 10000, "MS  librdkafka: linger.ms"},

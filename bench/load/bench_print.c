@@ -100,6 +100,8 @@ bench_print_result(const struct bench_options *o, const struct bench_result *r)
            o->mode_name, o->client == BENCH_RAW ? "raw" : "librdkafka", o->topic, o->producers,
            o->consumers, o->idle, o->depth, o->partitions, o->record_bytes, o->records, o->keys,
            o->acks, r->seconds);
+    if (o->settle_seconds > 0)
+        printf(", \"settle_s\": %.3f, \"settled\": %s", r->settle_s, r->settled ? "true" : "false");
     print_rates(o, r);
     print_latency(&r->tally);
     print_cost(o, r);
