@@ -115,8 +115,8 @@ def losses(found, ours, rivals):
 
 
 def per_core(figures_of_one):
-    """What says how much one core does: CPU a unit; of a scenario without such a row its rates, since
-    the server has one core."""
+    """What says how much one core does: CPU a unit; of a scenario without such a row its rates,
+    since the server has one core."""
     return ([f for f in figures_of_one if f.per_core()]
             or [f for f in figures_of_one if f.better == "more" and "asked" not in f.title])
 

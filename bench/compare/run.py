@@ -19,9 +19,9 @@ first write to each costs as many.  The size is part of what results are kept un
 Every result is a line of results.ndjson in BENCH_DIR (BUILD/bench; the disk that is measured) as
 soon as it is there: a run that was broken off goes on where it was, unless the broker was built
 anew meanwhile; --fresh begins anew.  A round takes over ten minutes; --quick: 2 seconds a scenario
-instead of 4.  Exits with 1 when a scenario that lost, or is short of twice per core, has no text or no
-profile (where.py).  --out DIR: where RESULTS.md and plots/ go (bench/; then README.md's table is written
-too)."""
+instead of 4.  Exits with 1 when a scenario that lost, or is short of twice per core, has no text or
+no profile (where.py).  --out DIR: where RESULTS.md and plots/ go (bench/; then README.md's table is
+written too)."""
 import argparse
 import contextlib
 import hashlib

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""where.py BUILD NAME... [--seconds S]: where Sluice's CPU time goes in a scenario: writes
-bench/profiles/NAME.txt, which RESULTS.md quotes where Sluice lost or is short of twice per core.
+"""where.py BUILD NAME... [--seconds S]: where Sluice's CPU time goes in a scenario: writes a
+file of bench/profiles/, which RESULTS.md quotes where Sluice lost or is short of twice per core.
 
-perf samples the clock of the broker's CPUs (cpu-clock: there need not be counters) while the loads of
-the scenario run, after it has settled.  A sample is a line of thread, kernel or program, function."""
+perf samples the clock of the broker's CPUs (cpu-clock: there need not be counters) while the loads
+of the scenario run, after it has settled.  A sample is a line of thread, kernel or program,
+function."""
 import argparse
 import os
 import pathlib
@@ -52,8 +53,8 @@ def profile(build, name, seconds, home):
         server.broker.start()
         run = Profiled(build, scenario.read(name), server, seconds)
         run.run()
-        commit = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], check=True,
-                                stdout=subprocess.PIPE, text=True).stdout.strip()
+        commit = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"],
+                                check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
         FOLDER.mkdir(exist_ok=True)
         (FOLDER / f"{name}.txt").write_text("\n".join(
             [f"# bench/compare/where.py build {name}: CPU samples of Sluice {commit}",

@@ -93,7 +93,7 @@ class Run:
         topic_ready(self.server.bootstrap, self.topic, spec["partitions"], 60)
 
     def touch(self):
-        """One record into each partition, shorter than a stamp, keyed as a compacted topic has it."""
+        """One record into each partition, shorter than a stamp, with a key as compaction wants."""
         c = Connection(self.server.bootstrap, LIMIT_SECONDS)
         data = batch([b"settle"], keys=[b"settle"])
         until = time.monotonic() + LIMIT_SECONDS
