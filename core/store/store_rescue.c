@@ -457,6 +457,17 @@ wants_rescue(const struct store *s, const struct plog *p)
     return p->used && !p->dead && p->state == PLOG_OFFLINE && !p->rescued && !swap;
 }
 
+/* An extent of theirs is being written: if that fails, its batch gets a record behind all others
+ * (store_extent.c). */
+static bool
+extent_under_way(const struct store *s)
+{
+    for (uint32_t i = 0; s->extents && i < STORE_JOBS_MAX; i++)
+        if (s->jobs[i].used && s->jobs[i].kind == JOB_EXTENT && wants_rescue(s, s->jobs[i].log))
+            return true;
+    return false;
+}
+
 /* The log whose task it is; NULL: not now. */
 static struct plog *
 rescue_host(struct store *s)
@@ -480,7 +491,8 @@ store_rescue_step(struct store *s)
     if (!s->frozen || s->rescuing || s->rescue_failed || s->ending || s->flushing)
         return;
     if (s->rescue_lsn == 0) { /* what was appended to them must be in the journal first */
-        s->rescue_lsn = journal_last_lsn(s->journal) + 1;
+        if (!extent_under_way(s))
+            s->rescue_lsn = journal_last_lsn(s->journal) + 1;
         return;
     }
     if (journal_durable_lsn(s->journal) + 1 < s->rescue_lsn)
