@@ -271,6 +271,7 @@ static void *
 recorder_main(void *arg)
 {
     struct recorder *r = arg;
+    os_thread_name("recorder");
     while (!atomic_load_explicit(&r->stop, memory_order_relaxed)) {
         long ms = capture_turn(r->capture);
         (void)nanosleep(&(struct timespec){.tv_nsec = ms * (long)CLOCK_NS_PER_MS}, NULL);

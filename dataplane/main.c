@@ -21,6 +21,7 @@
 #include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -293,6 +294,9 @@ shard_main(void *arg)
 {
     struct data_shard *d = arg;
     struct store *store;
+    char name[16];
+    (void)snprintf(name, sizeof name, "core-%u", d->number);
+    os_thread_name(name);
     if (os_pin(d->cpu))
         log_warn("data", "cannot bind shard %u to processor %d", d->number, d->cpu);
     os_foreground();
@@ -315,6 +319,7 @@ static void *
 cleaner_main(void *arg)
 {
     struct data *d = arg;
+    os_thread_name("cleaner");
     os_background(d->cpus, d->cpu_count);
     uring_enable(d->cleaner_uring);
     struct disk disk = uring_disk(d->cleaner_uring);

@@ -38,6 +38,8 @@ void os_cpus_print(const int *cpus, int count, char *out, size_t room);
 int os_cpus_others(const int *avoid, int count, int cpus[OS_CPUS_MAX]);
 /* Binds the calling thread to one processor.  ERR_INVALID: not ours to use. */
 must_check int os_pin(int cpu);
+/* Names the calling thread for `top -H` and its like: at most 15 bytes, the rest is cut off. */
+void os_thread_name(const char *name);
 /* Makes the calling thread one that gets its processor soon after it wakes, whatever else runs
  * there: a high priority, as far as we may, and short slices.  Never real-time: the kernel's own
  * threads on that processor must go on when the loop is busy.  Threads that it makes are ordinary.

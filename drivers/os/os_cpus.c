@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -145,6 +146,12 @@ struct sched_attr_v0 {
     uint64_t runtime, deadline, period;
 };
 enum { SCHED_ATTR_RESET_ON_FORK = 1, FOREGROUND_NICE = -15, FOREGROUND_SLICE_NS = 100000 };
+
+void
+os_thread_name(const char *name)
+{
+    (void)prctl(PR_SET_NAME, name);
+}
 
 void
 os_foreground(void)

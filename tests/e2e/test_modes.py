@@ -98,6 +98,9 @@ def cores():
             serves(broker, topic, 8)
             batches = broker.stat()["counters"]["produce_batches"]["shards"]
             check(len(batches) == 2 and min(batches) > 0, "batches of the shards:", batches)
+            tasks = pathlib.Path(f"/proc/{broker.pid('sluice-data')}/task").glob("*/comm")
+            names = {t.read_text().strip() for t in tasks}
+            check({"core-0", "core-1", "cleaner"} <= names, "names of threads:", names)
             # Connections go to the cores in turn or by the kernel's choice: take several.
             for _ in range(16):
                 c = Connection(broker.bootstrap)

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -175,10 +176,25 @@ the_foreground_is_ahead_of_others_and_its_children_are_not(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+static void
+a_thread_has_the_front_of_the_name_it_was_given(void **state)
+{
+    char before[16], name[16];
+    assert_int_equal(prctl(PR_GET_NAME, before), 0);
+    os_thread_name("core-12");
+    assert_int_equal(prctl(PR_GET_NAME, name), 0);
+    assert_string_equal(name, "core-12");
+    os_thread_name("a name that is too long");
+    assert_int_equal(prctl(PR_GET_NAME, name), 0);
+    assert_string_equal(name, "a name that is ");
+    os_thread_name(before);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_thread_has_the_front_of_the_name_it_was_given),
         cmocka_unit_test_setup_teardown(auto_is_every_processor_that_we_may_use, setup, teardown),
         cmocka_unit_test_setup_teardown(a_count_takes_the_first, setup, teardown),
         cmocka_unit_test_setup_teardown(a_list_names_processors, setup, teardown),
