@@ -9,7 +9,7 @@ the broker's processor (RPS), as when a card interrupts it.  Paths:
   kernel        kernel sockets, the pair as it is: segments of 64 KiB, no checksums, as with the
                 best of cards
   kernel-1500   kernel sockets, frames and checksums as on a wire
-  bypass        net=dpdk over memif; card.c, on the client's processor, is card and wire
+  bypass        net=dpdk over memif; cable.c, on the client's processor, is card and wire
   af_packet     net=dpdk over af_packet: under it is the kernel, with the client's TCP
   kafka, kafka-1500   Apache Kafka, as it is shipped, on the broker's processor (ORACLE_DIR: where
                 its jars are)
@@ -36,7 +36,7 @@ BROKER_CPU, CLIENT_CPU = 0, 1
 OFF = ("tx", "off", "tso", "off", "gso", "off")
 METRICS_PORT = 9644
 TICKS = os.sysconf("SC_CLK_TCK")
-MEMIF = "net_memif0,role=client,zero-copy=yes,socket-abstract=no,socket={home}/card"
+MEMIF = "net_memif0,role=client,zero-copy=yes,socket-abstract=no,socket={home}/cable"
 AF_PACKET = "net_af_packet0,iface=serv,framecnt=2048"
 
 
@@ -112,17 +112,17 @@ def pinned(cpu):
 
 
 @contextlib.contextmanager
-def card(build, home, inside):
-    process = subprocess.Popen([*inside, *pinned(CLIENT_CPU), build / "bench/net/card",
-                                home / "card", "serv"], stdin=subprocess.PIPE,
+def cable(build, home, inside):
+    process = subprocess.Popen([*inside, *pinned(CLIENT_CPU), build / "bench/net/cable",
+                                home / "cable", "serv"], stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE, text=True)
     try:
         if process.stdout.readline() != "ready\n":
-            sys.exit("no card")
+            sys.exit("no cable")
         yield
     finally:
         process.stdin.close()
-        print("# card:", process.stdout.read().strip(), flush=True)
+        print("# cable:", process.stdout.read().strip(), flush=True)
         process.wait(10)
 
 
@@ -183,7 +183,7 @@ def broker(build, path):
         with contextlib.ExitStack() as all_:
             inside = all_.enter_context(namespaces(path))
             if path.device == MEMIF:
-                all_.enter_context(card(build, home, inside))
+                all_.enter_context(cable(build, home, inside))
             pids = all_.enter_context(kafka(home, inside) if path.kafka
                                       else sluice(build, home, path, inside))
             yield pids, inside

@@ -1,7 +1,7 @@
-/* card.c: the card and the wire of a broker on net=dpdk: frames of a memif device come out of an
+/* cable.c: the card and the wire of a broker on net=dpdk: frames of a memif device come out of an
  * interface of the kernel, and back.
  *
- *   card SOCKET INTERFACE
+ *   cable SOCKET INTERFACE
  *
  * The broker takes net.devices=net_memif0,role=client,zero-copy=yes,socket=SOCKET,...: it hands
  * over descriptors in memory that both share, and this program, on another processor, does what a
@@ -27,10 +27,10 @@
 #include <unistd.h>
 
 enum {
-    CARD_MTU = 1500,
-    CARD_FRAME_BYTES = 2048,
-    CARD_BUFFER_BYTES = 64 << 20,
-    CARD_LOOKS = 4096, /* turns between two looks at the standard input */
+    CABLE_MTU = 1500,
+    CABLE_FRAME_BYTES = 2048,
+    CABLE_BUFFER_BYTES = 64 << 20,
+    CABLE_LOOKS = 4096, /* turns between two looks at the standard input */
 };
 
 static struct nic nic;
@@ -41,7 +41,7 @@ static struct {
 
 /* ---- from the interface to the broker ---- */
 
-static uint8_t bytes[NIC_BURST_MAX][CARD_FRAME_BYTES];
+static uint8_t bytes[NIC_BURST_MAX][CABLE_FRAME_BYTES];
 static struct nic_tx frames[NIC_BURST_MAX];
 static const struct nic_tx *waiting[NIC_BURST_MAX];
 static uint32_t waiting_first, waiting_count;
@@ -65,14 +65,14 @@ take(void)
     if (waiting_count > 0)
         return 0;
     for (uint32_t i = 0; i < NIC_BURST_MAX; i++) {
-        parts[i] = (struct iovec){bytes[i], CARD_FRAME_BYTES};
+        parts[i] = (struct iovec){bytes[i], CABLE_FRAME_BYTES};
         heads[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &parts[i], .msg_iovlen = 1}};
     }
     int n = recvmmsg(kernel, heads, NIC_BURST_MAX, MSG_DONTWAIT | MSG_TRUNC, NULL);
     waiting_first = 0;
     for (int i = 0; i < n; i++) {
         uint32_t len = heads[i].msg_len;
-        if (len <= ETH_HLEN || len > ETH_HLEN + CARD_MTU) {
+        if (len <= ETH_HLEN || len > ETH_HLEN + CABLE_MTU) {
             counts.too_long++;
             continue;
         }
@@ -128,7 +128,7 @@ interface_open(const char *name)
                              .sll_protocol = htons(ETH_P_ALL),
                              .sll_ifindex = (int)if_nametoindex(name)};
     int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
-    int room = CARD_BUFFER_BYTES, on = 1;
+    int room = CABLE_BUFFER_BYTES, on = 1;
     if (fd < 0 || at.sll_ifindex == 0 || bind(fd, (const struct sockaddr *)&at, sizeof at) ||
         setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof on) ||
         setsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &on, sizeof on) ||
@@ -148,7 +148,7 @@ memif_open(const char *socket_path)
     (void)snprintf(device, sizeof device, "net_memif0,role=server,socket-abstract=no,socket=%s",
                    socket_path);
     struct nic_dpdk_config config = {
-        .device = device, .queues = 1, .mtu = CARD_MTU, .default_route = "", .root = "/"};
+        .device = device, .queues = 1, .mtu = CABLE_MTU, .default_route = "", .root = "/"};
     if (nic_dpdk_create(&config, &dpdk, error)) {
         fprintf(stderr, "%s\n", error);
         exit(1);
@@ -168,7 +168,7 @@ int
 main(int argc, char **argv)
 {
     if (argc != 3) {
-        fprintf(stderr, "card SOCKET INTERFACE\n");
+        fprintf(stderr, "cable SOCKET INTERFACE\n");
         return 2;
     }
     struct nic_dpdk *dpdk = memif_open(argv[1]);
@@ -176,7 +176,7 @@ main(int argc, char **argv)
     nic = nic_dpdk_enter(dpdk, 0);
     printf("ready\n");
     (void)fflush(stdout);
-    for (uint32_t turn = 1; turn % CARD_LOOKS != 0 || !input_ended(); turn++) {
+    for (uint32_t turn = 1; turn % CABLE_LOOKS != 0 || !input_ended(); turn++) {
         uint32_t work = deliver() + take();
         hand_over();
         if (work == 0)
