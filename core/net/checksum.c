@@ -8,6 +8,8 @@
 
 #include "core/base/bytes.h"
 
+enum { WORD = sizeof(uint64_t) };
+
 static uint64_t
 add_carry(uint64_t a, uint64_t b)
 {
@@ -25,22 +27,29 @@ fold(uint64_t sum)
     return (sum & 0xffff) + (sum >> 16);
 }
 
-/* Two sums, so that one addition need not wait for the carry of the other. */
+static uint64_t
+word_at(const uint8_t *p)
+{
+    uint64_t w;
+    memcpy(&w, p, sizeof w);
+    return w;
+}
+
+/* Four sums, so that no addition waits for the carry of the one before it; one word at a time,
+ * since a copy of several goes by way of vectors and the stack. */
 static uint64_t
 sum_of(const uint8_t *p, size_t n)
 {
-    uint64_t a = 0, b = 0, w[4];
-    for (; n >= sizeof w; n -= sizeof w, p += sizeof w) {
-        memcpy(w, p, sizeof w);
-        a = add_carry(a, w[0]);
-        b = add_carry(b, w[1]);
-        a = add_carry(a, w[2]);
-        b = add_carry(b, w[3]);
+    uint64_t a = 0, b = 0, c = 0, d = 0;
+    for (; n >= 4 * WORD; n -= 4 * WORD, p += 4 * WORD) {
+        a = add_carry(a, word_at(p));
+        b = add_carry(b, word_at(p + WORD));
+        c = add_carry(c, word_at(p + 2 * WORD));
+        d = add_carry(d, word_at(p + 3 * WORD));
     }
-    for (; n >= sizeof a; n -= sizeof a, p += sizeof a) {
-        memcpy(w, p, sizeof a);
-        a = add_carry(a, w[0]);
-    }
+    a = add_carry(add_carry(a, b), add_carry(c, d));
+    for (; n >= WORD; n -= WORD, p += WORD)
+        a = add_carry(a, word_at(p));
     /* The rest by its bits: headers are short, and a copy of unknown length is a call. */
     uint32_t four = 0;
     uint16_t two = 0, last = 0;
@@ -50,7 +59,7 @@ sum_of(const uint8_t *p, size_t n)
         memcpy(&two, p + (n & 4), 2);
     if (n & 1)
         memcpy(&last, p + (n & 6), 1); /* padded with a zero (RFC 1071) */
-    return add_carry(add_carry(a, b), (uint64_t)four + two + last);
+    return add_carry(a, (uint64_t)four + two + last);
 }
 
 void

@@ -3,7 +3,7 @@
 #include "core/net/checksum.h"
 #include "dataplane/tcp/tcp_core.h"
 
-enum { PROTOCOL_TCP = 6, INPUT_BURST = 16, CACHE_LINE = 64 };
+enum { PROTOCOL_TCP = 6, INPUT_BURST = 16, INPUT_AHEAD = 1, CACHE_LINE = 64 };
 
 static bool
 sum_good(const struct packet_in *p)
@@ -129,13 +129,27 @@ fetch(const struct tcp *t, const struct tcp_seen *s)
         __builtin_prefetch(at + k);
 }
 
+/* A sum reads what a card, or another core, has just written: that of the next packets comes from
+ * memory while this one is looked at. */
+static void
+fetch_bytes(const struct packet_in *p)
+{
+    if (p->sum != PACKET_SUM_UNKNOWN)
+        return;
+    for (uint32_t k = 0; k < p->l4.len; k += CACHE_LINE)
+        __builtin_prefetch(p->l4.at + k);
+}
+
 /* With many connections a packet's state is in no cache: all of a burst is asked for at once. */
 static void
 burst_input(struct tcp *t, const struct packet_in *packets, uint32_t count)
 {
     struct tcp_seen seen[INPUT_BURST];
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
+        if (i + INPUT_AHEAD < count)
+            fetch_bytes(&packets[i + INPUT_AHEAD]);
         look(t, &seen[i], &packets[i]);
+    }
     for (uint32_t i = 0; i < count; i++)
         fetch(t, &seen[i]);
     for (uint32_t i = 0; i < count; i++) {
