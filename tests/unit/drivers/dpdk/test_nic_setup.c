@@ -111,7 +111,7 @@ bring_up_memif_that_copies(void)
 static void
 bring_up_memif_that_lends(void)
 {
-    char folder[] = "sluice-test-XXXXXX", device[NIC_DPDK_DEVICE_BYTES_MAX];
+    char folder[] = P_tmpdir "/sluice-test-XXXXXX", device[NIC_DPDK_DEVICE_BYTES_MAX];
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
     must(mkdtemp(folder));

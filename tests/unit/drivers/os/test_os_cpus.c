@@ -179,15 +179,15 @@ the_foreground_is_ahead_of_others_and_its_children_are_not(void **state)
 static void
 a_thread_has_the_front_of_the_name_it_was_given(void **state)
 {
-    char before[16], name[16];
-    assert_int_equal(prctl(PR_GET_NAME, before), 0);
+    char was[16], name[16];
+    assert_int_equal(prctl(PR_GET_NAME, was), 0);
     os_thread_name("core-12");
     assert_int_equal(prctl(PR_GET_NAME, name), 0);
     assert_string_equal(name, "core-12");
     os_thread_name("a name that is too long");
     assert_int_equal(prctl(PR_GET_NAME, name), 0);
     assert_string_equal(name, "a name that is ");
-    os_thread_name(before);
+    os_thread_name(was);
 }
 
 int
