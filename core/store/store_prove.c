@@ -53,15 +53,23 @@ proof_find(struct store *s, const struct plog *p, const struct segment *seg, uin
 }
 
 /* What the crc does not cover: is the batch at `pos` the one that belongs there?  Where compaction
- * left gaps, the chain of offsets does not tell. */
+ * left gaps, the chain of offsets does not tell, and only those that the index has are known: it
+ * must lie between them. */
 static bool
-known_offset(const struct segment *seg, uint32_t pos, const struct batch_info *info)
+known_offset(const struct plog *p, const struct segment *seg, uint32_t pos,
+             const struct batch_info *info)
 {
     int64_t i = index_by_pos(&seg->idx, pos);
     const struct index_entry *e = i < 0 ? NULL : index_get(&seg->idx, (uint32_t)i);
+    int64_t from = e ? seg->base + (int64_t)e->rel : seg->base;
     if (e && e->pos == pos)
-        return seg->base + (int64_t)e->rel == info->base_offset;
-    return !seg->gaps || pos == 0;
+        return info->base_offset == from;
+    if (!seg->gaps)
+        return true;
+    bool last = i + 1 >= seg->idx.count;
+    int64_t limit = last ? plog_segment_limit(p, seg)
+                         : seg->base + (int64_t)index_get(&seg->idx, (uint32_t)(i + 1))->rel;
+    return info->base_offset >= from && info->base_offset + info->last_offset_delta < limit;
 }
 
 /* Begins one in place of the oldest. */
@@ -79,7 +87,7 @@ proof_begin(struct store *s, const struct plog *p, const struct segment *seg, ui
                              .end = pos + info->bytes,
                              .next = pos,
                              .want = info->crc,
-                             .known = known_offset(seg, pos, info)};
+                             .known = known_offset(p, seg, pos, info)};
     return oldest;
 }
 

@@ -199,6 +199,40 @@ what_rots_after_it_was_found_good_is_not_lent_and_told_next_time(void **state)
     }
 }
 
+/* The cleaner gives an index with what it wrote, and no sums. */
+static void
+batches_across_buffers_are_read_from_a_segment_that_compaction_made(void **state)
+{
+    (void)state;
+    enum { MANY = 60, EACH = 13000 };
+    struct fixture f;
+    struct store_range range;
+    fixture_init(&f, 37);
+    f.config.segment_bytes = 8 << 20;
+    f.sidecar_bytes = 1;
+    f.cache_bytes = 4 << 20;
+    f.journal_bytes = 16 << 20;
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    struct plog *p = fixture_log(&f, 1, 0);
+    for (int i = 0; i < MANY; i++)
+        fixture_append(&f, p, 1, EACH, (uint64_t)i, i);
+    assert_int_equal(fixture_stop(&f), ERR_OK);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    p = fixture_log(&f, 1, 0);
+    assert_int_equal(located(&f, p, 0, 1, &range), ERR_OK); /* its index is known */
+    struct segment *seg = p->segments[0];
+    sums_free(&seg->sums);
+    seg->gaps = true;
+    uint32_t bytes = batch_bytes(file_of(&f, p)), across = 0;
+    for (int64_t i = 0; i < MANY; i++) {
+        assert_int_equal(located(&f, p, i, 1, &range), ERR_OK);
+        const struct read_buffer *b = store_buffer_find(f.store[0], p, seg, range.at);
+        across += b && range.at + bytes > b->pos + b->len;
+    }
+    assert_true(across > 0);
+    fixture_end(&f);
+}
+
 int
 main(void)
 {
@@ -208,6 +242,7 @@ main(void)
         cmocka_unit_test(batches_that_share_a_piece_with_damage_are_read),
         cmocka_unit_test(a_batch_larger_than_all_buffers_is_proven_piece_by_piece),
         cmocka_unit_test(what_rots_after_it_was_found_good_is_not_lent_and_told_next_time),
+        cmocka_unit_test(batches_across_buffers_are_read_from_a_segment_that_compaction_made),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
