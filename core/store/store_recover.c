@@ -86,8 +86,13 @@ static int
 core_ckpt_read(struct disk *disk, uint32_t core, uint64_t generation, struct file_bytes *out)
 {
     *out = (struct file_bytes){0};
+    char path[32];
+    snprintf(path, sizeof path, "core-%u", core);
+    /* Files go by what a checkpoint says: its name must not vanish with the next power cut. */
+    int64_t got = store_run(disk, (struct disk_op){.kind = DISK_SYNC_DIR, .path = path});
+    if (got < 0 && got != ERR_NOT_FOUND)
+        return (int)got;
     for (int i = 0; i < 2; i++) {
-        char path[32];
         snprintf(path, sizeof path, "core-%u/ckpt-%c", core, 'a' + i);
         struct file_bytes one;
         bool there;
