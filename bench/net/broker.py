@@ -19,7 +19,6 @@ import contextlib
 import json
 import os
 import pathlib
-import re
 import shutil
 import statistics
 import subprocess
@@ -27,14 +26,12 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ADDRESS, PORT = "10.77.0.2", 9092
 BOOTSTRAP = f"{ADDRESS}:{PORT}"
 BROKER_CPU, CLIENT_CPU = 0, 1
 OFF = ("tx", "off", "tso", "off", "gso", "off")
-METRICS_PORT = 9644
 TICKS = os.sysconf("SC_CLK_TCK")
 MEMIF = "net_memif0,role=client,zero-copy=yes,socket-abstract=no,socket={home}/cable"
 AF_PACKET = "net_af_packet0,iface=serv,framecnt=2048"
@@ -177,7 +174,7 @@ def answers(process, log):
 
 @contextlib.contextmanager
 def broker(build, path):
-    """Its processes, and how to look at its counters."""
+    """Its processes."""
     home = pathlib.Path(tempfile.mkdtemp(prefix="sluice-bench-net-"))
     try:
         with contextlib.ExitStack() as all_:
@@ -186,7 +183,7 @@ def broker(build, path):
                 all_.enter_context(cable(build, home, inside))
             pids = all_.enter_context(kafka(home, inside) if path.kafka
                                       else sluice(build, home, path, inside))
-            yield pids, inside
+            yield pids
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
@@ -300,7 +297,7 @@ def main():
     for _ in range(args.rounds):
         for path in args.paths.split(","):
             print("#", path, flush=True)
-            with broker(build, PATHS[path]) as (pids, _):
+            with broker(build, PATHS[path]) as pids:
                 for name, load in LOADS:
                     # What is fetched is what was produced in bulk.
                     topic = "bulk" if "bulk" in name else load[0]
