@@ -193,21 +193,19 @@ static int
 step_append_log(struct shard *s, struct req *r, struct produce_step *step, struct route_part *p,
                 struct store_appended *out)
 {
-    int error = ERR_LIMIT;
     if (step->staged) {
         step->staged = false;
-        error = store_append_staged(s->store, &step->info, p->leader_epoch, s->now_ms, out);
-        if (error == ERR_LIMIT)
-            error = produce_collect(s, r, step, ERR_LIMIT);
-        else
+        int error = store_append_staged(s->store, &step->info, p->leader_epoch, s->now_ms, out);
+        if (error != ERR_LIMIT)
             return appended(s, &step->info, error);
+        error = produce_collect(s, r, step);
         if (error != KERR_NONE)
             return error;
         step->batch = step->in.records;
     }
-    error =
-        store_append(s->store, p->log, &step->info, step->batch, p->leader_epoch, s->now_ms, out);
-    return appended(s, &step->info, error);
+    return appended(
+        s, &step->info,
+        store_append(s->store, p->log, &step->info, step->batch, p->leader_epoch, s->now_ms, out));
 }
 
 static int64_t
@@ -312,8 +310,11 @@ step_append(struct shard *s, struct req *r, struct produce_step *step, struct jo
 {
     struct route_part *p = NULL;
     int error = step_find(s, r, step, &p);
-    if (error == KERR_NONE && r->pieces)
-        error = produce_collect(s, r, step, produce_stage(s, r, step, p));
+    if (error == KERR_NONE && r->pieces) {
+        error = produce_stage(s, r, step, p);
+        if (error == ERR_LIMIT)
+            error = produce_collect(s, r, step);
+    }
     if (error == KERR_NONE)
         error = step_check(s, r, step);
     step->batch = step->in.records;

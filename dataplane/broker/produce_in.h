@@ -37,10 +37,9 @@ struct produce_step {
  * ERR_AGAIN: the store cannot take them now; ERR_LIMIT: they have to be in memory first. */
 must_check int produce_stage(struct shard *s, const struct req *r, struct produce_step *step,
                              const struct route_part *p);
-/* Goes on where produce_stage gave `staged`: into a block of memory for ERR_LIMIT, with room for
- * the transactional id behind.  KERR_NONE: in.records are there; ERR_AGAIN: no memory just now. */
-must_check int produce_collect(struct shard *s, const struct req *r, struct produce_step *step,
-                               int staged);
+/* Copies them into a block of memory, with room for the transactional id behind.  KERR_NONE:
+ * in.records are there; ERR_AGAIN: no memory just now. */
+must_check int produce_collect(struct shard *s, const struct req *r, struct produce_step *step);
 /* step->batch in a block of its own that is given to the caller, with room for `more` bytes behind,
  * at most the length of the transactional id.  NULL: no memory. */
 must_check uint8_t *produce_copy(struct shard *s, struct produce_step *step, uint32_t more);

@@ -53,11 +53,11 @@ produce_stage(struct shard *s, const struct req *r, struct produce_step *step,
 }
 
 int
-produce_collect(struct shard *s, const struct req *r, struct produce_step *step, int staged)
+produce_collect(struct shard *s, const struct req *r, struct produce_step *step)
 {
     uint32_t at = place_of(r, step), len = step->in.elided_bytes;
-    if (staged != ERR_LIMIT || len == 0)
-        return staged == ERR_LIMIT ? KERR_NONE : staged;
+    if (len == 0)
+        return KERR_NONE;
     size_t room;
     step->collected = buddy_take(s->memory, (size_t)len + step->transactional_id.len, &room);
     if (!step->collected)
