@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { WIDTH = 96, INDENT = 4, NAME_WIDTH = 26, HEAD_BYTES = 96 };
+enum { WIDTH = 96, INDENT = 4, NAME_WIDTH = 28, HEAD_BYTES = 96 };
 
 /* Prints text in lines of at most WIDTH columns, each `indent` deep; the first one goes on at
  * column `at`. */
@@ -92,7 +92,9 @@ static void
 row_print(const char *words, int bytes, const char *summary, FILE *out)
 {
     fprintf(out, "%*s%.*s", INDENT, "", bytes, words);
-    wrap(summary, INDENT + NAME_WIDTH + 1, INDENT + bytes, out);
+    if (bytes > NAME_WIDTH)
+        fputc('\n', out);
+    wrap(summary, INDENT + NAME_WIDTH + 1, bytes > NAME_WIDTH ? 0 : INDENT + bytes, out);
 }
 
 /* All commands: a group as one line. */

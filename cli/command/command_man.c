@@ -124,7 +124,7 @@ overview(FILE *out)
         paragraph(summary ? summary : c->summary, out);
     }
     fputs(".SH ENVIRONMENT\n.TP\n\\fBSLUICE_BOOTSTRAP\\fR\nbroker to ask when there is no "
-          "\\-\\-bootstrap.\n.TP\n\\fBNO_COLOR\\fR\nno colours, whatever its value.\n",
+          "\\-\\-bootstrap.\n.TP\n\\fBNO_COLOR\\fR\nno colours, unless it is empty.\n",
           out);
     footer_print(out);
 }

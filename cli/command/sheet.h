@@ -29,7 +29,8 @@ void sheet_json_line(const json_t *value, FILE *out);
 /* 1536 as "1.5 KiB". */
 void sheet_bytes(int64_t bytes, char out[SHEET_CELL_BYTES]);
 
-/* Colours: only where `out` is a terminal that knows them and NO_COLOR is not set. */
+/* Colours: only where `out` is a terminal that knows them and NO_COLOR is not set
+ * or is empty (no-color.org). */
 enum sheet_paint { SHEET_PLAIN, SHEET_BOLD, SHEET_RED, SHEET_GREEN, SHEET_YELLOW };
 bool sheet_colours(FILE *out);
 void sheet_paint(FILE *out, bool colours, enum sheet_paint paint, const char *text);

@@ -63,6 +63,30 @@ no_line_is_wider_than_a_page(void **state)
 }
 
 static void
+a_space_stands_between_each_command_and_its_summary(void **state)
+{
+    const struct command *c;
+    int n;
+    for (uint32_t at = 0; (c = command_group_next(&at, &n));) {
+        char group[64];
+        snprintf(group, sizeof group, "%.*s", n, c->words);
+        if (!command_group_summary(group, n))
+            continue;
+        assert_int_equal(help(group, NULL), ERR_OK);
+        for (uint32_t i = 0; (c = command_row(i)); i++) {
+            char head[128];
+            snprintf(head, sizeof head, "    sluice %s", c->words);
+            const char *line =
+                c->hidden || strncmp(c->words, group, (size_t)n) != 0 || c->words[n] != ' '
+                    ? NULL
+                    : strstr(text, head);
+            if (line && !strchr(" \n", line[strlen(head)]))
+                fail_msg("%.*s", (int)strcspn(line, "\n"), line);
+        }
+    }
+}
+
+static void
 an_unknown_word_has_no_help(void **state)
 {
     assert_int_equal(help("nothing", NULL), ERR_NOT_FOUND);
@@ -77,6 +101,7 @@ main(void)
         cmocka_unit_test(a_group_lists_its_commands),
         cmocka_unit_test(a_command_shows_options_defaults_and_examples),
         cmocka_unit_test(no_line_is_wider_than_a_page),
+        cmocka_unit_test(a_space_stands_between_each_command_and_its_summary),
         cmocka_unit_test(an_unknown_word_has_no_help),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

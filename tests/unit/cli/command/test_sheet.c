@@ -1,8 +1,10 @@
 #include "cli/command/sheet.h"
 #include "tests/unit/unit.h"
 
+#include <pty.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static char text[4096];
 
@@ -100,10 +102,33 @@ what_is_no_terminal_gets_no_colour(void **state)
     fclose(out);
 }
 
+static void
+a_terminal_has_colours_unless_asked_for_none(void **state)
+{
+    int master = -1, slave = -1;
+    assert_int_equal(openpty(&master, &slave, NULL, NULL, NULL), 0);
+    FILE *terminal = fdopen(slave, "w"), *file = fmemopen(text, sizeof text, "w");
+    setenv("TERM", "xterm", 1);
+    unsetenv("NO_COLOR");
+    assert_true(sheet_colours(terminal));
+    assert_false(sheet_colours(file));
+    setenv("NO_COLOR", "", 1);
+    assert_true(sheet_colours(terminal));
+    setenv("NO_COLOR", "0", 1);
+    assert_false(sheet_colours(terminal));
+    unsetenv("NO_COLOR");
+    setenv("TERM", "dumb", 1);
+    assert_false(sheet_colours(terminal));
+    fclose(terminal);
+    fclose(file);
+    close(master);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_terminal_has_colours_unless_asked_for_none),
         cmocka_unit_test(columns_are_aligned_and_numbers_stand_right),
         cmocka_unit_test(no_rows_leave_the_head),
         cmocka_unit_test(a_name_cannot_drive_the_terminal),
