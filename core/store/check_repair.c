@@ -300,6 +300,23 @@ cut_keep(struct repair *r, const struct cut *x, uint8_t *mem)
                                (struct disk_op){.kind = DISK_SYNC_DIR, .dir = x->dir, .path = "."});
 }
 
+/* What stands beside a file that is cut would be of other bytes, once it has grown again. */
+static int64_t
+cut_bare(struct repair *r, const struct cut *x)
+{
+    char path[PLOG_PATH_BYTES];
+    snprintf(path, sizeof path, "%.*s.idx", (int)(strlen(x->path) - strlen(".log")), x->path);
+    int64_t got =
+        store_run(r->c->disk, (struct disk_op){.kind = DISK_UNLINK, .dir = x->dir, .path = path});
+    if (got == ERR_NOT_FOUND)
+        return ERR_OK;
+    *strrchr(path, '/') = '\0';
+    return got < 0
+               ? got
+               : store_run(r->c->disk,
+                           (struct disk_op){.kind = DISK_SYNC_DIR, .dir = x->dir, .path = path});
+}
+
 static int64_t
 cut_do(struct repair *r, const struct cut *x)
 {
@@ -372,6 +389,8 @@ cuts_do(struct repair *r)
     for (uint32_t i = 0; i < r->cut_count && rc >= 0; i++)
         rc = cut_keep(r, &r->cuts[i], mem);
     free(mem);
+    for (uint32_t i = 0; i < r->cut_count && rc >= 0; i++)
+        rc = cut_bare(r, &r->cuts[i]);
     if (rc >= 0)
         rc = boot_save(r);
     for (uint32_t i = 0; i < r->cut_count && rc >= 0; i++) {

@@ -5,13 +5,13 @@
 
 #include <stdlib.h>
 
+/* Of one that was written before the segment was full no more than its whole pieces is compared. */
 static bool
-sums_equal(const struct sums *a, const struct sums *b)
+sums_equal(const struct sums *its, const struct sums *right)
 {
-    if (a->bytes != b->bytes || sums_count(a) != sums_count(b))
-        return false;
-    for (uint32_t i = 0; i < sums_count(a); i++)
-        if (sums_get(a, i) != sums_get(b, i))
+    uint32_t count = its->bytes == right->bytes ? sums_count(its) : its->bytes / SUMS_PIECE;
+    for (uint32_t i = 0; i < count; i++)
+        if (sums_get(its, i) != sums_get(right, i))
             return false;
     return true;
 }
@@ -34,7 +34,13 @@ sidecar_wrong(const struct plog *p, const struct segment *seg, const uint8_t *me
     struct index idx = {0};
     struct sums sums = {0};
     const char *what = NULL;
-    int rc = sidecar_read(mem, bytes, seg->base, (uint32_t)seg->bytes, NULL, &idx, &sums);
+    uint32_t covers = 0;
+    int64_t max_ts;
+    int rc = sidecar_covers(mem, bytes, seg->base, &covers, &max_ts);
+    if (rc == ERR_OK && (covers > seg->bytes || (seg->gaps && covers < seg->bytes)))
+        rc = ERR_CORRUPT;
+    if (rc == ERR_OK)
+        rc = sidecar_read(mem, bytes, seg->base, covers, NULL, &idx, &sums);
     if (rc != ERR_OK)
         what = "the index beside the segment is damaged; a start makes it anew";
     else if (!sums_equal(&sums, right))
@@ -43,7 +49,7 @@ sidecar_wrong(const struct plog *p, const struct segment *seg, const uint8_t *me
     uint8_t *scratch = malloc(SIDECAR_ROWS_BYTES);
     for (uint32_t i = 0; i < sizeof sections / sizeof *sections && !what; i++) {
         struct view v;
-        rc = sidecar_section(mem, bytes, seg->base, (uint32_t)seg->bytes, sections[i].type, &v);
+        rc = sidecar_section(mem, bytes, seg->base, covers, sections[i].type, &v);
         if (rc == ERR_CORRUPT ||
             (rc == ERR_OK && !sidecar_agrees(p, seg, sections[i].type, v, scratch,
                                              scratch ? SIDECAR_ROWS_BYTES : 0)))

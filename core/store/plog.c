@@ -41,6 +41,7 @@ plog_init(struct plog *p)
     list_init(&p->trim_node);
     list_init(&p->move_node);
     list_init(&p->unread_node);
+    list_init(&p->walk_node);
     producer_table_init(&p->producers);
     stable_init(&p->stable);
     return true;

@@ -60,11 +60,13 @@ struct segment {
      * appended by this process. */
     uint32_t offset_entries, time_entries, since_entry;
     int64_t entry_ts;
-    bool sidecar_busy; /* the file beside it is being written */
-    bool sidecar;      /* the file beside it is written, or is being written */
-    int index_error;   /* why the index cannot be rebuilt */
-    int32_t file;      /* -1: not open */
-    uint32_t busy;     /* jobs that use the file */
+    bool sidecar_busy;   /* the file beside it is being written */
+    bool sidecar;        /* the file beside it is written, or is being written */
+    bool bare;           /* none that is of use is beside it, though it is sealed */
+    uint32_t sidecar_to; /* while it is active: what the file beside it is taken to cover */
+    int index_error;     /* why the index cannot be rebuilt */
+    int32_t file;        /* -1: not open */
+    uint32_t busy;       /* jobs that use the file */
     struct list open_node, sync_node, used_node;
     uint64_t used_ns; /* of used_node: when its index was used last */
     /* When it has left its log (store_retain.c): */
@@ -144,6 +146,7 @@ struct plog {
     uint32_t hash_next;
     struct list changed_node, dirty_node, dir_node, dying_node, move_node;
     struct list unread_node; /* it was refused a read buffer */
+    struct list walk_node;   /* a segment of it waits to be walked */
     bool changed;
 };
 

@@ -54,6 +54,29 @@ round_8(uint64_t n)
     return (n + 7) / 8 * 8;
 }
 
+/* The entries of the index, as sparse as those of a sealed segment, below `limit`; their count.
+ * w NULL: that alone. */
+static uint32_t
+index_write(const struct segment *seg, uint32_t limit, struct put *w)
+{
+    uint32_t count = 0, last = 0, step = seg->sealed ? 0 : PLOG_INDEX_SEALED;
+    for (uint32_t i = 0; i < seg->idx.count; i++) {
+        const struct index_entry *e = index_get(&seg->idx, i);
+        if (e->pos >= limit)
+            break;
+        if (count && e->pos - last < step)
+            continue;
+        last = e->pos;
+        count++;
+        if (!w)
+            continue;
+        put_u32(w, e->rel);
+        put_u32(w, e->pos);
+        put_u64(w, (uint64_t)e->max_ts);
+    }
+    return count;
+}
+
 /* The bytes of a section; false: it is left out. */
 static bool
 section_bytes(const struct plog *p, const struct segment *seg, enum sidecar_section type,
@@ -62,7 +85,7 @@ section_bytes(const struct plog *p, const struct segment *seg, enum sidecar_sect
     uint32_t first, count, size;
     switch (type) {
     case SIDECAR_INDEX:
-        *bytes = (uint64_t)seg->idx.count * INDEX_BYTES;
+        *bytes = (uint64_t)index_write(seg, sums_covered(&seg->sums), NULL) * INDEX_BYTES;
         return true;
     case SIDECAR_SUMS:
         *bytes = (uint64_t)sums_count(&seg->sums) * SUM_BYTES;
@@ -82,11 +105,20 @@ section_bytes(const struct plog *p, const struct segment *seg, enum sidecar_sect
     return false;
 }
 
+/* The last section that one of so many bytes of the segment has. */
+static enum sidecar_section
+last_section(const struct segment *seg, uint32_t covers)
+{
+    must(covers == sums_covered(&seg->sums) && covers <= seg->bytes);
+    return covers < seg->bytes ? SIDECAR_SUMS : SIDECAR_PRODUCERS;
+}
+
 uint32_t
-sidecar_bytes(const struct plog *p, const struct segment *seg)
+sidecar_bytes(const struct plog *p, const struct segment *seg, uint32_t covers)
 {
     uint64_t bytes = SIDECAR_SECTIONS * ROW_BYTES + FOOTER_BYTES, one;
-    for (enum sidecar_section type = SIDECAR_INDEX; type <= SIDECAR_PRODUCERS; type++)
+    enum sidecar_section last = last_section(seg, covers);
+    for (enum sidecar_section type = SIDECAR_INDEX; type <= last; type++)
         if (section_bytes(p, seg, type, &one))
             bytes += round_8(one);
     return bytes > SIDECAR_BYTES_MAX ? 0 : (uint32_t)plog_round_block(bytes);
@@ -114,12 +146,7 @@ section_write(struct put *w, const struct plog *p, const struct segment *seg,
     uint32_t first, count;
     switch (type) {
     case SIDECAR_INDEX:
-        for (uint32_t i = 0; i < seg->idx.count; i++) {
-            const struct index_entry *e = index_get(&seg->idx, i);
-            put_u32(w, e->rel);
-            put_u32(w, e->pos);
-            put_u64(w, (uint64_t)e->max_ts);
-        }
+        index_write(seg, sums_covered(&seg->sums), w);
         return;
     case SIDECAR_SUMS:
         for (uint32_t i = 0; i < sums_count(&seg->sums); i++)
@@ -142,14 +169,16 @@ section_write(struct put *w, const struct plog *p, const struct segment *seg,
 }
 
 void
-sidecar_write(const struct plog *p, const struct segment *seg, uint8_t *at, uint32_t bytes)
+sidecar_write(const struct plog *p, const struct segment *seg, uint32_t covers, uint8_t *at,
+              uint32_t bytes)
 {
+    enum sidecar_section last = last_section(seg, covers);
     memset(at, 0, bytes);
     struct put w = put_of(at, bytes);
     uint8_t table[SIDECAR_SECTIONS * ROW_BYTES + FOOTER_BYTES];
     struct put f = put_of(table, sizeof table);
     uint32_t rows = 0;
-    for (enum sidecar_section type = SIDECAR_INDEX; type <= SIDECAR_PRODUCERS; type++) {
+    for (enum sidecar_section type = SIDECAR_INDEX; type <= last; type++) {
         uint64_t want;
         uint32_t begin = put_len(&w);
         if (!section_bytes(p, seg, type, &want))
@@ -165,7 +194,7 @@ sidecar_write(const struct plog *p, const struct segment *seg, uint8_t *at, uint
         rows++;
     }
     put_u64(&f, (uint64_t)seg->base);
-    put_u32(&f, seg->bytes);
+    put_u32(&f, covers);
     put_u64(&f, (uint64_t)seg->max_ts);
     put_u64(&f, (uint64_t)seg->first_ts);
     put_u32(&f, SIDECAR_VERSION);
@@ -183,25 +212,54 @@ sum_ok(uint32_t got, uint32_t want)
     return got == want || mutant(MUTANT_SIDECAR_UNCHECKED);
 }
 
-/* The footer; *table: its rows. */
+struct footer {
+    uint32_t covers;
+    int64_t max_ts;
+    struct view table; /* its rows */
+};
+
 static int
-footer_read(const uint8_t *at, uint32_t bytes, int64_t base, uint32_t segment_bytes,
-            struct view *table)
+footer_read(const uint8_t *at, uint32_t bytes, int64_t base, struct footer *out)
 {
     if (bytes < FOOTER_BYTES)
         return ERR_CORRUPT;
     struct cur c = cur_of(view_of(at + bytes - FOOTER_BYTES, FOOTER_BYTES));
     int64_t its_base = cur_i64(&c);
-    uint32_t its_bytes = cur_u32(&c);
-    cur_take(&c, 8 + 8); /* times: for tools */
+    out->covers = cur_u32(&c);
+    out->max_ts = cur_i64(&c);
+    cur_take(&c, 8); /* the first time: for tools */
     uint32_t version = cur_u32(&c), rows = cur_u32(&c), crc = cur_u32(&c), magic = cur_u32(&c);
     if (magic != SIDECAR_MAGIC || version != SIDECAR_VERSION || rows > SIDECAR_ROWS_MAX ||
         rows * ROW_BYTES > bytes - FOOTER_BYTES)
         return ERR_CORRUPT;
-    *table = view_of(at + bytes - FOOTER_BYTES - rows * ROW_BYTES, rows * ROW_BYTES);
-    if (!sum_ok(crc32c(0, table->at, table->len + FOOTER_BYTES - 8), crc) || its_base != base ||
-        its_bytes != segment_bytes)
-        return ERR_CORRUPT;
+    out->table = view_of(at + bytes - FOOTER_BYTES - rows * ROW_BYTES, rows * ROW_BYTES);
+    uint32_t sum = crc32c(0, out->table.at, out->table.len + FOOTER_BYTES - 8);
+    return sum_ok(sum, crc) && its_base == base ? ERR_OK : ERR_CORRUPT;
+}
+
+/* The rows of one that covers so many bytes. */
+static int
+table_read(const uint8_t *at, uint32_t bytes, int64_t base, uint32_t segment_bytes,
+           struct view *table)
+{
+    struct footer f;
+    int rc = footer_read(at, bytes, base, &f);
+    if (rc == ERR_OK && f.covers != segment_bytes)
+        rc = ERR_CORRUPT;
+    if (rc == ERR_OK)
+        *table = f.table;
+    return rc;
+}
+
+int
+sidecar_covers(const uint8_t *at, uint32_t bytes, int64_t base, uint32_t *covers, int64_t *max_ts)
+{
+    struct footer f;
+    int rc = footer_read(at, bytes, base, &f);
+    if (rc != ERR_OK)
+        return rc;
+    *covers = f.covers;
+    *max_ts = f.max_ts;
     return ERR_OK;
 }
 
@@ -250,7 +308,7 @@ sidecar_read(const uint8_t *at, uint32_t bytes, int64_t base, uint32_t segment_b
     struct view table = {0};
     *idx = (struct index){.memory = memory};
     *sums = (struct sums){.memory = memory};
-    int rc = footer_read(at, bytes, base, segment_bytes, &table);
+    int rc = table_read(at, bytes, base, segment_bytes, &table);
     struct cur c = cur_of(table);
     uint32_t front = rc == ERR_OK ? (uint32_t)(table.at - at) : 0, seen = 0;
     while (rc == ERR_OK && cur_left(&c)) {
@@ -278,7 +336,7 @@ sidecar_section(const uint8_t *at, uint32_t bytes, int64_t base, uint32_t segmen
                 enum sidecar_section type, struct view *out)
 {
     struct view table = {0};
-    int rc = footer_read(at, bytes, base, segment_bytes, &table);
+    int rc = table_read(at, bytes, base, segment_bytes, &table);
     if (rc != ERR_OK)
         return rc;
     struct cur c = cur_of(table);

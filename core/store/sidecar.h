@@ -1,6 +1,6 @@
-/* sidecar.h: what is written beside a segment when it is sealed, or at a stop, as bytes: index,
- * checksums, leader epochs.  It saves reading the segment to find a batch in it; never trusted for
- * data.
+/* sidecar.h: what is written beside a segment when it is sealed, when it has grown by much, or at a
+ * stop, as bytes: index, checksums, leader epochs.  It saves reading the segment to find a batch in
+ * it; never trusted for data.
  *
  * File BASE.idx, big endian, a multiple of SIDECAR_BLOCK:
  *    0  sections, each from an 8-byte boundary on
@@ -16,9 +16,11 @@
  *   4 aborted  per aborted transaction whose marker is in the segment, in that order: i64 producer,
  *              i64 first offset, i64 offset of the marker, i64 last stable offset behind it
  *   5 producers  of which nothing lies behind the segment, in the form that checkpoints have
- * Unknown types are skipped.  3, 4 and 5 are what checkpoints know too; `sluice log` compares them,
- * and a log that is built anew from its files takes over from 5 the producers whose batches
- * retention has removed.  4 or 5 is not written when there are more than the limits below. */
+ * One that covers less than its segment holds, which goes on, has 1 and 2 alone; its largest time
+ * may be that of a batch behind them.  Unknown types are skipped.  3, 4 and 5 are what checkpoints
+ * know too; `sluice log` compares them, and a log that is built anew from its files takes over from
+ * 5 the producers whose batches retention has removed.  4 or 5 is not written when there are more
+ * than the limits below. */
 #ifndef SLUICE_STORE_SIDECAR_H
 #define SLUICE_STORE_SIDECAR_H
 
@@ -41,11 +43,16 @@ enum sidecar_section {
     SIDECAR_PRODUCERS = 5,
 };
 
-/* Bytes of the sidecar of a segment whose index and sums are complete; 0: none is written (larger
- * than SIDECAR_BYTES_MAX). */
-uint32_t sidecar_bytes(const struct plog *p, const struct segment *seg);
+/* Bytes of the sidecar of the first `covers` bytes of a segment, batches whose index is complete
+ * and which are all that its sums cover; 0: none is written (larger than SIDECAR_BYTES_MAX). */
+uint32_t sidecar_bytes(const struct plog *p, const struct segment *seg, uint32_t covers);
 /* Writes it into `at`, that many bytes. */
-void sidecar_write(const struct plog *p, const struct segment *seg, uint8_t *at, uint32_t bytes);
+void sidecar_write(const struct plog *p, const struct segment *seg, uint32_t covers, uint8_t *at,
+                   uint32_t bytes);
+/* How many bytes of its segment a sidecar covers, and the largest time that it knows; ERR_CORRUPT:
+ * it is damaged, or of another segment. */
+must_check int sidecar_covers(const uint8_t *at, uint32_t bytes, int64_t base, uint32_t *covers,
+                              int64_t *max_ts);
 /* Reads index and sums, into blocks of `memory` (slab.h).  ERR_CORRUPT: it is damaged, or of
  * another segment (base, bytes); ERR_LIMIT: no memory.  Both come back empty then. */
 must_check int sidecar_read(const uint8_t *at, uint32_t bytes, int64_t base, uint32_t segment_bytes,

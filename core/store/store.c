@@ -180,6 +180,7 @@ store_delete(struct store *s, struct plog *p)
     list_remove(&p->trim_node);
     list_remove(&p->move_node);
     store_unread_forget(s, p);
+    list_remove(&p->walk_node);
     for (uint32_t i = 0; i < p->segment_count; i++)
         list_remove(&p->segments[i]->sync_node);
     store_cold_forget(s, p);
@@ -302,6 +303,8 @@ logs_adopt(struct store *s, const struct store_boot *boot)
         for (uint32_t k = 0; k < p->segment_count; k++) {
             p->segments[k]->sealed = k + 1 < p->segment_count;
             p->segments[k]->allocated = p->segments[k]->written;
+            if (boot->facts.clean)
+                p->segments[k]->sidecar_to = p->segments[k]->written;
         }
         p->dirs_made = p->bytes > 0;
         log_admit(s, p, s->log_limit++);
@@ -347,7 +350,8 @@ store_init(const struct store_config *config, struct disk *disk, const struct st
     struct list *lists[] = {&s->changed,      &s->dirty,      &s->unsynced,  &s->dirs_unsynced,
                             &s->dying,        &s->open_files, &s->ckpt.sync, &s->ckpt.dirs,
                             &s->tasks,        &s->trimmed,    &s->dropping,  &s->dropped,
-                            &s->swap.retired, &s->move.queue, &s->indexed,   &s->unread};
+                            &s->swap.retired, &s->move.queue, &s->indexed,   &s->unread,
+                            &s->unwalked};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         list_init(lists[i]);
     store_journal_config(config->journal_bytes, config->cache_bytes, config->frames_in_flight,

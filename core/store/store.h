@@ -32,7 +32,8 @@ struct store_config {
     uint64_t cache_bytes;      /* journal frames kept in memory: tail cache */
     uint32_t read_buffers;     /* buffers for cold reads, */
     uint32_t read_bytes;       /* each so large; whole STORE_READ_BYTES, 0: that */
-    uint32_t sidecar_bytes;    /* after a clean stop so large an active segment has one; 0: 8 MiB */
+    uint32_t sidecar_bytes;    /* after a clean stop so large an active segment has one, and again
+                                * after each four times as much; 0: 8 MiB */
     uint32_t logs_max;         /* partitions of this core */
     uint32_t extent_bytes_min; /* batches from here on go straight to their segment; 0: none */
     enum journal_sync sync;    /* how frames are made durable; AUTO needs a clock */

@@ -170,8 +170,8 @@ store_buffer_error(struct read_buffer *b, uint32_t pos)
 
 /* While records are being appended, a consumer of old data must not fill the device's queue: a
  * journal write would wait behind its reads.  They are few then. */
-static bool
-calm(const struct store *s)
+bool
+store_calm(const struct store *s)
 {
     return s->now_ns - s->append_ns > READ_CALM_NS;
 }
@@ -186,7 +186,7 @@ piece_bytes(const struct store *s)
 bool
 store_read_allowed(const struct store *s)
 {
-    return calm(s) || store_buffers_busy(s) < STORE_READS_BESIDE;
+    return store_calm(s) || store_buffers_busy(s) < STORE_READS_BESIDE;
 }
 
 int
@@ -346,13 +346,14 @@ slice_read(struct store *s, struct job *j)
     const struct read_buffer *b = j->buffer;
     uint32_t left = (uint32_t)plog_round_block(b->len) - j->len;
     j->step = READ_DATA;
-    store_job_run(
-        s, j,
-        &(struct disk_op){.kind = DISK_READ,
-                          .file = j->seg->file,
-                          .at = b->mem + j->len,
-                          .len = !calm(s) && left > STORE_SLICE_BESIDE ? STORE_SLICE_BESIDE : left,
-                          .offset = (uint64_t)b->pos + j->len});
+    store_job_run(s, j,
+                  &(struct disk_op){.kind = DISK_READ,
+                                    .file = j->seg->file,
+                                    .at = b->mem + j->len,
+                                    .len = !store_calm(s) && left > STORE_SLICE_BESIDE
+                                               ? STORE_SLICE_BESIDE
+                                               : left,
+                                    .offset = (uint64_t)b->pos + j->len});
 }
 
 void

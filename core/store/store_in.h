@@ -64,6 +64,10 @@ enum {
     STORE_SYNCS_MAX = 8,
     STORE_BLOCKS_MAX = 1024,
     STORE_SIDECAR_BYTES = 8 << 20, /* default of config.sidecar_bytes */
+    STORE_SIDECAR_EVERY = 4,       /* times that: by so much an active segment grows between two */
+    STORE_WALKS_MAX = 4,           /* segments walked at a time */
+    STORE_WALKS_BESIDE = 1,        /* the same while records are being appended */
+    STORE_WALKS_CALLED = 8,        /* logs that are told of the end of one */
     STORE_BOUNCE_BYTES = 1 << 20,
     STORE_BOUNCE_ALL = STORE_WRITES_MAX * (STORE_BOUNCE_BYTES + STORE_BLOCK),
     STORE_WRITE_GOOD_BYTES = 256 << 10,
@@ -155,6 +159,7 @@ struct job {
     enum job_kind kind;
     uint8_t dir; /* data directory */
     bool used, holds_file;
+    bool walks; /* it is one of store.walks */
     uint32_t step, at;
     struct plog *log;
     struct segment *seg;
@@ -352,6 +357,8 @@ struct store {
     struct list unread;       /* logs that were refused a read buffer, longest first */
     struct plog *unread_turn; /* of them, who was called: no read ahead before its own */
     struct list indexed;      /* segments whose index a sidecar has, longest unused first */
+    struct list unwalked;     /* logs of which a segment waits to be walked, longest first */
+    uint32_t walks;           /* under way */
     struct buddy *slab;       /* slab.h: segments, their indexes and sums */
     void *slab_books, *slab_arena;
     uint8_t *bounce;
@@ -590,6 +597,8 @@ struct read_buffer *store_buffer_find(struct store *s, const struct plog *p,
 uint32_t store_buffers_busy(const struct store *s);  /* reads under way */
 uint32_t store_buffers_ahead(const struct store *s); /* the same, and what was read ahead of use */
 bool store_read_allowed(const struct store *s);
+/* No records came lately: reads need not be small and few. */
+bool store_calm(const struct store *s);
 /* A read buffer became free: calls the log that has waited longest for one. */
 void store_unread_call(struct store *s);
 void store_unread_forget(struct store *s, struct plog *p);
@@ -631,8 +640,9 @@ void store_index_walk(struct store *s, struct job *j, struct sums *front);
 void store_index_end(struct store *s, struct job *j, int error);
 void store_index_free(struct job *j);
 
-/* store_sidecar.c: writes the sidecar of a segment that is sealed and known, if it has none; reads
- * it for a JOB_INDEX, which then ends or goes on to walk. */
+/* store_sidecar.c: writes the sidecar of a segment that is known: of one that is sealed, if it has
+ * none; of the active one, when it has grown by much since.  Reads it for a JOB_INDEX, which then
+ * ends or goes on to walk. */
 void store_sidecar_begin(struct store *s, struct plog *p, struct segment *seg);
 /* Does a clean stop leave a segment of that many bytes with one? */
 bool store_sidecar_expected(const struct store *s, const struct segment *seg, uint32_t bytes);

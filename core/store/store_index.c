@@ -1,12 +1,17 @@
 /* store_index.c: the index of a segment that was not written by this process, or not all of it.
  *
  * A sealed segment has a sidecar, which is read (store_sidecar.c), and so has a large one that was
- * active at a clean stop.  Without one, or with a damaged one, the file is walked once from its
- * first byte: headers give the index; the crc of each batch is checked; and the checksums of the
- * pieces (sums.h) come with it, so that from then on every byte that is read can be checked.  What
- * was written behind the sidecar of an active segment is walked alone.
+ * active.  Without one, or with a damaged one, the file is walked once from its first byte: headers
+ * give the index; the crc of each batch is checked; and the checksums of the pieces (sums.h) come
+ * with it, so that from then on every byte that is read can be checked.  What was written behind
+ * the sidecar of an active segment is walked alone.
  *
- * I1 w->sums covers [0, w->pos).  I2 [w->begin, w->end) is the batch that w->pos is in, or behind.
+ * Walks take turns, and read in small slices while records are being appended: a log that has to
+ * wait is called when one has ended, and asks again.
+ *
+ * I1 w->sums covers [0, w->pos), or what a sidecar knew.  I2 [w->begin, w->end) is the batch that
+ * w->pos is in, or behind.  I3 A walk goes on from the last batch that the index of the sidecar
+ * names; when it is not there the sidecar is of something else, and all is walked.
  * The walk ends at seg->written, which may grow meanwhile; write-back goes on from there. */
 #include "core/base/buddy.h"
 #include "core/base/crc32c.h"
@@ -21,16 +26,64 @@ enum { WALK_DATA = JOB_OPENED + 1 };
 struct walk {
     struct sums sums;
     uint32_t pos, begin, end, crc, want;
+    uint32_t known; /* I3: where it lies, and its offset; UINT32_MAX: there is none */
+    int64_t known_offset;
 };
+
+/* ---- turns -------------------------------------------------------------------------------------
+ */
+
+/* False: the log is called later. */
+static bool
+walk_take(struct store *s, struct plog *p)
+{
+    if (s->walks < (store_calm(s) ? STORE_WALKS_MAX : STORE_WALKS_BESIDE)) {
+        list_remove(&p->walk_node);
+        s->walks++;
+        return true;
+    }
+    if (list_empty(&p->walk_node))
+        list_push_back(&s->unwalked, &p->walk_node);
+    return false;
+}
+
+/* One that is called and does not come must not keep the others waiting. */
+static void
+walk_give(struct store *s, struct job *j)
+{
+    if (!j->walks)
+        return;
+    s->walks--;
+    for (int i = 0; i < STORE_WALKS_CALLED && !list_empty(&s->unwalked); i++) {
+        struct list *n = list_first(&s->unwalked);
+        list_remove(n);
+        store_log_changed(s, list_item(n, struct plog, walk_node));
+    }
+}
+
+/* A later read tries again. */
+static void
+give_up(struct store *s, struct job *j)
+{
+    j->seg->index_busy = false;
+    walk_give(s, j);
+    store_index_free(j);
+    store_job_end(s, j);
+}
+
+/* ---- begin and end -----------------------------------------------------------------------------
+ */
 
 void
 store_index_begin(struct store *s, struct plog *p, struct segment *seg)
 {
     if (seg->indexed_from == 0 || seg->index_busy || p->shut || !store_job_room(s))
         return;
-    struct job *j = store_job(s, JOB_INDEX, p, seg);
-    if (!j)
+    bool walks = !seg->sealed || seg->bare; /* mostly at least a part of it */
+    if (walks && !walk_take(s, p))
         return;
+    struct job *j = store_job(s, JOB_INDEX, p, seg); /* there is room */
+    j->walks = walks;
     seg->index_busy = true;
     j->max_ts = INT64_MIN;
     j->idx.memory = s->slab;
@@ -100,6 +153,7 @@ store_index_end(struct store *s, struct job *j, int error)
     struct segment *seg = j->seg;
     struct plog *p = j->log;
     seg->index_busy = false;
+    walk_give(s, j);
     if (error == ERR_OK) {
         index_join(&seg->idx, &j->idx);
         seg->indexed_from = 0;
@@ -117,22 +171,51 @@ store_index_end(struct store *s, struct job *j, int error)
     store_sidecar_begin(s, p, seg); /* does nothing when it has one */
 }
 
+static void
+walk_from(struct store *s, struct job *j, const struct sums *front)
+{
+    struct walk *w = j->walk;
+    *w = (struct walk){.sums.memory = s->slab, .known = UINT32_MAX};
+    if (!front)
+        return;
+    const struct index_entry *e = index_get(&j->idx, j->idx.count - 1);
+    w->sums = *front;
+    w->pos = w->begin = w->end = w->known = e->pos;
+    w->known_offset = j->seg->base + (int64_t)e->rel;
+}
+
+/* True when it goes on, from the first byte: what the sidecar knows does not fit (I3). */
+static bool
+walk_anew(struct store *s, struct job *j)
+{
+    struct walk *w = j->walk;
+    if (w->known == UINT32_MAX || w->pos != w->known)
+        return false;
+    log_warn("store",
+             "a sidecar does not fit its segment, and is not used partition=%d segment=%lld",
+             j->log->partition, (long long)j->seg->base);
+    s->stats.sidecars_bad++;
+    index_free(&j->idx);
+    sums_free(&w->sums);
+    j->max_ts = INT64_MIN;
+    walk_from(s, j, NULL);
+    return true;
+}
+
 void
 store_index_walk(struct store *s, struct job *j, struct sums *front)
 {
-    j->walk = calloc(1, sizeof *j->walk);
-    j->mem = aligned_alloc(STORE_BLOCK, STORE_READ_BYTES);
+    bool turn = j->walks || walk_take(s, j->log);
+    j->walks = turn;
+    j->walk = turn ? calloc(1, sizeof *j->walk) : NULL;
+    j->mem = turn ? aligned_alloc(STORE_BLOCK, STORE_READ_BYTES) : NULL;
     if (j->walk) {
-        j->walk->sums = front ? *front : (struct sums){.memory = s->slab};
-        j->walk->pos = j->walk->begin = j->walk->end = j->walk->sums.bytes;
+        walk_from(s, j, front);
     } else if (front) {
         sums_free(front);
     }
     if (!j->walk || !j->mem) {
-        /* Not for ever: a later read tries again. */
-        j->seg->index_busy = false;
-        store_index_free(j);
-        store_job_end(s, j);
+        give_up(s, j);
         return;
     }
     store_job_open(s, j);
@@ -146,7 +229,8 @@ batch_begin(struct job *j, const uint8_t *at)
     struct walk *w = j->walk;
     struct batch_info info;
     if (batch_header(view_of(at, BATCH_HEADER_BYTES), &info) != ERR_OK ||
-        info.base_offset < seg->base || info.bytes > seg->bytes - w->pos)
+        info.base_offset < seg->base || info.bytes > seg->bytes - w->pos ||
+        (w->pos == w->known && info.base_offset != w->known_offset))
         return ERR_CORRUPT;
     uint32_t count = j->idx.count;
     if (w->pos < seg->indexed_from &&
@@ -176,6 +260,15 @@ batch_bad(struct store *s, const struct job *j)
     sums_note_bad(&w->sums, w->begin, w->end);
 }
 
+/* With what of the bytes at pos they do not cover. */
+static void
+sums_go_on(struct sums *x, uint32_t pos, const uint8_t *at, uint32_t n)
+{
+    uint32_t skip = x->bytes > pos ? x->bytes - pos : 0;
+    if (skip < n)
+        sums_add(x, at + skip, n - skip);
+}
+
 /* Goes on through the piece in memory, bytes [start, limit) of the segment. */
 static int
 walk_piece(struct store *s, struct job *j, uint32_t start, uint32_t limit)
@@ -193,7 +286,7 @@ walk_piece(struct store *s, struct job *j, uint32_t start, uint32_t limit)
             n = (limit < w->end ? limit : w->end) - w->pos;
             w->crc = crc32c(w->crc, at, n);
         }
-        sums_add(&w->sums, at, n);
+        sums_go_on(&w->sums, w->pos, at, n);
         w->pos += n;
         if (w->pos == w->end && w->crc != w->want)
             batch_bad(s, j);
@@ -232,6 +325,8 @@ store_index_next(struct store *s, struct job *j)
         j->from = w->pos;
         if (rc == ERR_OK && w->pos == before)
             rc = ERR_CORRUPT; /* the file ends early */
+        if (rc == ERR_CORRUPT && walk_anew(s, j))
+            rc = ERR_OK;
         if (rc != ERR_OK || j->log->dead) {
             store_index_end(s, j, rc);
             return;
@@ -247,6 +342,6 @@ store_index_next(struct store *s, struct job *j)
                   &(struct disk_op){.kind = DISK_READ,
                                     .file = j->seg->file,
                                     .at = j->mem,
-                                    .len = STORE_READ_BYTES,
+                                    .len = store_calm(s) ? STORE_READ_BYTES : STORE_SLICE_BESIDE,
                                     .offset = start});
 }

@@ -506,7 +506,8 @@ segment_settle(const struct plog *p, uint32_t i)
     list_remove(&seg->sync_node);
     seg->created = seg->named = seg->written > 0;
     seg->naming = false;
-    seg->sidecar = false;
+    seg->sidecar = seg->bare = false;
+    seg->sidecar_to = 0;
     seg->synced = seg->written;
     seg->allocated = seg->written;
     if (i + 1 < p->segment_count && seg->written && seg->written == seg->bytes && !seg->sealed) {

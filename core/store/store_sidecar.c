@@ -1,7 +1,11 @@
 /* store_sidecar.c: sidecars of sealed segments: written when a segment is sealed, or when its index
- * had to be rebuilt; read when the first batch of it is looked for in the file.  A clean stop
- * writes one for each large active segment too: it counts for the next life, up to the length that
- * it was made for.  Nothing waits for it to be durable.
+ * had to be rebuilt; read when the first batch of it is looked for in the file.
+ *
+ * An active segment has one of what was in its file some time ago: it is written again whenever
+ * the segment has grown by STORE_SIDECAR_EVERY times config.sidecar_bytes, and at a clean stop.  It
+ * counts for the next life: after a crash no more than what came behind it has to be walked.
+ * Nothing waits for it to be durable.  Only bytes that are durable in the journal are in it, and
+ * those of a segment never change, so it cannot be ahead of what a start finds.
  *
  * A segment with damage gets none, so that each life of the process finds and reports it anew.
  *
@@ -16,6 +20,12 @@
 
 enum { SIDE_OPEN, SIDE_CUT, SIDE_WRITE, SIDE_SYNC, SIDE_CLOSE };
 enum { LOAD_OPEN, LOAD_SIZE, LOAD_READ, LOAD_CLOSE };
+
+static uint32_t
+large(const struct store *s)
+{
+    return s->config.sidecar_bytes ? s->config.sidecar_bytes : STORE_SIDECAR_BYTES;
+}
 
 /* Keeps the segment where it is while a job works on a file of its own beside it. */
 static void
@@ -34,26 +44,30 @@ may_have(const struct store *s, const struct plog *p, const struct segment *seg)
     /* A segment that is, or will be, replaced has none: the name is the same for both. */
     bool replaced = plog_segment_at(p, seg->base) != seg || (s->swap.under_way && s->swap.log == p);
     return !replaced && !p->dead && !p->held && p->state == PLOG_ONLINE && seg->indexed_from == 0 &&
-           seg->index_error == ERR_OK && seg->idx.count > 0 &&
-           sums_covered(&seg->sums) == seg->bytes && seg->sums.bad_count == 0 &&
-           !store_room_waits(s, p->dir);
+           seg->index_error == ERR_OK && seg->idx.count > 0 && seg->written > 0 &&
+           sums_covered(&seg->sums) == seg->written && seg->sums.bad_count == 0 &&
+           !seg->sidecar_busy && !store_room_waits(s, p->dir);
 }
 
 static void
 write_begin(struct store *s, struct plog *p, struct segment *seg)
 {
-    uint32_t bytes = sidecar_bytes(p, seg);
+    uint32_t bytes = sidecar_bytes(p, seg, seg->written);
     uint8_t *mem = bytes ? aligned_alloc(STORE_BLOCK, bytes) : NULL;
     struct job *j = mem ? store_job(s, JOB_SIDECAR, p, seg) : NULL;
     if (!j) {
         free(mem);
         return;
     }
-    sidecar_write(p, seg, mem, bytes);
-    seg->sidecar = seg->sidecar_busy = true;
+    sidecar_write(p, seg, seg->written, mem, bytes);
+    seg->sidecar = seg->sealed;
+    seg->bare = false;
+    seg->sidecar_busy = true;
+    seg->sidecar_to = seg->written;
     segment_hold(j);
     j->mem = mem;
     j->len = bytes;
+    j->from = seg->sealed ? 0 : seg->written;
     j->step = SIDE_OPEN;
     plog_path_segment(p, seg->base, ".idx", j->path);
     store_job_run(s, j,
@@ -65,15 +79,32 @@ write_begin(struct store *s, struct plog *p, struct segment *seg)
 bool
 store_sidecar_expected(const struct store *s, const struct segment *seg, uint32_t bytes)
 {
-    uint32_t active = s->config.sidecar_bytes ? s->config.sidecar_bytes : STORE_SIDECAR_BYTES;
-    return seg->sealed || bytes >= active;
+    return seg->sealed ? !seg->bare : bytes >= large(s);
+}
+
+/* Its index may have to be found first, in the background as everything here. */
+static void
+active_begin(struct store *s, struct plog *p, struct segment *seg)
+{
+    uint64_t every = (uint64_t)large(s) * STORE_SIDECAR_EVERY;
+    if (s->flushing || s->ending || seg->written - seg->sidecar_to < every || !store_job_room(s))
+        return;
+    if (seg->indexed_from && seg->index_error == ERR_OK)
+        store_index_begin(s, p, seg);
+    else if (may_have(s, p, seg))
+        write_begin(s, p, seg);
 }
 
 void
 store_sidecar_begin(struct store *s, struct plog *p, struct segment *seg)
 {
-    if (seg->sealed && !seg->sidecar && may_have(s, p, seg) && store_job_room(s))
+    if (!seg->sealed) {
+        if (p->segment_count && seg == plog_last(p))
+            active_begin(s, p, seg);
+    } else if (!seg->sidecar && seg->written == seg->bytes && may_have(s, p, seg) &&
+               store_job_room(s)) {
         write_begin(s, p, seg);
+    }
 }
 
 bool
@@ -117,6 +148,8 @@ store_sidecar_next(struct store *s, struct job *j)
         j->seg->sidecar_busy = false;
         free(j->mem);
         store_job_end(s, j);
+        if (j->from) /* it may have been sealed meanwhile */
+            store_sidecar_begin(s, j->log, j->seg);
         return;
     }
     if (j->step == SIDE_OPEN)
@@ -167,8 +200,7 @@ load_done_with(struct job *j)
     j->seg->busy--;
 }
 
-/* The segment is walked instead.  A stop that was not clean leaves an active segment longer than
- * what stands beside it. */
+/* The segment is walked instead. */
 static void
 load_failed(struct store *s, struct job *j, int error)
 {
@@ -177,8 +209,26 @@ load_failed(struct store *s, struct job *j, int error)
                  j->path, err_name(error));
         s->stats.sidecars_bad++;
     }
+    j->max_ts = INT64_MIN;
+    j->seg->bare = j->seg->sealed;
+    j->seg->sidecar_to = 0;
     load_done_with(j);
     store_index_walk(s, j, NULL);
+}
+
+/* Reads what a sidecar says of the front of the segment, all that was there at the start or less
+ * (never of one that compaction made: its name stood for another one). */
+static int
+front_read(struct store *s, struct job *j, struct sums *sums)
+{
+    const struct segment *seg = j->seg;
+    uint32_t covers;
+    int rc = sidecar_covers(j->mem, j->len, seg->base, &covers, &j->max_ts);
+    if (rc != ERR_OK)
+        return rc;
+    if (covers > seg->indexed_from || (seg->gaps && covers < seg->indexed_from))
+        return ERR_CORRUPT;
+    return sidecar_read(j->mem, j->len, seg->base, covers, s->slab, &j->idx, sums);
 }
 
 static void
@@ -190,12 +240,13 @@ load_end(struct store *s, struct job *j)
     if (rc == ERR_OK && seg->written < seg->indexed_from)
         rc = ERR_CORRUPT;
     if (rc == ERR_OK)
-        rc = sidecar_read(j->mem, j->len, seg->base, seg->indexed_from, s->slab, &j->idx, &sums);
+        rc = front_read(s, j, &sums);
     if (rc != ERR_OK) {
         load_failed(s, j, rc);
         return;
     }
-    if (sums.bytes < seg->written) { /* it has grown in this life */
+    seg->sidecar_to = sums.bytes;
+    if (sums.bytes < seg->written) { /* it has grown since */
         load_done_with(j);
         store_index_walk(s, j, &sums);
         return;

@@ -139,7 +139,11 @@ settle(struct store *s, struct plog *p, struct segment *seg)
         list_push_back(&s->dirty, &p->dirty_node);
     }
     store_tail_clean(s);
-    if (seg->written == seg->bytes && seg != plog_last(p) && !p->dead)
+    if (p->dead)
+        return;
+    if (seg == plog_last(p))
+        store_sidecar_begin(s, p, seg);
+    else if (seg->written == seg->bytes)
         store_seal_begin(s, p, seg);
 }
 

@@ -171,6 +171,42 @@ a_bad_sidecar_is_a_remark_and_no_damage(void **state)
     fixture_end(&f);
 }
 
+/* As a crash leaves it behind between the end of a segment and the sidecar of all of it. */
+static void
+a_sidecar_of_the_front_of_a_segment_is_no_finding(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct check c;
+    char path[PLOG_PATH_BYTES];
+    uint64_t size;
+    fixture_init(&f, 1);
+    f.sidecar_bytes = 16 << 10;
+    f.config.segment_bytes = 100 << 10;
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    struct plog *p = fixture_log(&f, 1, 0);
+    for (int i = 0; i < 80; i++)
+        fixture_append(&f, p, 1, 900, (uint64_t)i, i);
+    f.now_ns += 2 * CLOCK_NS_PER_S;
+    assert_int_equal(fixture_turns(&f, 50), ERR_OK);
+    plog_path_segment(p, 0, ".idx", path);
+    uint8_t *at = disk_mem_bytes(f.disk, path, &size);
+    assert_non_null(at);
+    disk_mem_fail(f.disk, ".idx", DISK_OPEN, ERR_IO);
+    for (int i = 80; i < 200; i++)
+        fixture_append(&f, p, 1, 900, (uint64_t)i, i);
+    assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+    assert_true(p->segment_count > 1);
+    assert_int_equal(fixture_stop(&f), ERR_OK);
+    disk_mem_fail(f.disk, NULL, DISK_OPEN, ERR_OK);
+    assert_int_equal(look(&f, &c), 0);
+    assert_string_equal(told.text, "");
+    disk_mem_bytes(f.disk, path, &size)[1] ^= 1;
+    assert_int_equal(look(&f, &c), 0);
+    assert_non_null(strstr(told.text, "index beside the segment is damaged"));
+    fixture_end(&f);
+}
+
 int
 main(void)
 {
@@ -180,6 +216,7 @@ main(void)
         cmocka_unit_test(a_flipped_byte_of_the_journal_is_found_with_file_and_place),
         cmocka_unit_test(checkpoints_are_looked_at),
         cmocka_unit_test(a_bad_sidecar_is_a_remark_and_no_damage),
+        cmocka_unit_test(a_sidecar_of_the_front_of_a_segment_is_no_finding),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,6 +10,7 @@ segment_make(struct plog *p)
     plog_init(p);
     struct segment *seg = plog_roll(p, 100);
     assert_non_null(seg);
+    seg->sealed = true;
     struct batch_info info = {.bytes = 300 << 10, .last_offset_delta = 999};
     assert_int_equal(plog_note(p, seg, 100, &info, 7, 5000), ERR_OK);
     for (uint32_t i = 0; i < 5; i++)
@@ -27,11 +28,11 @@ what_was_written_is_read_back(void **state)
     struct segment *seg = segment_make(&p);
     struct index idx;
     struct sums sums;
-    uint32_t bytes = sidecar_bytes(&p, seg);
+    uint32_t bytes = sidecar_bytes(&p, seg, seg->bytes);
     uint8_t *at = malloc(bytes);
     assert_non_null(at);
     assert_int_equal(bytes % SIDECAR_BLOCK, 0);
-    sidecar_write(&p, seg, at, bytes);
+    sidecar_write(&p, seg, seg->bytes, at, bytes);
     assert_int_equal(sidecar_read(at, bytes, 100, 300 << 10, NULL, &idx, &sums), ERR_OK);
     assert_int_equal(idx.count, 5);
     for (uint32_t i = 0; i < 5; i++) {
@@ -49,6 +50,43 @@ what_was_written_is_read_back(void **state)
 }
 
 static void
+a_segment_that_goes_on_has_one_of_its_front(void **state)
+{
+    (void)state;
+    struct plog p;
+    struct segment *seg = segment_make(&p);
+    static uint8_t zeros[1 << 10];
+    struct index idx;
+    struct sums sums;
+    struct view v;
+    uint32_t covers;
+    int64_t max_ts;
+    seg->sealed = false;
+    sums_free(&seg->sums);
+    for (uint32_t i = 0; i < 200; i++)
+        sums_add(&seg->sums, zeros, sizeof zeros);
+    uint32_t bytes = sidecar_bytes(&p, seg, 200 << 10);
+    uint8_t *at = malloc(bytes);
+    assert_non_null(at);
+    sidecar_write(&p, seg, 200 << 10, at, bytes);
+    assert_int_equal(sidecar_covers(at, bytes, 100, &covers, &max_ts), ERR_OK);
+    assert_int_equal(covers, 200 << 10);
+    assert_int_equal(max_ts, 5000);
+    assert_int_equal(sidecar_covers(at, bytes, 101, &covers, &max_ts), ERR_CORRUPT);
+    assert_int_equal(sidecar_read(at, bytes, 100, 300 << 10, NULL, &idx, &sums), ERR_CORRUPT);
+    assert_int_equal(sidecar_read(at, bytes, 100, covers, NULL, &idx, &sums), ERR_OK);
+    assert_int_equal(idx.count, 2); /* as sparse as that of a sealed one; none beyond it */
+    assert_int_equal(index_get(&idx, 1)->pos, 120000);
+    assert_int_equal(sums_covered(&sums), 200 << 10);
+    assert_int_equal(sidecar_section(at, bytes, 100, covers, SIDECAR_PRODUCERS, &v), ERR_NOT_FOUND);
+    assert_int_equal(sidecar_section(at, bytes, 100, covers, SIDECAR_EPOCHS, &v), ERR_NOT_FOUND);
+    index_free(&idx);
+    sums_free(&sums);
+    free(at);
+    plog_free(&p);
+}
+
+static void
 a_sidecar_of_another_segment_is_refused(void **state)
 {
     (void)state;
@@ -56,10 +94,10 @@ a_sidecar_of_another_segment_is_refused(void **state)
     struct segment *seg = segment_make(&p);
     struct index idx;
     struct sums sums;
-    uint32_t bytes = sidecar_bytes(&p, seg);
+    uint32_t bytes = sidecar_bytes(&p, seg, seg->bytes);
     uint8_t *at = malloc(bytes);
     assert_non_null(at);
-    sidecar_write(&p, seg, at, bytes);
+    sidecar_write(&p, seg, seg->bytes, at, bytes);
     assert_int_equal(sidecar_read(at, bytes, 101, 300 << 10, NULL, &idx, &sums), ERR_CORRUPT);
     assert_int_equal(sidecar_read(at, bytes, 100, 299 << 10, NULL, &idx, &sums), ERR_CORRUPT);
     free(at);
@@ -75,10 +113,10 @@ any_changed_byte_that_says_something_is_found(void **state)
     struct segment *seg = segment_make(&p);
     struct index idx;
     struct sums sums;
-    uint32_t bytes = sidecar_bytes(&p, seg), found = 0;
+    uint32_t bytes = sidecar_bytes(&p, seg, seg->bytes), found = 0;
     uint8_t *at = malloc(bytes);
     assert_non_null(at);
-    sidecar_write(&p, seg, at, bytes);
+    sidecar_write(&p, seg, seg->bytes, at, bytes);
     for (uint32_t i = 0; i < bytes; i++) {
         bool zero = at[i] == 0;
         at[i] ^= 0x55;
@@ -104,10 +142,10 @@ cut_and_random_bytes_are_refused(void **state)
     struct segment *seg = segment_make(&p);
     struct index idx;
     struct sums sums;
-    uint32_t bytes = sidecar_bytes(&p, seg);
+    uint32_t bytes = sidecar_bytes(&p, seg, seg->bytes);
     uint8_t *at = malloc(bytes);
     assert_non_null(at);
-    sidecar_write(&p, seg, at, bytes);
+    sidecar_write(&p, seg, seg->bytes, at, bytes);
     for (uint32_t cut = 0; cut < bytes; cut += 7)
         assert_int_equal(sidecar_read(at, cut, 100, 300 << 10, NULL, &idx, &sums), ERR_CORRUPT);
     for (uint32_t i = 0; i < bytes; i++)
@@ -158,10 +196,10 @@ it_has_the_transactions_that_end_in_it_and_the_producers_that_are_silent_since(v
     wrote(&p, 10, 40);
     wrote(&p, 11, 1099);
     wrote(&p, 12, 1100);
-    uint32_t bytes = sidecar_bytes(&p, seg);
+    uint32_t bytes = sidecar_bytes(&p, seg, seg->bytes);
     uint8_t *at = malloc(bytes);
     assert_non_null(at);
-    sidecar_write(&p, seg, at, bytes);
+    sidecar_write(&p, seg, seg->bytes, at, bytes);
     struct view v;
     assert_int_equal(sidecar_section(at, bytes, 100, 300 << 10, SIDECAR_ABORTED, &v), ERR_OK);
     assert_int_equal(v.len, 2 * 32);
@@ -200,10 +238,10 @@ more_producers_than_the_limit_leave_their_section_out(void **state)
     struct view v;
     for (int64_t id = 0; id <= SIDECAR_PRODUCERS_MAX; id++)
         wrote(&p, id, 100);
-    uint32_t bytes = sidecar_bytes(&p, seg);
+    uint32_t bytes = sidecar_bytes(&p, seg, seg->bytes);
     uint8_t *at = malloc(bytes);
     assert_non_null(at);
-    sidecar_write(&p, seg, at, bytes);
+    sidecar_write(&p, seg, seg->bytes, at, bytes);
     assert_int_equal(sidecar_section(at, bytes, 100, 300 << 10, SIDECAR_PRODUCERS, &v),
                      ERR_NOT_FOUND);
     assert_int_equal(sidecar_section(at, bytes, 100, 300 << 10, SIDECAR_EPOCHS, &v), ERR_OK);
@@ -219,6 +257,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_written_is_read_back),
+        cmocka_unit_test(a_segment_that_goes_on_has_one_of_its_front),
         cmocka_unit_test(a_sidecar_of_another_segment_is_refused),
         cmocka_unit_test(any_changed_byte_that_says_something_is_found),
         cmocka_unit_test(cut_and_random_bytes_are_refused),

@@ -158,6 +158,134 @@ a_sidecar_of_the_stop_that_is_damaged_or_of_another_length_is_not_used(void **st
     }
 }
 
+/* kill -9: what is on its way to the disk gets there. */
+static struct plog *
+killed(struct fixture *f)
+{
+    assert_int_equal(fixture_settle(f), ERR_OK);
+    while (f->store[0]->jobs_used)
+        assert_int_equal(fixture_turns(f, 1), ERR_OK);
+    fixture_kill(f);
+    assert_int_equal(fixture_start(f), ERR_OK);
+    return fixture_log(f, 1, 0);
+}
+
+/* A log whose active segment has grown to about 2 MB, and has a sidecar of its own making; killed.
+ * 64 KiB at most may not be in that. */
+static struct plog *
+killed_log(struct fixture *f, uint64_t seed, uint32_t value_bytes)
+{
+    fixture_init(f, seed);
+    f->sidecar_bytes = 16 << 10;
+    f->config.segment_bytes = 4 << 20;
+    assert_int_equal(fixture_start(f), ERR_OK);
+    for (int i = 0; i < 2000; i++)
+        fixture_append(f, fixture_log(f, 1, 0), 1, value_bytes, (uint64_t)i, i);
+    return killed(f);
+}
+
+static void
+a_kill_leaves_no_more_of_an_active_segment_to_walk_than_it_grew_lately(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct store_range range;
+    struct plog *p = killed_log(&f, 15, 900);
+    f.now_ns += CLOCK_NS_PER_S;
+    uint64_t reads = disk_mem_count(f.disk, DISK_READ);
+    assert_true(fixture_read(&f, p, 50, 1, bytes, &range) > 0);
+    /* Of the sidecar, of what it does not have, which the journal had, and of the batch. */
+    assert_true(disk_mem_count(f.disk, DISK_READ) - reads <= 4);
+    assert_int_equal(sums_covered(&p->segments[0]->sums), p->segments[0]->bytes);
+    read_all(&f, p);
+    assert_int_equal(f.store[0]->stats.sidecars_bad, 0);
+    int64_t offset, time_ms;
+    assert_int_equal(store_find_time(f.store[0], p, 1990, 77, &offset, &time_ms), ERR_OK);
+    assert_int_equal(offset, 1990);
+    fixture_end(&f);
+}
+
+static void
+kills_in_a_row_leave_no_more_to_walk(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct store_range range;
+    struct plog *p = killed_log(&f, 16, 900);
+    for (int life = 0; life < 4; life++) {
+        for (int i = 0; i < 40; i++) /* less than what a sidecar is written for */
+            fixture_append(&f, p, 1, 900, (uint64_t)i, 3000);
+        assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+        fixture_append(&f, p, 1, 900, 40, 3000);
+        f.now_ns += 2 * CLOCK_NS_PER_S;
+        assert_int_equal(fixture_turns(&f, 50), ERR_OK);
+        p = killed(&f);
+    }
+    f.now_ns += CLOCK_NS_PER_S;
+    uint64_t reads = disk_mem_count(f.disk, DISK_READ);
+    assert_true(fixture_read(&f, p, 50, 1, bytes, &range) > 0);
+    assert_true(disk_mem_count(f.disk, DISK_READ) - reads <= 4);
+    read_all(&f, p);
+    fixture_end(&f);
+}
+
+static void
+a_sidecar_of_other_bytes_than_the_segment_has_is_not_used(void **state)
+{
+    (void)state;
+    struct fixture f;
+    uint64_t size;
+    uint8_t other[SIDECAR_BLOCK];
+    struct plog *p = killed_log(&f, 17, 700);
+    uint8_t *at = sidecar_of(&f, p, 0, &size);
+    assert_int_equal(size, sizeof other);
+    memcpy(other, at, sizeof other);
+    fixture_end(&f);
+
+    p = killed_log(&f, 18, 900);
+    at = sidecar_of(&f, p, 0, &size);
+    assert_int_equal(size, sizeof other);
+    memcpy(at, other, sizeof other);
+    read_all(&f, p);
+    assert_int_equal(p->state, PLOG_ONLINE);
+    assert_int_equal(f.store[0]->stats.damaged, 0);
+    assert_int_equal(f.store[0]->stats.sidecars_bad, 1);
+    assert_int_equal(sums_covered(&p->segments[0]->sums), p->segments[0]->bytes);
+    fixture_end(&f);
+}
+
+static void
+walks_take_turns_and_all_have_one(void **state)
+{
+    (void)state;
+    enum { LOGS = 12 };
+    struct fixture f;
+    struct store_range range;
+    fixture_init(&f, 19);
+    f.config.segment_bytes = 4 << 20;
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    for (int i = 0; i < LOGS * 600; i++)
+        fixture_append(&f, fixture_log(&f, 1, i % LOGS), 1, 900, (uint64_t)i, i);
+    killed(&f);
+    for (int i = 0; i < LOGS; i++)
+        assert_int_equal(
+            store_locate(f.store[0], fixture_log(&f, 1, i), 5, INT64_MAX, 1, true, &range),
+            ERR_AGAIN);
+    struct store *s = f.store[0];
+    uint32_t most = 0, found = 0;
+    for (int n = 0; found < (1U << LOGS) - 1; n++) {
+        assert_true(n < 10000);
+        most = s->walks > most ? s->walks : most;
+        for (struct plog *p; (p = store_take_changed(s));)
+            if (store_locate(s, p, 5, INT64_MAX, 1, true, &range) == ERR_OK)
+                found |= 1U << p->partition;
+        assert_int_equal(fixture_turns(&f, 1), ERR_OK);
+    }
+    assert_int_equal(s->walks, 0);
+    assert_in_range(most, 1, STORE_WALKS_MAX);
+    fixture_end(&f);
+}
+
 static void
 a_damaged_sidecar_is_written_again(void **state)
 {
@@ -262,6 +390,10 @@ main(void)
         cmocka_unit_test(a_clean_stop_saves_the_walk_through_the_active_segment),
         cmocka_unit_test(what_an_active_segment_got_since_the_stop_is_walked_alone),
         cmocka_unit_test(a_sidecar_of_the_stop_that_is_damaged_or_of_another_length_is_not_used),
+        cmocka_unit_test(a_kill_leaves_no_more_of_an_active_segment_to_walk_than_it_grew_lately),
+        cmocka_unit_test(kills_in_a_row_leave_no_more_to_walk),
+        cmocka_unit_test(a_sidecar_of_other_bytes_than_the_segment_has_is_not_used),
+        cmocka_unit_test(walks_take_turns_and_all_have_one),
         cmocka_unit_test(a_damaged_sidecar_is_written_again),
         cmocka_unit_test(a_missing_sidecar_is_written_again),
         cmocka_unit_test(a_sidecar_that_cannot_be_written_harms_nothing),
