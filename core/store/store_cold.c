@@ -320,6 +320,7 @@ buffer_check(struct store *s, struct read_buffer *b, struct segment *seg)
     b->good_to = limit;
     b->filled = true;
     batches_check(s, b, seg);
+    b->summed = b->summed && !seg->sums.lost; /* meanwhile */
     uint32_t first = b->whole_from, last = b->whole_to > first ? b->whole_to : first;
     for (uint32_t pos = b->pos; b->summed && pos < limit; pos += SUMS_PIECE) {
         uint32_t n = limit - pos < SUMS_PIECE ? limit - pos : SUMS_PIECE;
@@ -335,6 +336,10 @@ buffer_check(struct store *s, struct read_buffer *b, struct segment *seg)
             b->error = ERR_CORRUPT; /* said when it was found */
             stretch_bad(b, from, to, first, last);
         }
+    }
+    if (!b->summed && (b->pos < first || last < limit)) {
+        b->error = ERR_CORRUPT; /* of the parts nothing is known: each batch by its own crc */
+        stretch_bad(b, b->pos, limit, first, last);
     }
 }
 
@@ -377,7 +382,7 @@ store_read_next(struct store *s, struct job *j)
         b->error = ERR_CORRUPT; /* the file is shorter than what was written to it */
     else
         buffer_check(s, b, j->seg);
-    if (b->error == ERR_IO || b->error == ERR_CORRUPT)
+    if (b->error == ERR_IO || (b->error == ERR_CORRUPT && (b->summed || !b->filled)))
         log_error("store", "read failed partition=%d segment=%lld position=%u error=%s",
                   j->log->partition, (long long)j->seg->base, b->good_to, err_name(b->error));
     if (b->error == ERR_IO)

@@ -626,6 +626,9 @@ must_check int store_prove(struct store *s, struct plog *p, struct segment *seg,
  * b's bytes of it are others now: then it is proven anew. */
 const struct proof *store_proven(struct store *s, const struct plog *p, const struct segment *seg,
                                  const struct read_buffer *b, uint32_t at);
+/* Does a batch end there that was found good? */
+bool store_proven_to(const struct store *s, const struct plog *p, const struct segment *seg,
+                     uint32_t at);
 /* Does b vouch for all that lies in it? */
 bool store_buffer_clean(const struct read_buffer *b);
 

@@ -194,6 +194,17 @@ store_prove(struct store *s, struct plog *p, struct segment *seg, uint32_t pos,
     return rc;
 }
 
+bool
+store_proven_to(const struct store *s, const struct plog *p, const struct segment *seg, uint32_t at)
+{
+    for (uint32_t i = 0; i < STORE_PROOFS_MAX; i++) {
+        const struct proof *x = &s->proofs[i];
+        if (x->end == at && x->next == at && of_segment(x, p, seg))
+            return true;
+    }
+    return false;
+}
+
 /* Are bytes [from, to) of b, a part of a piece or all of it, those of the batch that was good? */
 static bool
 part_same(const struct segment *seg, const struct proof *x, const struct read_buffer *b,
@@ -201,7 +212,7 @@ part_same(const struct segment *seg, const struct proof *x, const struct read_bu
 {
     const uint8_t *at = b->mem + (from - b->pos);
     if (to - from == SUMS_PIECE)
-        return !b->summed || sums_check(&seg->sums, from, at, SUMS_PIECE, 0);
+        return !b->summed || seg->sums.lost || sums_check(&seg->sums, from, at, SUMS_PIECE, 0);
     if (from == x->pos && to == head_limit(x))
         return crc32c(0, at, to - from) == x->head;
     return from == tail_from(x) && to == x->end && crc32c(0, at, to - from) == x->tail;

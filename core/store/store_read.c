@@ -437,11 +437,13 @@ lend(struct store *s, const struct store_range *range, const struct segment *seg
 
 /* Is `at` known to be where a batch begins? */
 static bool
-begins(const struct segment *seg, const struct read_buffer *b, uint32_t at)
+begins(const struct store *s, const struct plog *p, const struct segment *seg,
+       const struct read_buffer *b, uint32_t at)
 {
     int64_t i = index_by_pos(&seg->idx, at);
     return (at == b->whole_to && at > b->pos) ||
-           (i >= 0 && index_get(&seg->idx, (uint32_t)i)->pos == at);
+           (i >= 0 && index_get(&seg->idx, (uint32_t)i)->pos == at) ||
+           (!store_buffer_clean(b) && store_proven_to(s, p, seg, at));
 }
 
 static int
@@ -466,7 +468,7 @@ hold_cold(struct store *s, const struct store_range *range, struct segment *seg,
     int rc = ERR_AGAIN;
     if (b && b->state == READ_READY) {
         b->pins++;
-        rc = begins(seg, b, range->at) ? store_prove(s, p, seg, range->at, &awaited) : ERR_OK;
+        rc = begins(s, p, seg, b, range->at) ? store_prove(s, p, seg, range->at, &awaited) : ERR_OK;
         b->pins--;
     } else {
         awaited = b;

@@ -13,10 +13,13 @@ sums_free(struct sums *x)
     *x = (struct sums){.memory = x->memory};
 }
 
+/* What is known to be bad stays so. */
 static void
 lose(struct sums *x)
 {
-    sums_free(x);
+    slab_give(x->memory, x->at);
+    x->at = NULL;
+    x->room = x->bytes = x->run = 0;
     x->lost = true;
 }
 
@@ -92,14 +95,12 @@ sums_note_bad(struct sums *x, uint32_t from, uint32_t to)
     for (uint32_t i = 0; i < x->bad_count; i++)
         if (x->bad[i].from <= from && x->bad[i].to >= to)
             return false;
-    uint32_t i = SUMS_BAD_MAX - 1;
-    if (x->bad_count < SUMS_BAD_MAX) {
-        i = x->bad_count++;
-        x->bad[i].from = from;
-        x->bad[i].to = to;
+    if (x->bad_count == SUMS_BAD_MAX) {
+        lose(x); /* they may agree with the stretch that is forgotten */
+        x->bad_count--;
     }
-    x->bad[i].from = x->bad[i].from < from ? x->bad[i].from : from;
-    x->bad[i].to = x->bad[i].to > to ? x->bad[i].to : to;
+    x->bad[x->bad_count].from = from;
+    x->bad[x->bad_count++].to = to;
     return true;
 }
 

@@ -18,12 +18,13 @@ struct sums {
     struct buddy *memory; /* slab.h; NULL: the heap */
     uint32_t *at;         /* of whole pieces */
     uint32_t room, bytes, run;
-    /* Stretches that are known to be bad; the last one takes in what finds no place. */
+    /* Stretches that are known to be bad.  One that finds no place takes the last one's, and then
+     * the sums are lost: each batch is judged by its own crc. */
     struct {
         uint32_t from, to;
     } bad[SUMS_BAD_MAX];
     uint32_t bad_count;
-    bool lost; /* no memory: covers nothing any more */
+    bool lost; /* no memory, or too much damage: covers nothing any more */
 };
 
 /* Covers nothing any more; its memory stays where it gets blocks from. */

@@ -233,6 +233,109 @@ batches_across_buffers_are_read_from_a_segment_that_compaction_made(void **state
     fixture_end(&f);
 }
 
+/* More damaged batches than a segment remembers; with sums from a sidecar, and with sums of a walk,
+ * which agree with the damage. */
+static void
+many_damaged_batches_take_none_of_the_good_ones_with_them(void **state)
+{
+    (void)state;
+    enum { BATCHES = 60, BYTES = 30000 };
+    for (uint32_t sidecar = 0; sidecar < 2; sidecar++) {
+        struct fixture f;
+        struct store_range range;
+        static uint8_t out[2 * BYTES];
+        fixture_init(&f, 37);
+        f.config.segment_bytes = 8 << 20;
+        f.sidecar_bytes = sidecar;
+        assert_int_equal(fixture_start(&f), ERR_OK);
+        for (int i = 0; i < BATCHES; i++)
+            fixture_append(&f, fixture_log(&f, 1, 0), 1, BYTES, (uint64_t)i, i);
+        assert_int_equal(fixture_stop(&f), ERR_OK);
+        assert_int_equal(fixture_start(&f), ERR_OK);
+        struct plog *p = fixture_log(&f, 1, 0);
+        uint8_t *file = file_of(&f, p);
+        uint32_t bytes = batch_bytes(file);
+        for (uint32_t i = 1; i < BATCHES; i += 3)
+            file[i * bytes + 200] ^= 1;
+        for (int round = 0; round < 3; round++)
+            for (uint32_t i = 0; i < BATCHES; i++) {
+                int64_t got = fixture_read(&f, p, i, 1, out, &range);
+                assert_int_equal(got, i % 3 == 1 ? ERR_CORRUPT : (int64_t)bytes);
+                if (got > 0)
+                    assert_memory_equal(out, file + i * bytes, bytes);
+            }
+        fixture_end(&f);
+    }
+}
+
+/* Where the sums are lost a reader gets every good batch, also those that no index entry names, and
+ * nothing that is bad, in one range. */
+static void
+without_sums_each_batch_of_a_range_is_proven(void **state)
+{
+    (void)state;
+    enum { BATCHES = 90, BYTES = 20000 };
+    struct fixture f;
+    struct store_range range;
+    fixture_init(&f, 38);
+    f.config.segment_bytes = 8 << 20;
+    f.sidecar_bytes = 1;
+    uint8_t *out = malloc(BATCHES * (BYTES + 200));
+    assert_non_null(out);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    for (int i = 0; i < BATCHES; i++)
+        fixture_append(&f, fixture_log(&f, 1, 0), 1, BYTES, (uint64_t)i, i);
+    assert_int_equal(fixture_stop(&f), ERR_OK);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    struct plog *p = fixture_log(&f, 1, 0);
+    uint8_t *file = file_of(&f, p);
+    uint32_t bytes = batch_bytes(file);
+    assert_true(fixture_read(&f, p, 0, 1, out, &range) > 0);
+    assert_true(p->segments[0]->idx.count < BATCHES / 2);
+    for (uint32_t i = 0; i <= SUMS_BAD_MAX; i++) /* far behind all that is read below */
+        assert_true(
+            sums_note_bad(&p->segments[0]->sums, (4 << 20) + i * 10, (4 << 20) + i * 10 + 5));
+    store_cold_forget(f.store[0], p);
+    int64_t all = (int64_t)BATCHES * bytes;
+    assert_int_equal(fixture_read(&f, p, 0, 4 << 20, out, &range), all);
+    assert_memory_equal(out, file, (size_t)all);
+    for (uint32_t bad = 1; bad < BATCHES; bad += 7) {
+        file[bad * bytes + 300] ^= 1;
+        store_cold_forget(f.store[0], p);
+        memset(f.store[0]->proofs, 0, sizeof f.store[0]->proofs);
+        uint32_t good = 0;
+        for (uint32_t at = 0; at < BATCHES;) {
+            struct store_hold hold;
+            int rc = located(&f, p, at, 4 << 20, &range);
+            uint32_t from = range.at;
+            for (int n = 0; rc == ERR_OK && range.len; n++) {
+                assert_true(n < 10000);
+                rc = store_hold(f.store[0], &range, 7, &hold);
+                if (rc == ERR_AGAIN) {
+                    rc = fixture_turns(&f, 1);
+                    continue;
+                }
+                for (uint32_t k = 0; rc == ERR_OK && k < hold.bytes; k++)
+                    assert_false(range.at + k == bad * bytes + 300);
+                if (rc != ERR_OK)
+                    break;
+                range.at += hold.bytes;
+                range.len -= hold.bytes;
+                store_release(f.store[0], &hold);
+            }
+            uint32_t got = rc == ERR_OK || range.at > from ? (range.at - from) / bytes : 0;
+            assert_true(got > 0 || at == bad);
+            good += got;
+            at += got + (at + got == bad);
+        }
+        assert_int_equal(good, BATCHES - 1);
+        file[bad * bytes + 300] ^= 1;
+        p->segments[0]->sums.bad_count = SUMS_BAD_MAX - 1;
+    }
+    free(out);
+    fixture_end(&f);
+}
+
 int
 main(void)
 {
@@ -241,6 +344,8 @@ main(void)
         cmocka_unit_test(within_a_range_nothing_of_a_damaged_batch_is_lent),
         cmocka_unit_test(batches_that_share_a_piece_with_damage_are_read),
         cmocka_unit_test(a_batch_larger_than_all_buffers_is_proven_piece_by_piece),
+        cmocka_unit_test(many_damaged_batches_take_none_of_the_good_ones_with_them),
+        cmocka_unit_test(without_sums_each_batch_of_a_range_is_proven),
         cmocka_unit_test(what_rots_after_it_was_found_good_is_not_lent_and_told_next_time),
         cmocka_unit_test(batches_across_buffers_are_read_from_a_segment_that_compaction_made),
     };

@@ -69,21 +69,29 @@ a_partial_piece_is_checked_by_its_crc_of_that_time(void **state)
 }
 
 static void
-bad_stretches_are_kept_and_the_last_one_takes_in_the_rest(void **state)
+bad_stretches_are_kept_and_without_a_place_for_one_the_sums_are_lost(void **state)
 {
     (void)state;
+    static uint8_t zeros[1 << 10];
     struct sums a = {0};
-    for (uint32_t i = 0; i < 20; i++)
+    for (uint32_t i = 0; i < 100; i++)
+        sums_add(&a, zeros, sizeof zeros);
+    for (uint32_t i = 0; i < SUMS_BAD_MAX; i++)
         assert_true(sums_note_bad(&a, i * 100 + 1000, i * 100 + 1010));
     assert_int_equal(sums_first_bad(&a, 1005, 1300), 1000);
     assert_int_equal(sums_first_bad(&a, 1010, 1100), UINT32_MAX);
-    assert_true(sums_note_bad(&a, 5, 6));
     assert_false(sums_note_bad(&a, 1002, 1005));
+    assert_int_equal(sums_covered(&a), 100 << 10);
+    assert_true(sums_note_bad(&a, 5, 6));
     assert_int_equal(a.bad_count, SUMS_BAD_MAX);
-    assert_int_equal(a.bad[SUMS_BAD_MAX - 1].from, 5);
-    assert_int_equal(a.bad[SUMS_BAD_MAX - 1].to, 2910);
-    assert_int_equal(sums_first_bad(&a, 0, 5), UINT32_MAX);
-    assert_int_equal(sums_first_bad(&a, 2910, 5000), UINT32_MAX);
+    assert_int_equal(sums_covered(&a), 0);
+    assert_int_equal(sums_first_bad(&a, 0, 10), 5);
+    assert_int_equal(sums_first_bad(&a, 6, 1000), UINT32_MAX); /* nothing good between them */
+    assert_int_equal(sums_first_bad(&a, 1600, 5000), 1600);
+    assert_int_equal(sums_first_bad(&a, 1700, 5000), UINT32_MAX);
+    assert_false(sums_note_bad(&a, 5, 6));
+    sums_add(&a, zeros, sizeof zeros);
+    assert_int_equal(sums_covered(&a), 0);
     sums_free(&a);
 }
 
@@ -114,7 +122,7 @@ main(void)
         cmocka_unit_test(it_is_the_same_in_whatever_pieces_the_bytes_come),
         cmocka_unit_test(a_changed_byte_is_found_in_its_piece),
         cmocka_unit_test(a_partial_piece_is_checked_by_its_crc_of_that_time),
-        cmocka_unit_test(bad_stretches_are_kept_and_the_last_one_takes_in_the_rest),
+        cmocka_unit_test(bad_stretches_are_kept_and_without_a_place_for_one_the_sums_are_lost),
         cmocka_unit_test(loaded_sums_go_on_where_the_others_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
