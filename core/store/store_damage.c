@@ -16,7 +16,9 @@
  *
  * Residual: when the record that made a log is lost, and its directory is not there yet, nothing
  * names that log.  The gap is told and the journal kept, but control makes the log anew, empty.
- * When a record of a log start is lost, records that were trimmed with it are there again. */
+ * When a record of a log start is lost, records that were trimmed with it are there again; when one
+ * of a configuration is, the log has the one before until control gives it its own again, as it
+ * does at every start. */
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/store/journal_in.h"

@@ -27,6 +27,7 @@ enum {
     SIM_LEADER_EPOCH = 3,
     SIM_KEYS = 20,
     SIM_RECORDS_MAX = 4, /* of a batch */
+    SIM_CONFIGS_MAX = 8,
     SIM_CLEAN_SLOTS = 200,
 };
 
@@ -56,6 +57,8 @@ struct sim_log {
     uint64_t change_lsn; /* of its creation, or deletion; 0: durable */
     uint64_t config_lsn; /* 0: `config` is durable, else it may be config_before */
     struct plog_config config, config_before;
+    struct plog_config configs[SIM_CONFIGS_MAX]; /* that it had before, the latest */
+    uint32_t config_count;
     struct sim_batch *batches;
     uint32_t count, room, acked; /* acked: a prefix */
     int64_t seen;                /* consumers saw all below */
@@ -99,9 +102,10 @@ struct sim {
     struct sim_log logs[SIM_LOGS_MAX];
     uint8_t *batch, *bytes;
     enum sim_fault_kind faults;
-    bool dead;    /* a store_step failed: the process would end */
-    bool excused; /* an injected error may be the reason of anything but a loss */
-    bool rotten;  /* recovery may refuse */
+    bool dead;           /* a store_step failed: the process would end */
+    bool excused;        /* an injected error may be the reason of anything but a loss */
+    bool rotten;         /* recovery may refuse */
+    bool records_rotten; /* what the device spoiled is a journal or a checkpoint */
     bool verbose;
     uint64_t crashes, recoveries, refused, appends, reads; /* for the report */
 };

@@ -6,7 +6,8 @@
  *   bytes spoiled (rot, lost and      there is one copy: recovery may refuse, a read may fail; but
  *   stray writes)                     what is given is right, and nothing acknowledged is left out
  *                                     in silence.  Only once the journal is idle and marked: before
- *                                     that its last frames cannot be told from torn ones.
+ *                                     that its last frames cannot be told from torn ones.  With a
+ *                                     record of a configuration an earlier one of the log is back.
  *   a sidecar is spoiled              nothing is excused: it is made anew from its segment
  * Not promised: the leader epoch in a batch (no checksum covers it in a segment). */
 #include "core/base/err.h"
@@ -148,6 +149,7 @@ damaged_note(struct sim *s, const char *image)
             s->logs[i].damaged = true;
     }
     s->rotten = true;
+    s->records_rotten = s->records_rotten || strncmp(path, "log/", 4) != 0;
 }
 
 /* True when a byte of a segment is a leader epoch. */

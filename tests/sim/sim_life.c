@@ -156,6 +156,7 @@ reconfigure(struct sim *s, struct sim_log *l)
         return;
     }
     l->config_before = before;
+    l->configs[l->config_count++ % SIM_CONFIGS_MAX] = before;
     l->config_lsn = journal_last_lsn(store->journal);
 }
 

@@ -112,6 +112,7 @@ sim_forget(struct sim_log *l)
     l->seen = l->start = l->start_asked = 0;
     l->start_lsn = 0;
     l->change_lsn = l->config_lsn = 0;
+    l->config_count = 0;
     l->damaged = l->offline = false;
 }
 
