@@ -47,6 +47,8 @@ core_look(struct check *c, uint32_t core, struct found *f)
     if (ckpt.mem) {
         f->checkpoints[core] = ckpt.header.generation;
         f->core_counts[core] = ckpt.header.core_count;
+        if (f->checkpoints[core] > f->generation)
+            f->generation = f->checkpoints[core];
     }
     free(ckpt.mem);
     struct journal_config config, same;
@@ -59,8 +61,6 @@ core_look(struct check *c, uint32_t core, struct found *f)
         f->journal_bytes = config.file_bytes * config.file_count;
     if (generation > f->generation)
         f->generation = generation;
-    if (f->checkpoints[core] > f->generation)
-        f->generation = f->checkpoints[core];
     return ERR_OK;
 }
 

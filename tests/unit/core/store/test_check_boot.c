@@ -1,6 +1,8 @@
 #include "core/store/check.h"
 #include "tests/unit/core/store/store_fixture.h"
 
+#include <stdio.h>
+
 enum { LOGS = 3, BEFORE = 6, AFTER = 4 };
 
 static uint8_t bytes[1 << 20];
@@ -143,6 +145,34 @@ logs_that_nothing_names_come_back_from_their_files(void **state)
     fixture_end(&f);
 }
 
+/* The journal of the other core has frames of the process before alone. */
+static void
+a_checkpoint_without_its_journal_tells_the_generation(void **state)
+{
+    (void)state;
+    struct fixture f;
+    uint64_t size;
+    begun(&f, 7);
+    appended(&f, BEFORE);
+    assert_int_equal(fixture_stop(&f), ERR_OK);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    assert_int_equal(store_close(f.store[0]), ERR_OK);
+    f.store[0] = NULL;
+    power_cut(&f);
+    for (uint32_t i = 0; i < 64; i++) {
+        char path[32];
+        snprintf(path, sizeof path, "core-0/journal-%04u", i);
+        int64_t got = store_run(disk_mem_port(f.disk, 0),
+                                (struct disk_op){.kind = DISK_UNLINK, .path = path});
+        assert_true(got == ERR_OK || (i > 0 && got == ERR_NOT_FOUND));
+    }
+    boots_lost(&f);
+    assert_int_equal(repair(&f), ERR_OK);
+    assert_non_null(disk_mem_bytes(f.disk, "damaged/2-boot-checkpoint.copy", &size));
+    assert_serve(&f, BEFORE);
+    fixture_end(&f);
+}
+
 static void
 a_power_cut_on_the_way_leaves_it_to_be_done_again(void **state)
 {
@@ -185,6 +215,7 @@ main(void)
         cmocka_unit_test(nothing_is_lost_when_each_core_has_made_a_checkpoint),
         cmocka_unit_test(logs_that_the_journal_makes_come_back_with_all_it_has),
         cmocka_unit_test(logs_that_nothing_names_come_back_from_their_files),
+        cmocka_unit_test(a_checkpoint_without_its_journal_tells_the_generation),
         cmocka_unit_test(a_power_cut_on_the_way_leaves_it_to_be_done_again),
         cmocka_unit_test(without_any_journal_it_is_refused),
     };
