@@ -28,22 +28,45 @@ line(struct dump *d, json_t *o)
     json_decref(o);
 }
 
-static void
-record_print(struct dump *d, const struct batch_record *r)
+/* What a control record says; NULL: it is none that ends a transaction.  Key: i16 version, i16
+ * type; value: i16 version, i32 epoch of the coordinator.  Source: Kafka EndTransactionMarker. */
+static const char *
+marker_of(const struct batch_record *r, int32_t *coordinator_epoch)
 {
-    if (d->args->json)
-        line(d, json_pack("{s:I, s:I, s:I, s:I}", "offset", (json_int_t)r->offset, "timestamp",
-                          (json_int_t)r->timestamp_ms, "key_bytes",
-                          (json_int_t)(r->key.at ? (int64_t)r->key.len : -1), "value_bytes",
-                          (json_int_t)(r->value.at ? (int64_t)r->value.len : -1)));
-    else
-        fprintf(d->out, "  offset %lld time %lld key %lld value %lld\n", (long long)r->offset,
-                (long long)r->timestamp_ms, r->key.at ? (long long)r->key.len : -1LL,
-                r->value.at ? (long long)r->value.len : -1LL);
+    static const char *const types[] = {"abort", "commit"};
+    struct cur key = cur_of(r->key), value = cur_of(r->value);
+    cur_i16(&key);
+    cur_i16(&value);
+    int16_t type = cur_i16(&key);
+    *coordinator_epoch = cur_i32(&value);
+    return key.bad || value.bad || type < 0 || type > 1 ? NULL : types[type];
 }
 
 static void
-records_print(struct dump *d, struct view batch)
+record_print(struct dump *d, const struct batch_record *r, bool control)
+{
+    int32_t epoch = 0;
+    const char *marker = control ? marker_of(r, &epoch) : NULL;
+    json_int_t key = r->key.at ? (json_int_t)r->key.len : -1;
+    json_int_t value = r->value.at ? (json_int_t)r->value.len : -1;
+    if (d->args->json) {
+        json_t *o = json_pack("{s:I, s:I, s:I, s:I}", "offset", (json_int_t)r->offset, "timestamp",
+                              (json_int_t)r->timestamp_ms, "key_bytes", key, "value_bytes", value);
+        if (o && marker)
+            json_object_update_new(
+                o, json_pack("{s:s, s:i}", "marker", marker, "coordinator_epoch", epoch));
+        line(d, o);
+        return;
+    }
+    fprintf(d->out, "  offset %lld time %lld key %lld value %lld", (long long)r->offset,
+            (long long)r->timestamp_ms, (long long)key, (long long)value);
+    if (marker)
+        fprintf(d->out, " marker %s coordinator_epoch %d", marker, epoch);
+    fputc('\n', d->out);
+}
+
+static void
+records_print(struct dump *d, struct view batch, bool control)
 {
     struct batch_read r;
     struct batch_record record;
@@ -51,7 +74,7 @@ records_print(struct dump *d, struct view batch)
     while (rc == ERR_OK && r.left > 0) {
         rc = batch_read_next(&r, &record);
         if (rc == ERR_OK)
-            record_print(d, &record);
+            record_print(d, &record, control);
     }
     if (rc != ERR_OK) {
         fprintf(d->out, "  the records cannot be read: %s\n", err_text(rc));
@@ -87,7 +110,7 @@ batch_print(void *user, uint64_t position, struct view batch, const struct batch
                 info->producer_epoch, info->base_sequence, (long long)info->max_timestamp_ms,
                 info->leader_epoch);
     if (d->args->deep)
-        records_print(d, batch);
+        records_print(d, batch, info->attributes & BATCH_CONTROL);
 }
 
 int

@@ -127,14 +127,13 @@ record_row(struct check_dump *d, uint64_t lsn, uint32_t kind, struct view body)
     number(&r, "lsn", (int64_t)lsn);
     text(&r, "what", known ? record_kinds[kind] : d->control ? "metadata" : "unknown");
     number(&r, "bytes", body.len);
-    uint64_t first;
-    bool said = store_record_log(kind, body, &first);
-    cur_take(&c, sizeof first);
+    uint64_t log;
+    if (known && store_record_log(kind, body, &log))
+        number(&r, "log", (int64_t)log);
+    int64_t first = cur_i64(&c); /* whatever the kind is, of metadata */
     if (d->control) {
-        number(&r, "term", (int64_t)first);
+        number(&r, "term", first);
         number(&r, "index", cur_i64(&c));
-    } else if (known && said) {
-        number(&r, "log", (int64_t)first);
     }
     if (known && store_record_of_batch(kind))
         batch_cells(&r, kind, body);

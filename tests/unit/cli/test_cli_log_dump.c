@@ -34,21 +34,29 @@ run(void *self, struct disk_op *op)
 static const struct disk_ops ops = {.run = run};
 static struct disk disk = {.ops = &ops};
 
-/* One batch with one record: no key, value "abc". */
+/* One batch with one record. */
+static void
+record_write(const uint8_t *record, uint32_t bytes, uint16_t attributes)
+{
+    memset(file, 0, sizeof file);
+    file_bytes = BATCH_HEADER_BYTES + bytes;
+    set_u64(file, 41);
+    set_u32(file + BATCH_AT_LENGTH, file_bytes - BATCH_OVERHEAD);
+    file[BATCH_AT_MAGIC] = 2;
+    set_u16(file + BATCH_AT_ATTRIBUTES, attributes);
+    memset(file + 43, 0xff, 14); /* no producer */
+    set_u32(file + 57, 1);
+    memcpy(file + BATCH_HEADER_BYTES, record, bytes);
+    set_u32(file + BATCH_AT_CRC,
+            crc32c(0, file + BATCH_AT_ATTRIBUTES, file_bytes - BATCH_AT_ATTRIBUTES));
+}
+
+/* No key, value "abc". */
 static void
 batch_write(void)
 {
     static const uint8_t record[] = {18, 0, 0, 0, 1, 6, 'a', 'b', 'c', 0};
-    memset(file, 0, sizeof file);
-    file_bytes = BATCH_HEADER_BYTES + sizeof record;
-    set_u64(file, 41);
-    set_u32(file + BATCH_AT_LENGTH, file_bytes - BATCH_OVERHEAD);
-    file[BATCH_AT_MAGIC] = 2;
-    memset(file + 43, 0xff, 14); /* no producer */
-    set_u32(file + 57, 1);
-    memcpy(file + BATCH_HEADER_BYTES, record, sizeof record);
-    set_u32(file + BATCH_AT_CRC,
-            crc32c(0, file + BATCH_AT_ATTRIBUTES, file_bytes - BATCH_AT_ATTRIBUTES));
+    record_write(record, sizeof record, 0);
 }
 
 static char *
@@ -91,6 +99,31 @@ json_is_one_object_a_line(void **state)
     free(text);
 }
 
+/* Byte for byte as Kafka 4.3 writes them, where DumpLogSegments says "endTxnMarker: COMMIT
+ * coordinatorEpoch: 7". */
+static void
+a_marker_says_how_the_transaction_ended(void **state)
+{
+    (void)state;
+    uint8_t record[] = {32, 0, 0, 0, 8, 0, 0, 0, 1, 12, 0, 0, 0, 0, 0, 7, 0};
+    record_write(record, sizeof record, BATCH_CONTROL | BATCH_TRANSACTIONAL);
+    char *text = dumped(true, false, CLI_EXIT_OK);
+    assert_non_null(strstr(text, " key 4 value 6 marker commit coordinator_epoch 7\n"));
+    free(text);
+    text = dumped(true, true, CLI_EXIT_OK);
+    assert_non_null(strstr(text, "\"marker\":\"commit\",\"coordinator_epoch\":7"));
+    free(text);
+    record[8] = 0;
+    record_write(record, sizeof record, BATCH_CONTROL | BATCH_TRANSACTIONAL);
+    text = dumped(true, false, CLI_EXIT_OK);
+    assert_non_null(strstr(text, " marker abort "));
+    free(text);
+    record_write(record, sizeof record, 0); /* a record of somebody's that looks like it */
+    text = dumped(true, false, CLI_EXIT_OK);
+    assert_null(strstr(text, "marker"));
+    free(text);
+}
+
 static void
 a_bad_batch_ends_it_with_a_failure(void **state)
 {
@@ -108,6 +141,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(batches_and_records_are_lines),
         cmocka_unit_test(json_is_one_object_a_line),
+        cmocka_unit_test(a_marker_says_how_the_transaction_ended),
         cmocka_unit_test(a_bad_batch_ends_it_with_a_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

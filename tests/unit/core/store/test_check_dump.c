@@ -100,12 +100,41 @@ damage_is_shown_and_other_files_are_refused(void **state)
     fixture_end(&f);
 }
 
+/* Kinds are the journal's owner's: control's are not the store's. */
+static void
+a_metadata_record_of_any_kind_shows_its_term(void **state)
+{
+    (void)state;
+    struct fixture f;
+    uint64_t size;
+    filled(&f);
+    assert_int_equal(fixture_settle(&f), ERR_OK);
+    uint8_t *from = disk_mem_bytes(f.disk, "core-0/journal-0000", &size);
+    struct disk *port = disk_mem_port(f.disk, 0);
+    assert_true(store_run(port, (struct disk_op){.kind = DISK_MKDIR, .path = "control"}) >= 0);
+    int64_t file = store_run(port, (struct disk_op){.kind = DISK_OPEN,
+                                                    .path = "control/journal-0000",
+                                                    .flags = DISK_CREATE | DISK_WRITABLE});
+    assert_true(file >= 0);
+    assert_int_equal(store_run(port, (struct disk_op){.kind = DISK_WRITE,
+                                                      .file = (int32_t)file,
+                                                      .at = from,
+                                                      .len = (uint32_t)size}),
+                     size);
+    dumped(&f, "control/journal-0000", true, ERR_OK);
+    /* A BATCH of log 1 begins with varints 1, 0, 0 and then the batch at offset 0. */
+    assert_non_null(strstr(told, " what=metadata "));
+    assert_non_null(strstr(told, " term=72057594037927936 index="));
+    fixture_end(&f);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_checkpoint_shows_its_logs_and_their_segments),
         cmocka_unit_test(a_journal_shows_its_frames_and_their_records),
+        cmocka_unit_test(a_metadata_record_of_any_kind_shows_its_term),
         cmocka_unit_test(damage_is_shown_and_other_files_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
