@@ -149,7 +149,7 @@ memif_open(const char *socket_path)
                    socket_path);
     struct nic_dpdk_config config = {
         .device = device, .queues = 1, .mtu = CABLE_MTU, .default_route = "", .root = "/"};
-    if (nic_dpdk_create(&config, &dpdk, error)) {
+    if (nic_dpdk_create(&config, 1, &dpdk, error)) {
         fprintf(stderr, "%s\n", error);
         exit(1);
     }

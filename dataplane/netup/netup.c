@@ -84,7 +84,7 @@ device_open(struct netup *n)
         .default_route = conf_text(n->conf, CONF_NET_DEFAULT_ROUTE),
         .root = "/",
     };
-    int err = nic_dpdk_create(&config, &n->nic, error);
+    int err = nic_dpdk_create(&config, 1, &n->nic, error);
     if (err)
         log_error("net", "net.devices: %s", error);
     return err;

@@ -1,11 +1,11 @@
-/* nic_dpdk.h: nic.h over any device of DPDK 22.11: a PCI device that vfio-pci has, or a virtual one
+/* nic_dpdk.h: nic.h over any devices of DPDK 22.11: PCI devices that vfio-pci has, or virtual ones
  * ("net_tap0,iface=sl0", "net_af_packet0,iface=veth0", "net_memif0,role=client,...").
  *
- * One device for the whole process, with one pair of queues a loop.  nic_dpdk_create at start, in
- * any thread, which keeps its processors; then each loop calls nic_dpdk_enter in its own thread and
- * has its port until nic_dpdk_destroy.
+ * The devices of the whole process, each with one pair of queues a loop.  nic_dpdk_create at start,
+ * in any thread, which keeps its processors; then each loop calls nic_dpdk_enter for each device in
+ * its own thread and has its ports until nic_dpdk_destroy.
  *
- * Memory: huge pages, private to the process (--in-memory), when `devices` is on PCI or there are
+ * Memory: huge pages, private to the process (--in-memory), when a device is on PCI or there are
  * enough free ones; else ordinary pages, which virtual devices take.  What a frame's spans refer to
  * is handed over by reference to virtual devices that take chains, and copied for all others: our
  * arenas are not mapped for a device's own memory access.
@@ -17,13 +17,15 @@
 #include "core/net/nic.h"
 
 enum {
-    NIC_DPDK_QUEUES_MAX = 64,
+    NIC_DPDK_DEVICES_MAX = 4,
+    NIC_DPDK_QUEUES_MAX = 64, /* of a device */
     NIC_DPDK_DEVICE_BYTES_MAX = 256,
     NIC_DPDK_ERROR_BYTES = 512,
     NIC_DPDK_FRAMES = 4096,   /* receive frames of each queue */
     NIC_DPDK_STAT_EVERY = 10, /* calls of nic_ops.stat, of which one asks the device itself */
 };
 
+/* One device; of several, `root` is the same. */
 struct nic_dpdk_config {
     const char *device; /* "0000:41:00.0", or a virtual device with its arguments */
     uint32_t queues;    /* pairs; 1 to NIC_DPDK_QUEUES_MAX */
@@ -35,12 +37,13 @@ struct nic_dpdk_config {
 
 struct nic_dpdk;
 
-/* Brings the device up.  On failure one line without a newline that says how to mend it, and
+/* Brings 1 to NIC_DPDK_DEVICES_MAX devices up, all or none, into out[0] to out[count - 1].  On
+ * failure one line without a newline that names the device and says how to mend it, and
  * ERR_INVALID: the configuration; ERR_DENIED; ERR_NOT_FOUND: no such device; ERR_BUSY: it is the
  * kernel's, or carries the default route; ERR_LIMIT: memory; ERR_UNSUPPORTED: built without DPDK,
- * or the device cannot do it.  At most one at a time, and DPDK itself starts once a process. */
-must_check int nic_dpdk_create(const struct nic_dpdk_config *config, struct nic_dpdk **out,
-                               char error[NIC_DPDK_ERROR_BYTES]);
+ * or the device cannot do it.  DPDK itself starts once a process. */
+must_check int nic_dpdk_create(const struct nic_dpdk_config *configs, uint32_t count,
+                               struct nic_dpdk **out, char error[NIC_DPDK_ERROR_BYTES]);
 /* All frames have been released; no loop uses its port any more. */
 void nic_dpdk_destroy(struct nic_dpdk *d);
 
@@ -48,23 +51,25 @@ void nic_dpdk_destroy(struct nic_dpdk *d);
 void nic_dpdk_facts(const struct nic_dpdk *d, struct nic_facts *out);
 /* The port of queue `queue`, for the calling thread from now on. */
 struct nic nic_dpdk_enter(struct nic_dpdk *d, uint32_t queue);
-/* Before the thread ends. */
+/* Before the thread ends; for one of its devices is enough. */
 void nic_dpdk_leave(struct nic_dpdk *d);
 
 /* ---- nic_host.c: is this machine prepared?  Without DPDK itself. ---- */
 
+enum { NIC_HOST_NAME_BYTES = 64 };
 struct nic_host {
-    bool pci;  /* the device is on PCI: its address in `device` */
-    bool huge; /* take huge pages */
-    bool tap;  /* the driver makes a kernel interface of its own */
+    char name[NIC_HOST_NAME_BYTES]; /* as DPDK calls it: "0000:41:00.0", "net_tap0" */
+    bool pci;                       /* the device is on PCI */
+    bool huge;                      /* take huge pages */
+    bool tap;                       /* the driver makes a kernel interface of its own */
     uint64_t free_huge_bytes;
     char driver[32]; /* of the kernel, for PCI: "vfio-pci", "e1000e", ...; "": none */
 };
-/* Memory that the device will need, in MiB. */
-uint32_t nic_host_memory_mb(const struct nic_dpdk_config *config);
-/* Looks at /sys, /proc and /dev before DPDK does, whose own messages do not say what to do. Results
- * and `error` as nic_dpdk_create. */
-must_check int nic_host_check(const struct nic_dpdk_config *config, struct nic_host *out,
-                              char error[NIC_DPDK_ERROR_BYTES]);
+/* Memory that the devices will need, in MiB. */
+uint32_t nic_host_memory_mb(const struct nic_dpdk_config *configs, uint32_t count);
+/* Looks at /sys, /proc and /dev before DPDK does, whose own messages do not say what to do.  `out`:
+ * one for each device.  Results and `error` as nic_dpdk_create. */
+must_check int nic_host_check(const struct nic_dpdk_config *configs, uint32_t count,
+                              struct nic_host *out, char error[NIC_DPDK_ERROR_BYTES]);
 
 #endif

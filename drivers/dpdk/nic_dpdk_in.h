@@ -34,9 +34,9 @@ struct nic_dpdk {
 
 extern const struct nic_ops nic_dpdk_ops;
 
-/* Starts DPDK with this device; the thread keeps its processors.  Once a process: ERR_BUSY. */
-must_check int nic_eal_start(const struct nic_dpdk_config *config, const struct nic_host *host,
-                             char error[NIC_DPDK_ERROR_BYTES]);
+/* Starts DPDK with these devices; the thread keeps its processors.  Once a process: ERR_BUSY. */
+must_check int nic_eal_start(const struct nic_dpdk_config *configs, uint32_t count,
+                             const struct nic_host *hosts, char error[NIC_DPDK_ERROR_BYTES]);
 
 /* What a device says of a checksum.  Both bits at once are DPDK's "none": the bytes have no
  * checksum yet, and the device vouches for them (a virtual machine's host that sent them itself).

@@ -19,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { HOST_PATH_BYTES = 512, HOST_NAME_BYTES = 64, HUGE_PAGE_BYTES = 2 << 20 };
+enum { HOST_PATH_BYTES = 512, HOST_NAME_BYTES = NIC_HOST_NAME_BYTES, HUGE_PAGE_BYTES = 2 << 20 };
 
 /* Drivers of the kernel under which DPDK can reach a device; the mlx ones leave it with the kernel.
  */
@@ -265,51 +265,97 @@ virtual_check(const struct look *l, struct nic_host *out)
 /* ---- memory ---- */
 
 uint32_t
-nic_host_memory_mb(const struct nic_dpdk_config *config)
+nic_host_memory_mb(const struct nic_dpdk_config *configs, uint32_t count)
 {
     /* Frames that come and, half as many, that leave as copies, with what DPDK keeps beside each;
      * then headers and spans. */
     enum { BASE_MB = 96, OTHERS_MB = 4, FRAMES = NIC_DPDK_FRAMES * 3 / 2 };
     enum { LEAST_BYTES = 2048, EXTRA_BYTES = 768 };
-    uint32_t frame = config->mtu > LEAST_BYTES ? config->mtu : LEAST_BYTES;
-    uint64_t each = (uint64_t)FRAMES * (frame + EXTRA_BYTES);
-    return BASE_MB + config->queues * (OTHERS_MB + (uint32_t)(each >> 20));
+    uint32_t all_mb = BASE_MB;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t frame = configs[i].mtu > LEAST_BYTES ? configs[i].mtu : LEAST_BYTES;
+        uint64_t each = (uint64_t)FRAMES * (frame + EXTRA_BYTES);
+        all_mb += configs[i].queues * (OTHERS_MB + (uint32_t)(each >> 20));
+    }
+    return all_mb;
 }
 
+/* Of all devices together. */
 static int
-memory_check(const struct look *l, struct nic_host *out)
+memory_check(const struct nic_dpdk_config *configs, uint32_t count, struct nic_host *out,
+             char error[NIC_DPDK_ERROR_BYTES])
 {
     char path[HOST_PATH_BYTES], text[HOST_PATH_BYTES];
-    path_of(path, "%ssys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", l->config->root);
+    path_of(path, "%ssys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", configs[0].root);
     line_read(path, text);
-    out->free_huge_bytes = strtoull(text, NULL, 10) * HUGE_PAGE_BYTES;
-    uint32_t need_mb = nic_host_memory_mb(l->config);
-    out->huge = out->free_huge_bytes >> 20 >= need_mb;
-    if (out->huge || !out->pci)
+    uint64_t free_bytes = strtoull(text, NULL, 10) * HUGE_PAGE_BYTES;
+    uint32_t need_mb = nic_host_memory_mb(configs, count);
+    bool huge = free_bytes >> 20 >= need_mb, pci = false;
+    for (uint32_t i = 0; i < count; i++) {
+        out[i].free_huge_bytes = free_bytes;
+        out[i].huge = huge;
+        pci |= out[i].pci;
+    }
+    if (huge || !pci)
         return ERR_OK;
-    (void)snprintf(l->error, NIC_DPDK_ERROR_BYTES,
+    (void)snprintf(error, NIC_DPDK_ERROR_BYTES,
                    "%llu MiB of huge pages are free, %u are needed: echo %u > "
                    "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages",
-                   (unsigned long long)(out->free_huge_bytes >> 20), need_mb,
+                   (unsigned long long)(free_bytes >> 20), need_mb,
                    need_mb / (HUGE_PAGE_BYTES >> 20) + 1);
     return ERR_LIMIT;
 }
 
-int
-nic_host_check(const struct nic_dpdk_config *config, struct nic_host *out,
-               char error[NIC_DPDK_ERROR_BYTES])
+static int
+device_check(const struct nic_dpdk_config *config, struct nic_host *out,
+             char error[NIC_DPDK_ERROR_BYTES])
 {
     const struct look l = {config, error};
-    char address[HOST_NAME_BYTES];
+    char address[HOST_NAME_BYTES] = "";
     *out = (struct nic_host){.pci = is_pci(config->device, address)};
     if (config->queues == 0 || config->queues > NIC_DPDK_QUEUES_MAX ||
         strlen(config->device) > NIC_DPDK_DEVICE_BYTES_MAX) {
         (void)snprintf(error, NIC_DPDK_ERROR_BYTES,
-                       "a device has 1 to %d queues and a name of %d "
-                       "bytes",
-                       NIC_DPDK_QUEUES_MAX, NIC_DPDK_DEVICE_BYTES_MAX);
+                       "a device has 1 to %d queues and a name of %d bytes", NIC_DPDK_QUEUES_MAX,
+                       NIC_DPDK_DEVICE_BYTES_MAX);
         return ERR_INVALID;
     }
-    int err = out->pci ? pci_check(&l, address, out) : virtual_check(&l, out);
-    return err ? err : memory_check(&l, out);
+    if (out->pci) {
+        memcpy(out->name, address, sizeof out->name);
+        return pci_check(&l, address, out);
+    }
+    (void)snprintf(out->name, sizeof out->name, "%.*s", (int)strcspn(config->device, ","),
+                   config->device);
+    return virtual_check(&l, out);
+}
+
+/* Of several, says which. */
+static void
+device_name(uint32_t count, const struct nic_dpdk_config *config, char error[NIC_DPDK_ERROR_BYTES])
+{
+    char text[NIC_DPDK_ERROR_BYTES];
+    if (count == 1)
+        return;
+    (void)snprintf(text, sizeof text, "%.60s: %.440s", config->device, error);
+    memcpy(error, text, sizeof text);
+}
+
+int
+nic_host_check(const struct nic_dpdk_config *configs, uint32_t count, struct nic_host *out,
+               char error[NIC_DPDK_ERROR_BYTES])
+{
+    must(count > 0 && count <= NIC_DPDK_DEVICES_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        int err = device_check(&configs[i], &out[i], error);
+        for (uint32_t k = 0; !err && k < i; k++)
+            if (strcmp(out[k].name, out[i].name) == 0) {
+                (void)snprintf(error, NIC_DPDK_ERROR_BYTES, "the device is named twice");
+                err = ERR_INVALID;
+            }
+        if (err) {
+            device_name(count, &configs[i], error);
+            return err;
+        }
+    }
+    return memory_check(configs, count, out, error);
 }

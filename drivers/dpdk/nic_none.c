@@ -6,10 +6,11 @@
 #include <stdio.h>
 
 int
-nic_dpdk_create(const struct nic_dpdk_config *config, struct nic_dpdk **out,
+nic_dpdk_create(const struct nic_dpdk_config *configs, uint32_t count, struct nic_dpdk **out,
                 char error[NIC_DPDK_ERROR_BYTES])
 {
-    *out = NULL;
+    for (uint32_t i = 0; i < count; i++)
+        out[i] = NULL;
     (void)snprintf(error, NIC_DPDK_ERROR_BYTES,
                    "this program was built without DPDK: apt-get install libdpdk-dev, then "
                    "make clean all");

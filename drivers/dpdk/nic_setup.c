@@ -1,4 +1,4 @@
-/* nic_setup.c: brings one device up: pools, offloads, queues, link.
+/* nic_setup.c: brings devices up: pools, offloads, queues, link.
  *
  * Each queue has pools of its own, so that no two loops share one.  Sizes are one less than a power
  * of two, which is what DPDK's rings hold.  The span pool's mbufs have no data: each has room for
@@ -48,11 +48,17 @@ fail(const struct setup *s, int err, const char *what, int code)
 
 /* ---- one queue ---- */
 
+static void
+pool_name(const struct nic_queue *q, const char *kind, char name[RTE_MEMPOOL_NAMESIZE])
+{
+    (void)snprintf(name, RTE_MEMPOOL_NAMESIZE, "%s%u.%u", kind, q->port, q->number);
+}
+
 static struct rte_mempool *
 pool(struct nic_queue *q, const char *kind, uint32_t count, uint16_t private, uint32_t room)
 {
     char name[RTE_MEMPOOL_NAMESIZE];
-    (void)snprintf(name, sizeof name, "%s%u", kind, q->number);
+    pool_name(q, kind, name);
     return rte_pktmbuf_pool_create(name, count, SETUP_CACHE, private, (uint16_t)room,
                                    rte_eth_dev_socket_id(q->port));
 }
@@ -69,7 +75,7 @@ static struct rte_mempool *
 pool_of_pages(struct nic_queue *q, const char *kind, uint32_t count, uint32_t least)
 {
     char name[RTE_MEMPOOL_NAMESIZE];
-    (void)snprintf(name, sizeof name, "%s%u", kind, q->number);
+    pool_name(q, kind, name);
     struct rte_mempool_objsz size;
     int socket = rte_eth_dev_socket_id(q->port);
     uint32_t flags = RTE_MEMPOOL_F_NO_SPREAD;
@@ -148,18 +154,31 @@ mtu_most(const struct rte_eth_dev_info *info)
     return info->max_mtu < by_frame ? info->max_mtu : by_frame;
 }
 
+/* The port of our device: the first one, should it have several.  With s->info. */
+static int
+port_named(struct setup *s)
+{
+    for (uint16_t port = 0; port < RTE_MAX_ETHPORTS; port++) {
+        if (!rte_eth_dev_is_valid_port(port))
+            continue;
+        int rc = rte_eth_dev_info_get(port, &s->info);
+        if (rc)
+            return fail(s, ERR_IO, "capabilities", rc);
+        if (strcmp(rte_dev_name(s->info.device), s->host->name) != 0)
+            continue;
+        s->d->port = port;
+        return ERR_OK;
+    }
+    (void)snprintf(s->error, NIC_DPDK_ERROR_BYTES, "DPDK has no driver for %s", s->config->device);
+    return ERR_NOT_FOUND;
+}
+
 static int
 port_find(struct setup *s)
 {
-    s->d->port = rte_eth_find_next(0);
-    if (s->d->port >= RTE_MAX_ETHPORTS) {
-        (void)snprintf(s->error, NIC_DPDK_ERROR_BYTES, "DPDK has no driver for %s",
-                       s->config->device);
-        return ERR_NOT_FOUND;
-    }
-    int rc = rte_eth_dev_info_get(s->d->port, &s->info);
-    if (rc)
-        return fail(s, ERR_IO, "capabilities", rc);
+    int err = port_named(s);
+    if (err)
+        return err;
     uint32_t most = s->info.max_rx_queues < s->info.max_tx_queues ? s->info.max_rx_queues
                                                                   : s->info.max_tx_queues;
     if (s->config->queues > most) {
@@ -243,29 +262,41 @@ setup(struct setup *s)
     return err ? err : port_start(s);
 }
 
-int
-nic_dpdk_create(const struct nic_dpdk_config *config, struct nic_dpdk **out,
-                char error[NIC_DPDK_ERROR_BYTES])
+static int
+device_create(const struct nic_dpdk_config *config, const struct nic_host *host,
+              struct nic_dpdk **out, char error[NIC_DPDK_ERROR_BYTES])
 {
-    struct nic_host host;
-    *out = NULL;
-    int err = nic_host_check(config, &host, error);
-    err = err ? err : nic_eal_start(config, &host, error);
-    if (err)
-        return err;
     struct nic_dpdk *d = calloc(1, sizeof *d + config->queues * sizeof d->queues[0]);
     must(d);
     d->queue_count = config->queues;
     d->facts.mtu = config->mtu;
     d->facts.queues = config->queues;
-    struct setup s = {.d = d, .config = config, .host = &host, .error = error};
-    err = setup(&s);
+    struct setup s = {.d = d, .config = config, .host = host, .error = error};
+    int err = setup(&s);
     if (err) {
         free(d);
         return err;
     }
     *out = d;
     return ERR_OK;
+}
+
+int
+nic_dpdk_create(const struct nic_dpdk_config *configs, uint32_t count, struct nic_dpdk **out,
+                char error[NIC_DPDK_ERROR_BYTES])
+{
+    struct nic_host hosts[NIC_DPDK_DEVICES_MAX];
+    for (uint32_t i = 0; i < count; i++)
+        out[i] = NULL;
+    int err = nic_host_check(configs, count, hosts, error);
+    err = err ? err : nic_eal_start(configs, count, hosts, error);
+    for (uint32_t i = 0; i < count && !err; i++)
+        err = device_create(&configs[i], &hosts[i], &out[i], error);
+    for (uint32_t i = 0; i < count && err; i++) {
+        nic_dpdk_destroy(out[i]);
+        out[i] = NULL;
+    }
+    return err;
 }
 
 void

@@ -169,7 +169,7 @@ main(int argc, char **argv)
                                      .mtu = net.mtu,
                                      .default_route = "",
                                      .root = "/"};
-    if (nic_dpdk_create(&config, &dpdk, error)) {
+    if (nic_dpdk_create(&config, 1, &dpdk, error)) {
         printf("refused %s\n", error);
         return EXIT_REFUSED;
     }

@@ -370,7 +370,7 @@ main(int argc, char **argv)
         return EXIT_USAGE;
     struct nic_dpdk_config config = {
         .device = argv[1], .queues = 1, .mtu = MTU, .default_route = "", .root = "/"};
-    if (nic_dpdk_create(&config, &dpdk, error)) {
+    if (nic_dpdk_create(&config, 1, &dpdk, error)) {
         printf("refused %s\n", error);
         return EXIT_REFUSED;
     }

@@ -18,7 +18,7 @@ up(void)
 {
     struct nic_dpdk_config c = child_config("net_ring0");
     char error[NIC_DPDK_ERROR_BYTES];
-    must(nic_dpdk_create(&c, &d, error) == ERR_OK);
+    must(nic_dpdk_create(&c, 1, &d, error) == ERR_OK);
     nic = nic_dpdk_enter(d, 0);
     ended = 0;
 }

@@ -12,7 +12,7 @@ start_and_compare(void)
     char error[NIC_DPDK_ERROR_BYTES];
     cpu_set_t before, after;
     must(sched_getaffinity(0, sizeof before, &before) == 0);
-    must(nic_eal_start(&c, &host, error) == ERR_OK);
+    must(nic_eal_start(&c, 1, &host, error) == ERR_OK);
     must(sched_getaffinity(0, sizeof after, &after) == 0);
     must(CPU_EQUAL(&before, &after));
     must(rte_eth_dev_count_avail() == 1);
@@ -30,8 +30,8 @@ start_twice(void)
     struct nic_dpdk_config c = child_config("net_null0");
     const struct nic_host host = {0};
     char error[NIC_DPDK_ERROR_BYTES];
-    must(nic_eal_start(&c, &host, error) == ERR_OK);
-    must(nic_eal_start(&c, &host, error) == ERR_BUSY);
+    must(nic_eal_start(&c, 1, &host, error) == ERR_OK);
+    must(nic_eal_start(&c, 1, &host, error) == ERR_BUSY);
     must(strstr(error, "before") != NULL);
 }
 
@@ -47,7 +47,7 @@ start_nonsense(void)
     struct nic_dpdk_config c = child_config("net_no_such_driver0");
     const struct nic_host host = {0};
     char error[NIC_DPDK_ERROR_BYTES];
-    must(nic_eal_start(&c, &host, error) < 0);
+    must(nic_eal_start(&c, 1, &host, error) < 0);
     must(strstr(error, "net_no_such_driver0") != NULL);
 }
 

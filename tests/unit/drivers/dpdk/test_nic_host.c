@@ -82,7 +82,7 @@ look(const char *device, const char *default_route)
 {
     struct nic_dpdk_config c = {
         .device = device, .queues = 1, .mtu = 1500, .default_route = default_route, .root = root};
-    return nic_host_check(&c, &host, error);
+    return nic_host_check(&c, 1, &host, error);
 }
 
 /* The line that says what to do must contain `text`. */
@@ -224,11 +224,58 @@ static void
 more_queues_and_longer_frames_need_more_memory(void **state)
 {
     struct nic_dpdk_config c = {.queues = 1, .mtu = 1500};
-    uint32_t one = nic_host_memory_mb(&c);
+    uint32_t one = nic_host_memory_mb(&c, 1);
     c.queues = 4;
-    uint32_t four = nic_host_memory_mb(&c);
+    uint32_t four = nic_host_memory_mb(&c, 1);
     c.mtu = 9000;
-    assert_true(one > 0 && four > one && nic_host_memory_mb(&c) > four);
+    assert_true(one > 0 && four > one && nic_host_memory_mb(&c, 1) > four);
+}
+
+static int
+look_at_two(const char *first, const char *second)
+{
+    struct nic_dpdk_config c[2];
+    struct nic_host hosts[2];
+    for (uint32_t i = 0; i < 2; i++)
+        c[i] = (struct nic_dpdk_config){.device = i ? second : first,
+                                        .queues = 1,
+                                        .mtu = 1500,
+                                        .default_route = "",
+                                        .root = root};
+    int err = nic_host_check(c, 2, hosts, error);
+    host = hosts[1];
+    return err;
+}
+
+static void
+of_several_devices_the_one_that_is_wrong_is_named(void **state)
+{
+    assert_int_equal(look_at_two("net_null0", "net_af_packet0,iface=veth7"), ERR_NOT_FOUND);
+    assert_non_null(strstr(error, "net_af_packet0,iface=veth7: no interface veth7"));
+    assert_int_equal(look_at_two("net_null0,size=64", "net_null0"), ERR_INVALID);
+    assert_non_null(strstr(error, "net_null0: the device is named twice"));
+    assert_int_equal(look_at_two("net_null0", "net_null1"), ERR_OK);
+    assert_string_equal(host.name, "net_null1");
+}
+
+static void
+several_devices_need_the_huge_pages_of_all(void **state)
+{
+    char pages[16];
+    struct nic_dpdk_config c[2] = {{.queues = 1, .mtu = 1500}, {.queues = 1, .mtu = 1500}};
+    uint32_t one = nic_host_memory_mb(c, 1), two = nic_host_memory_mb(c, 2);
+    assert_true(two > one);
+    (void)snprintf(pages, sizeof pages, "%u\n", two / 2 - 1); /* enough for each alone */
+    huge_pages(pages);
+    pci_device("0000:41:00.0", "vfio-pci");
+    put("sys/kernel/iommu_groups/7", NULL);
+    assert_int_equal(look("0000:41:00.0", ""), ERR_OK);
+    assert_int_equal(look_at_two("net_null0", "41:00.0"), ERR_LIMIT);
+    (void)snprintf(pages, sizeof pages, "%u\n", two / 2 + 1);
+    huge_pages(pages);
+    assert_int_equal(look_at_two("net_null0", "41:00.0"), ERR_OK);
+    assert_true(host.huge && host.pci);
+    assert_string_equal(host.name, "0000:41:00.0");
 }
 
 #define ON_A_MACHINE(f) cmocka_unit_test_setup_teardown(f, root_make, root_remove)
@@ -250,6 +297,8 @@ main(void)
         ON_A_MACHINE(a_pci_device_with_the_default_route_is_left_alone),
         ON_A_MACHINE(what_is_no_device_is_refused),
         cmocka_unit_test(more_queues_and_longer_frames_need_more_memory),
+        ON_A_MACHINE(of_several_devices_the_one_that_is_wrong_is_named),
+        ON_A_MACHINE(several_devices_need_the_huge_pages_of_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,7 +15,7 @@ bring_up(void)
     struct nic_dpdk *d;
     struct nic_facts facts;
     char error[NIC_DPDK_ERROR_BYTES];
-    must(nic_dpdk_create(&c, &d, error) == ERR_OK);
+    must(nic_dpdk_create(&c, 1, &d, error) == ERR_OK);
     must(nic_dpdk_enter(d, 0).self == &d->queues[0]);
     nic_dpdk_facts(d, &facts);
     must(facts.mtu == 1500 && facts.queues == 1 && facts.link_up && !facts.tx_l4_sum);
@@ -40,7 +40,7 @@ bring_up_two_queues(void)
     struct nic_dpdk *d;
     char error[NIC_DPDK_ERROR_BYTES];
     c.queues = 2;
-    must(nic_dpdk_create(&c, &d, error) == ERR_OK);
+    must(nic_dpdk_create(&c, 1, &d, error) == ERR_OK);
     must(d->queues[0].rx_pool != d->queues[1].rx_pool);
     must(nic_dpdk_enter(d, 1).self == &d->queues[1]);
     nic_dpdk_destroy(d);
@@ -53,6 +53,53 @@ each_queue_has_pools_of_its_own(void **state)
 }
 
 static void
+bring_up_two_devices(void)
+{
+    struct nic_dpdk_config c[] = {child_config("net_null1"), child_config("net_null0,size=128")};
+    struct nic_dpdk *d[2];
+    struct nic_facts facts[2];
+    char error[NIC_DPDK_ERROR_BYTES];
+    c[1].queues = 2;
+    must(nic_dpdk_create(c, 2, d, error) == ERR_OK);
+    for (uint32_t i = 0; i < 2; i++)
+        nic_dpdk_facts(d[i], &facts[i]);
+    must(strcmp(facts[0].name, "net_null net_null1") == 0 && facts[0].queues == 1);
+    must(strcmp(facts[1].name, "net_null net_null0") == 0 && facts[1].queues == 2);
+    must(d[0]->port != d[1]->port);
+    must(d[0]->queues[0].rx_pool != d[1]->queues[0].rx_pool);
+    must(nic_dpdk_enter(d[0], 0).self != nic_dpdk_enter(d[1], 0).self);
+    nic_dpdk_leave(d[0]);
+    nic_dpdk_destroy(d[0]);
+    nic_dpdk_destroy(d[1]);
+    must(rte_eth_dev_count_avail() == 0);
+}
+
+static void
+several_devices_come_up_each_as_its_own(void **state)
+{
+    in_child(bring_up_two_devices);
+}
+
+static void
+bring_up_a_good_and_a_bad_one(void)
+{
+    struct nic_dpdk_config c[] = {child_config("net_null0"),
+                                  child_config("net_memif0,role=client")};
+    struct nic_dpdk *d[2];
+    char error[NIC_DPDK_ERROR_BYTES];
+    c[1].mtu = 9000;
+    must(nic_dpdk_create(c, 2, d, error) == ERR_UNSUPPORTED);
+    must(strstr(error, "net_memif0") != NULL);
+    must(d[0] == NULL && d[1] == NULL);
+}
+
+static void
+one_that_cannot_takes_the_others_down(void **state)
+{
+    in_child(bring_up_a_good_and_a_bad_one);
+}
+
+static void
 bring_up_too_many_queues(void)
 {
     /* As many rings as the device was made with: one. */
@@ -60,7 +107,7 @@ bring_up_too_many_queues(void)
     struct nic_dpdk *d;
     char error[NIC_DPDK_ERROR_BYTES];
     c.queues = NIC_DPDK_QUEUES_MAX;
-    must(nic_dpdk_create(&c, &d, error) == ERR_UNSUPPORTED);
+    must(nic_dpdk_create(&c, 1, &d, error) == ERR_UNSUPPORTED);
     must(strstr(error, "queues") != NULL);
     must(d == NULL);
 }
@@ -78,7 +125,7 @@ bring_up_with_long_packets(void)
     struct nic_dpdk *d;
     char error[NIC_DPDK_ERROR_BYTES];
     c.mtu = 9000;
-    must(nic_dpdk_create(&c, &d, error) == ERR_UNSUPPORTED);
+    must(nic_dpdk_create(&c, 1, &d, error) == ERR_UNSUPPORTED);
     must(strstr(error, "at most, not 9000") != NULL);
 }
 
@@ -95,7 +142,7 @@ bring_up_memif(const char *device, bool chains)
     struct nic_dpdk *d;
     struct nic_facts facts;
     char error[NIC_DPDK_ERROR_BYTES];
-    must(nic_dpdk_create(&c, &d, error) == ERR_OK);
+    must(nic_dpdk_create(&c, 1, &d, error) == ERR_OK);
     nic_dpdk_facts(d, &facts);
     must(facts.chains == chains);
     nic_dpdk_destroy(d);
@@ -139,6 +186,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_device_comes_up_and_goes_down),
         cmocka_unit_test(each_queue_has_pools_of_its_own),
+        cmocka_unit_test(several_devices_come_up_each_as_its_own),
+        cmocka_unit_test(one_that_cannot_takes_the_others_down),
         cmocka_unit_test(more_queues_than_the_device_has_are_refused),
         cmocka_unit_test(packets_longer_than_the_device_takes_are_refused),
         cmocka_unit_test(what_is_not_in_memory_of_dpdk_is_copied_for_a_memif_that_lends_it),
