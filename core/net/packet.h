@@ -95,6 +95,9 @@ struct packet_ops {
      * network would. */
     void (*send)(void *self, const struct packet_out *packets, uint32_t count);
     void (*release)(void *self, struct packet_frame **frames, uint32_t count);
+    /* Bytes of the largest IP packet that leaves from our address `src`; NULL: all addresses have
+     * the one that the transport protocol was configured with. */
+    uint32_t (*mtu)(void *self, const uint8_t src[16]);
 };
 
 struct packet_port {

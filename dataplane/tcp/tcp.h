@@ -36,7 +36,7 @@ struct tcp_config {
     /* Of one connection.  The window promises no more than fits in pinned_bytes when frames come
      * full; of smaller ones, what goes over it is dropped. */
     uint32_t rcv_bytes, snd_bytes, pinned_bytes;
-    uint32_t mtu; /* of IP packets, 1280 or more */
+    uint32_t mtu; /* of IP packets, 1280 or more; the largest that the port has */
     uint32_t rto_us, rto_min_us, rto_max_us;
     uint32_t delack_us;
     uint32_t wait_us;   /* TIME_WAIT */

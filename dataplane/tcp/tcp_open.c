@@ -11,7 +11,9 @@ ip_bytes(const struct tcp_flow *f)
 uint32_t
 tcp_seg_max(const struct tcp *t, const struct tcp_flow *f, uint32_t peer_mss)
 {
-    uint32_t own = t->config.mtu - ip_bytes(f) - TCP_HEADER_MIN;
+    const struct packet_port *p = &t->port;
+    uint32_t mtu = p->ops->mtu ? p->ops->mtu(p->self, f->local) : t->config.mtu;
+    uint32_t own = mtu - ip_bytes(f) - TCP_HEADER_MIN;
     if (peer_mss == 0)
         peer_mss = iptext_is_v4(f->local) ? TCP_MSS_DEFAULT_4 : TCP_MSS_DEFAULT_6;
     if (peer_mss < TCP_MSS_MIN)

@@ -67,7 +67,7 @@ release(void *self, struct packet_frame **frames, uint32_t count)
     w->frames_out -= count;
 }
 
-static const struct packet_ops ops = {room, send_all, release};
+static const struct packet_ops ops = {.room = room, .send = send_all, .release = release};
 
 static void
 arrive(struct world *w, const uint8_t *at, uint32_t len)

@@ -228,7 +228,8 @@ PAIR uint32_t pair_nodes = 2048; /* frames that a stack may hold */
 PAIR struct pair *
 pair_of(const struct tcp_stream_config *c)
 {
-    static const struct packet_ops ops = {pair_room, pair_send, pair_release};
+    static const struct packet_ops ops = {
+        .room = pair_room, .send = pair_send, .release = pair_release};
     struct pair *p = calloc(1, sizeof *p);
     struct tcp_config t;
     tcp_config_init(&t);

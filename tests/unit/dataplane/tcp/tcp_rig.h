@@ -94,7 +94,8 @@ rig_release(void *self, struct packet_frame **frames, uint32_t count)
     r->frames_out -= count;
 }
 
-static const struct packet_ops rig_ops = {rig_room, rig_send, rig_release};
+static const struct packet_ops rig_ops = {
+    .room = rig_room, .send = rig_send, .release = rig_release};
 
 RIG struct tcp_config
 rig_config(void)
