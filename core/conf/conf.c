@@ -186,7 +186,9 @@ conf_check(const struct conf *c, char error[CONF_ERROR_BYTES])
                           (long long)conf_number(c, spans[i].least), rows[spans[i].most].name,
                           (long long)conf_number(c, spans[i].most));
     }
-    return ERR_OK;
+    struct conf_device devices[CONF_DEVICES_MAX];
+    int count = conf_devices(c, devices, error);
+    return count < 0 ? count : ERR_OK;
 }
 
 int

@@ -96,6 +96,21 @@ must_check int conf_listeners(const char *text, struct conf_listener out[CONF_LI
 /* The value of "metrics.listener", "host:port": ERR_OK with all but the name, or ERR_INVALID. */
 must_check int conf_address(const char *text, struct conf_listener *out);
 
+/* conf_device.c: what net.devices, net.address, net.routes, net.mtu and net.vlan say of each
+ * device, in the order of net.devices.  Texts are empty where nothing is said. */
+enum { CONF_DEVICES_MAX = 4 };
+struct conf_device {
+    char device[CONF_TEXT_BYTES_MAX], address[CONF_TEXT_BYTES_MAX], routes[CONF_TEXT_BYTES_MAX];
+    uint16_t mtu, vlan;
+};
+/* Returns how many devices there are, 1 when none is named, or ERR_INVALID with `error` as in
+ * conf_set: counts differ, or a number that no device has.  conf_check asks it too. */
+must_check int conf_devices(const struct conf *c, struct conf_device out[CONF_DEVICES_MAX],
+                            char error[CONF_ERROR_BYTES]);
+
+/* How many conf_devices returns, of a configuration that it takes. */
+uint32_t conf_device_count(const struct conf *c);
+
 /* conf_near.c: how many letters must be inserted, removed, replaced or swapped with their neighbour
  * to turn a into b.  Only the first CONF_NEAR_BYTES_MAX bytes of each are compared. */
 enum { CONF_NEAR_BYTES_MAX = 64 };

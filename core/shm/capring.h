@@ -24,12 +24,13 @@ enum {
     CAPRING_PATH_BYTES = 4096,
 };
 
-/* Frames of IP from or to an address and, when there is a port, of TCP and that port at that
- * address' side. */
+/* Frames of one device or of all; of them, with an address, those of IP from or to it and, when
+ * there is a port, of TCP and that port at that address' side. */
 struct capring_filter {
-    uint8_t ip[16]; /* IPv4 as ::ffff:a.b.c.d */
-    uint16_t port;  /* 0: any */
-    uint16_t some;  /* 0: all frames whatever they are */
+    uint8_t ip[16];  /* IPv4 as ::ffff:a.b.c.d */
+    uint16_t port;   /* 0: any */
+    uint16_t some;   /* 0: all frames of the device whatever they are */
+    uint32_t device; /* its number in net.devices and 1; 0: all */
 };
 enum { CAPRING_FILTER_WORDS = sizeof(struct capring_filter) / sizeof(uint32_t) };
 

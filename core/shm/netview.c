@@ -54,6 +54,22 @@ netview_count(const struct netview *v, enum netview_counter c)
     return atomic_load_explicit(&v->words[c], memory_order_relaxed);
 }
 
+bool
+netview_of_device(enum netview_counter c)
+{
+    enum netview_part part = netview_counter_row(c)->part;
+    return part == NETVIEW_PART_NIC || part == NETVIEW_PART_IP;
+}
+
+uint64_t
+netview_device_count(const struct netview *v, uint32_t device, enum netview_counter c)
+{
+    must((unsigned)c < NETVIEW_COUNTERS);
+    if (device >= NETVIEW_DEVICES_MAX)
+        return 0;
+    return atomic_load_explicit(&v->device_words[device][c], memory_order_relaxed);
+}
+
 uint32_t
 netview_ask(struct netview *v, enum netview_list list, uint32_t first)
 {

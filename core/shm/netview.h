@@ -1,7 +1,8 @@
 /* netview.h: what the network stack of a core (net=dpdk) lets operators see, in the region: one
  * struct netview a core, unused with kernel sockets.
  *
- * Counters (netview.def): the core stores them ten times a second, anybody reads them.
+ * Counters (netview.def): the core stores them ten times a second, anybody reads them; those of
+ * the parts NIC and IP of each device too.
  *
  * Lists (ports, addresses, routes, neighbours, connections): control asks for a page, the core
  * fills it in between its turns, a bounded number of entries a turn, and says so; control reads it
@@ -20,7 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { NETVIEW_ROWS_MAX = 256, NETVIEW_NAME_BYTES = 64 };
+enum { NETVIEW_ROWS_MAX = 256, NETVIEW_NAME_BYTES = 64, NETVIEW_DEVICES_MAX = 4 };
 #define NETVIEW_END UINT32_MAX /* of a list */
 
 enum netview_counter {
@@ -60,23 +61,24 @@ struct netview_port {
     uint8_t link_up, tx_sums; /* the device fills in TCP checksums */
     uint8_t rx_sums, chains;  /* it verifies them; it takes payload by reference */
     uint32_t queue, queues, link_mbps;
+    uint32_t device; /* its number in net.devices, from 0; and so below */
 };
 
 enum netview_address_state { NETVIEW_TENTATIVE, NETVIEW_OURS, NETVIEW_DUPLICATE };
 struct netview_address {
     uint8_t ip[16]; /* IPv4 as ::ffff:a.b.c.d, as everywhere here */
-    uint8_t prefix_bits, state;
+    uint8_t prefix_bits, state, device;
 };
 
 struct netview_route {
     uint8_t to[16], via[16]; /* via all zero: on the link */
-    uint8_t prefix_bits;
+    uint8_t prefix_bits, device;
 };
 
 enum netview_neighbour_state { NETVIEW_RESOLVING, NETVIEW_KNOWN, NETVIEW_STALE, NETVIEW_PROBING };
 struct netview_neighbour {
     uint8_t ip[16], mac[6];
-    uint8_t state, spare;
+    uint8_t state, device;
     uint64_t age_ns; /* since it was confirmed; NETVIEW_RESOLVING: since it was first asked for */
 };
 
@@ -108,7 +110,8 @@ struct netview {
     _Alignas(128) _Atomic uint32_t question; /* its number; 0: none yet */
     _Atomic uint32_t list, first;            /* of the question: enum netview_list, from where on */
     /* the core's: */
-    _Alignas(128) _Atomic uint64_t words[NETVIEW_COUNTERS];
+    _Alignas(128) _Atomic uint64_t words[NETVIEW_COUNTERS]; /* of all devices */
+    _Atomic uint64_t device_words[NETVIEW_DEVICES_MAX][NETVIEW_COUNTERS];
     _Alignas(128) _Atomic uint32_t answered; /* number of the question that the page answers */
     uint32_t count, next;                    /* of its rows; where the list goes on */
     struct netview_row rows[NETVIEW_ROWS_MAX];
@@ -117,6 +120,10 @@ struct netview {
 /* ---- control ---- */
 
 uint64_t netview_count(const struct netview *v, enum netview_counter c);
+/* Of one device, of the parts NIC and IP; 0 of what is not there. */
+uint64_t netview_device_count(const struct netview *v, uint32_t device, enum netview_counter c);
+/* Whether each device has such a counter. */
+bool netview_of_device(enum netview_counter c);
 /* Asks for rows of a list from `first` on (0, or what the page before said); wake the core.  One
  * asker at a time; what was asked before is forgotten.  Returns the number of the question. */
 uint32_t netview_ask(struct netview *v, enum netview_list list, uint32_t first);
@@ -134,6 +141,13 @@ static inline void
 netview_set(struct netview *v, enum netview_counter c, uint64_t value)
 {
     atomic_store_explicit(&v->words[c], value, memory_order_relaxed);
+}
+
+static inline void
+netview_device_set(struct netview *v, uint32_t device, enum netview_counter c, uint64_t value)
+{
+    must(device < NETVIEW_DEVICES_MAX);
+    atomic_store_explicit(&v->device_words[device][c], value, memory_order_relaxed);
 }
 
 /* A question being answered.  Private to netview.c. */

@@ -27,6 +27,15 @@ region_sum_netview(const struct region *r, enum netview_counter c)
     return total;
 }
 
+uint64_t
+region_sum_netview_device(const struct region *r, uint32_t device, enum netview_counter c)
+{
+    uint64_t total = 0;
+    for (uint32_t i = 0; i < r->header->shard_count; i++)
+        total += netview_device_count(region_netview(r, i), device, c);
+    return total;
+}
+
 void
 region_sum_hist(const struct region *r, enum hist h, struct hists_values *out)
 {

@@ -16,6 +16,8 @@ uint32_t region_sum_errors(const struct region *r, struct counters_error sums[CO
 
 /* Of shards. */
 uint64_t region_sum_netview(const struct region *r, enum netview_counter c);
+/* Of one device, of those that netview_of_device names. */
+uint64_t region_sum_netview_device(const struct region *r, uint32_t device, enum netview_counter c);
 void region_sum_hist(const struct region *r, enum hist h, struct hists_values *out);
 
 #endif

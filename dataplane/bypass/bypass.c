@@ -11,11 +11,12 @@ enum { PAGE_BYTES = 4096, NAP_SHARE = 8, US_NS = 1000 };
 
 struct bypass {
     struct clock ring;
-    struct ipnet_port port;
-    struct ipnet *net;
+    struct ipnet_links links;
     struct tcp *tcp;
     struct tcp_stream *stream;
-    struct ipnet_mesh *mesh;
+    struct ipnet *nets[IPNET_LINKS_MAX];
+    struct ipnet_mesh *meshes[IPNET_LINKS_MAX];
+    uint16_t vlans[IPNET_LINKS_MAX];
     uint32_t loop;
     bool spin, entered;
     uint64_t busy_ns;    /* when something last came */
@@ -24,7 +25,6 @@ struct bypass {
     struct netview *view_out;
     struct bypass_tap tap;
     struct capring_core *capture;
-    uint16_t vlan;
     size_t bytes;
     struct ipnet_input in;
 };
@@ -37,16 +37,27 @@ place(size_t *at, size_t bytes)
     return here;
 }
 
+static bool
+config_good(const struct bypass_config *c)
+{
+    if (c->link_count == 0 || c->link_count > IPNET_LINKS_MAX)
+        return false;
+    for (uint32_t i = 0; i < c->link_count; i++)
+        if (ipnet_check(&c->links[i].net) || c->links[i].net.mtu > c->tcp.mtu)
+            return false;
+    return !tcp_config_check(&c->tcp) && !tcp_stream_check(&c->stream) &&
+           c->stream.conns == c->tcp.conns && c->stream.scatter_bytes <= c->tcp.rcv_bytes / 2;
+}
+
 int
 bypass_create(const struct bypass_config *config, struct bypass **out)
 {
-    if (ipnet_check(&config->net) || tcp_config_check(&config->tcp) ||
-        tcp_stream_check(&config->stream) || config->stream.conns != config->tcp.conns ||
-        config->stream.scatter_bytes > config->tcp.rcv_bytes / 2)
+    if (!config_good(config))
         return ERR_INVALID;
-    size_t bytes = 0;
+    size_t bytes = 0, net_at[IPNET_LINKS_MAX];
     (void)place(&bytes, sizeof(struct bypass));
-    size_t net_at = place(&bytes, ipnet_footprint(&config->net));
+    for (uint32_t i = 0; i < config->link_count; i++)
+        net_at[i] = place(&bytes, ipnet_footprint(&config->links[i].net));
     size_t tcp_at = place(&bytes, tcp_footprint(&config->tcp));
     size_t stream_at = place(&bytes, tcp_stream_footprint(&config->stream));
     uint8_t *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
@@ -55,16 +66,19 @@ bypass_create(const struct bypass_config *config, struct bypass **out)
         return ERR_LIMIT;
     struct bypass *b = (struct bypass *)(void *)at;
     b->ring = config->clock;
-    b->mesh = config->mesh;
     b->loop = config->loop;
     b->spin = config->spin;
     b->view_out = config->view;
     b->capture = config->capture;
-    b->vlan = config->net.vlan;
     b->bytes = bytes;
     uint64_t now_ns = b->ring.ops->now_ns(b->ring.self);
-    b->net = ipnet_init(at + net_at, &config->net, now_ns);
-    struct packet_port packets = ipnet_port_packets(&b->port);
+    ipnet_links_init(&b->links, config->link_count);
+    for (uint32_t i = 0; i < config->link_count; i++) {
+        b->meshes[i] = config->links[i].mesh;
+        b->vlans[i] = config->links[i].net.vlan;
+        b->nets[i] = ipnet_init(at + net_at[i], &config->links[i].net, now_ns);
+    }
+    struct packet_port packets = ipnet_links_packets(&b->links);
     b->tcp = tcp_init(at + tcp_at, &config->tcp, &packets, now_ns / US_NS);
     b->stream = tcp_stream_init(at + stream_at, &config->stream, b->tcp);
     *out = b;
@@ -72,14 +86,16 @@ bypass_create(const struct bypass_config *config, struct bypass **out)
 }
 
 void
-bypass_enter(struct bypass *b, struct nic nic)
+bypass_enter(struct bypass *b, const struct nic *nics)
 {
     b->busy_ns = b->ring.ops->now_ns(b->ring.self);
-    ipnet_port_init(&b->port, nic, b->net, b->busy_ns);
-    bypass_tap_init(&b->tap, nic, b->capture);
-    if (b->mesh)
-        ipnet_port_join(&b->port, b->mesh, b->loop);
-    struct bypass_parts parts = {&b->port, b->net, b->tcp, b->stream, b->vlan};
+    for (uint32_t i = 0; i < b->links.count; i++) {
+        ipnet_port_init(&b->links.ports[i], nics[i], b->nets[i], b->busy_ns);
+        if (b->meshes[i])
+            ipnet_port_join(&b->links.ports[i], b->meshes[i], b->loop);
+    }
+    bypass_tap_init(&b->tap, nics, b->links.count, b->capture);
+    struct bypass_parts parts = {&b->links, b->vlans, b->loop, b->tcp, b->stream};
     bypass_view_init(&b->view, b->view_out, &parts);
     b->entered = true;
 }
@@ -87,21 +103,21 @@ bypass_enter(struct bypass *b, struct nic nic)
 /* ---- a turn ---- */
 
 static void
-input(struct bypass *b)
+input(struct bypass *b, uint32_t link, uint64_t now_ns)
 {
     struct packet_error error;
     uint32_t count = NIC_BURST_MAX;
-    uint64_t now_us = b->port.now_ns / US_NS;
-    while (ipnet_port_hear(&b->port, &error))
+    uint64_t now_us = now_ns / US_NS;
+    while (ipnet_port_hear(&b->links.ports[link], &error))
         tcp_error(b->tcp, &error, now_us);
     for (uint32_t i = 0; i < BYPASS_BURSTS && count == NIC_BURST_MAX; i++) {
-        count = ipnet_port_receive(&b->port, &b->in);
+        count = ipnet_links_receive(&b->links, link, &b->in);
         if (b->in.packet_count)
             tcp_input(b->tcp, b->in.packets, b->in.packet_count, now_us);
         for (uint32_t k = 0; k < b->in.error_count; k++)
             tcp_error(b->tcp, &b->in.errors[k], now_us);
         if (count)
-            b->busy_ns = b->port.now_ns;
+            b->busy_ns = now_ns;
     }
 }
 
@@ -109,9 +125,12 @@ static void
 receive(struct bypass *b)
 {
     uint64_t now_ns = b->ring.ops->now_ns(b->ring.self);
-    b->port.nic = bypass_tap_turn(&b->tap, now_ns);
-    b->net_due_ns = ipnet_port_turn(&b->port, now_ns);
-    input(b);
+    bypass_tap_turn(&b->tap, now_ns);
+    for (uint32_t i = 0; i < b->links.count; i++)
+        b->links.ports[i].nic = bypass_tap_nic(&b->tap, i);
+    b->net_due_ns = ipnet_links_turn(&b->links, now_ns);
+    for (uint32_t i = 0; i < b->links.count; i++)
+        input(b, i, now_ns);
     tcp_tick(b->tcp, now_ns / US_NS);
     tcp_stream_turn(b->stream, now_ns / US_NS);
     if (b->busy_ns == now_ns)
@@ -122,7 +141,7 @@ static void
 flush(struct bypass *b, uint64_t now_ns)
 {
     tcp_flush(b->tcp, now_ns / US_NS);
-    if (ipnet_port_flush(&b->port))
+    if (ipnet_links_flush(&b->links))
         b->view.send_ns += b->ring.ops->now_ns(b->ring.self) - now_ns;
 }
 
@@ -225,7 +244,11 @@ bypass_stream(struct bypass *b)
 void
 bypass_stat(const struct bypass *b, struct bypass_stat *out)
 {
-    *out = (struct bypass_stat){b->port.polls, b->port.polls_empty, b->view.naps, {0}};
+    *out = (struct bypass_stat){.naps = b->view.naps};
+    for (uint32_t i = 0; i < b->links.count; i++) {
+        out->polls += b->links.ports[i].polls;
+        out->polls_empty += b->links.ports[i].polls_empty;
+    }
     tcp_stream_stat(b->stream, &out->stream);
 }
 
@@ -266,9 +289,10 @@ bypass_leave(struct bypass *b)
     drain(b);
     uint64_t now_ns = clock_now_ns(b);
     flush(b, now_ns); /* the resets, and the last frames go back */
-    (void)ipnet_port_turn(&b->port, now_ns);
+    (void)ipnet_links_turn(&b->links, now_ns);
     bypass_view_count(&b->view);
-    ipnet_end(b->net);
+    for (uint32_t i = 0; i < b->links.count; i++)
+        ipnet_end(b->nets[i]);
     b->entered = false;
 }
 

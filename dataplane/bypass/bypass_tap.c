@@ -142,56 +142,68 @@ leaving(struct bypass_tap *t, const struct nic_tx *tx)
 static uint32_t
 tap_rx(void *self, struct nic_rx *out, uint32_t max)
 {
-    struct bypass_tap *t = self;
-    uint32_t n = t->nic.ops->rx(t->nic.self, out, max);
+    struct bypass_tap_link *l = self;
+    uint32_t n = l->nic.ops->rx(l->nic.self, out, max);
     for (uint32_t i = 0; i < n; i++)
-        arrived(t, out[i].bytes);
+        arrived(l->tap, out[i].bytes);
     return n;
 }
 
 static void
 tap_release(void *self, struct packet_frame *const *frames, uint32_t count)
 {
-    struct bypass_tap *t = self;
-    t->nic.ops->release(t->nic.self, frames, count);
+    struct bypass_tap_link *l = self;
+    l->nic.ops->release(l->nic.self, frames, count);
 }
 
 static uint32_t
 tap_tx(void *self, const struct nic_tx *const *frames, uint32_t count)
 {
-    struct bypass_tap *t = self;
-    uint32_t taken = t->nic.ops->tx(t->nic.self, frames, count);
+    struct bypass_tap_link *l = self;
+    uint32_t taken = l->nic.ops->tx(l->nic.self, frames, count);
     for (uint32_t i = 0; i < taken; i++)
-        leaving(t, frames[i]);
+        leaving(l->tap, frames[i]);
     return taken;
 }
 
 static void
 tap_facts(void *self, struct nic_facts *out)
 {
-    struct bypass_tap *t = self;
-    t->nic.ops->facts(t->nic.self, out);
+    struct bypass_tap_link *l = self;
+    l->nic.ops->facts(l->nic.self, out);
 }
 
 static void
 tap_stat(void *self, struct nic_stat *out)
 {
-    struct bypass_tap *t = self;
-    t->nic.ops->stat(t->nic.self, out);
+    struct bypass_tap_link *l = self;
+    l->nic.ops->stat(l->nic.self, out);
 }
 
 /* ---- the loop ---- */
 
 void
-bypass_tap_init(struct bypass_tap *t, struct nic nic, struct capring_core *core)
+bypass_tap_init(struct bypass_tap *t, const struct nic *nics, uint32_t count,
+                struct capring_core *core)
 {
-    *t = (struct bypass_tap){.nic = nic, .core = core};
+    must(count <= IPNET_LINKS_MAX);
+    *t = (struct bypass_tap){.core = core};
+    for (uint32_t i = 0; i < count; i++)
+        t->links[i] = (struct bypass_tap_link){nics[i], t};
     if (core)
         chan_join(&t->ring, core->ring, CAPRING_BYTES);
 }
 
-struct nic
+void
 bypass_tap_turn(struct bypass_tap *t, uint64_t now_ns)
+{
+    t->now_ns = now_ns;
+    if (t->core && capring_look(t->core, &t->task))
+        t->lost = 0;
+}
+
+struct nic
+bypass_tap_nic(struct bypass_tap *t, uint32_t link)
 {
     static const struct nic_ops ops = {
         .rx = tap_rx,
@@ -200,8 +212,7 @@ bypass_tap_turn(struct bypass_tap *t, uint64_t now_ns)
         .facts = tap_facts,
         .stat = tap_stat,
     };
-    t->now_ns = now_ns;
-    if (t->core && capring_look(t->core, &t->task))
-        t->lost = 0;
-    return t->task.snap ? (struct nic){&ops, t} : t->nic;
+    uint32_t wanted = t->task.filter.device;
+    struct bypass_tap_link *l = &t->links[link];
+    return t->task.snap && (wanted == 0 || wanted == link + 1) ? (struct nic){&ops, l} : l->nic;
 }

@@ -19,20 +19,20 @@ static const enum netview_counter tcp_counts[TCP_COUNTER_KINDS] = {
 };
 
 static void
-count_nic(const struct bypass_view *v)
+count_nic(const struct bypass_view *v, uint32_t device)
 {
     struct nic_stat st;
-    const struct nic *nic = &v->parts.port->nic;
+    const struct nic *nic = &v->parts.links->ports[device].nic;
     nic->ops->stat(nic->self, &st);
-    netview_set(v->out, NETVIEW_N_RX_FRAMES, st.rx_frames);
-    netview_set(v->out, NETVIEW_N_RX_BYTES, st.rx_bytes);
-    netview_set(v->out, NETVIEW_N_TX_FRAMES, st.tx_frames);
-    netview_set(v->out, NETVIEW_N_TX_BYTES, st.tx_bytes);
-    netview_set(v->out, NETVIEW_N_TX_FULL, st.tx_full);
-    netview_set(v->out, NETVIEW_N_FRAMES_OUT, st.frames_out);
-    netview_set(v->out, NETVIEW_N_RX_MISSED, st.rx_missed);
-    netview_set(v->out, NETVIEW_N_RX_ERRORS, st.rx_errors);
-    netview_set(v->out, NETVIEW_N_TX_ERRORS, st.tx_errors);
+    netview_device_set(v->out, device, NETVIEW_N_RX_FRAMES, st.rx_frames);
+    netview_device_set(v->out, device, NETVIEW_N_RX_BYTES, st.rx_bytes);
+    netview_device_set(v->out, device, NETVIEW_N_TX_FRAMES, st.tx_frames);
+    netview_device_set(v->out, device, NETVIEW_N_TX_BYTES, st.tx_bytes);
+    netview_device_set(v->out, device, NETVIEW_N_TX_FULL, st.tx_full);
+    netview_device_set(v->out, device, NETVIEW_N_FRAMES_OUT, st.frames_out);
+    netview_device_set(v->out, device, NETVIEW_N_RX_MISSED, st.rx_missed);
+    netview_device_set(v->out, device, NETVIEW_N_RX_ERRORS, st.rx_errors);
+    netview_device_set(v->out, device, NETVIEW_N_TX_ERRORS, st.tx_errors);
 }
 
 static void
@@ -40,8 +40,13 @@ count_loop(const struct bypass_view *v)
 {
     struct tcp_stream_stat st;
     tcp_stream_stat(v->parts.stream, &st);
-    netview_set(v->out, NETVIEW_N_POLLS, v->parts.port->polls);
-    netview_set(v->out, NETVIEW_N_POLLS_EMPTY, v->parts.port->polls_empty);
+    uint64_t polls = 0, empty = 0;
+    for (uint32_t i = 0; i < v->parts.links->count; i++) {
+        polls += v->parts.links->ports[i].polls;
+        empty += v->parts.links->ports[i].polls_empty;
+    }
+    netview_set(v->out, NETVIEW_N_POLLS, polls);
+    netview_set(v->out, NETVIEW_N_POLLS_EMPTY, empty);
     netview_set(v->out, NETVIEW_N_NAPS, v->naps);
     netview_set(v->out, NETVIEW_N_RECEIVE_NS, v->receive_ns);
     netview_set(v->out, NETVIEW_N_SEND_NS, v->send_ns);
@@ -56,25 +61,40 @@ count_loop(const struct bypass_view *v)
 }
 
 static void
-count_ip(const struct bypass_view *v)
+count_ip(const struct bypass_view *v, uint32_t device)
 {
+    const struct ipnet *net = v->parts.links->ports[device].net;
     struct ipnet_stat st;
-    ipnet_stat(v->parts.net, &st);
-    netview_set(v->out, NETVIEW_N_PACKETS_IN, st.packets_in);
-    netview_set(v->out, NETVIEW_N_PACKETS_OUT, st.packets_out);
-    netview_set(v->out, NETVIEW_N_ARP_REPLIES, st.arp_replies);
-    netview_set(v->out, NETVIEW_N_ADVERTISEMENTS, st.advertisements);
-    netview_set(v->out, NETVIEW_N_ECHOES, st.echoes);
-    netview_set(v->out, NETVIEW_N_ICMP_OUT, st.errors_sent);
-    netview_set(v->out, NETVIEW_N_ICMP_IN, st.errors_received);
-    netview_set(v->out, NETVIEW_N_RESOLVES, st.resolves);
-    netview_set(v->out, NETVIEW_N_DUPLICATES, st.duplicates);
-    netview_set(v->out, NETVIEW_N_NEIGHBOURS, st.neighbours);
-    netview_set(v->out, NETVIEW_N_RESOLVING, st.resolving);
-    netview_set(v->out, NETVIEW_N_WAITING, st.waiting);
-    netview_set(v->out, NETVIEW_N_SLOTS, st.slots);
+    ipnet_stat(net, &st);
+    netview_device_set(v->out, device, NETVIEW_N_PACKETS_IN, st.packets_in);
+    netview_device_set(v->out, device, NETVIEW_N_PACKETS_OUT, st.packets_out);
+    netview_device_set(v->out, device, NETVIEW_N_ARP_REPLIES, st.arp_replies);
+    netview_device_set(v->out, device, NETVIEW_N_ADVERTISEMENTS, st.advertisements);
+    netview_device_set(v->out, device, NETVIEW_N_ECHOES, st.echoes);
+    netview_device_set(v->out, device, NETVIEW_N_ICMP_OUT, st.errors_sent);
+    netview_device_set(v->out, device, NETVIEW_N_ICMP_IN, st.errors_received);
+    netview_device_set(v->out, device, NETVIEW_N_RESOLVES, st.resolves);
+    netview_device_set(v->out, device, NETVIEW_N_DUPLICATES, st.duplicates);
+    netview_device_set(v->out, device, NETVIEW_N_NEIGHBOURS, st.neighbours);
+    netview_device_set(v->out, device, NETVIEW_N_RESOLVING, st.resolving);
+    netview_device_set(v->out, device, NETVIEW_N_WAITING, st.waiting);
+    netview_device_set(v->out, device, NETVIEW_N_SLOTS, st.slots);
     for (uint32_t i = 0; i < IPNET_DROPS; i++)
-        netview_set(v->out, ip_drops[i], ipnet_dropped(v->parts.net, (enum ipnet_drop)i));
+        netview_device_set(v->out, device, ip_drops[i], ipnet_dropped(net, (enum ipnet_drop)i));
+}
+
+/* What each device counts, of all together. */
+static void
+count_all(const struct bypass_view *v)
+{
+    for (uint32_t c = 0; c < NETVIEW_COUNTERS; c++) {
+        uint64_t all = 0;
+        if (!netview_of_device((enum netview_counter)c))
+            continue;
+        for (uint32_t i = 0; i < v->parts.links->count; i++)
+            all += netview_device_count(v->out, i, (enum netview_counter)c);
+        netview_set(v->out, (enum netview_counter)c, all);
+    }
 }
 
 static void
@@ -97,9 +117,12 @@ bypass_view_count(struct bypass_view *v)
 {
     if (!v->out)
         return;
-    count_nic(v);
+    for (uint32_t i = 0; i < v->parts.links->count; i++) {
+        count_nic(v, i);
+        count_ip(v, i);
+    }
+    count_all(v);
     count_loop(v);
-    count_ip(v);
     count_tcp(v);
 }
 
@@ -107,26 +130,41 @@ bypass_view_count(struct bypass_view *v)
 
 enum place { PLACE_FULL, PLACE_EMPTY, PLACE_NONE }; /* NONE: the list has no such place */
 
+_Static_assert((int)IPNET_LINKS_MAX == (int)NETVIEW_DEVICES_MAX, "each link is a device");
+
+/* Lists of devices have so many places for each. */
+enum { PLACES_ADDRESS = IPNET_ADDRESSES_MAX + 1, PLACES_ROUTE = IPNET_ROUTES_MAX };
+
+/* The machine of the device of a place, NULL: no such device; *index: the place at that device. */
+static const struct ipnet *
+device_at(const struct bypass_view *v, uint32_t place, uint32_t each, uint32_t *index)
+{
+    uint32_t device = place / each;
+    *index = place % each;
+    return device < v->parts.links->count ? v->parts.links->ports[device].net : NULL;
+}
+
 static enum place
 port_fill(const struct bypass_view *v, uint32_t place, struct netview_row *row)
 {
     struct nic_facts f;
-    const struct nic *nic = &v->parts.port->nic;
-    if (place > 0)
+    if (place >= v->parts.links->count)
         return PLACE_NONE;
+    const struct nic *nic = &v->parts.links->ports[place].nic;
     nic->ops->facts(nic->self, &f);
     struct netview_port *p = &row->u.port;
     _Static_assert(sizeof p->name == sizeof f.name, "whole names");
     memcpy(p->name, f.name, sizeof p->name);
     memcpy(p->mac, f.mac, sizeof p->mac);
     p->mtu = f.mtu;
-    p->vlan = v->parts.vlan;
+    p->vlan = v->parts.vlans[place];
     p->link_up = f.link_up;
     p->tx_sums = f.tx_l4_sum;
     p->rx_sums = f.rx_l4_sum;
     p->chains = f.chains;
     p->queues = f.queues;
-    p->queue = v->parts.port->loop;
+    p->queue = v->parts.loop;
+    p->device = place;
     p->link_mbps = f.link_mbps;
     return PLACE_FULL;
 }
@@ -140,11 +178,16 @@ address_fill(const struct bypass_view *v, uint32_t place, struct netview_row *ro
         [IPNET_DUPLICATE] = NETVIEW_DUPLICATE,
     };
     struct ipnet_address_fact f;
-    if (!ipnet_address(v->parts.net, place, &f))
+    uint32_t index;
+    const struct ipnet *net = device_at(v, place, PLACES_ADDRESS, &index);
+    if (!net)
         return PLACE_NONE;
+    if (!ipnet_address(net, index, &f))
+        return PLACE_EMPTY;
     memcpy(row->u.address.ip, f.at.ip, sizeof f.at.ip);
     row->u.address.prefix_bits = f.at.prefix_bits;
     row->u.address.state = states[f.state];
+    row->u.address.device = (uint8_t)(place / PLACES_ADDRESS);
     return PLACE_FULL;
 }
 
@@ -152,11 +195,16 @@ static enum place
 route_fill(const struct bypass_view *v, uint32_t place, struct netview_row *row)
 {
     struct ipnet_route r;
-    if (!ipnet_route(v->parts.net, place, &r))
+    uint32_t index;
+    const struct ipnet *net = device_at(v, place, PLACES_ROUTE, &index);
+    if (!net)
         return PLACE_NONE;
+    if (!ipnet_route(net, index, &r))
+        return PLACE_EMPTY;
     memcpy(row->u.route.to, r.to.ip, sizeof r.to.ip);
     memcpy(row->u.route.via, r.via, sizeof r.via);
     row->u.route.prefix_bits = r.to.prefix_bits;
+    row->u.route.device = (uint8_t)(place / PLACES_ROUTE);
     return PLACE_FULL;
 }
 
@@ -170,13 +218,16 @@ neighbour_fill(const struct bypass_view *v, uint32_t place, struct netview_row *
         [IPNET_NEIGH_PROBING] = NETVIEW_PROBING,
     };
     struct ipnet_neigh_fact f;
-    if (place >= IPNET_NEIGHBOURS_MAX)
+    uint32_t index;
+    const struct ipnet *net = device_at(v, place, IPNET_NEIGHBOURS_MAX, &index);
+    if (!net)
         return PLACE_NONE;
-    if (!ipnet_neighbour(v->parts.net, place, &f))
+    if (!ipnet_neighbour(net, index, &f))
         return PLACE_EMPTY;
     memcpy(row->u.neighbour.ip, f.ip, sizeof f.ip);
     memcpy(row->u.neighbour.mac, f.mac, sizeof f.mac);
     row->u.neighbour.state = states[f.state];
+    row->u.neighbour.device = (uint8_t)(place / IPNET_NEIGHBOURS_MAX);
     row->u.neighbour.age_ns = f.age_ns;
     return PLACE_FULL;
 }
@@ -256,15 +307,18 @@ bypass_view_turn(struct bypass_view *v, uint64_t now_ns)
 {
     if (!v->out)
         return false;
+    if (now_ns >= v->nic_ns) { /* before the sums */
+        for (uint32_t i = 0; i < v->parts.links->count; i++)
+            count_nic(v, i);
+        v->nic_ns = now_ns + BYPASS_VIEW_NIC_NS;
+    }
     if (now_ns >= v->count_ns) {
+        for (uint32_t i = 0; i < v->parts.links->count; i++)
+            count_ip(v, i);
+        count_all(v);
         count_loop(v);
-        count_ip(v);
         count_tcp(v);
         v->count_ns = now_ns + BYPASS_VIEW_NS;
-    }
-    if (now_ns >= v->nic_ns) {
-        count_nic(v);
-        v->nic_ns = now_ns + BYPASS_VIEW_NIC_NS;
     }
     if (netview_asked(v->out, &v->answer))
         answer(v);

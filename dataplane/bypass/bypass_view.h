@@ -6,7 +6,7 @@
 #define SLUICE_BYPASS_VIEW_H
 
 #include "core/shm/netview.h"
-#include "dataplane/net/ipnet_port.h"
+#include "dataplane/net/ipnet_links.h"
 #include "dataplane/tcp/tcp_stream.h"
 
 enum {
@@ -17,11 +17,11 @@ enum {
 
 /* All lent. */
 struct bypass_parts {
-    const struct ipnet_port *port; /* entered */
-    const struct ipnet *net;
+    const struct ipnet_links *links; /* entered */
+    const uint16_t *vlans;           /* of each */
+    uint32_t loop;
     const struct tcp *tcp;
     const struct tcp_stream *stream;
-    uint16_t vlan;
 };
 
 struct bypass_view {

@@ -1,7 +1,10 @@
 /* netup.c: see netup.h.
  *
- * Where the limits come from: a queue has NIC_DPDK_FRAMES frames for receiving, of which its ring
- * wants NET_RING; TCP may hold NET_NODES of the others. */
+ * A link is a device with its addresses, in the order of net.devices, here, in each loop's bypass
+ * and in what operators see.
+ *
+ * Where the limits come from: a queue of a device has NIC_DPDK_FRAMES frames for receiving, of
+ * which its ring wants NET_RING; TCP may hold NET_NODES of the others, of all devices together. */
 #include "dataplane/netup/netup.h"
 
 #include "core/base/err.h"
@@ -29,12 +32,22 @@ enum {
 _Static_assert(NET_NODES + NET_RING + BYPASS_BURSTS * NIC_BURST_MAX <= NIC_DPDK_FRAMES,
                "frames for the device's ring are left when TCP has all it may hold");
 
+_Static_assert((int)CONF_DEVICES_MAX == (int)IPNET_LINKS_MAX &&
+                   (int)CONF_DEVICES_MAX == (int)NIC_DPDK_DEVICES_MAX,
+               "each device that can be named is a link");
+
+struct link {
+    struct ipnet_config net;
+    struct ipnet_mesh *mesh; /* NULL: one shard */
+};
+
 struct netup {
     const struct conf *conf;
-    struct ipnet_config net;
-    struct nic_dpdk *nic;
+    struct conf_device devices[CONF_DEVICES_MAX];
+    struct link links[CONF_DEVICES_MAX];
+    struct nic_dpdk *nics[CONF_DEVICES_MAX];
+    uint32_t link_count;
     uint32_t shard_count;
-    struct ipnet_mesh *mesh;
     struct bypass *shards[NIC_DPDK_QUEUES_MAX];
     uint8_t key[TCP_KEY_BYTES];
 };
@@ -46,59 +59,148 @@ refused(const char *key, const char *why)
     return ERR_INVALID;
 }
 
+static bool
+has_address(const struct link *l, const uint8_t ip[16])
+{
+    for (uint32_t i = 0; i < l->net.address_count; i++)
+        if (memcmp(ip, l->net.addresses[i].ip, 16) == 0)
+            return true;
+    return false;
+}
+
+/* Of one of the first `count` links. */
+static bool
+is_of_first(const struct netup *n, uint32_t count, const uint8_t ip[16])
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (has_address(&n->links[i], ip))
+            return true;
+    return false;
+}
+
+/* The largest packet of any link. */
+static uint16_t
+mtu_most(const struct netup *n)
+{
+    uint16_t most = 0;
+    for (uint32_t i = 0; i < n->link_count; i++)
+        most = n->links[i].net.mtu > most ? n->links[i].net.mtu : most;
+    return most;
+}
+
 /* ---- the configuration ---- */
 
+/* What is wrong with a key, and at which device when there are several. */
 static int
-addresses_read(struct netup *n)
+link_refused(const struct netup *n, uint32_t i, const char *key, const char *why)
+{
+    if (n->link_count == 1)
+        return refused(key, why);
+    log_error("net", "%s: %s: %s", key, n->devices[i].device, why);
+    return ERR_INVALID;
+}
+
+static int
+link_read(struct netup *n, uint32_t i)
 {
     char error[IPNET_ERROR_BYTES];
-    const char *text = conf_text(n->conf, CONF_NET_ADDRESS);
-    if (text[0] == '\0')
-        return refused("net.address", "name the addresses of the device, such as "
-                                      "net.address=10.77.0.2/24");
-    if (ipnet_text_addresses(&n->net, text, error))
-        return refused("net.address", error);
-    if (ipnet_text_routes(&n->net, conf_text(n->conf, CONF_NET_ROUTES), error))
-        return refused("net.routes", error);
-    n->net.mtu = (uint16_t)conf_number(n->conf, CONF_NET_MTU);
-    n->net.vlan = (uint16_t)conf_number(n->conf, CONF_NET_VLAN);
-    n->net.shared = n->shard_count > 1;
-    if (ipnet_check(&n->net))
-        return refused("net.address, net.routes",
-                       "an address that no host can have, or a gateway that is on no link of ours");
+    const struct conf_device *d = &n->devices[i];
+    struct ipnet_config *net = &n->links[i].net;
+    if (ipnet_text_addresses(net, d->address, error))
+        return link_refused(n, i, "net.address", error);
+    if (ipnet_text_routes(net, d->routes, error))
+        return link_refused(n, i, "net.routes", error);
+    net->mtu = d->mtu;
+    net->vlan = d->vlan;
+    net->shared = n->shard_count > 1;
+    if (ipnet_check(net))
+        return link_refused(
+            n, i, "net.address, net.routes",
+            "an address that no host can have, or a gateway that is on no link of ours");
+    return ERR_OK;
+}
+
+/* A packet leaves over the link of its source address, so that one address is of one link. */
+static int
+links_check(const struct netup *n)
+{
+    for (uint32_t i = 1; i < n->link_count; i++)
+        for (uint32_t a = 0; a < n->links[i].net.address_count; a++)
+            if (is_of_first(n, i, n->links[i].net.addresses[a].ip))
+                return link_refused(n, i, "net.address", "another device has that address too");
     return ERR_OK;
 }
 
 static int
-device_open(struct netup *n)
+links_read(struct netup *n)
+{
+    char error[CONF_ERROR_BYTES];
+    int count = conf_devices(n->conf, n->devices, error);
+    if (count < 0)
+        return refused("net", error); /* it names the key */
+    n->link_count = (uint32_t)count;
+    if (conf_text(n->conf, CONF_NET_ADDRESS)[0] == '\0')
+        return refused("net.address", "name the addresses of the device, such as "
+                                      "net.address=10.77.0.2/24");
+    for (uint32_t i = 0; i < n->link_count; i++) {
+        int err = link_read(n, i);
+        if (err)
+            return err;
+    }
+    return links_check(n);
+}
+
+static int
+devices_open(struct netup *n)
 {
     char error[NIC_DPDK_ERROR_BYTES];
-    const char *device = conf_text(n->conf, CONF_NET_DEVICES);
-    if (device[0] == '\0')
+    struct nic_dpdk_config configs[CONF_DEVICES_MAX];
+    if (n->devices[0].device[0] == '\0')
         return refused("net.devices", "name a device: a PCI address (0000:41:00.0) or a virtual "
                                       "device (net_tap0,iface=sl0)");
-    struct nic_dpdk_config config = {
-        .device = device,
-        .queues = n->shard_count,
-        .mtu = n->net.mtu,
-        .default_route = conf_text(n->conf, CONF_NET_DEFAULT_ROUTE),
-        .root = "/",
-    };
-    int err = nic_dpdk_create(&config, 1, &n->nic, error);
+    for (uint32_t i = 0; i < n->link_count; i++)
+        configs[i] = (struct nic_dpdk_config){
+            .device = n->devices[i].device,
+            .queues = n->shard_count,
+            .mtu = n->devices[i].mtu,
+            .default_route = conf_text(n->conf, CONF_NET_DEFAULT_ROUTE),
+            .root = "/",
+        };
+    int err = nic_dpdk_create(configs, n->link_count, n->nics, error);
     if (err)
         log_error("net", "net.devices: %s", error);
     return err;
 }
 
+/* What the device of a link has told. */
 static void
-device_tell(const struct netup *n)
+link_take(struct netup *n, uint32_t i)
 {
     struct nic_facts f;
-    nic_dpdk_facts(n->nic, &f);
+    struct link *l = &n->links[i];
+    nic_dpdk_facts(n->nics[i], &f);
+    memcpy(l->net.mac, f.mac, sizeof l->net.mac);
+    l->net.tx_l4_sum = f.tx_l4_sum;
+    os_random(l->net.secret, sizeof l->net.secret);
+    size_t mesh_bytes = (ipnet_mesh_footprint(n->shard_count) + 63) & ~(size_t)63;
+    void *mesh = n->shard_count > 1 ? aligned_alloc(64, mesh_bytes) : NULL;
+    must(mesh || n->shard_count == 1);
+    l->mesh = mesh ? ipnet_mesh_init(mesh, n->shard_count) : NULL;
     log_info("net",
              "device=%s mac=%02x:%02x:%02x:%02x:%02x:%02x mtu=%u queues=%u checksums=%s address=%s",
              f.name, f.mac[0], f.mac[1], f.mac[2], f.mac[3], f.mac[4], f.mac[5], f.mtu, f.queues,
-             f.tx_l4_sum ? "device" : "software", conf_text(n->conf, CONF_NET_ADDRESS));
+             f.tx_l4_sum ? "device" : "software", n->devices[i].address);
+}
+
+/* The link-local address is made of the link address. */
+static int
+macs_check(const struct netup *n)
+{
+    for (uint32_t i = 1; i < n->link_count; i++)
+        for (uint32_t k = 0; k < i; k++)
+            if (memcmp(n->links[i].net.mac, n->links[k].net.mac, sizeof n->links[k].net.mac) == 0)
+                return link_refused(n, i, "net.devices", "another device has its link address too");
+    return ERR_OK;
 }
 
 int
@@ -113,23 +215,16 @@ netup_create(const struct conf *conf, uint32_t shards, struct netup **out)
     must(n);
     n->conf = conf;
     n->shard_count = shards;
-    int err = addresses_read(n);
-    err = err ? err : device_open(n);
+    int err = links_read(n);
+    err = err ? err : devices_open(n);
+    for (uint32_t i = 0; i < n->link_count && !err; i++)
+        link_take(n, i);
+    err = err ? err : macs_check(n);
     if (err) {
-        free(n);
+        netup_destroy(n);
         return err;
     }
-    struct nic_facts facts;
-    nic_dpdk_facts(n->nic, &facts);
-    memcpy(n->net.mac, facts.mac, sizeof n->net.mac);
-    n->net.tx_l4_sum = facts.tx_l4_sum;
-    os_random(n->net.secret, sizeof n->net.secret);
     os_random(n->key, sizeof n->key);
-    size_t mesh_bytes = (ipnet_mesh_footprint(shards) + 63) & ~(size_t)63;
-    void *mesh = shards > 1 ? aligned_alloc(64, mesh_bytes) : NULL;
-    must(mesh || shards == 1);
-    n->mesh = mesh ? ipnet_mesh_init(mesh, shards) : NULL;
-    device_tell(n);
     *out = n;
     return ERR_OK;
 }
@@ -146,7 +241,7 @@ tcp_config_of(const struct netup *n, uint32_t connections)
     c.segs = NET_SEGS;
     c.extents = NET_EXTENTS;
     c.rcv_bytes = NET_RECEIVE_BYTES;
-    c.mtu = n->net.mtu;
+    c.mtu = mtu_most(n);
     c.linger_us = NET_LINGER_US;
     c.keep_us = NET_KEEP_US;
     memcpy(c.key, n->key, sizeof c.key);
@@ -163,7 +258,7 @@ stream_config_of(const struct netup *n, uint32_t connections)
         .receive_bytes_max = (size_t)conf_number(n->conf, CONF_REQUEST_MEMORY) / n->shard_count,
         .scatter_bytes = NET_RECEIVE_BYTES / 2,
         .copies = copies > NET_COPIES_MOST ? NET_COPIES_MOST : copies,
-        .tail_bytes = 2 * n->net.mtu,
+        .tail_bytes = 2 * mtu_most(n),
         .stall_us = NET_STALL_US,
         .linger_us = NET_EOF_LINGER_US,
     };
@@ -173,24 +268,29 @@ int
 netup_prepare(struct netup *n, const struct netup_shard *shard)
 {
     struct bypass_config config = {
-        .net = n->net,
+        .link_count = n->link_count,
         .tcp = tcp_config_of(n, shard->connections_max),
         .stream = stream_config_of(n, shard->connections_max),
         .clock = shard->clock,
-        .mesh = n->mesh,
         .loop = shard->number,
         .view = shard->view,
         .capture = shard->capture,
         .spin = strcmp(conf_text(n->conf, CONF_IDLE), "spin") == 0,
     };
-    config.net.secondary = shard->number > 0;
+    for (uint32_t i = 0; i < n->link_count; i++) {
+        config.links[i] = (struct bypass_link){n->links[i].net, n->links[i].mesh};
+        config.links[i].net.secondary = shard->number > 0;
+    }
     return bypass_create(&config, &n->shards[shard->number]);
 }
 
 struct bypass *
 netup_enter(struct netup *n, uint32_t shard)
 {
-    bypass_enter(n->shards[shard], nic_dpdk_enter(n->nic, shard));
+    struct nic nics[CONF_DEVICES_MAX];
+    for (uint32_t i = 0; i < n->link_count; i++)
+        nics[i] = nic_dpdk_enter(n->nics[i], shard);
+    bypass_enter(n->shards[shard], nics);
     return n->shards[shard];
 }
 
@@ -211,16 +311,13 @@ netup_leave(struct netup *n, uint32_t shard)
              (unsigned long long)st.stream.bytes_out_copied, (unsigned long long)st.stream.evicted,
              (unsigned long long)st.polls, (unsigned long long)st.polls_empty,
              (unsigned long long)st.naps);
-    nic_dpdk_leave(n->nic);
+    nic_dpdk_leave(n->nics[0]);
 }
 
 bool
 netup_is_ours(const struct netup *n, const uint8_t ip[16])
 {
-    bool ours = iptext_is_any(ip);
-    for (uint32_t i = 0; i < n->net.address_count && !ours; i++)
-        ours = memcmp(ip, n->net.addresses[i].ip, 16) == 0;
-    return ours;
+    return iptext_is_any(ip) || is_of_first(n, n->link_count, ip);
 }
 
 void
@@ -228,9 +325,12 @@ netup_destroy(struct netup *n)
 {
     if (!n)
         return;
-    nic_dpdk_destroy(n->nic);
+    for (uint32_t i = 0; i < n->link_count; i++)
+        nic_dpdk_destroy(n->nics[i]);
     for (uint32_t i = 0; i < n->shard_count; i++)
-        bypass_destroy(n->shards[i]);
-    free(n->mesh);
+        if (n->shards[i])
+            bypass_destroy(n->shards[i]);
+    for (uint32_t i = 0; i < n->link_count; i++)
+        free(n->links[i].mesh);
     free(n);
 }

@@ -1,4 +1,4 @@
-/* netup.h: net=dpdk of the configuration: the device, and one bypass.h a shard.
+/* netup.h: net=dpdk of the configuration: the devices, and one bypass.h a shard over all.
  *
  * Everything that is wrong with the configuration or the machine is said in one line of the log
  * that names the command or the key that mends it. */
@@ -10,8 +10,8 @@
 
 struct netup;
 
-/* Brings the device up.  *out stays NULL with net=kernel.  Errors as nic_dpdk_create, and
- * ERR_INVALID for what is wrong with net.address, net.routes, net.mtu or listeners. */
+/* Brings the devices up.  *out stays NULL with net=kernel.  Errors as nic_dpdk_create, and
+ * ERR_INVALID for what is wrong with net.address, net.routes, net.mtu or net.vlan. */
 must_check int netup_create(const struct conf *conf, uint32_t shards, struct netup **out);
 
 struct netup_shard {

@@ -167,7 +167,8 @@ host_start(struct sim *s)
     nic_late_set(&h->nic, delay_ns, jitter_ns);
     h->ring = (struct clock){&ring_ops, s};
     struct bypass_config config = {
-        .net = sim_net_config(nic, "10.77.0.2/24"),
+        .links = {{.net = sim_net_config(nic, "10.77.0.2/24")}},
+        .link_count = 1,
         .tcp = sim_tcp_config((uint8_t)sim_below(s, 256)),
         .stream = {.conns = SIM_CONNS,
                    .request_bytes_max = HOST_REQUEST_BYTES,
@@ -180,7 +181,8 @@ host_start(struct sim *s)
     };
     must(bypass_create(&config, &h->bypass) == ERR_OK);
     shard_start(s);
-    bypass_enter(h->bypass, nic_late_port(&h->nic));
+    struct nic late = nic_late_port(&h->nic);
+    bypass_enter(h->bypass, &late);
     control_start(h);
     h->up = true;
     /* Tables first, as dataplane/main.c: a topic that is not known yet is an error to a client. */

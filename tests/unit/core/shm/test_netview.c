@@ -61,6 +61,20 @@ a_counter_reads_as_it_was_set(void **state)
 }
 
 static void
+a_device_has_counters_of_its_own_for_what_it_and_ip_count(void **state)
+{
+    netview_device_set(&view, 3, NETVIEW_N_RX_FRAMES, 9);
+    assert_int_equal(netview_device_count(&view, 3, NETVIEW_N_RX_FRAMES), 9);
+    assert_int_equal(netview_device_count(&view, 2, NETVIEW_N_RX_FRAMES), 0);
+    assert_int_equal(netview_device_count(&view, NETVIEW_DEVICES_MAX, NETVIEW_N_RX_FRAMES), 0);
+    assert_int_equal(netview_count(&view, NETVIEW_N_RX_FRAMES), 0);
+    assert_true(netview_of_device(NETVIEW_N_RX_FRAMES));
+    assert_true(netview_of_device(NETVIEW_N_IP_STALLED));
+    assert_false(netview_of_device(NETVIEW_N_TCP_DROP_SEQ));
+    assert_false(netview_of_device(NETVIEW_N_POLLS));
+}
+
+static void
 nobody_asks_and_nothing_is_open(void **state)
 {
     assert_false(netview_asked(&view, &core));
@@ -158,6 +172,7 @@ main(void)
         cmocka_unit_test_setup(every_counter_has_a_name_of_its_own_a_unit_and_help, zero),
         cmocka_unit_test_setup(drops_are_told_from_other_counters, zero),
         cmocka_unit_test_setup(a_counter_reads_as_it_was_set, zero),
+        cmocka_unit_test_setup(a_device_has_counters_of_its_own_for_what_it_and_ip_count, zero),
         cmocka_unit_test_setup(nobody_asks_and_nothing_is_open, zero),
         cmocka_unit_test_setup(a_question_is_open_until_it_is_answered, zero),
         cmocka_unit_test_setup(a_list_longer_than_a_page_goes_on_where_the_page_says, zero),

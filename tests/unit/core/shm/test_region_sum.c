@@ -71,6 +71,7 @@ histograms_and_network_counters_are_of_the_shards(void **state)
         struct counters c = block(b);
         hists_add(&c, HIST_TURN, 5000);
         netview_set(region_netview(&r, b), NETVIEW_N_RX_FRAMES, b + 1);
+        netview_device_set(region_netview(&r, b), 1, NETVIEW_N_RX_FRAMES, b + 10);
     }
     struct counters first = block(0), control = block(SHARDS);
     hists_add(&first, HIST_TURN, 0);
@@ -81,6 +82,8 @@ histograms_and_network_counters_are_of_the_shards(void **state)
     assert_int_equal(all.sum, SHARDS * 5000);
     assert_int_equal(region_sum_netview(&r, NETVIEW_N_RX_FRAMES), 1 + 2 + 3);
     assert_int_equal(region_sum_netview(&r, NETVIEW_N_TX_FRAMES), 0);
+    assert_int_equal(region_sum_netview_device(&r, 1, NETVIEW_N_RX_FRAMES), 10 + 11 + 12);
+    assert_int_equal(region_sum_netview_device(&r, 0, NETVIEW_N_RX_FRAMES), 0);
 }
 
 int

@@ -1,5 +1,6 @@
 /* bypass_rig.h: a loop's way around the kernel on a pair of devices in memory, in virtual time; at
- * the other end a client: IP and TCP without streams. */
+ * the other end a client: IP and TCP without streams.  With two devices each has its client, whose
+ * addresses are the same. */
 #ifndef SLUICE_TESTS_BYPASS_RIG_H
 #define SLUICE_TESTS_BYPASS_RIG_H
 
@@ -29,6 +30,7 @@ struct rig {
     bool connected, ended, closed;
     uint64_t id;
     struct netview view;
+    struct rig *other; /* only its wire and client: of the second device */
 };
 
 static inline uint64_t
@@ -90,8 +92,9 @@ tcp_config_small(void)
 static inline struct bypass_config
 bypass_config_of(struct rig *r, bool spin)
 {
-    return (struct bypass_config){
-        .net = net_config(nic_pair_port(r->wire, 0), "10.77.0.2/24,fd00:77::2/64"),
+    struct bypass_config c = {
+        .links = {{.net = net_config(nic_pair_port(r->wire, 0), "10.77.0.2/24,fd00:77::2/64")}},
+        .link_count = 1,
         .tcp = tcp_config_small(),
         .stream = {.conns = CONNS,
                    .request_bytes_max = 1 << 20,
@@ -103,6 +106,10 @@ bypass_config_of(struct rig *r, bool spin)
         .view = &r->view,
         .spin = spin,
     };
+    if (r->other)
+        c.links[c.link_count++].net =
+            net_config(nic_pair_port(r->other->wire, 0), "10.77.0.3/24,fd00:77::3/64");
+    return c;
 }
 
 static inline void
@@ -137,58 +144,106 @@ client_turn(struct rig *r)
 }
 
 static inline void
-rig_turn(struct rig *r)
+clients_turn(struct rig *r)
 {
     client_turn(r);
+    if (r->other) {
+        r->other->now_ns = r->now_ns;
+        client_turn(r->other);
+    }
+}
+
+static inline void
+rig_turn(struct rig *r)
+{
+    clients_turn(r);
     r->clock.ops->wait(r->clock.self, CLOCK_NEVER);
     r->now_ns += STEP_NS;
 }
 
 static inline struct rig *
-rig_new(bool spin)
+wire_new(uint64_t seed)
 {
     struct rig *r = calloc(1, sizeof *r);
     r->now_ns = CLOCK_NS_PER_S;
-    r->wire = nic_pair_create(1500, 1);
+    r->wire = nic_pair_create(1500, seed);
+    return r;
+}
+
+static inline void
+rig_enter(struct rig *r)
+{
+    struct nic nics[2] = {nic_pair_port(r->wire, 0)};
+    if (r->other)
+        nics[1] = nic_pair_port(r->other->wire, 0);
+    bypass_enter(r->b, nics);
+}
+
+static inline struct rig *
+rig_new_of(bool spin, bool two)
+{
+    struct rig *r = wire_new(1);
+    r->other = two ? wire_new(2) : NULL;
     struct bypass_config c = bypass_config_of(r, spin);
     assert_int_equal(bypass_create(&c, &r->b), ERR_OK);
-    bypass_enter(r->b, nic_pair_port(r->wire, 0));
+    rig_enter(r);
     r->clock = bypass_clock(r->b);
     r->stream = bypass_stream(r->b);
     struct stream_addr at = {.port = PORT};
     assert_true(iptext_read("0.0.0.0", at.ip));
     assert_int_equal(r->stream.ops->listen(r->stream.self, &at), ERR_OK);
     client_make(r);
+    if (r->other)
+        client_make(r->other);
     return r;
+}
+
+static inline struct rig *
+rig_new(bool spin)
+{
+    return rig_new_of(spin, false);
+}
+
+/* After bypass_leave. */
+static inline void
+wire_free(struct rig *r)
+{
+    ipnet_end(r->port.net);
+    (void)ipnet_port_turn(&r->port, r->now_ns);
+    nic_pair_settle(r->wire);
+    nic_pair_free(r->wire); /* fails unless every frame is back */
+    free(r->net_memory);
+    free(r->tcp_memory);
 }
 
 static inline void
 rig_free(struct rig *r)
 {
     tcp_abort(r->tcp, r->id);
-    client_turn(r);
+    if (r->other)
+        tcp_abort(r->other->tcp, r->other->id);
+    clients_turn(r);
     bypass_leave(r->b);
-    client_turn(r);
-    ipnet_end(r->port.net);
-    (void)ipnet_port_turn(&r->port, r->now_ns);
-    nic_pair_settle(r->wire);
-    nic_pair_free(r->wire); /* fails unless every frame is back */
+    clients_turn(r);
+    wire_free(r);
+    if (r->other)
+        wire_free(r->other);
     bypass_destroy(r->b);
-    free(r->net_memory);
-    free(r->tcp_memory);
+    free(r->other);
     free(r);
 }
 
+/* By the client `c`: that of the first device is r itself. */
 static inline stream_id
-connect_from(struct rig *r, const char *from, const char *to)
+connect_by(struct rig *r, struct rig *c, const char *from, const char *to)
 {
     struct tcp_addr local = {0}, remote = {.port = PORT};
     struct stream_event e[4];
     assert_true(iptext_read(from, local.ip));
     assert_true(iptext_read(to, remote.ip));
-    for (int i = 0; i < 30000 && !ipnet_is_ours(r->port.net, local.ip); i++)
+    for (int i = 0; i < 30000 && !ipnet_is_ours(c->port.net, local.ip); i++)
         rig_turn(r);
-    assert_int_equal(tcp_connect(r->tcp, &local, &remote, &r->id), ERR_OK);
+    assert_int_equal(tcp_connect(c->tcp, &local, &remote, &c->id), ERR_OK);
     for (int i = 0; i < 50000; i++) {
         rig_turn(r);
         uint32_t n = r->stream.ops->poll(r->stream.self, e, 4);
@@ -200,6 +255,12 @@ connect_from(struct rig *r, const char *from, const char *to)
     }
     fail_msg("no connection");
     return 0;
+}
+
+static inline stream_id
+connect_from(struct rig *r, const char *from, const char *to)
+{
+    return connect_by(r, r, from, to);
 }
 
 #endif

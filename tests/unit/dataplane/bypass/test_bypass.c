@@ -98,7 +98,7 @@ leaving_ends_connections_in_order_and_resets_those_that_stay(void **state)
     assert_true(r->ended || r->closed);
     client_turn(r);
     assert_true(r->closed); /* it had not closed its side */
-    bypass_enter(r->b, nic_pair_port(r->wire, 0));
+    rig_enter(r);
     rig_free(r);
 }
 
@@ -110,7 +110,73 @@ a_configuration_that_does_not_fit_together_is_refused(void **state)
     struct bypass *b;
     c.stream.conns++;
     assert_int_equal(bypass_create(&c, &b), ERR_INVALID);
+    c = bypass_config_of(&r, false);
+    c.link_count = 0;
+    assert_int_equal(bypass_create(&c, &b), ERR_INVALID);
+    c = bypass_config_of(&r, false);
+    c.tcp.mtu = c.links[0].net.mtu - 1;
+    assert_int_equal(bypass_create(&c, &b), ERR_INVALID);
     nic_pair_free(r.wire);
+}
+
+static void
+turn_and_hear(struct rig *r)
+{
+    struct stream_event events[4];
+    rig_turn(r);
+    while (r->stream.ops->poll(r->stream.self, events, 4) > 0)
+        continue;
+}
+
+/* What the broker says comes to this client. */
+static void
+says(struct rig *r, struct rig *client, stream_id id, const char *text)
+{
+    struct view got, v = view_of_text(text);
+    for (int i = 0; i < 10000 && r->stream.ops->send(r->stream.self, id, &v, 1) == 0; i++)
+        turn_and_hear(r); /* until what it said before is acknowledged */
+    for (int i = 0; i < 100 && tcp_unread(client->tcp, client->id) < v.len; i++)
+        turn_and_hear(r);
+    assert_int_equal(tcp_peek(client->tcp, client->id, &got, 1), 1);
+    assert_int_equal(got.len, v.len);
+    assert_memory_equal(got.at, text, v.len);
+    tcp_consume(client->tcp, client->id, got.len);
+}
+
+static void
+two_devices_are_one_stream_and_each_peer_is_answered_over_its_own(void **state)
+{
+    static const char *const rows[][3] = {{"10.77.0.1", "10.77.0.2", "10.77.0.3"},
+                                          {"fd00:77::1", "fd00:77::2", "fd00:77::3"}};
+    for (size_t i = 0; i < 2; i++) {
+        struct rig *r = rig_new_of(false, true);
+        stream_id first = connect_by(r, r, rows[i][0], rows[i][1]);
+        stream_id second = connect_by(r, r->other, rows[i][0], rows[i][2]);
+        assert_true(first != second);
+        says(r, r, first, "one");
+        says(r, r->other, second, "two");
+        rig_free(r);
+    }
+}
+
+static void
+while_one_device_is_dead_the_other_serves(void **state)
+{
+    struct rig *r = rig_new_of(false, true);
+    stream_id first = connect_by(r, r, "10.77.0.1", "10.77.0.2");
+    stream_id second = connect_by(r, r->other, "10.77.0.1", "10.77.0.3");
+    struct nic_pair_faults dead = {.lose = 1}, none = {0};
+    struct view v = view_of("lost", 4);
+    nic_pair_faults(r->wire, &dead);
+    assert_int_equal(r->stream.ops->send(r->stream.self, first, &v, 1), 4);
+    for (int i = 0; i < 200; i++)
+        says(r, r->other, second, "still there");
+    assert_int_equal(tcp_unread(r->tcp, r->id), 0);
+    nic_pair_faults(r->wire, &none);
+    for (int i = 0; i < 50000 && tcp_unread(r->tcp, r->id) < 4; i++)
+        turn_and_hear(r);
+    assert_int_equal(tcp_unread(r->tcp, r->id), 4);
+    rig_free(r);
 }
 
 int
@@ -124,6 +190,8 @@ main(void)
         cmocka_unit_test(spinning_never_sleeps),
         cmocka_unit_test(leaving_ends_connections_in_order_and_resets_those_that_stay),
         cmocka_unit_test(a_configuration_that_does_not_fit_together_is_refused),
+        cmocka_unit_test(two_devices_are_one_stream_and_each_peer_is_answered_over_its_own),
+        cmocka_unit_test(while_one_device_is_dead_the_other_serves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

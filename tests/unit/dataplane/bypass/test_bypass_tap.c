@@ -8,14 +8,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A tap in front of side 0 of a pair; control's end of the ring. */
+/* A tap in front of side 0 of two pairs; control's end of the ring. */
 struct rig {
-    struct nic_pair *wire;
+    struct nic_pair *wire, *second;
     struct capring_core *core;
     struct bypass_tap tap;
     struct chan ring;
     struct nic nic; /* as the loop has it */
 };
+
+static void
+turn(struct rig *r, uint64_t now_ns)
+{
+    bypass_tap_turn(&r->tap, now_ns);
+    r->nic = bypass_tap_nic(&r->tap, 0);
+}
 
 static struct rig *
 rig_new(void)
@@ -26,8 +33,10 @@ rig_new(void)
     memset(r->core, 0, sizeof *r->core);
     chan_format(r->core->ring, CAPRING_BYTES);
     chan_join(&r->ring, r->core->ring, CAPRING_BYTES);
-    bypass_tap_init(&r->tap, nic_pair_port(r->wire, 0), r->core);
-    r->nic = bypass_tap_turn(&r->tap, 5);
+    r->second = nic_pair_create(1500, 2);
+    const struct nic nics[] = {nic_pair_port(r->wire, 0), nic_pair_port(r->second, 0)};
+    bypass_tap_init(&r->tap, nics, 2, r->core);
+    turn(r, 5);
     return r;
 }
 
@@ -36,6 +45,8 @@ rig_free(struct rig *r)
 {
     nic_pair_settle(r->wire);
     nic_pair_free(r->wire);
+    nic_pair_settle(r->second);
+    nic_pair_free(r->second);
     free(r->core);
     free(r);
 }
@@ -61,7 +72,7 @@ static void
 begin(struct rig *r, uint32_t number, uint32_t snap, const struct capring_filter *f)
 {
     capring_begin(r->core, number, snap, f);
-    r->nic = bypass_tap_turn(&r->tap, 7000);
+    turn(r, 7000);
 }
 
 static uint32_t
@@ -107,7 +118,7 @@ while_nothing_is_captured_the_device_itself_is_used(void **state)
     begin(r, 1, 128, &all);
     assert_ptr_not_equal(r->nic.ops, device.ops);
     capring_end(r->core);
-    r->nic = bypass_tap_turn(&r->tap, 8000);
+    turn(r, 8000);
     assert_ptr_equal(r->nic.ops, device.ops);
     rig_free(r);
 }
@@ -222,13 +233,35 @@ a_filter_sees_through_a_tag_and_knows_ipv6(void **state)
 }
 
 static void
+a_capture_of_one_device_leaves_the_others_alone(void **state)
+{
+    static const struct {
+        uint32_t device;
+        bool tapped[2];
+    } rows[] = {{0, {true, true}}, {1, {true, false}}, {2, {false, true}}, {3, {false, false}}};
+    struct rig *r = rig_new();
+    const struct nic nics[] = {nic_pair_port(r->wire, 0), nic_pair_port(r->second, 0)};
+    for (uint32_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct capring_filter f = {.device = rows[i].device};
+        begin(r, 2 * i + 1, 128, &f);
+        for (uint32_t link = 0; link < 2; link++)
+            assert_int_equal(bypass_tap_nic(&r->tap, link).ops != nics[link].ops,
+                             rows[i].tapped[link]);
+        capring_end(r->core);
+        turn(r, 8000);
+    }
+    rig_free(r);
+}
+
+static void
 without_a_ring_nothing_is_ever_captured(void **state)
 {
     struct nic_pair *wire = nic_pair_create(1500, 1);
     struct nic device = nic_pair_port(wire, 0);
     struct bypass_tap t;
-    bypass_tap_init(&t, device, NULL);
-    assert_ptr_equal(bypass_tap_turn(&t, 1).self, device.self);
+    bypass_tap_init(&t, &device, 1, NULL);
+    bypass_tap_turn(&t, 1);
+    assert_ptr_equal(bypass_tap_nic(&t, 0).self, device.self);
     nic_pair_free(wire);
 }
 
@@ -242,6 +275,7 @@ main(void)
         cmocka_unit_test(a_full_ring_loses_frames_of_the_capture_and_none_of_the_device),
         cmocka_unit_test(a_filter_takes_both_directions_of_one_peer),
         cmocka_unit_test(a_filter_sees_through_a_tag_and_knows_ipv6),
+        cmocka_unit_test(a_capture_of_one_device_leaves_the_others_alone),
         cmocka_unit_test(without_a_ring_nothing_is_ever_captured),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -111,6 +111,39 @@ addresses_and_neighbours_are_listed(void **state)
 }
 
 static void
+each_device_has_its_rows_and_its_counters(void **state)
+{
+    struct rig *r = rig_new_of(false, true);
+    struct netview_row rows[16];
+    (void)connect_by(r, r->other, "10.77.0.1", "10.77.0.3");
+    assert_int_equal(list(r, NETVIEW_PORTS, rows, 16), 2);
+    assert_int_equal(rows[1].u.port.device, 1);
+    assert_int_equal(list(r, NETVIEW_ADDRESSES, rows, 16), 6);
+    for (uint32_t i = 0; i < 6; i++)
+        assert_int_equal(rows[i].u.address.device, i / 3);
+    ip_is(rows[0].u.address.ip, "10.77.0.2");
+    ip_is(rows[3].u.address.ip, "10.77.0.3");
+    uint32_t count = list(r, NETVIEW_NEIGHBOURS, rows, 16);
+    assert_true(count >= 1);
+    for (uint32_t i = 0; i < count; i++) {
+        char text[IPTEXT_BYTES];
+        iptext_print(rows[i].u.neighbour.ip, text);
+        if (strcmp(text, "10.77.0.1") == 0)
+            assert_int_equal(rows[i].u.neighbour.device, 1);
+    }
+    r->now_ns += 2 * CLOCK_NS_PER_S;
+    rig_turn(r);
+    assert_true(netview_device_count(&r->view, 1, NETVIEW_N_PACKETS_IN) >= 2);
+    assert_int_equal(netview_device_count(&r->view, 0, NETVIEW_N_PACKETS_IN), 0);
+    assert_int_equal(netview_count(&r->view, NETVIEW_N_PACKETS_IN),
+                     netview_device_count(&r->view, 1, NETVIEW_N_PACKETS_IN));
+    assert_int_equal(netview_count(&r->view, NETVIEW_N_RX_FRAMES),
+                     netview_device_count(&r->view, 0, NETVIEW_N_RX_FRAMES) +
+                         netview_device_count(&r->view, 1, NETVIEW_N_RX_FRAMES));
+    rig_free(r);
+}
+
+static void
 a_connection_is_listed_with_what_waits_in_it(void **state)
 {
     struct rig *r = rig_new(false);
@@ -181,6 +214,7 @@ main(void)
         cmocka_unit_test(a_drop_is_counted_under_its_reason),
         cmocka_unit_test(a_port_tells_what_it_is),
         cmocka_unit_test(addresses_and_neighbours_are_listed),
+        cmocka_unit_test(each_device_has_its_rows_and_its_counters),
         cmocka_unit_test(a_connection_is_listed_with_what_waits_in_it),
         cmocka_unit_test(a_list_that_is_none_is_empty),
         cmocka_unit_test(an_open_question_keeps_the_loop_awake_until_it_is_answered),

@@ -81,6 +81,39 @@ a_device_that_is_none_is_refused_with_the_reason(void **state)
 }
 
 static void
+one_address_of_two_devices_is_refused(void **state)
+{
+    static const char *const s[] = {"net",         "dpdk",
+                                    "net.devices", "net_tap0;net_tap1",
+                                    "net.address", "10.77.0.2/24;10.78.0.2/24,10.77.0.2/24",
+                                    NULL};
+    assert_int_equal(create(s, 1), ERR_INVALID);
+    assert_non_null(strstr(said, "net.address: net_tap1: another device has that address"));
+}
+
+static void
+a_gateway_on_the_link_of_another_device_is_refused(void **state)
+{
+    static const char *const s[] = {"net",         "dpdk",
+                                    "net.devices", "net_tap0;net_tap1",
+                                    "net.address", "10.77.0.2/24;10.78.0.2/24",
+                                    "net.routes",  ";default via 10.77.0.1",
+                                    NULL};
+    assert_int_equal(create(s, 1), ERR_INVALID);
+    assert_non_null(strstr(said, "net_tap1"));
+    assert_non_null(strstr(said, "gateway"));
+}
+
+static void
+counts_of_devices_and_addresses_that_differ_are_refused(void **state)
+{
+    static const char *const s[] = {
+        "net", "dpdk", "net.devices", "net_tap0;net_tap1", "net.address", "10.77.0.2/24", NULL};
+    assert_int_equal(create(s, 1), ERR_INVALID);
+    assert_non_null(strstr(said, "net.address has entries for 1 devices"));
+}
+
+static void
 more_cores_than_a_device_has_queues_are_refused(void **state)
 {
     static const char *const s[] = {"net",         "dpdk",         "net.devices", "net_tap0",
@@ -98,6 +131,9 @@ main(void)
         cmocka_unit_test(without_a_device_it_says_what_one_looks_like),
         cmocka_unit_test(a_route_over_a_gateway_that_is_not_there_is_refused),
         cmocka_unit_test(a_device_that_is_none_is_refused_with_the_reason),
+        cmocka_unit_test(one_address_of_two_devices_is_refused),
+        cmocka_unit_test(a_gateway_on_the_link_of_another_device_is_refused),
+        cmocka_unit_test(counts_of_devices_and_addresses_that_differ_are_refused),
         cmocka_unit_test(more_cores_than_a_device_has_queues_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
