@@ -60,6 +60,8 @@ cli_capture_want(const struct command_line *line, struct capring_want *out)
         .frames_max = (uint64_t)command_number(line, "--packets"),
         .bytes_max = (uint64_t)command_number(line, "--bytes"),
     };
+    if (command_text(line, "--port"))
+        out->filter.device = (uint32_t)command_number(line, "--port") + 1;
     if (peer && host) {
         fprintf(stderr, "sluice: --connection names a host already: leave --host out\n");
         return ERR_INVALID;
@@ -74,6 +76,18 @@ cli_capture_want(const struct command_line *line, struct capring_want *out)
         return ERR_OK;
     fprintf(stderr, "sluice: the file has too long a path\n");
     return ERR_INVALID;
+}
+
+/* That the broker has the device of the order. */
+static bool
+device_is_there(const struct conf *c, const struct capring_want *order)
+{
+    uint32_t count = conf_device_count(c);
+    if (order->filter.device <= count)
+        return true;
+    fprintf(stderr, "sluice: there is no port %u: 'sluice net ports' tells those that are\n",
+            order->filter.device - 1);
+    return false;
 }
 
 static int
@@ -146,15 +160,18 @@ reason(int err)
                                   : err_text(err);
 }
 
-/* With kernel sockets nothing takes orders. */
+/* Whether the broker can carry the order out: with kernel sockets nothing takes any. */
 static bool
-is_kernel(const struct region *r)
+is_possible(const struct region *r, const struct capring_want *order)
 {
     static struct conf c;
     char error[CONF_ERROR_BYTES];
     conf_defaults(&c);
-    return conf_parse(&c, region_conf(r), CONF_OPTION, error) != ERR_OK ||
-           conf_number(&c, CONF_NET) == 0;
+    if (conf_parse(&c, region_conf(r), CONF_OPTION, error) != ERR_OK || !conf_own_net(&c)) {
+        fprintf(stderr, "sluice: the broker uses kernel sockets: tcpdump sees them\n");
+        return false;
+    }
+    return device_is_there(&c, order);
 }
 
 bool
@@ -179,10 +196,8 @@ cli_capture(const struct command_line *line, char *const *environ_, FILE *out)
         return CLI_EXIT_USAGE;
     if (cli_region_open(&args, environ_, !looks, &r, &pid))
         return CLI_EXIT_FAILED;
-    if (is_kernel(&r)) {
-        fprintf(stderr, "sluice: the broker uses kernel sockets: tcpdump sees them\n");
+    if (!is_possible(&r, &want))
         return CLI_EXIT_FAILED;
-    }
     struct capring_order *o = region_capring_order(&r);
     int err = looks ? ERR_OK : give(o, &want);
     if (err) {

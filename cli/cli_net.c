@@ -26,22 +26,24 @@ static const struct document {
              {"handshakes", "Handshakes"}, {"time_wait", "TIME_WAIT"}, {"neighbours", "Neighbours"},
              {"drops", "Drops"})},
     {COMMAND_NET_PORTS, "/v1/net/ports", true, "ip -s link",
-     COLUMNS({"core", "CORE"}, {"name", "PORT"}, {"mac", "MAC"}, {"link", "LINK"}, {"mtu", "MTU"},
-             {"vlan", "VLAN"}, {"queue", "QUEUE"}, {"queues", "QUEUES"}, {"checksums", "CHECKSUMS"},
-             {"payload", "PAYLOAD"})},
+     COLUMNS({"core", "CORE"}, {"port", "PORT"}, {"name", "DEVICE"}, {"mac", "MAC"},
+             {"link", "LINK"}, {"mtu", "MTU"}, {"vlan", "VLAN"}, {"queue", "QUEUE"},
+             {"queues", "QUEUES"}, {"checksums", "CHECKSUMS"}, {"payload", "PAYLOAD"})},
     {COMMAND_NET_ADDRESSES, "/v1/net/addresses", true, "ip address",
-     COLUMNS({"address", "ADDRESS"}, {"state", "STATE"})},
-    {COMMAND_NET_ROUTES, "/v1/net/routes", true, "ip route", COLUMNS({"to", "TO"}, {"via", "VIA"})},
+     COLUMNS({"port", "PORT"}, {"address", "ADDRESS"}, {"state", "STATE"})},
+    {COMMAND_NET_ROUTES, "/v1/net/routes", true, "ip route",
+     COLUMNS({"port", "PORT"}, {"to", "TO"}, {"via", "VIA"})},
     {COMMAND_NET_NEIGHBOURS, "/v1/net/neighbours", true, "ip neighbour",
-     COLUMNS({"core", "CORE"}, {"address", "ADDRESS"}, {"mac", "MAC"}, {"state", "STATE"},
-             {"age_ms", "AGE-MS"})},
+     COLUMNS({"core", "CORE"}, {"port", "PORT"}, {"address", "ADDRESS"}, {"mac", "MAC"},
+             {"state", "STATE"}, {"age_ms", "AGE-MS"})},
     {COMMAND_NET_CONNECTIONS, "/v1/net/connections", true, NULL,
      COLUMNS({"core", "CORE"}, {"state", "STATE"}, {"local", "LOCAL"}, {"remote", "REMOTE"},
              {"rtt_us", "RTT-US"}, {"cwnd", "CWND"}, {"in_flight", "FLIGHT"},
              {"send_window", "SEND-WND"}, {"receive_window", "RECV-WND"}, {"unread", "UNREAD"},
              {"unsent", "UNSENT"}, {"resent", "RESENT"}, {"timeouts", "TIMEOUTS"})},
     {COMMAND_NET_DROPS, "/v1/net/drops", true, "nstat -a, ip -s link",
-     COLUMNS({"part", "PART"}, {"reason", "REASON"}, {"count", "COUNT"}, {"help", "MEANING"})},
+     COLUMNS({"port", "PORT"}, {"part", "PART"}, {"reason", "REASON"}, {"count", "COUNT"},
+             {"help", "MEANING"})},
 };
 
 static json_t *
@@ -102,6 +104,14 @@ port_shorten(json_t *o)
                         json_string(is(o, "by_reference") ? "by reference" : "copied"));
 }
 
+/* -1: of none. */
+static void
+none_hide(json_t *o, const char *key)
+{
+    if (json_integer_value(json_object_get(o, key)) < 0)
+        json_object_set_new(o, key, json_null());
+}
+
 static void
 text_print(const struct document *d, json_t *value, FILE *out)
 {
@@ -113,8 +123,8 @@ text_print(const struct document *d, json_t *value, FILE *out)
         json_t *o = json_array_get(value, i);
         if (d->id == COMMAND_NET_PORTS)
             port_shorten(o);
-        if (json_integer_value(json_object_get(o, "core")) < 0)
-            json_object_set_new(o, "core", json_null());
+        none_hide(o, "core");
+        none_hide(o, "port");
         if (d->id == COMMAND_NET_DROPS && !json_integer_value(json_object_get(o, "count")))
             json_array_remove(value, i);
     }

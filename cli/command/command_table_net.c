@@ -39,6 +39,12 @@ static const struct command_option capture_options[] = {
      .kind = COMMAND_TEXT,
      .value = "IP:PORT",
      .help = "only the connection with this remote end"},
+    {.name = "--port",
+     .kind = COMMAND_NUMBER,
+     .value = "N",
+     .min = 0,
+     .max = 3,
+     .help = "only this device, as PORT of 'sluice net ports'"},
     {.name = "--host", .kind = COMMAND_TEXT, .value = "IP", .help = "only this host"},
     {.name = "--snaplen",
      .kind = COMMAND_NUMBER,
@@ -72,7 +78,7 @@ const struct command command_net[] = {
      .sets = {net_options}},
     {.id = COMMAND_NET_PORTS,
      .words = "net ports",
-     .summary = "with net=dpdk: the device, a line for each core's queue",
+     .summary = "with net=dpdk: the devices, a line for each core's queue",
      .text =
          "CHECKSUMS says what the device does itself: tx fills them in, rx verifies them. "
          "PAYLOAD is by reference where the device sends from the broker's memory, else copied.",

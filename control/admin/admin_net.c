@@ -125,18 +125,20 @@ struct net_row {
 #name, ADMIN_##type, offsetof(struct net_row, name), help, NULL                            \
     }
 const struct admin_schema admin_net_schema = {
-    "Net", (const struct admin_field[]){
-               FIELD(net, STATIC, "kernel: sockets of the kernel; dpdk: our own TCP/IP"),
-               FIELD(device, STATIC, "net.devices, empty with kernel sockets"),
-               FIELD(address, STATIC, "net.address, empty with kernel sockets"),
-               FIELD(routes, STATIC, "net.routes"),
-               FIELD(cores, U32, "loops of the dataplane, each with a queue of the device"),
-               FIELD(connections, U64, "connections of clients that are open"),
-               FIELD(handshakes, U64, "handshakes under way, 0 with kernel sockets"),
-               FIELD(time_wait, U64, "connections in TIME_WAIT, 0 with kernel sockets"),
-               FIELD(neighbours, U64, "neighbours known to the cores, 0 with kernel sockets"),
-               FIELD(drops, U64, "frames and segments that went no further, all reasons"),
-               {0}}};
+    "Net",
+    (const struct admin_field[]){
+        FIELD(net, STATIC, "kernel: sockets of the kernel; dpdk: our own TCP/IP"),
+        FIELD(device, STATIC,
+              "net.devices, empty with kernel sockets; ports are numbered in its order, from 0"),
+        FIELD(address, STATIC, "net.address, empty with kernel sockets"),
+        FIELD(routes, STATIC, "net.routes"),
+        FIELD(cores, U32, "loops of the dataplane, each with a queue of each device"),
+        FIELD(connections, U64, "connections of clients that are open"),
+        FIELD(handshakes, U64, "handshakes under way, 0 with kernel sockets"),
+        FIELD(time_wait, U64, "connections in TIME_WAIT, 0 with kernel sockets"),
+        FIELD(neighbours, U64, "neighbours known to the cores, 0 with kernel sockets"),
+        FIELD(drops, U64, "frames and segments that went no further, all reasons"),
+        {0}}};
 #undef FIELD
 
 static uint64_t
@@ -172,7 +174,7 @@ struct port_row {
     struct view name;
     const char *mac;
     bool link_up, tx_checksums, rx_checksums, by_reference;
-    uint32_t core, queue, queues, link_mbps, mtu, vlan;
+    uint32_t core, port, queue, queues, link_mbps, mtu, vlan;
 };
 #define FIELD(name, type, help)                                                                    \
     {                                                                                              \
@@ -181,6 +183,7 @@ struct port_row {
 const struct admin_schema admin_net_port_schema = {
     "NetPort",
     (const struct admin_field[]){FIELD(core, U32, "number of the loop that polls the queue"),
+                                 FIELD(port, U32, "number of the device in net.devices, from 0"),
                                  FIELD(name, TEXT, "driver and device"),
                                  FIELD(mac, STATIC, "link address"),
                                  FIELD(link_up, BOOL, "whether the link is up"),
@@ -203,6 +206,7 @@ port_json(uint32_t core, const struct netview_row *r)
     mac_text(p->mac, mac);
     struct port_row row = {
         .core = core,
+        .port = p->device,
         .name = view_of(p->name, (uint32_t)strnlen(p->name, sizeof p->name)),
         .mac = mac,
         .link_up = p->link_up,
@@ -227,11 +231,13 @@ admin_net_ports(struct admin_call *c)
 /* ---- /v1/net/addresses, /v1/net/routes: every core has the same ---- */
 
 struct address_row {
+    uint32_t port;
     const char *address, *state;
 };
 const struct admin_schema admin_net_address_schema = {
     "NetAddress",
     (const struct admin_field[]){
+        {"port", ADMIN_U32, offsetof(struct address_row, port), "number of the device", NULL},
         {"address", ADMIN_STATIC, offsetof(struct address_row, address), "address/bits", NULL},
         {"state", ADMIN_STATIC, offsetof(struct address_row, state),
          "tentative: looked for among others first; ours; duplicate: another host has it", NULL},
@@ -243,7 +249,7 @@ address_json(uint32_t core, const struct netview_row *r)
     static const char *const states[] = {"tentative", "ours", "duplicate"};
     char text[PREFIX_BYTES];
     prefix_text(r->u.address.ip, r->u.address.prefix_bits, text);
-    struct address_row row = {text, name_of(states, 3, r->u.address.state)};
+    struct address_row row = {r->u.address.device, text, name_of(states, 3, r->u.address.state)};
     return admin_json_object(&admin_net_address_schema, &row);
 }
 
@@ -254,13 +260,16 @@ admin_net_addresses(struct admin_call *c)
 }
 
 struct route_row {
+    uint32_t port;
     const char *to, *via;
 };
 const struct admin_schema admin_net_route_schema = {
-    "NetRoute", (const struct admin_field[]){
-                    {"to", ADMIN_STATIC, offsetof(struct route_row, to), "address/bits", NULL},
-                    {"via", ADMIN_STATIC, offsetof(struct route_row, via), "router", NULL},
-                    {0}}};
+    "NetRoute",
+    (const struct admin_field[]){
+        {"port", ADMIN_U32, offsetof(struct route_row, port), "number of the device", NULL},
+        {"to", ADMIN_STATIC, offsetof(struct route_row, to), "address/bits", NULL},
+        {"via", ADMIN_STATIC, offsetof(struct route_row, via), "router", NULL},
+        {0}}};
 
 static json_t *
 route_json(uint32_t core, const struct netview_row *r)
@@ -268,7 +277,7 @@ route_json(uint32_t core, const struct netview_row *r)
     char to[PREFIX_BYTES], via[IPTEXT_BYTES];
     prefix_text(r->u.route.to, r->u.route.prefix_bits, to);
     iptext_print(r->u.route.via, via);
-    struct route_row row = {to, via};
+    struct route_row row = {r->u.route.device, to, via};
     return admin_json_object(&admin_net_route_schema, &row);
 }
 
@@ -281,7 +290,7 @@ admin_net_routes(struct admin_call *c)
 /* ---- /v1/net/neighbours ---- */
 
 struct neighbour_row {
-    uint32_t core;
+    uint32_t core, port;
     const char *address, *mac, *state;
     int64_t age_ms;
 };
@@ -293,6 +302,7 @@ const struct admin_schema admin_net_neighbour_schema = {
     "NetNeighbour",
     (const struct admin_field[]){
         FIELD(core, U32, "number of the loop that knows it"),
+        FIELD(port, U32, "number of the device at whose link it is"),
         FIELD(address, STATIC, "its address"),
         FIELD(mac, STATIC, "its link address, empty while it is being asked for"),
         FIELD(
@@ -312,6 +322,7 @@ neighbour_json(uint32_t core, const struct netview_row *r)
     mac_text(r->u.neighbour.mac, mac);
     struct neighbour_row row = {
         .core = core,
+        .port = r->u.neighbour.device,
         .address = ip,
         .mac = r->u.neighbour.state == NETVIEW_RESOLVING ? "" : mac,
         .state = name_of(states, 4, r->u.neighbour.state),
@@ -419,6 +430,7 @@ admin_net_connections(struct admin_call *c)
 /* ---- /v1/net/drops ---- */
 
 struct net_drop_row {
+    int32_t port;
     const char *part, *reason, *help;
     uint64_t count;
 };
@@ -427,13 +439,31 @@ struct net_drop_row {
 #name, ADMIN_##type, offsetof(struct net_drop_row, name), help, NULL                       \
     }
 const struct admin_schema admin_net_drop_schema = {
-    "NetDrop",
-    (const struct admin_field[]){FIELD(part, STATIC, "nic, ip, tcp or loop"),
-                                 FIELD(reason, STATIC, "name of the reason"),
-                                 FIELD(help, STATIC, "what it means"),
-                                 FIELD(count, U64, "times since the dataplane was started"),
-                                 {0}}};
+    "NetDrop", (const struct admin_field[]){
+                   FIELD(port, I32, "number of the device; -1: of none, in tcp and loop"),
+                   FIELD(part, STATIC, "nic, ip, tcp or loop"),
+                   FIELD(reason, STATIC, "name of the reason"),
+                   FIELD(help, STATIC, "what it means"),
+                   FIELD(count, U64, "times since the dataplane was started"),
+                   {0}}};
 #undef FIELD
+
+/* A reason is counted by each device, port 0 and more, or port -1: by none. */
+static json_t *
+drop_json(const struct admin_call *c, int32_t port, enum netview_counter reason)
+{
+    const struct netview_counter_row *r = netview_counter_row(reason);
+    const struct region *region = c->source.region;
+    struct net_drop_row row = {
+        .port = port,
+        .part = netview_part_name(r->part),
+        .reason = r->name,
+        .help = r->help,
+        .count = port < 0 ? region_sum_netview(region, reason)
+                          : region_sum_netview_device(region, (uint32_t)port, reason),
+    };
+    return admin_json_object(&admin_net_drop_schema, &row);
+}
 
 json_t *
 admin_net_drops(struct admin_call *c)
@@ -441,13 +471,12 @@ admin_net_drops(struct admin_call *c)
     uint64_t total = 0;
     json_t *items, *list = admin_json_list(c, 0, &items);
     for (uint32_t i = 0; conf_own_net(c->source.conf) && i < NETVIEW_COUNTERS; i++) {
-        const struct netview_counter_row *r = netview_counter_row((enum netview_counter)i);
-        if (!netview_is_drop((enum netview_counter)i))
-            continue;
-        struct net_drop_row row = {netview_part_name(r->part), r->name, r->help,
-                                   sum(c, (enum netview_counter)i)};
-        if (admin_json_wanted(c, total++))
-            json_array_append_new(items, admin_json_object(&admin_net_drop_schema, &row));
+        enum netview_counter reason = (enum netview_counter)i;
+        bool each = netview_of_device(reason);
+        uint32_t count = each ? conf_device_count(c->source.conf) : 1;
+        for (uint32_t d = 0; d < count && netview_is_drop(reason); d++)
+            if (admin_json_wanted(c, total++))
+                json_array_append_new(items, drop_json(c, each ? (int32_t)d : -1, reason));
     }
     json_object_set_new(list, "total", json_integer((json_int_t)total));
     return list;

@@ -61,6 +61,18 @@ a_connection_is_named_by_its_remote_end(void **state)
 }
 
 static void
+a_device_is_named_by_its_port_number(void **state)
+{
+    assert_int_equal(ORDER("x"), ERR_OK);
+    assert_int_equal(want.filter.device, 0);
+    assert_int_equal(ORDER("x", "--port", "0"), ERR_OK);
+    assert_int_equal(want.filter.device, 1);
+    assert_int_equal(ORDER("x", "--port", "3", "--host", "10.77.0.1"), ERR_OK);
+    assert_int_equal(want.filter.device, 4);
+    assert_int_equal(want.filter.some, 1);
+}
+
+static void
 what_is_no_end_is_refused(void **state)
 {
     static const char *const bad[] = {"10.77.0.1", "10.77.0.1:", "10.77.0.1:0", "10.77.0.1:70000",
@@ -78,6 +90,7 @@ main(void)
         cmocka_unit_test(by_default_headers_of_all_frames_are_wanted),
         cmocka_unit_test(a_file_is_where_the_command_stands),
         cmocka_unit_test(a_connection_is_named_by_its_remote_end),
+        cmocka_unit_test(a_device_is_named_by_its_port_number),
         cmocka_unit_test(what_is_no_end_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -49,10 +49,13 @@ static void
 ports_addresses_routes_and_neighbours_are_told_as_text(void **state)
 {
     struct admin_fixture *f = admin_fixture_new();
-    struct netview_row port = {.u.port = {.name = "net_tap", .mac = {2, 1}, .mtu = 1500}};
-    struct netview_row address = {.u.address = {.prefix_bits = 120, .state = NETVIEW_OURS}};
-    struct netview_row route = {.u.route = {.prefix_bits = 96}};
-    struct netview_row known = {.u.neighbour = {.mac = {2, [5] = 9}, .state = NETVIEW_STALE}};
+    struct netview_row port = {
+        .u.port = {.name = "net_tap", .mac = {2, 1}, .mtu = 1500, .device = 3}};
+    struct netview_row address = {
+        .u.address = {.prefix_bits = 120, .state = NETVIEW_OURS, .device = 1}};
+    struct netview_row route = {.u.route = {.prefix_bits = 96, .device = 2}};
+    struct netview_row known = {
+        .u.neighbour = {.mac = {2, [5] = 9}, .state = NETVIEW_STALE, .device = 1}};
     dpdk(f);
     v4(address.u.address.ip, 2);
     v4(route.u.route.via, 1);
@@ -67,15 +70,19 @@ ports_addresses_routes_and_neighbours_are_told_as_text(void **state)
     assert_int_equal(admin_fixture_number(l, "total"), CENSUS_SHARDS);
     assert_string_equal(admin_fixture_text(admin_fixture_item(l, 1), "mac"), "02:01:00:00:00:00");
     assert_int_equal(admin_fixture_number(admin_fixture_item(l, 1), "core"), 1);
+    assert_int_equal(admin_fixture_number(admin_fixture_item(l, 1), "port"), 3);
     l = admin_fixture_get(f, "/v1/net/addresses", 200);
     assert_int_equal(admin_fixture_number(l, "total"), 1);
     assert_string_equal(admin_fixture_text(admin_fixture_item(l, 0), "address"), "10.77.0.2/24");
     assert_string_equal(admin_fixture_text(admin_fixture_item(l, 0), "state"), "ours");
+    assert_int_equal(admin_fixture_number(admin_fixture_item(l, 0), "port"), 1);
     l = admin_fixture_get(f, "/v1/net/routes", 200);
     assert_string_equal(admin_fixture_text(admin_fixture_item(l, 0), "to"), "0.0.0.0/0");
     assert_string_equal(admin_fixture_text(admin_fixture_item(l, 0), "via"), "10.77.0.1");
+    assert_int_equal(admin_fixture_number(admin_fixture_item(l, 0), "port"), 2);
     l = admin_fixture_get(f, "/v1/net/neighbours", 200);
     json_t *n = admin_fixture_item(l, 0);
+    assert_int_equal(admin_fixture_number(n, "port"), 1);
     assert_string_equal(admin_fixture_text(n, "state"), "stale");
     assert_string_equal(admin_fixture_text(n, "mac"), "02:00:00:00:00:09");
     assert_int_equal(admin_fixture_number(n, "age_ms"), 31000);
@@ -153,6 +160,33 @@ drops_are_summed_by_reason_and_in_all(void **state)
     admin_fixture_free(f);
 }
 
+static void
+drops_of_devices_are_told_of_each(void **state)
+{
+    struct admin_fixture *f = admin_fixture_new();
+    char error[CONF_ERROR_BYTES];
+    dpdk(f);
+    assert_int_equal(conf_set(&f->conf, "net.devices", "net_tap0;net_tap1", CONF_OPTION, error),
+                     ERR_OK);
+    netview_device_set(region_netview(&f->region, 0), 1, NETVIEW_N_RX_MISSED, 5);
+    netview_set(region_netview(&f->region, 0), NETVIEW_N_RX_MISSED, 5);
+    json_t *l = admin_fixture_get(f, "/v1/net/drops", 200);
+    int64_t next = 0;
+    for (size_t i = 0; i < (size_t)admin_fixture_number(l, "total"); i++) {
+        json_t *o = admin_fixture_item(l, i);
+        const char *part = admin_fixture_text(o, "part");
+        int64_t port = admin_fixture_number(o, "port");
+        if (strcmp(part, "tcp") == 0 || strcmp(part, "loop") == 0)
+            assert_int_equal(port, -1);
+        if (strcmp(admin_fixture_text(o, "reason"), "rx_missed") != 0)
+            continue;
+        assert_int_equal(port, next++);
+        assert_int_equal(admin_fixture_number(o, "count"), port ? 5 : 0);
+    }
+    assert_int_equal(next, 2);
+    admin_fixture_free(f);
+}
+
 int
 main(void)
 {
@@ -163,6 +197,7 @@ main(void)
         cmocka_unit_test(a_core_that_does_not_tell_is_an_error_in_bounded_time),
         cmocka_unit_test(states_that_are_none_are_said_to_be_unknown),
         cmocka_unit_test(drops_are_summed_by_reason_and_in_all),
+        cmocka_unit_test(drops_of_devices_are_told_of_each),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
