@@ -125,7 +125,8 @@ def drops(broker, net):
 
 def frames(net):
     """Those of the device, which the cores look at once a second."""
-    rows = re.findall(r'sluice_net_frames_total\{direction="(\w+)"\} (\d+)', net.text("/metrics"))
+    rows = re.findall(r'sluice_net_frames_total\{port="0",direction="(\w+)"\} (\d+)',
+                      net.text("/metrics"))
     equal([d for d, _ in rows], ["in", "out"], rows)
     return min(int(n) for _, n in rows)
 
