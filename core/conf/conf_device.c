@@ -53,8 +53,8 @@ texts_check(const struct conf *c, enum conf_key key, uint32_t count, char error[
     if (!*list || entries(list) == count)
         return ERR_OK;
     return refuse(error,
-                  "%s has entries for %u devices and net.devices names %u: one for each, "
-                  "in the same order, with ';' between them",
+                  "%s (entries: %u) must have as many as net.devices (%u): one for each device, in "
+                  "the same order, with ';' between them",
                   conf_row(key)->name, entries(list), count);
 }
 
@@ -72,10 +72,11 @@ number_read(const struct conf *c, const struct numbers *n, uint32_t index, uint3
     const char *list = conf_text(c, n->key), *p = text;
     uint32_t got = entries(list), value = 0;
     if (got != 1 && got != count)
-        return refuse(error,
-                      "%s has %u values and net.devices names %u devices: one value for all, or "
-                      "one for each with ';' between them",
-                      conf_row(n->key)->name, got, count);
+        return refuse(
+            error,
+            "%s (entries: %u) has one for all devices, or one for each of the %u with ';' "
+            "between them",
+            conf_row(n->key)->name, got, count);
     entry_take(list, got == 1 ? 0 : index, text);
     for (; isdigit((unsigned char)*p) && value <= n->max; p++)
         value = value * 10 + (uint32_t)(*p - '0');

@@ -72,15 +72,16 @@ counts_that_differ_are_told_with_the_key(void **state)
 {
     assert_int_equal(READ("net.devices", "net_tap0;net_tap1", "net.address", "10.1.0.2/24"),
                      ERR_INVALID);
-    assert_string_equal(error, "net.address has entries for 1 devices and net.devices names 2: one "
-                               "for each, in the same order, with ';' between them");
+    assert_string_equal(error,
+                        "net.address (entries: 1) must have as many as net.devices (2): one for "
+                        "each device, in the same order, with ';' between them");
     assert_int_equal(READ("net.devices", "net_tap0", "net.routes", "default via 10.1.0.1;"),
                      ERR_INVALID);
-    assert_non_null(strstr(error, "net.routes has entries for 2"));
+    assert_non_null(strstr(error, "net.routes (entries: 2)"));
     assert_int_equal(READ("net.devices", "net_tap0;net_tap1", "net.address",
                           "10.1.0.2/24;10.2.0.2/24", "net.mtu", "1500;1500;1500"),
                      ERR_INVALID);
-    assert_non_null(strstr(error, "net.mtu has 3 values and net.devices names 2 devices"));
+    assert_non_null(strstr(error, "net.mtu (entries: 3) has one for all devices"));
 }
 
 static void
