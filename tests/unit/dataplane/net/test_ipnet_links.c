@@ -321,6 +321,29 @@ a_packet_from_nobodys_address_is_dropped_and_counted(void **state)
 }
 
 static void
+one_link_local_address_is_another_host_on_each_link(void **state)
+{
+    start((const char *const[]){"fe80::77/64", "fe80::78/64"},
+          (const char *const[]){"fe80::9/64", "fe80::9/64"});
+    turns(3000); /* duplicates of our own are looked for */
+    send("fe80::77", "fe80::9");
+    assert_int_equal(w.theirs[0].arrived, 1);
+    assert_int_equal(w.theirs[1].arrived, 0);
+    send("fe80::78", "fe80::9");
+    assert_int_equal(w.theirs[0].arrived, 1);
+    assert_int_equal(w.theirs[1].arrived, 1);
+    for (uint32_t link = 0; link < LINKS; link++) {
+        struct ipnet_neigh_fact f;
+        uint32_t known = 0;
+        for (uint32_t i = 0; i < IPNET_NEIGHBOURS_MAX; i++)
+            known += ipnet_neighbour(w.links.ports[link].net, i, &f) &&
+                     memcmp(f.ip, ip_of("fe80::9"), 16) == 0;
+        assert_int_equal(known, 1);
+    }
+    stop();
+}
+
+static void
 one_link_is_the_port_itself(void **state)
 {
     static struct ipnet_links one;
@@ -342,6 +365,7 @@ main(void)
         cmocka_unit_test(each_link_has_an_mtu_of_its_own),
         cmocka_unit_test(a_device_that_is_stuck_holds_up_the_others_only_for_a_moment),
         cmocka_unit_test(a_packet_from_nobodys_address_is_dropped_and_counted),
+        cmocka_unit_test(one_link_local_address_is_another_host_on_each_link),
         cmocka_unit_test(one_link_is_the_port_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
