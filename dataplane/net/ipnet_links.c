@@ -45,7 +45,7 @@ frame_link(const struct packet_frame *frame)
 /* ---- a turn ---- */
 
 uint64_t
-ipnet_links_turn(struct ipnet_links *l, uint64_t now_ns)
+ipnet_links_turn_all(struct ipnet_links *l, uint64_t now_ns)
 {
     uint64_t next = CLOCK_NEVER;
     for (uint32_t i = 0; i < l->count; i++) {
@@ -56,11 +56,11 @@ ipnet_links_turn(struct ipnet_links *l, uint64_t now_ns)
 }
 
 uint32_t
-ipnet_links_receive(struct ipnet_links *l, uint32_t link, struct ipnet_input *in)
+ipnet_links_receive_of(struct ipnet_links *l, uint32_t link, struct ipnet_input *in)
 {
     must(link < l->count);
     uint32_t count = ipnet_port_receive(&l->ports[link], in);
-    for (uint32_t i = 0; l->count > 1 && i < in->packet_count; i++)
+    for (uint32_t i = 0; i < in->packet_count; i++)
         in->packets[i].frame = frame_mark(in->packets[i].frame, link);
     return count;
 }
@@ -71,8 +71,6 @@ link_flush(struct ipnet_links *l, uint32_t link)
     struct ipnet_port *p = &l->ports[link];
     const struct nic_tx *frames[NIC_BURST_MAX];
     uint32_t taken = ipnet_port_flush(p);
-    if (l->count == 1)
-        return taken;
     if (taken > 0 || ipnet_ready(p->net, frames) == 0)
         l->full_ns[link] = 0;
     else if (l->full_ns[link] == 0)
@@ -81,7 +79,7 @@ link_flush(struct ipnet_links *l, uint32_t link)
 }
 
 uint32_t
-ipnet_links_flush(struct ipnet_links *l)
+ipnet_links_flush_all(struct ipnet_links *l)
 {
     uint32_t taken = 0;
     for (uint32_t i = 0; i < l->count; i++)

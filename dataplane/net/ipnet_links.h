@@ -34,9 +34,30 @@ struct ipnet_links {
 void ipnet_links_init(struct ipnet_links *l, uint32_t count);
 struct packet_port ipnet_links_packets(struct ipnet_links *l);
 
-/* As the functions of ipnet_port.h, for all links, or for number `link`. */
-uint64_t ipnet_links_turn(struct ipnet_links *l, uint64_t now_ns);
-uint32_t ipnet_links_receive(struct ipnet_links *l, uint32_t link, struct ipnet_input *in);
-uint32_t ipnet_links_flush(struct ipnet_links *l);
+/* Private to ipnet_links.c: of several. */
+uint64_t ipnet_links_turn_all(struct ipnet_links *l, uint64_t now_ns);
+uint32_t ipnet_links_receive_of(struct ipnet_links *l, uint32_t link, struct ipnet_input *in);
+uint32_t ipnet_links_flush_all(struct ipnet_links *l);
+
+/* As the functions of ipnet_port.h, for all links, or for number `link`.  Inline: a loop calls them
+ * each turn, and most have one link. */
+static inline uint64_t
+ipnet_links_turn(struct ipnet_links *l, uint64_t now_ns)
+{
+    return l->count == 1 ? ipnet_port_turn(&l->ports[0], now_ns) : ipnet_links_turn_all(l, now_ns);
+}
+
+static inline uint32_t
+ipnet_links_receive(struct ipnet_links *l, uint32_t link, struct ipnet_input *in)
+{
+    return l->count == 1 ? ipnet_port_receive(&l->ports[0], in)
+                         : ipnet_links_receive_of(l, link, in);
+}
+
+static inline uint32_t
+ipnet_links_flush(struct ipnet_links *l)
+{
+    return l->count == 1 ? ipnet_port_flush(&l->ports[0]) : ipnet_links_flush_all(l);
+}
 
 #endif
