@@ -6,6 +6,8 @@
  * I2: a slot is in the ready ring only when its link destination is known. */
 #include "dataplane/net/ipnet_in.h"
 
+enum { CACHE_LINE = 64 };
+
 /* ---- slots ---- */
 
 static uint16_t
@@ -317,11 +319,24 @@ send_one(struct ipnet *n, const struct packet_out *p)
     ipnet_neigh_send(n, hop, slot);
 }
 
+/* A sum reads bytes of the log, which may be in no cache: those of the next packet come from memory
+ * while this one is summed. */
+static void
+fetch_bytes(const struct packet_out *p)
+{
+    for (uint32_t i = 0; i < p->span_count; i++)
+        for (uint32_t k = 0; k < p->spans[i].bytes.len; k += CACHE_LINE)
+            __builtin_prefetch(p->spans[i].bytes.at + k);
+}
+
 void
 ipnet_send(struct ipnet *n, uint64_t now_ns, const struct packet_out *packets, uint32_t count)
 {
     must(count <= ipnet_room(n));
     n->now_ns = now_ns;
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
+        if (i + 1 < count && !n->config.tx_l4_sum)
+            fetch_bytes(&packets[i + 1]);
         send_one(n, &packets[i]);
+    }
 }

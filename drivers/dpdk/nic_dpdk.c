@@ -167,6 +167,15 @@ by_reference(const struct nic_queue *q, const struct nic_tx *tx)
     return true;
 }
 
+/* What is copied next comes from memory while this frame is. */
+static void
+fetch_bytes(const struct nic_tx *tx)
+{
+    for (uint32_t i = 0; i < tx->span_count; i++)
+        for (uint32_t k = 0; k < tx->spans[i].bytes.len; k += RTE_CACHE_LINE_SIZE)
+            rte_prefetch0(tx->spans[i].bytes.at + k);
+}
+
 static struct rte_mbuf *
 build(struct nic_queue *q, const struct nic_tx *tx)
 {
@@ -209,6 +218,8 @@ queue_tx(void *self, const struct nic_tx *const *frames, uint32_t count)
         return 0;
     }
     while (taken < count && taken < NIC_BURST_MAX) {
+        if (!q->chains && taken + 1 < count)
+            fetch_bytes(frames[taken + 1]);
         struct rte_mbuf *m = build(q, frames[taken]);
         if (!m)
             break;
