@@ -154,7 +154,10 @@ def small_disk(home):
             equal(code, STORAGE_ERROR, "error")
             check(kept > 50, "turned away far too early")
             read_back(c, topic, value, kept)
-            equal(c.produce(other, 0, [value])[0], STORAGE_ERROR, "the other topic")
+            # What was written back meanwhile is promised no longer and may have made some room.
+            more, code = fill(c, other, value)
+            equal(code, STORAGE_ERROR, "the other topic")
+            check(more < 20, "the other topic took records of 900 kB:", more)
             equal(c.delete_topic(topic), NONE, "DeleteTopics")
             until("produce", 60, lambda: c.produce(other, 0, [value])[0] == NONE)
             equal(broker.stop(), 0, "exit code")
