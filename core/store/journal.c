@@ -357,6 +357,7 @@ void
 journal_step(struct journal *j, uint64_t now_ns)
 {
     writes_note(j, now_ns);
+    journal_extents_note(j, now_ns);
     if (j->open_since_ns == CLOCK_NEVER)
         j->open_since_ns = now_ns;
     j->now_ns = now_ns;

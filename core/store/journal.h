@@ -194,6 +194,8 @@ void journal_stats(const struct journal *j, struct journal_stats *out);
 /* How long the writes took, from their submission on, of the frames that ended between the last two
  * steps; returns how many.  Lent until the next step. */
 uint32_t journal_writes(const struct journal *j, const uint64_t **ns);
+/* The same of extents: what their owner took to write them. */
+uint32_t journal_extent_writes(const struct journal *j, const uint64_t **ns);
 
 /* Bytes that the files which are still to be made will take.  A full disk only delays that. */
 uint64_t journal_missing(const struct journal *j);

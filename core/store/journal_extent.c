@@ -86,6 +86,9 @@ journal_extent_end(struct journal *j, uint64_t number)
     must(number >= j->durable && x->extent && !x->done);
     x->done = true;
     j->extent_bytes -= x->used;
+    struct journal_extent_times *t = &j->extent_times;
+    if (x->submit_ns && t->ended < JOURNAL_EXTENTS_TIMED)
+        t->ended_ns[t->ended++] = x->submit_ns;
     if (j->error == ERR_OK)
         journal_prefix_move(j);
 }
@@ -104,4 +107,29 @@ journal_extent_rescue(struct journal *j, uint64_t number, uint32_t kind, uint32_
     x->lsn_first = out->lsn;
     j->extent_bytes -= x->used;
     return ERR_OK;
+}
+
+/* Neither an append nor a completion has a time of its own: the step behind it has. */
+void
+journal_extents_note(struct journal *j, uint64_t now_ns)
+{
+    struct journal_extent_times *t = &j->extent_times;
+    for (uint32_t i = 0; i < t->ended; i++)
+        t->ns[i] = now_ns - t->ended_ns[i];
+    t->count = t->ended;
+    t->ended = 0;
+    if (t->seen < j->durable || t->seen > j->open) /* others took their places (journal_undo.c) */
+        t->seen = j->durable;
+    for (; t->seen < j->open; t->seen++) {
+        struct frame *x = journal_frame_of(j, t->seen);
+        if (x->extent && !x->submit_ns)
+            x->submit_ns = now_ns;
+    }
+}
+
+uint32_t
+journal_extent_writes(const struct journal *j, const uint64_t **ns)
+{
+    *ns = j->extent_times.ns;
+    return j->extent_times.count;
 }

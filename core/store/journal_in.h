@@ -130,12 +130,22 @@ struct frame {
     uint64_t lsn_first;     /* of an extent: of the record that has its bytes when they cannot be
                              * written, 0 none */
     uint32_t used, records; /* header included */
-    uint64_t submit_ns;     /* of a frame: when it was submitted */
+    uint64_t
+        submit_ns; /* when it was submitted; of an extent: as the first step saw it, 0 not yet */
     /* The last record that ends beyond a block begins at `cut`, behind so many. */
     uint32_t cut, cut_records;
     bool done, mark, extent;
     bool fixed;  /* somebody knows places in it: it stays where it is */
     bool queued; /* began while others were on their way */
+};
+
+enum { JOURNAL_EXTENTS_TIMED = 32 }; /* between two steps; the others are not */
+
+/* As ended_ns, writes_ns and their counts below. */
+struct journal_extent_times {
+    uint64_t seen; /* the steps have seen stretches below this number */
+    uint32_t ended, count;
+    uint64_t ended_ns[JOURNAL_EXTENTS_TIMED], ns[JOURNAL_EXTENTS_TIMED];
 };
 
 /* What journal_take_back brings back. */
@@ -178,6 +188,7 @@ struct journal {
     bool busy[JOURNAL_FLIGHT_MAX];
     uint32_t ended, write_count; /* frames that ended since the last step; before it */
     uint64_t ended_ns[JOURNAL_FLIGHT_MAX], writes_ns[JOURNAL_FLIGHT_MAX];
+    struct journal_extent_times extent_times;
     struct journal_stats stats;
 };
 
@@ -204,5 +215,8 @@ void journal_frame_begin(struct journal *j, uint64_t place, uint64_t ring);
 void journal_record_add(struct journal *j, uint32_t kind, uint32_t body_bytes,
                         struct journal_slot *out);
 void journal_prefix_move(struct journal *j);
+
+/* journal_extent.c: a step has begun. */
+void journal_extents_note(struct journal *j, uint64_t now_ns);
 
 #endif

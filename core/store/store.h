@@ -296,7 +296,8 @@ struct store_stats {
         clean_records_dropped, clean_keyless;
 };
 void store_stats(const struct store *s, struct store_stats *out);
-/* What journal_writes says of the last store_step. */
+/* What journal_writes and journal_extent_writes say of the last store_step. */
 uint32_t store_writes(const struct store *s, const uint64_t **ns);
+uint32_t store_extent_writes(const struct store *s, const uint64_t **ns);
 
 #endif

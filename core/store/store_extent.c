@@ -300,6 +300,12 @@ store_extent_next(struct store *s, struct job *j)
     extent_end(s, j);
 }
 
+uint32_t
+store_extent_writes(const struct store *s, const uint64_t **ns)
+{
+    return journal_extent_writes(s->journal, ns);
+}
+
 void
 store_extent_step(struct store *s)
 {

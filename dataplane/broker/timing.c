@@ -26,6 +26,9 @@ timing_writes(struct shard *s)
     uint32_t count = store_writes(s->store, &ns);
     for (uint32_t i = 0; i < count; i++)
         hists_add(&s->counters, HIST_JOURNAL_WRITE, ns[i]);
+    count = store_extent_writes(s->store, &ns);
+    for (uint32_t i = 0; i < count; i++)
+        hists_add(&s->counters, HIST_EXTENT_WRITE, ns[i]);
 }
 
 void

@@ -38,7 +38,8 @@ void timing_handler(struct shard *s, const struct req *r, uint64_t ns);
 /* The answer is out, to the last byte. */
 void timing_left(struct shard *s, const struct req *r);
 
-/* The frames of the journal that the last step of the store found durable. */
+/* The frames of the journal, and the large batches beside it, that the last step of the store found
+ * written. */
 void timing_writes(struct shard *s);
 
 /* A turn, from its begin; what was done since the last lap belongs to `place`. */

@@ -97,6 +97,30 @@ an_extent_lies_where_the_file_wants_it_and_others_leave_it_alone(void **state)
 }
 
 static void
+the_time_of_each_extent_is_told_once(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct journal_extent x;
+    const uint64_t *ns;
+    rig_whole(&r, 6);
+    assert_int_equal(put_extent(&r, 9000, 0, &x), ERR_OK);
+    journal_step(r.j, r.now_ns);
+    uint64_t begin_ns = r.now_ns;
+    turns(&r, 5);
+    assert_int_equal(journal_extent_writes(r.j, &ns), 0);
+    journal_extent_end(r.j, x.number);
+    r.now_ns += 1000;
+    journal_step(r.j, r.now_ns);
+    assert_int_equal(journal_extent_writes(r.j, &ns), 1);
+    assert_int_equal(ns[0], r.now_ns - begin_ns);
+    journal_step(r.j, r.now_ns + 1000);
+    assert_int_equal(journal_extent_writes(r.j, &ns), 0);
+    settle(&r);
+    rig_end(&r);
+}
+
+static void
 records_of_many_extents_share_a_frame(void **state)
 {
     (void)state;
@@ -219,6 +243,7 @@ main(void)
         cmocka_unit_test(no_record_is_durable_before_the_extents_up_to_it_have_ended),
         cmocka_unit_test(frames_behind_a_slow_extent_go_on_being_written),
         cmocka_unit_test(an_extent_lies_where_the_file_wants_it_and_others_leave_it_alone),
+        cmocka_unit_test(the_time_of_each_extent_is_told_once),
         cmocka_unit_test(records_of_many_extents_share_a_frame),
         cmocka_unit_test(too_much_that_has_not_ended_is_refused),
         cmocka_unit_test(a_failed_extent_always_finds_room_in_the_journal),

@@ -73,6 +73,7 @@ struct store {
     bool stage_limit, staged_limit; /* store_stage, store_append_staged give ERR_LIMIT */
     uint32_t stages, unstages;
     uint64_t writes_ns[2]; /* of store_writes */
+    uint64_t extent_ns;    /* of store_extent_writes, 0: there was none */
     uint32_t write_count;
     uint32_t dirs, dirs_offline; /* data directories; a bit for each that does not work */
     uint32_t holds;              /* not released */
@@ -407,6 +408,13 @@ store_writes(const struct store *s, const uint64_t **ns)
 {
     *ns = s->writes_ns;
     return s->write_count;
+}
+
+uint32_t
+store_extent_writes(const struct store *s, const uint64_t **ns)
+{
+    *ns = &s->extent_ns;
+    return s->extent_ns > 0;
 }
 
 int

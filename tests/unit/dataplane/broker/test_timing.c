@@ -98,17 +98,20 @@ a_turn_without_work_is_not_busy_but_may_stall(void **state)
 }
 
 static void
-every_write_of_the_journal_is_counted(void **state)
+every_write_of_the_journal_and_beside_it_is_counted(void **state)
 {
     (void)state;
     struct harness *h = harness_new(1, NULL);
     h->stores[0]->writes_ns[0] = 40000;
     h->stores[0]->writes_ns[1] = 2000000;
     h->stores[0]->write_count = 2;
+    h->stores[0]->extent_ns = 70000;
     harness_turn(h);
     h->stores[0]->write_count = 0;
+    h->stores[0]->extent_ns = 0;
     harness_turn(h);
     assert_int_equal(sum(h, HIST_JOURNAL_WRITE), 2040000);
+    assert_int_equal(sum(h, HIST_EXTENT_WRITE), 70000);
     harness_free(h);
 }
 
@@ -120,7 +123,7 @@ main(void)
         cmocka_unit_test(one_request_of_a_sample_is_measured),
         cmocka_unit_test(a_turn_over_a_millisecond_counts_where_most_of_it_was_spent),
         cmocka_unit_test(a_turn_without_work_is_not_busy_but_may_stall),
-        cmocka_unit_test(every_write_of_the_journal_is_counted),
+        cmocka_unit_test(every_write_of_the_journal_and_beside_it_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
