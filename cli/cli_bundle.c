@@ -153,6 +153,7 @@ endpoint_add(struct gather *g)
         {"/v1/transactions?limit=10000", "http/transactions.json"},
         {"/v1/processes", "http/processes.json"},
         {"/v1/drops", "http/drops.json"},
+        {"/v1/slowest", "http/slowest.json"},
         {"/v1/disks", "http/disks.json"},
         {"/v1/net", "http/net.json"},
         {"/v1/net/ports", "http/net-ports.json"},

@@ -41,6 +41,8 @@ const struct admin_route admin_routes[] = {
      &admin_cores_error_schema, true},
     {"/v1/histograms", admin_hists_list, false, "latencies and sizes, over all cores",
      &admin_hists_schema, true},
+    {"/v1/slowest", admin_slow_list, false,
+     "the slowest Produce requests of this minute and the last", &admin_slow_schema, true},
     {"/v1/disks", admin_cores_disks, false, "data directories", &admin_cores_disk_schema, true},
     {"/v1/net", admin_net_whole, false, "the network of the broker", &admin_net_schema, false},
     {"/v1/net/ports", admin_net_ports, false, "queues of the device, with net=dpdk",

@@ -82,7 +82,7 @@ admin_fn admin_tables_cluster, admin_tables_brokers, admin_tables_topics, admin_
 admin_fn admin_tables_partitions;
 admin_fn admin_groups_list, admin_groups_one, admin_groups_txns, admin_groups_clients;
 admin_fn admin_cores_list, admin_cores_processes, admin_cores_drops, admin_cores_config;
-admin_fn admin_cores_disks, admin_cores_errors, admin_hists_list;
+admin_fn admin_cores_disks, admin_cores_errors, admin_hists_list, admin_slow_list;
 extern const struct admin_schema admin_tables_cluster_schema, admin_tables_broker_schema,
     admin_tables_topic_schema, admin_tables_whole_schema, admin_tables_partition_schema;
 /* admin_net.c */
@@ -95,7 +95,7 @@ extern const struct admin_schema admin_groups_schema, admin_groups_whole_schema,
     admin_groups_txn_schema, admin_groups_client_schema;
 extern const struct admin_schema admin_cores_schema, admin_cores_process_schema,
     admin_cores_drop_schema, admin_cores_config_schema, admin_cores_disk_schema, admin_hists_schema,
-    admin_cores_error_schema;
+    admin_slow_schema, admin_cores_error_schema;
 
 /* admin_health.c: 200 or 503, with every check and its reason. */
 json_t *admin_health(const struct metrics_source *s, bool ready, uint32_t *status);

@@ -7,6 +7,7 @@
 #include "core/shm/msg.h"
 #include "core/shm/netview.h"
 #include "core/shm/quotas.h"
+#include "core/shm/slow.h"
 #include "core/shm/table.h"
 
 #include <errno.h>
@@ -152,6 +153,8 @@ static const uint64_t layout[] = {
     COUNTERS_WORDS,
     HISTS_WORDS,
     HISTS,
+    SLOW_ROWS,
+    SLOW_FIELDS,
 };
 
 /* FNV-1a (Fowler, Noll, Vo), 64 bits. */
@@ -178,6 +181,8 @@ region_abi_hash(void)
         hash = hash_add(hash, counters_row(i)->name, strlen(counters_row(i)->name) + 1);
     for (uint32_t i = 0; i < HISTS; i++)
         hash = hash_add(hash, hists_row(i)->name, strlen(hists_row(i)->name) + 1);
+    for (uint32_t i = 0; i < SLOW_FIELDS; i++)
+        hash = hash_add(hash, slow_name(i), strlen(slow_name(i)) + 1);
     for (uint32_t i = 0; i < NETVIEW_COUNTERS; i++) {
         const char *name = netview_counter_row((enum netview_counter)i)->name;
         hash = hash_add(hash, name, strlen(name) + 1);
@@ -197,7 +202,7 @@ part_take(uint64_t *end, uint64_t bytes)
 static uint64_t
 counter_block_bytes(void)
 {
-    uint64_t bytes = HISTS_BLOCK_WORDS * sizeof(uint64_t);
+    uint64_t bytes = (HISTS_BLOCK_WORDS + SLOW_WORDS) * sizeof(uint64_t);
     return (bytes + REGION_LINE - 1) & ~(uint64_t)(REGION_LINE - 1);
 }
 
@@ -476,6 +481,13 @@ region_counters(const struct region *r, uint32_t block)
     must(block <= r->header->shard_count);
     return (_Atomic uint64_t *)(void *)part_at(r, r->header->counters_at +
                                                       block * counter_block_bytes());
+}
+
+_Atomic uint64_t *
+region_slow(const struct region *r, uint32_t shard)
+{
+    must(shard < r->header->shard_count);
+    return region_counters(r, shard) + HISTS_BLOCK_WORDS;
 }
 
 struct netview *

@@ -10,7 +10,7 @@
  *   have       struct table_have[partitions_max]      written by the owning shard
  *   quotas     struct quotas_table                    written by control
  *   rings      per shard two byte rings (chan.h): control to data, data to control
- *   counters   per shard and for control one block of words (counters.h, hists.h)
+ *   counters   per shard and for control one block of words (counters.h, hists.h, slow.h)
  *   netviews   per shard one struct netview (netview.h): its network stack, seen from outside
  *   captures   the order of a tool, and per shard one struct capring_core (capring.h)
  *
@@ -119,6 +119,8 @@ void *region_ring_to_data(const struct region *r, uint32_t shard);
 void *region_ring_to_control(const struct region *r, uint32_t shard);
 /* Block `shard` of counter words (hists.h: HISTS_BLOCK_WORDS); shard_count is control's block. */
 _Atomic uint64_t *region_counters(const struct region *r, uint32_t block);
+/* SLOW_WORDS behind them. */
+_Atomic uint64_t *region_slow(const struct region *r, uint32_t shard);
 /* What shard `shard` shows of its network stack. */
 struct netview *region_netview(const struct region *r, uint32_t shard);
 struct capring_core *region_capring(const struct region *r, uint32_t shard);

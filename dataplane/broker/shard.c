@@ -639,6 +639,7 @@ region_enter(struct shard *s)
 {
     uint32_t shard = s->config.shard, bytes = s->region->header->ring_bytes;
     s->counters.words = region_counters(s->region, shard);
+    slow_begin(&s->timing.slow, region_slow(s->region, shard));
     chan_join(&s->to_control, region_ring_to_control(s->region, shard), bytes);
     chan_join(&s->from_control, region_ring_to_data(s->region, shard), bytes);
     s->generation = atomic_load_explicit(&s->region->header->peers[REGION_DATA].generation,

@@ -115,6 +115,55 @@ every_write_of_the_journal_and_beside_it_is_counted(void **state)
     harness_free(h);
 }
 
+/* The one request that is kept. */
+static struct slow_row
+slowest(struct harness *h)
+{
+    struct slow_row row, found;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < SLOW_ROWS; i++)
+        if (slow_read(region_slow(&h->region, 0), i, &row)) {
+            found = row;
+            count++;
+        }
+    assert_int_equal(count, 1);
+    return found;
+}
+
+static void
+of_a_slow_produce_it_is_kept_what_took_longest_meanwhile(void **state)
+{
+    (void)state;
+    struct harness *h = harness_new(1, NULL);
+    harness_topic(h, 0, "0rders", 1);
+    fake_stream_open(&h->streams[0], 0);
+    h->stores[0]->extent_ns = 90000000; /* ended before the request came */
+    harness_turn(h);
+    h->now_ns += 1000;
+    h->stores[0]->disk_late = true;
+    harness_produce(h, 0, 12, 77, 1, "0rders", 0, harness_batch(1));
+    harness_turn(h);
+    h->now_ns += 3000000;
+    h->stores[0]->extent_ns = 2500000;
+    h->stores[0]->writes_ns[0] = 700000;
+    h->stores[0]->writes_ns[1] = TIMING_SPAN_NS - 1;
+    h->stores[0]->write_count = 2;
+    h->stores[0]->disk_late = false;
+    harness_turn(h);
+    h->stores[0]->extent_ns = 0;
+    h->now_ns += 500000;
+    harness_turn(h);
+    struct slow_row row = slowest(h);
+    assert_int_equal(row.field[SLOW_TOTAL], 3500000);
+    assert_int_equal(row.field[SLOW_DURABLE], 3000000);
+    assert_int_equal(row.field[SLOW_SEND], 500000);
+    assert_int_equal(row.field[SLOW_FRAME], 700000);
+    assert_int_equal(row.field[SLOW_EXTENT], 2500000);
+    assert_int_equal(row.field[SLOW_TURN], 0);
+    assert_int_equal(row.field[SLOW_CORRELATION], 77);
+    harness_free(h);
+}
+
 int
 main(void)
 {
@@ -123,6 +172,7 @@ main(void)
         cmocka_unit_test(one_request_of_a_sample_is_measured),
         cmocka_unit_test(a_turn_over_a_millisecond_counts_where_most_of_it_was_spent),
         cmocka_unit_test(a_turn_without_work_is_not_busy_but_may_stall),
+        cmocka_unit_test(of_a_slow_produce_it_is_kept_what_took_longest_meanwhile),
         cmocka_unit_test(every_write_of_the_journal_and_beside_it_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
