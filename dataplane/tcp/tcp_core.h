@@ -53,6 +53,7 @@ enum {
     TCP_MSS_DEFAULT_6 = 1220,
     TCP_CONN_BURST = 32,   /* segments of one connection in a row */
     TCP_TICK_BUDGET = 256, /* timers of one tcp_tick() */
+    TCP_TICK_LOOKS = 1024, /* and deadlines that turn out to have been put off */
     TCP_OWED_ACKS = 8,     /* duplicate ACKs kept for a peer without SACK */
     TCP_PORT_TRIES = 64,
     TCP_PORT_FIRST = 32768,

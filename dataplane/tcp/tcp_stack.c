@@ -287,8 +287,9 @@ void
 tcp_tick(struct tcp *t, uint64_t now_us)
 {
     t->now_us = now_us;
+    uint32_t looks = TCP_TICK_LOOKS;
     for (uint32_t left = TCP_TICK_BUDGET; left; left--) {
-        uint32_t i = tcp_wheel_take(t->wheel, now_us);
+        uint32_t i = tcp_wheel_take(t->wheel, now_us, &looks);
         if (i == TCP_NONE)
             break;
         if (i >= t->config.conns)

@@ -1,6 +1,6 @@
-/* tcp_timer.c: the deadlines of a connection.  One node of the wheel stands at or before the first
- * of them; who pushes a deadline back leaves the node, which then comes out early and is put
- * again. */
+/* tcp_timer.c: the deadlines of a connection.  The wheel has the first of them, as it was when
+ * tcp_timer_arm() was last called; one that was put off since comes out early and is armed again.
+ */
 #include "dataplane/tcp/tcp_core.h"
 
 /* What a peer may wait with its acknowledgement of one segment; of more. */
@@ -65,9 +65,7 @@ tcp_timer_arm(struct tcp *t, struct tcp_conn *c)
     due = c->ack_due < due ? c->ack_due : due;
     due = c->keep_due < due ? c->keep_due : due;
     due = c->linger_due < due ? c->linger_due : due;
-    uint32_t i = tcp_index(t, c);
-    if (due < tcp_wheel_due(t->wheel, i))
-        tcp_wheel_arm(t->wheel, i, due);
+    tcp_wheel_arm(t->wheel, tcp_index(t, c), due);
 }
 
 static void

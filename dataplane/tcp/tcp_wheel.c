@@ -1,10 +1,14 @@
 /* tcp_wheel.c: see tcp_wheel.h.
  *
- * Level k holds items that are due within 256^(k+1) ticks, in slot (due >> 8k) & 255.  `tick` is
- * the next tick to look at: everything due before it has come out.  When its low 8 bits wrap, the
- * slot of the next level is spread over the levels below (cascade).
- * I1 an armed item's due is >= tick.   I2 it stands on the lowest level that reaches it, or higher.
- * I3 a bit of `busy` is set exactly when the slot's list is not empty. */
+ * Level k holds items that stand within 256^(k+1) ticks, in slot (at >> 8k) & 255.  `tick` is the
+ * next tick to look at: everything due before it has come out.  What stands on a higher level in
+ * the slot of the present tick moves on, to a lower one or to its deadline, before the tick does.
+ *
+ * An item stands at its deadline or before it: one that is put off, or given up, stays where it is
+ * until its slot is looked at, and moves on then.  So who puts the same deadline off with every
+ * segment touches one node, and no neighbours of it.
+ * I1 an armed item stands, at its due or before.   I2 it stands on the lowest level that reaches
+ * it, or higher.   I3 a bit of `busy` is set exactly when the slot's list is not empty. */
 #include "dataplane/tcp/tcp_wheel.h"
 
 #include "dataplane/tcp/tcp_table.h"
@@ -13,17 +17,22 @@
 
 enum { LEVELS = 3, BITS = 8, SLOTS = 1 << BITS, WORDS = SLOTS / 64 };
 
-#define SPAN_TICKS (UINT64_C(1) << BITS * LEVELS)
+/* One slot of the last level less than a turn of it, so that nothing is put into its present slot.
+ */
+#define SPAN_TICKS ((UINT64_C(1) << BITS * LEVELS) - (UINT64_C(1) << BITS * (LEVELS - 1)))
 
 struct node {
     uint64_t due; /* ticks; TCP_NEVER: not armed */
+    uint64_t at;  /* where it stands; TCP_NEVER: nowhere */
     uint32_t prev, next;
     uint32_t slot; /* level * SLOTS + slot */
 };
 
+_Static_assert(sizeof(struct node) == 32, "two of them a cache line");
+
 struct tcp_wheel {
     uint64_t tick;
-    uint32_t items, armed;
+    uint32_t items, armed, standing;
     uint64_t busy[LEVELS][WORDS];
     uint32_t heads[LEVELS * SLOTS];
     struct node nodes[];
@@ -46,18 +55,19 @@ tcp_wheel_init(void *at, uint32_t items, uint64_t now_us)
     for (uint32_t i = 0; i < LEVELS * SLOTS; i++)
         w->heads[i] = TCP_NONE;
     for (uint32_t i = 0; i < items; i++)
-        w->nodes[i] = (struct node){.due = TCP_NEVER};
+        w->nodes[i] = (struct node){.due = TCP_NEVER, .at = TCP_NEVER};
     return w;
 }
 
+/* Puts it where it comes out at n->due, or is looked at again before that. */
 static void
 link_in(struct tcp_wheel *w, uint32_t item)
 {
     struct node *n = &w->nodes[item];
-    uint64_t at = n->due < w->tick ? w->tick : n->due;
-    uint64_t ahead = at - w->tick;
-    if (ahead >= SPAN_TICKS)
-        at = w->tick + SPAN_TICKS - 1;
+    n->at = n->due;
+    uint64_t at = n->at < w->tick ? w->tick : n->at;
+    if (at - w->tick > SPAN_TICKS)
+        at = w->tick + SPAN_TICKS;
     uint32_t level = 0;
     while (level + 1 < LEVELS && (at >> BITS * level) - (w->tick >> BITS * level) >= SLOTS)
         level++;
@@ -69,6 +79,7 @@ link_in(struct tcp_wheel *w, uint32_t item)
         w->nodes[n->next].prev = item;
     w->heads[n->slot] = item;
     w->busy[level][slot / 64] |= UINT64_C(1) << slot % 64;
+    w->standing++;
 }
 
 static void
@@ -83,6 +94,8 @@ link_out(struct tcp_wheel *w, uint32_t item)
         w->heads[n->slot] = n->next;
     if (w->heads[n->slot] == TCP_NONE)
         w->busy[n->slot / SLOTS][n->slot % SLOTS / 64] &= ~(UINT64_C(1) << n->slot % 64);
+    n->at = TCP_NEVER;
+    w->standing--;
 }
 
 void
@@ -91,17 +104,13 @@ tcp_wheel_arm(struct tcp_wheel *w, uint32_t item, uint64_t due_us)
     must(item < w->items);
     struct node *n = &w->nodes[item];
     uint64_t due = due_us == TCP_NEVER ? TCP_NEVER : (due_us + TCP_TICK_US - 1) >> TCP_TICK_SHIFT;
-    if (n->due == due)
-        return;
-    if (n->due != TCP_NEVER) {
-        link_out(w, item);
-        w->armed--;
-    }
+    w->armed += (due != TCP_NEVER) - (n->due != TCP_NEVER);
     n->due = due;
-    if (due == TCP_NEVER)
+    if (due >= n->at)
         return;
+    if (n->at != TCP_NEVER)
+        link_out(w, item);
     link_in(w, item);
-    w->armed++;
 }
 
 /* The first busy slot at or after `from` of a level; SLOTS when there is none. */
@@ -118,59 +127,85 @@ busy_from(const struct tcp_wheel *w, uint32_t level, uint32_t from)
     return SLOTS;
 }
 
-static void
-cascade(struct tcp_wheel *w)
+/* The slot of a higher level in which the present tick lies. */
+static uint32_t
+upper_head(const struct tcp_wheel *w, uint32_t level)
 {
-    for (uint32_t level = 1; level < LEVELS; level++) {
-        uint32_t slot = (uint32_t)(w->tick >> BITS * level) & (SLOTS - 1);
-        uint32_t item = w->heads[level * SLOTS + slot];
-        w->heads[level * SLOTS + slot] = TCP_NONE;
-        w->busy[level][slot / 64] &= ~(UINT64_C(1) << slot % 64);
-        while (item != TCP_NONE) {
-            uint32_t next = w->nodes[item].next;
-            link_in(w, item);
-            item = next;
-        }
-        if (slot != 0)
-            return;
-    }
+    return w->heads[level * SLOTS + ((uint32_t)(w->tick >> BITS * level) & (SLOTS - 1))];
 }
 
-/* The next tick after w->tick, or w->tick itself, at which something stands or cascades. */
+static bool
+settled(const struct tcp_wheel *w)
+{
+    for (uint32_t level = 1; level < LEVELS; level++)
+        if (upper_head(w, level) != TCP_NONE)
+            return false;
+    return true;
+}
+
+/* Empties those slots.  False: no more looks. */
+static bool
+settle(struct tcp_wheel *w, uint32_t *looks)
+{
+    for (uint32_t level = 1; level < LEVELS; level++)
+        for (uint32_t item; (item = upper_head(w, level)) != TCP_NONE; --*looks) {
+            if (*looks == 0)
+                return false;
+            link_out(w, item);
+            if (w->nodes[item].due != TCP_NEVER)
+                link_in(w, item);
+        }
+    return true;
+}
+
+/* The next tick after w->tick, or w->tick itself, at which something stands or moves on. */
 static uint64_t
 next_tick(const struct tcp_wheel *w)
 {
+    if (!settled(w))
+        return w->tick;
     uint32_t here = (uint32_t)w->tick & (SLOTS - 1);
     uint32_t slot = busy_from(w, 0, here);
     if (slot < SLOTS || busy_from(w, 0, 0) < SLOTS)
-        return w->tick - here + slot; /* SLOTS: the end of the lap, where a cascade is due */
+        return w->tick - here + slot; /* SLOTS: the end of the lap, where others move on */
     uint32_t lap = (uint32_t)(w->tick >> BITS) & (SLOTS - 1);
     slot = lap + 1 < SLOTS ? busy_from(w, 1, lap + 1) : SLOTS;
     return (w->tick >> 2 * BITS << 2 * BITS) + ((uint64_t)slot << BITS);
 }
 
-uint32_t
-tcp_wheel_take(struct tcp_wheel *w, uint64_t now_us)
+/* Looks at the items of the present tick; the first that is due, out of the wheel. */
+static uint32_t
+due_take(struct tcp_wheel *w, uint32_t *looks)
 {
-    uint64_t now = now_us >> TCP_TICK_SHIFT;
-    while (w->armed && w->tick <= now) {
-        uint32_t item = w->heads[w->tick & (SLOTS - 1)];
-        if (item != TCP_NONE) {
-            must(w->nodes[item].due <= w->tick);
-            link_out(w, item);
-            w->nodes[item].due = TCP_NEVER;
+    for (uint32_t item; (item = w->heads[w->tick & (SLOTS - 1)]) != TCP_NONE;) {
+        struct node *n = &w->nodes[item];
+        if (*looks == 0)
+            return TCP_NONE;
+        --*looks;
+        link_out(w, item);
+        if (n->due <= w->tick) {
+            n->due = TCP_NEVER;
             w->armed--;
             return item;
         }
-        uint64_t next = next_tick(w);
-        if (next > now + 1)
-            next = now + 1;
-        bool wrapped = next >> BITS != w->tick >> BITS;
-        w->tick = next;
-        if (wrapped)
-            cascade(w);
+        if (n->due != TCP_NEVER)
+            link_in(w, item);
     }
-    if (w->armed == 0 && w->tick <= now)
+    return TCP_NONE;
+}
+
+uint32_t
+tcp_wheel_take(struct tcp_wheel *w, uint64_t now_us, uint32_t *looks)
+{
+    uint64_t now = now_us >> TCP_TICK_SHIFT;
+    while (w->standing && w->tick <= now && settle(w, looks)) {
+        uint32_t item = due_take(w, looks);
+        if (item != TCP_NONE || *looks == 0)
+            return item;
+        uint64_t next = next_tick(w);
+        w->tick = next < now + 1 ? next : now + 1;
+    }
+    if (w->standing == 0 && w->tick <= now)
         w->tick = now + 1;
     return TCP_NONE;
 }
