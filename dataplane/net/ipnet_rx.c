@@ -5,6 +5,8 @@
  * `packets` or in `done`.  Nothing is changed by a frame before the checks that it must pass. */
 #include "dataplane/net/ipnet_in.h"
 
+enum { RX_AHEAD = 4 }; /* frames whose headers are asked for: a card wrote them to memory */
+
 /* Is a frame for this link address ours?  Groups of IPv6 are looked at again by address. */
 static bool
 link_takes(const struct ipnet *n, const uint8_t *dst, bool *cast)
@@ -104,8 +106,11 @@ ipnet_input(struct ipnet *n, uint64_t now_ns, const struct nic_rx *frames, uint3
     n->now_ns = now_ns;
     n->out = out;
     out->packet_count = out->error_count = out->done_count = out->news_count = 0;
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
+        if (i + RX_AHEAD < count)
+            __builtin_prefetch(frames[i + RX_AHEAD].bytes.at);
         if (!take(n, &frames[i], out))
             out->done[out->done_count++] = frames[i].frame;
+    }
     n->out = NULL;
 }

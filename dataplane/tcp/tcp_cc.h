@@ -27,8 +27,8 @@ struct tcp_cubic {
 struct tcp_cc {
     uint32_t cwnd, ssthresh, mss;
     bool reno;
-    struct tcp_cubic cubic;
     struct tcp_hystart hystart; /* while ssthresh is as it was at first */
+    struct tcp_cubic cubic;
     /* What undo restores. */
     uint32_t prior_cwnd, prior_ssthresh;
     struct tcp_cubic prior_cubic;

@@ -48,6 +48,7 @@ enum tcp_rtx_kind { TCP_RTX_OFF, TCP_RTX_RTO, TCP_RTX_TLP, TCP_RTX_REORDER, TCP_
 enum tcp_congestion { TCP_OPEN, TCP_RECOVERY, TCP_LOSS };
 
 enum {
+    TCP_LINE = 64,           /* of a cache */
     TCP_MSS_MIN = 216,       /* what a peer may ask for, at least */
     TCP_MSS_DEFAULT_4 = 536, /* when it does not say */
     TCP_MSS_DEFAULT_6 = 1220,
@@ -70,11 +71,17 @@ struct tcp_extent {
 };
 
 struct tcp_conn {
-    /* Every segment touches these. */
-    uint8_t state, rtx_kind, congestion;
+    /* Every segment touches what stands before TCP_CONN_HOT: that is asked for ahead. */
+    _Alignas(TCP_LINE) uint8_t state;
+    uint8_t rtx_kind, congestion;
     uint8_t snd_scale, rcv_scale;
     bool ts, sack, ack_now, queued, evented;
     uint8_t owed_acks, rto_count, events;
+    bool fin_queued, fin_in_seen, fin_in, user_closed; /* closing */
+    bool tlp_out, undo, syn_due;                       /* losses */
+    uint8_t keep_count, probe_count;                   /* probes without an answer */
+    bool ecn, ece_due, cwr_due;                        /* RFC 3168, see tcp_ecn.c */
+    uint32_t generation, queue_next, event_next;
     uint32_t una, nxt, end; /* sent and not acknowledged, to be sent, given by the user */
     uint32_t snd_wnd, wl1, wl2, wnd_max;
     uint32_t edge, wire_edge, acked_to; /* right edge; as last told; the last ACK sent */
@@ -82,33 +89,30 @@ struct tcp_conn {
     uint32_t rcv_held;                  /* consumed, and still in the user's memory */
     uint32_t ts_recent, ts_offset;
     uint32_t seg_max, mss; /* options and payload; payload alone */
-    uint64_t ts_recent_us, rtx_due, ack_due, keep_due, linger_due;
-    uint64_t rto_base_us, tlp_base_us, reorder_due, sent_us, heard_us;
-    struct tcp_rcv rcv;
-    struct tcp_segs segs;
-    struct tcp_rtt rtt;
-    struct tcp_cc cc;
+    uint32_t iss, reno_sacked;
+    uint32_t resent_bytes, resent_until; /* since the reduction, not reported as duplicates */
     /* What is lent to us. */
     uint32_t ext_first, ext_last, ext_next; /* the last: of `nxt` */
     uint32_t ext_count, ended_bytes;
-    /* Closing. */
-    bool fin_queued, fin_in_seen, fin_in, user_closed, user_knows;
-    uint8_t reason;
+    uint64_t ts_recent_us, rtx_due, ack_due, keep_due, linger_due;
+    uint64_t rto_base_us, tlp_base_us, reorder_due, sent_us, heard_us;
+    struct tcp_segs segs;
+    struct tcp_rcv rcv;
+    struct tcp_rtt rtt;
+    struct tcp_cc cc;
+    /* The others seldom. */
+    bool tlp_resent, undo_stamped;
+    uint8_t reason, backoff; /* the latter of the persist timer */
+    uint16_t listener;
     uint32_t fin_in_seq;
-    /* Losses. */
-    bool tlp_out, tlp_resent, undo, undo_stamped, syn_due;
-    uint8_t keep_count, probe_count, backoff; /* probes without an answer; of the persist timer */
-    uint32_t recover_to, dupacks, reno_sacked, tlp_end, undo_ts;
-    uint32_t resent_bytes, resent_until; /* since the reduction, not reported as duplicates */
-    /* RFC 3168, see tcp_ecn.c. */
-    bool ecn, ece_due, cwr_due;
-    uint32_t ecn_to;
+    uint32_t recover_to, dupacks, tlp_end, undo_ts, ecn_to;
+    uint32_t irs, peer_mss;
     uint64_t challenge_us, outside_us;
     uint64_t resent_segs, timeouts, undone;
-    uint32_t iss, irs, peer_mss;
-    uint16_t listener;
-    uint32_t generation, queue_next, event_next;
 };
+
+enum { TCP_CONN_HOT = offsetof(struct tcp_conn, cc.cubic.growth) };
+_Static_assert(TCP_CONN_HOT <= 7 * TCP_LINE, "lines of memory that each segment waits for");
 
 struct tcp_syn {
     uint32_t irs, iss, ts_recent, ts_offset, window;
@@ -206,6 +210,33 @@ tcp_rcv_window(const struct tcp_conn *c)
     return seq_before(c->rcv.next, c->edge) ? c->edge - c->rcv.next : 0;
 }
 
+/* Ask for memory that is looked at soon: of a connection, and, once that has come, of what it
+ * refers to.  With many connections none of it is in a cache. */
+static inline void
+tcp_fetch_conn(const struct tcp *t, uint32_t i)
+{
+    const uint8_t *at = (const uint8_t *)&t->conns[i];
+    for (uint32_t k = 0; k < TCP_CONN_HOT; k += TCP_LINE)
+        __builtin_prefetch(at + k);
+    tcp_wheel_fetch(t->wheel, i);
+}
+
+static inline void
+tcp_fetch_out(const struct tcp *t, uint32_t i)
+{
+    const struct tcp_conn *c = &t->conns[i];
+    if (c->segs.first != TCP_NONE) {
+        const struct tcp_seg *g = &t->segs.at[c->segs.first];
+        __builtin_prefetch(g);
+        __builtin_prefetch(&g->flags);
+    }
+    if (c->ext_first != TCP_NONE) {
+        const struct tcp_extent *e = &t->extents[c->ext_first];
+        __builtin_prefetch(e);
+        __builtin_prefetch(&e->seq);
+    }
+}
+
 /* tcp_stack.c */
 struct tcp_conn *tcp_conn_new(struct tcp *t, const struct tcp_flow *f);
 struct tcp_conn *tcp_conn_of(const struct tcp *t, uint64_t id);
@@ -243,6 +274,7 @@ struct tcp_seen {
     struct tcp_header h;
     struct tcp_flow flow;
     uint64_t hash;
+    uint32_t near; /* the connection that it probably belongs to; TCP_NONE */
     bool sound, frame_kept;
 };
 

@@ -3,7 +3,7 @@
 #include "core/net/checksum.h"
 #include "dataplane/tcp/tcp_core.h"
 
-enum { PROTOCOL_TCP = 6, INPUT_BURST = 16, INPUT_AHEAD = 1, CACHE_LINE = 64 };
+enum { PROTOCOL_TCP = 6, INPUT_BURST = 16, INPUT_AHEAD = 1, OUT_AHEAD = 2 };
 
 static bool
 sum_good(const struct packet_in *p)
@@ -87,8 +87,10 @@ segment(struct tcp *t, struct tcp_seen *s)
     if (i == TCP_NONE) {
         stranger(t, s);
     } else if (i < t->config.conns) {
-        tcp_state_input(t, &t->conns[i], s);
-        tcp_timer_arm(t, &t->conns[i]);
+        struct tcp_conn *c = &t->conns[i];
+        tcp_state_input(t, c, s);
+        if (!c->queued) /* else it is when its turn to send has come */
+            tcp_timer_arm(t, c);
     } else if (i < t->config.conns + t->config.half_open) {
         tcp_half_input(t, i, s);
     }
@@ -119,14 +121,13 @@ look(struct tcp *t, struct tcp_seen *s, const struct packet_in *p)
 
 /* Asks for the memory of the connection, if it is likely to be one. */
 static void
-fetch(const struct tcp *t, const struct tcp_seen *s)
+fetch(const struct tcp *t, struct tcp_seen *s)
 {
-    uint32_t i = s->sound ? tcp_table_near(t->table, s->hash) : TCP_NONE;
-    if (i >= t->config.conns)
-        return;
-    const uint8_t *at = (const uint8_t *)&t->conns[i];
-    for (uint32_t k = 0; k < sizeof t->conns[i]; k += CACHE_LINE)
-        __builtin_prefetch(at + k);
+    s->near = s->sound ? tcp_table_near(t->table, s->hash) : TCP_NONE;
+    if (s->near >= t->config.conns)
+        s->near = TCP_NONE;
+    else
+        tcp_fetch_conn(t, s->near);
 }
 
 /* A sum reads what a card, or another core, has just written: that of the next packets comes from
@@ -136,7 +137,7 @@ fetch_bytes(const struct packet_in *p)
 {
     if (p->sum != PACKET_SUM_UNKNOWN)
         return;
-    for (uint32_t k = 0; k < p->l4.len; k += CACHE_LINE)
+    for (uint32_t k = 0; k < p->l4.len; k += TCP_LINE)
         __builtin_prefetch(p->l4.at + k);
 }
 
@@ -153,6 +154,8 @@ burst_input(struct tcp *t, const struct packet_in *packets, uint32_t count)
     for (uint32_t i = 0; i < count; i++)
         fetch(t, &seen[i]);
     for (uint32_t i = 0; i < count; i++) {
+        if (i + OUT_AHEAD < count && seen[i + OUT_AHEAD].near != TCP_NONE)
+            tcp_fetch_out(t, seen[i + OUT_AHEAD].near);
         if (seen[i].sound)
             segment(t, &seen[i]);
         if (!seen[i].frame_kept)

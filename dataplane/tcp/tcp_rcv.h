@@ -34,14 +34,14 @@ struct tcp_frames {
 };
 
 struct tcp_rcv {
-    uint32_t next;               /* the sequence number expected next */
-    uint32_t ready_bytes;        /* in order and not consumed */
-    uint32_t pinned_bytes;       /* of all frames held */
-    uint32_t head, tail;         /* nodes in order */
-    uint32_t runs, run_count;    /* early ones, by sequence number */
-    uint32_t recent[RCV_RECENT]; /* a number within the runs that changed last */
+    uint32_t next;            /* the sequence number expected next */
+    uint32_t ready_bytes;     /* in order and not consumed */
+    uint32_t pinned_bytes;    /* of all frames held */
+    uint32_t head, tail;      /* nodes in order */
+    uint32_t runs, run_count; /* early ones, by sequence number */
+    struct tcp_range dup;     /* bytes that came twice, to be reported once (RFC 2883) */
     uint32_t recent_count;
-    struct tcp_range dup; /* bytes that came twice, to be reported once (RFC 2883) */
+    uint32_t recent[RCV_RECENT]; /* a number within the runs that changed last */
 };
 
 enum tcp_rcv_result {

@@ -238,6 +238,8 @@ output_take(struct tcp *t)
         t->output.first = c->queue_next;
         if (t->output.first == TCP_NONE)
             t->output.last = TCP_NONE;
+        else
+            tcp_fetch_conn(t, t->output.first);
         t->output.count--;
         c->queued = false;
         if (c->state == TCP_FREE) {
@@ -303,11 +305,12 @@ tcp_tick(struct tcp *t, uint64_t now_us)
 static struct tcp_event
 event_of(struct tcp *t, struct tcp_conn *c, enum tcp_event_kind kind)
 {
-    struct tcp_event e = {.id = tcp_conn_id(t, c), .kind = kind, .listener = c->listener};
+    struct tcp_event e = {.id = tcp_conn_id(t, c), .kind = kind};
     if (kind == TCP_ACCEPTED || kind == TCP_CONNECTED) {
         const struct tcp_flow *f = tcp_table_flow(t->table, tcp_index(t, c));
         memcpy(e.peer.ip, f->remote, sizeof e.peer.ip);
         e.peer.port = f->remote_port;
+        e.listener = c->listener;
     }
     if (kind == TCP_SENT) {
         e.bytes = c->ended_bytes;

@@ -216,6 +216,12 @@ tcp_wheel_next(const struct tcp_wheel *w)
     return w->armed ? next_tick(w) << TCP_TICK_SHIFT : TCP_NEVER;
 }
 
+void
+tcp_wheel_fetch(const struct tcp_wheel *w, uint32_t item)
+{
+    __builtin_prefetch(&w->nodes[item], 1);
+}
+
 bool
 tcp_wheel_armed(const struct tcp_wheel *w, uint32_t item)
 {

@@ -33,6 +33,9 @@ uint32_t tcp_wheel_take(struct tcp_wheel *w, uint64_t now_us, uint32_t *looks);
  * perhaps before; TCP_NEVER when nothing is armed. */
 uint64_t tcp_wheel_next(const struct tcp_wheel *w);
 
+/* Asks for the memory of an item ahead. */
+void tcp_wheel_fetch(const struct tcp_wheel *w, uint32_t item);
+
 bool tcp_wheel_armed(const struct tcp_wheel *w, uint32_t item);
 
 /* Its deadline, in whole ticks; TCP_NEVER: not armed. */
