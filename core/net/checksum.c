@@ -62,13 +62,18 @@ sum_of(const uint8_t *p, size_t n)
     return add_carry(a, (uint64_t)four + two + last);
 }
 
-void
-checksum_add(struct checksum *c, const void *at, size_t n)
+static void
+piece_add(struct checksum *c, uint64_t sum)
 {
-    uint64_t sum = sum_of(at, n);
     if (c->odd)
         sum = __builtin_bswap16((uint16_t)fold(sum));
     c->sum = add_carry(c->sum, sum);
+}
+
+void
+checksum_add(struct checksum *c, const void *at, size_t n)
+{
+    piece_add(c, sum_of(at, n));
     c->odd ^= n & 1;
 }
 
@@ -76,12 +81,10 @@ void
 checksum_pseudo(struct checksum *c, const uint8_t src[16], const uint8_t dst[16], uint8_t protocol,
                 uint32_t length)
 {
-    uint8_t tail[8] = {0};
-    set_u32(tail, length);
-    tail[7] = protocol;
-    checksum_add(c, src, 16);
-    checksum_add(c, dst, 16);
-    checksum_add(c, tail, sizeof tail);
+    uint64_t tail = __builtin_bswap64((uint64_t)length << 32 | protocol);
+    uint64_t from = add_carry(word_at(src), word_at(src + WORD));
+    uint64_t to = add_carry(word_at(dst), word_at(dst + WORD));
+    piece_add(c, add_carry(add_carry(from, to), tail));
 }
 
 uint16_t

@@ -32,10 +32,10 @@ bool
 ipnet_ip_in(const uint8_t ip[16], const uint8_t net[16], uint8_t prefix_bits)
 {
     must(prefix_bits <= 128);
-    uint32_t whole = prefix_bits / 8, rest = prefix_bits % 8;
-    if (memcmp(ip, net, whole) != 0)
-        return false;
-    return rest == 0 || ((ip[whole] ^ net[whole]) & (uint8_t)(0xff00 >> rest)) == 0;
+    uint64_t high = get_u64(ip) ^ get_u64(net), low = get_u64(ip + 8) ^ get_u64(net + 8);
+    if (prefix_bits <= 64)
+        return prefix_bits == 0 || high >> (64 - prefix_bits) == 0;
+    return high == 0 && low >> (128 - prefix_bits) == 0;
 }
 
 bool
@@ -203,6 +203,8 @@ ours_add(struct ipnet *n, const uint8_t ip[16], uint8_t prefix_bits)
     o->announces = IPNET_ANNOUNCE_N;
     o->deadline_ns = n->now_ns;
     o->state = iptext_is_v4(ip) ? IPNET_OURS : IPNET_TENTATIVE;
+    if (iptext_is_v4(ip) && prefix_bits <= 126)
+        o->host4 = UINT32_MAX >> (prefix_bits - 96);
     if (o->state == IPNET_TENTATIVE) {
         o->deadline_ns += IPNET_DAD_NS;
         n->reports_left = IPNET_ANNOUNCE_N;

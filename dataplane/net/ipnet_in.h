@@ -53,6 +53,7 @@ struct ipnet_ours {
     uint8_t prefix_bits;
     uint8_t state;     /* enum ipnet_ours_state */
     uint8_t announces; /* left */
+    uint32_t host4;    /* the host's bits of an IPv4 network that has broadcasts; 0: none */
     uint64_t deadline_ns;
     uint64_t defended_ns;
 };
@@ -135,7 +136,7 @@ ipnet_rate_take(struct ipnet_rate *r, uint64_t now_ns)
 static inline bool
 ipnet_ip_equal(const uint8_t a[16], const uint8_t b[16])
 {
-    return memcmp(a, b, 16) == 0;
+    return get_u64(a) == get_u64(b) && get_u64(a + 8) == get_u64(b + 8);
 }
 
 static inline bool

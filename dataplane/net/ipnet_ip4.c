@@ -41,11 +41,9 @@ is_broadcast(const struct ipnet *n, const uint8_t ip[16])
         return true;
     for (uint32_t i = 0; i < n->ours_count; i++) {
         const struct ipnet_ours *o = &n->ours[i];
-        if (!iptext_is_v4(o->ip) || o->prefix_bits > 126 || !ipnet_ip_in(ip, o->ip, o->prefix_bits))
-            continue;
-        uint32_t mask =
-            o->prefix_bits == 96 ? UINT32_MAX : (UINT32_C(1) << (128 - o->prefix_bits)) - 1;
-        if ((v4 & mask) == mask || (v4 & mask) == 0)
+        uint32_t host = v4 & o->host4;
+        if ((host == o->host4 || host == 0) && o->host4 &&
+            ((v4 ^ get_u32(o->ip + 12)) & ~o->host4) == 0)
             return true;
     }
     return false;

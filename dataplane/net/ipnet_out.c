@@ -131,16 +131,17 @@ ipnet_ip_header(struct ipnet *n, struct put *w, const struct ipnet_ip_fields *f)
         return;
     }
     must(f->l4_bytes <= UINT16_MAX - IPNET_IP4_BYTES);
-    put_u8(w, 0x45);
-    put_u8(w, f->traffic_class);
-    put_u16(w, (uint16_t)(IPNET_IP4_BYTES + f->l4_bytes));
-    put_u16(w, 0); /* never a fragment, so the identification means nothing (RFC 6864) */
-    put_u16(w, 0x4000);
-    put_u8(w, f->hops);
-    put_u8(w, f->protocol);
-    put_u16(w, ip4_sum(f));
-    put_bytes(w, f->src + 12, 4);
-    put_bytes(w, f->dst + 12, 4);
+    uint8_t *p = put_take(w, IPNET_IP4_BYTES);
+    must(p);
+    p[0] = 0x45;
+    p[1] = f->traffic_class;
+    set_u16(p + 2, (uint16_t)(IPNET_IP4_BYTES + f->l4_bytes));
+    set_u32(p + 4, 0x4000); /* never a fragment, so the identification means nothing (RFC 6864) */
+    p[8] = f->hops;
+    p[9] = f->protocol;
+    set_u16(p + 10, ip4_sum(f));
+    memcpy(p + 12, f->src + 12, 4);
+    memcpy(p + 16, f->dst + 12, 4);
 }
 
 static uint16_t
