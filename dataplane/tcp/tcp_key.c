@@ -3,6 +3,8 @@
  * length in its top byte, `d` rounds end it. */
 #include "dataplane/tcp/tcp_key.h"
 
+#include "core/base/bytes.h"
+
 #include <string.h>
 
 struct sip {
@@ -65,7 +67,7 @@ sip_bytes(struct sip *s, const uint8_t *at, size_t bytes)
 {
     size_t left = bytes;
     for (; left >= 8; left -= 8, at += 8)
-        sip_word(s, little(at, 8));
+        sip_word(s, __builtin_bswap64(get_u64(at)));
     sip_word(s, little(at, left) | (uint64_t)(bytes & 0xff) << 56);
 }
 

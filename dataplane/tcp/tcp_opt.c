@@ -11,7 +11,19 @@
 
 #include "core/base/err.h"
 
-enum { KIND_END, KIND_PAD, KIND_MSS, KIND_SCALE, KIND_SACK_PERMITTED, KIND_SACK, KIND_TS = 8 };
+/* Padding twice, kind and length of timestamps: what every segment but the first begins with. */
+#define TS_ALONE UINT32_C(0x0101080a)
+
+enum {
+    KIND_END,
+    KIND_PAD,
+    KIND_MSS,
+    KIND_SCALE,
+    KIND_SACK_PERMITTED,
+    KIND_SACK,
+    KIND_TS = 8,
+    TS_BYTES = 12
+};
 
 static void
 sacks_read(struct cur *c, uint32_t bytes, struct tcp_options *o)
@@ -71,6 +83,12 @@ options_read(struct view v, struct tcp_options *o)
 {
     struct cur c = cur_of(v);
     uint32_t seen = 0;
+    if (v.len == TS_BYTES && get_u32(v.at) == TS_ALONE) {
+        o->ts_value = get_u32(v.at + 4);
+        o->ts_echo = get_u32(v.at + 8);
+        o->has_ts = true;
+        return;
+    }
     while (cur_left(&c) > 0) {
         uint8_t kind = cur_u8(&c);
         if (kind == KIND_END)
@@ -141,10 +159,11 @@ syn_options_write(struct put *w, const struct tcp_options *o)
 static void
 options_write(struct put *w, const struct tcp_options *o)
 {
-    if (o->has_ts) {
-        put_u8(w, KIND_PAD);
-        put_u8(w, KIND_PAD);
-        timestamps_write(w, o);
+    uint8_t *ts = o->has_ts ? put_take(w, TS_BYTES) : NULL;
+    if (ts) {
+        set_u32(ts, TS_ALONE);
+        set_u32(ts + 4, o->ts_value);
+        set_u32(ts + 8, o->ts_echo);
     }
     uint32_t left = (uint32_t)(w->end - w->at);
     uint32_t count = o->sack_count;
@@ -166,14 +185,14 @@ uint32_t
 tcp_header_write(uint8_t *at, const struct tcp_header *h)
 {
     struct put w = put_of(at, TCP_HEADER_MIN + TCP_OPTIONS_MAX);
-    put_u16(&w, h->src_port);
-    put_u16(&w, h->dst_port);
-    put_u32(&w, h->seq);
-    put_u32(&w, h->ack);
-    put_u8(&w, 0);
-    put_u8(&w, h->flags);
-    put_u16(&w, h->window);
-    put_u32(&w, 0);
+    (void)put_take(&w, TCP_HEADER_MIN);
+    set_u16(at, h->src_port);
+    set_u16(at + 2, h->dst_port);
+    set_u32(at + 4, h->seq);
+    set_u32(at + 8, h->ack);
+    at[13] = h->flags;
+    set_u16(at + 14, h->window);
+    set_u32(at + 16, 0);
     if (h->flags & TCP_SYN)
         syn_options_write(&w, &h->options);
     else

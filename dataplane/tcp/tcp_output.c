@@ -98,7 +98,8 @@ tcp_output_window(struct tcp *t, struct tcp_conn *c)
     return now - told >= enough || (told < step && now >= step);
 }
 
-/* Header of a segment of an open connection; tells the window and settles acknowledgements. */
+/* Header of a segment of an open connection; tells the window, as tcp_output_window() has left it,
+ * and settles acknowledgements. */
 static struct tcp_header
 header_of(struct tcp *t, struct tcp_conn *c, uint8_t flags, uint32_t seq, uint32_t option_room)
 {
@@ -108,7 +109,6 @@ header_of(struct tcp *t, struct tcp_conn *c, uint8_t flags, uint32_t seq, uint32
                            .seq = seq,
                            .ack = tcp_rcv_next(c),
                            .flags = flags};
-    tcp_output_window(t, c);
     uint32_t window = tcp_rcv_window(c) >> c->rcv_scale;
     h.window = window < UINT16_MAX ? (uint16_t)window : UINT16_MAX;
     c->wire_edge = c->rcv.next + ((uint32_t)h.window << c->rcv_scale);
@@ -251,6 +251,7 @@ bool
 tcp_output_tail(struct tcp *t, struct tcp_conn *c)
 {
     uint32_t i = c->segs.last;
+    (void)tcp_output_window(t, c);
     return i != TCP_NONE && !(t->segs.at[i].flags & SEG_SACKED) &&
            resend_segment(t, c, i) == STEP_SENT;
 }
@@ -322,6 +323,7 @@ send_new(struct tcp *t, struct tcp_conn *c, bool over)
 bool
 tcp_output_forced(struct tcp *t, struct tcp_conn *c)
 {
+    (void)tcp_output_window(t, c);
     return send_new(t, c, true) == STEP_SENT;
 }
 
@@ -344,10 +346,12 @@ tcp_output_conn(struct tcp *t, struct tcp_conn *c)
 {
     enum step step = STEP_SENT;
     if (c->state <= TCP_SYN_RECEIVED) {
-        if (c->syn_due)
+        if (c->syn_due) {
             step = send_syn(t, c);
-        else if (c->ack_now)
+        } else if (c->ack_now) {
+            (void)tcp_output_window(t, c);
             step = send_ack(t, c);
+        }
     } else {
         if (tcp_output_window(t, c))
             c->ack_now = true;
@@ -374,6 +378,7 @@ tcp_output_probe(struct tcp *t, struct tcp_conn *c)
     struct packet_out *p = packet_start(t, tcp_table_flow(t->table, tcp_index(t, c)));
     if (!p)
         return;
+    (void)tcp_output_window(t, c);
     /* A number that the peer has long acknowledged, with a byte: some answer only to bytes. */
     struct tcp_header h = header_of(t, c, TCP_ACK, c->una - 1, TCP_OPTIONS_MAX);
     p->spans[p->span_count++] = (struct packet_span){view_of(junk, 1), NULL};

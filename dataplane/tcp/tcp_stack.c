@@ -1,8 +1,6 @@
 /* tcp_stack.c: memory, life of a connection, queues and events.  See tcp.h, tcp_core.h. */
 #include "dataplane/tcp/tcp_core.h"
 
-enum { EVENT_KINDS = TCP_CLOSED + 1 };
-
 struct layout {
     size_t table, wheel, conns, syns, waits, nodes, segs, extents, bytes;
 };
@@ -327,10 +325,9 @@ tcp_poll(struct tcp *t, struct tcp_event *out, uint32_t max)
     uint32_t count = 0;
     while (t->event.first != TCP_NONE && count < max) {
         struct tcp_conn *c = &t->conns[t->event.first];
-        for (uint32_t kind = 0; kind < EVENT_KINDS && count < max; kind++) {
-            if (!(c->events & 1u << kind))
-                continue;
-            c->events &= (uint8_t) ~(1u << kind);
+        while (c->events && count < max) {
+            uint32_t kind = (uint32_t)__builtin_ctz(c->events);
+            c->events &= (uint8_t)(c->events - 1);
             out[count++] = event_of(t, c, kind);
             if (kind == TCP_CLOSED)
                 conn_free(t, c);
