@@ -64,6 +64,8 @@ bypass_create(const struct bypass_config *config, struct bypass **out)
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (at == MAP_FAILED)
         return ERR_LIMIT;
+    /* All of it is written at once, and with many connections no cache has the way to its pages. */
+    (void)madvise(at + tcp_at, stream_at - tcp_at, MADV_HUGEPAGE);
     struct bypass *b = (struct bypass *)(void *)at;
     b->ring = config->clock;
     b->loop = config->loop;
