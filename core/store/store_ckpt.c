@@ -85,10 +85,12 @@ store_ckpt_header_read(const uint8_t *at, uint64_t bytes, struct ckpt_header *h)
     h->bytes = cur_u64(&c);
     h->log_count = cur_u32(&c);
     uint32_t crc = cur_u32(&c);
-    if (magic != CKPT_MAGIC || version != CKPT_VERSION || h->bytes > bytes - CKPT_HEADER_BYTES)
+    if (magic != CKPT_MAGIC || h->bytes > bytes - CKPT_HEADER_BYTES)
         return ERR_CORRUPT;
     uint32_t sum = crc32c(0, at, CKPT_HEADER_BYTES - 4);
-    return crc32c(sum, at + CKPT_HEADER_BYTES, h->bytes) == crc ? ERR_OK : ERR_CORRUPT;
+    if (crc32c(sum, at + CKPT_HEADER_BYTES, h->bytes) != crc)
+        return ERR_CORRUPT;
+    return version == CKPT_VERSION ? ERR_OK : ERR_VERSION;
 }
 
 /* ---- syncing -----------------------------------------------------------------------------------

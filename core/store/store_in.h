@@ -589,6 +589,7 @@ struct ckpt_header {
 };
 enum { CKPT_HEADER_BYTES = 64, CKPT_FLAG_CLEAN = 1, CKPT_FLAG_LOST = 2 };
 void store_ckpt_header_write(const struct ckpt_header *h, uint8_t *at, struct view content);
+/* ERR_CORRUPT; ERR_VERSION: it is whole, and in another version's format. */
 must_check int store_ckpt_header_read(const uint8_t *at, uint64_t bytes, struct ckpt_header *h);
 
 /* store_cold.c */

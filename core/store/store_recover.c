@@ -68,14 +68,20 @@ ckpt_read(struct disk *disk, const char *path, struct file_bytes *out, bool *the
             got = ERR_IO;
     }
     store_run(disk, (struct disk_op){.kind = DISK_CLOSE, .file = file});
-    if (got >= 0 && store_ckpt_header_read(mem, size, &out->header) == ERR_OK) {
+    int rc = got < 0 ? (int)got : store_ckpt_header_read(mem, size, &out->header);
+    if (rc == ERR_OK) {
         out->mem = mem;
         out->len = size;
         return ERR_OK;
     }
     free(mem);
-    if (got < 0)
-        return (int)got;
+    if (rc == ERR_VERSION)
+        log_error("store",
+                  "this checkpoint is in the format of another version: start that version, or one "
+                  "that knows both path=%s",
+                  path);
+    if (rc != ERR_CORRUPT || got < 0)
+        return rc;
     log_warn("store", "a checkpoint is torn or damaged, and not used path=%s bytes=%llu", path,
              (unsigned long long)size);
     return ERR_OK;

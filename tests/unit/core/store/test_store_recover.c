@@ -1,7 +1,9 @@
+#include "core/base/crc32c.h"
 #include "tests/unit/core/store/store_fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* ---- a model: what was appended to each log ----------------------------------------------------
  */
@@ -221,10 +223,127 @@ no_acknowledged_batch_is_lost_whenever_the_power_goes(void **state)
     free(m.bytes);
 }
 
+/* ---- what another version has left -------------------------------------------------------------
+ */
+
+static char said[4096];
+
+/* The code of a start, what it says in `said`. */
+static int
+start_said(struct fixture *f)
+{
+    int kept = dup(2);
+    FILE *out = tmpfile();
+    assert_non_null(out);
+    fflush(stderr);
+    assert_int_equal(dup2(fileno(out), 2), 2);
+    int rc = fixture_start(f);
+    fflush(stderr);
+    assert_int_equal(dup2(kept, 2), 2);
+    close(kept);
+    rewind(out);
+    said[fread(said, 1, sizeof said - 1, out)] = 0;
+    fclose(out);
+    return rc;
+}
+
+/* A log with some batches, stopped cleanly or not; then all journal files say version 1. */
+static void
+journals_of_version_1(struct fixture *f, bool clean)
+{
+    fixture_init(f, 3);
+    assert_int_equal(fixture_start(f), ERR_OK);
+    for (int i = 0; i < 10; i++)
+        fixture_append(f, fixture_log(f, 1, 0), 1, 700, (uint64_t)i, i);
+    assert_int_equal(fixture_settle(f), ERR_OK);
+    if (clean) {
+        assert_int_equal(fixture_stop(f), ERR_OK);
+    } else {
+        fixture_kill(f);
+        disk_mem_restart(f->disk);
+    }
+    uint8_t *at;
+    uint64_t size;
+    char path[32] = "core-0/journal-0000";
+    for (uint32_t i = 0; (at = disk_mem_bytes(f->disk, path, &size)); i++) {
+        set_u32(at + 4, 1);
+        set_u32(at + 24, crc32c(0, at, 24));
+        snprintf(path, sizeof path, "core-0/journal-%04u", i + 1);
+    }
+}
+
+static void
+a_journal_of_version_1_is_refused_and_the_line_says_which_and_what_to_do(void **state)
+{
+    (void)state;
+    struct fixture f;
+    uint64_t size;
+    journals_of_version_1(&f, false);
+    uint64_t writes = disk_mem_count(f.disk, DISK_WRITE);
+    for (int again = 0; again < 2; again++) {
+        assert_int_equal(start_said(&f), ERR_VERSION);
+        assert_non_null(strstr(said, "the format of another version: start that version once more "
+                                     "and stop it cleanly path=core-0/journal-0000 format=1 "));
+    }
+    assert_int_equal(disk_mem_count(f.disk, DISK_WRITE), writes); /* all is as it was */
+    uint8_t *at = disk_mem_bytes(f.disk, "core-0/journal-0000", &size);
+    set_u32(at + 4, 2);
+    set_u32(at + 24, crc32c(0, at, 24));
+    fixture_end(&f);
+}
+
+static void
+a_journal_of_version_1_that_was_stopped_cleanly_is_not_needed(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct store_range range;
+    static uint8_t bytes[1024];
+    journals_of_version_1(&f, true);
+    assert_int_equal(start_said(&f), ERR_OK);
+    struct plog *p = fixture_log(&f, 1, 0);
+    assert_int_equal(p->hw, 10);
+    assert_true(fixture_read(&f, p, 9, 1, bytes, &range) > 0);
+    assert_int_equal(fixture_append(&f, p, 1, 700, 10, 10), 10);
+    assert_int_equal(fixture_settle(&f), ERR_OK);
+    fixture_kill(&f);
+    disk_mem_restart(f.disk);
+    assert_int_equal(start_said(&f), ERR_OK);
+    assert_int_equal(fixture_log(&f, 1, 0)->hw, 11);
+    fixture_end(&f);
+}
+
+static void
+a_checkpoint_of_another_version_is_refused_and_not_taken_for_damage(void **state)
+{
+    (void)state;
+    static const char *const paths[] = {"boot-checkpoint", "core-0/ckpt-a"};
+    for (int i = 0; i < 2; i++) {
+        struct fixture f;
+        uint64_t size;
+        fixture_init(&f, 4);
+        assert_int_equal(fixture_start(&f), ERR_OK);
+        fixture_append(&f, fixture_log(&f, 1, 0), 1, 700, 1, 1);
+        assert_int_equal(fixture_stop(&f), ERR_OK);
+        uint8_t *at = disk_mem_bytes(f.disk, paths[i], &size);
+        assert_non_null(at);
+        uint64_t content = get_u64(at + 48);
+        set_u32(at + 4, 9);
+        set_u32(at + 60, crc32c(crc32c(0, at, 60), at + 64, content));
+        assert_int_equal(start_said(&f), ERR_VERSION);
+        assert_non_null(strstr(said, "in the format of another version: start that version"));
+        assert_non_null(strstr(said, paths[i]));
+        fixture_end(&f);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_journal_of_version_1_is_refused_and_the_line_says_which_and_what_to_do),
+        cmocka_unit_test(a_journal_of_version_1_that_was_stopped_cleanly_is_not_needed),
+        cmocka_unit_test(a_checkpoint_of_another_version_is_refused_and_not_taken_for_damage),
         cmocka_unit_test(no_acknowledged_batch_is_lost_whenever_the_power_goes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
