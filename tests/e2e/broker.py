@@ -82,6 +82,15 @@ class External:
         pass
 
 
+def lives(pid):
+    """Until its last thread has ended a process holds its files, and the lock of the data."""
+    try:
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return False
+    return fields[0] not in "ZX" or int(fields[17]) > 1
+
+
 class Broker:
     """sluice run with its two children."""
     ours = True
@@ -180,7 +189,8 @@ class Broker:
     def abandon(self):
         """Ends whatever still runs, children first: they must not outlive a failed test."""
         if self.process and self.process.poll() is None:
-            left = self.children().values()
+            left = [int(pid) for task in pathlib.Path(f"/proc/{self.process.pid}/task").iterdir()
+                    for pid in (task / "children").read_text().split()]
             self.process.kill()
             self.process.wait()
             for pid in left:
@@ -188,6 +198,7 @@ class Broker:
                     os.kill(pid, signal.SIGKILL)
                 except ProcessLookupError:
                     pass
+            until("what was killed is gone", START_SECONDS, lambda: not any(map(lives, left)))
 
     def restart(self):
         code = self.stop()
