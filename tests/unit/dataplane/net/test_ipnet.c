@@ -149,6 +149,22 @@ a_machine_with_nothing_to_do_asks_for_no_call(void **state)
 }
 
 static void
+an_address_is_in_a_network_when_the_bits_of_its_prefix_agree(void **state)
+{
+    uint8_t net[16], ip[16];
+    for (uint32_t i = 0; i < sizeof net; i++)
+        net[i] = (uint8_t)(i * 37 + 11);
+    for (uint8_t prefix = 0; prefix <= 128; prefix++) {
+        assert_true(ipnet_ip_in(net, net, prefix));
+        for (uint32_t bit = 0; bit < 128; bit++) {
+            memcpy(ip, net, sizeof ip);
+            ip[bit / 8] ^= (uint8_t)(0x80 >> bit % 8);
+            assert_int_equal(ipnet_ip_in(ip, net, prefix), bit >= prefix);
+        }
+    }
+}
+
+static void
 every_reason_to_drop_has_a_name_of_its_own(void **state)
 {
     for (uint32_t i = 0; i < IPNET_DROPS; i++) {
@@ -170,6 +186,7 @@ main(void)
         cmocka_unit_test(an_ipv6_address_is_ours_only_after_nobody_claimed_it_for_a_second),
         cmocka_unit_test(a_host_without_ipv6_addresses_does_not_speak_it),
         cmocka_unit_test(a_machine_with_nothing_to_do_asks_for_no_call),
+        cmocka_unit_test(an_address_is_in_a_network_when_the_bits_of_its_prefix_agree),
         cmocka_unit_test(every_reason_to_drop_has_a_name_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

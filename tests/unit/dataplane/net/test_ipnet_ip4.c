@@ -147,6 +147,41 @@ addresses_that_no_host_has_are_dropped(void **state)
     host_stop(&h);
 }
 
+/* RFC 3021: a network of two hosts has no broadcast address. */
+static void
+broadcasts_are_those_of_each_network_by_its_prefix(void **state)
+{
+    static const struct {
+        const char *ours, *dst;
+        bool cast;
+    } rows[] = {
+        {"10.77.0.2/8", "10.255.255.255", true},
+        {"10.77.0.2/8", "10.0.0.0", true},
+        {"10.77.0.2/8", "11.255.255.255", false},
+        {"10.77.0.2/23", "10.77.1.255", true},
+        {"10.77.0.2/23", "10.77.0.255", false},
+        {"10.77.0.2/30", "10.77.0.3", true},
+        {"10.77.0.2/30", "10.77.0.0", true},
+        {"10.77.0.2/30", "10.77.0.1", false},
+        {"10.77.0.2/31", "10.77.0.3", false},
+        {"10.77.0.2/32", "10.77.0.3", false},
+        {"10.77.0.2/32,10.9.0.1/24", "10.9.0.255", true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        static struct host h;
+        struct ipnet_config c = host_config();
+        char error[IPNET_ERROR_BYTES];
+        c.address_count = c.route_count = 0;
+        assert_int_equal(ipnet_text_addresses(&c, rows[i].ours, error), ERR_OK);
+        host_start(&h, &c);
+        struct put w = ip_frame("10.77.0.1", rows[i].dst, 6, tcp, sizeof tcp, 64);
+        host_feed(&h, &w);
+        assert_int_equal(host_dropped(&h, IPNET_DROP_IP_CAST), rows[i].cast);
+        assert_int_equal(host_dropped(&h, IPNET_DROP_IP_DESTINATION), !rows[i].cast);
+        host_stop(&h);
+    }
+}
+
 static void
 a_packet_for_us_in_a_frame_for_everybody_is_dropped(void **state)
 {
@@ -217,6 +252,7 @@ main(void)
         cmocka_unit_test(every_bit_flipped_in_the_header_is_noticed),
         cmocka_unit_test(fragments_are_dropped_whichever_they_are),
         cmocka_unit_test(addresses_that_no_host_has_are_dropped),
+        cmocka_unit_test(broadcasts_are_those_of_each_network_by_its_prefix),
         cmocka_unit_test(a_packet_for_us_in_a_frame_for_everybody_is_dropped),
         cmocka_unit_test(harmless_options_are_skipped),
         cmocka_unit_test(source_routes_and_malformed_options_are_dropped),
