@@ -158,6 +158,8 @@ struct tcp {
     uint64_t cookie_us, port_next;
     uint64_t reply_tokens_us; /* budget of replies to strangers, in time */
     uint64_t counters[TCP_COUNTER_KINDS];
+    struct tcp_flow last; /* of the segment before, and its hash: trains need it once */
+    uint64_t last_hash;
     uint32_t out_count, out_room;
     bool out_full;        /* the layer below took nothing more in this flush */
     uint32_t frame_bytes; /* the most that a frame of the device has pinned */

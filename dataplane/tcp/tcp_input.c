@@ -114,7 +114,11 @@ look(struct tcp *t, struct tcp_seen *s, const struct packet_in *p)
         tcp_bump(t, TCP_N_DROP_FLAGS);
     } else {
         s->flow = flow_of(p, &s->h);
-        s->hash = tcp_table_hash(t->table, &s->flow);
+        if (!tcp_flow_equal(&s->flow, &t->last)) {
+            t->last = s->flow;
+            t->last_hash = tcp_table_hash(t->table, &s->flow);
+        }
+        s->hash = t->last_hash;
         s->sound = true;
     }
 }

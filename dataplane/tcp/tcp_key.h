@@ -5,8 +5,10 @@
 #ifndef SLUICE_TCP_KEY_H
 #define SLUICE_TCP_KEY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum { TCP_KEY_BYTES = 16 };
 
@@ -21,6 +23,16 @@ struct tcp_flow {
 };
 
 _Static_assert(sizeof(struct tcp_flow) == 36, "hashed and compared as bytes");
+
+static inline bool
+tcp_flow_equal(const struct tcp_flow *a, const struct tcp_flow *b)
+{
+    uint64_t x[4], y[4];
+    memcpy(x, a, sizeof x);
+    memcpy(y, b, sizeof y);
+    return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3])) == 0 &&
+           a->local_port == b->local_port && a->remote_port == b->remote_port;
+}
 
 enum tcp_purpose {
     TCP_FOR_ISN,

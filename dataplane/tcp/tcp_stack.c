@@ -57,6 +57,7 @@ tcp_init(void *at, const struct tcp_config *c, const struct packet_port *port, u
     t->port = t->frames.port = *port;
     t->now_us = now_us;
     t->table = tcp_table_init(base + l.table, indexes(c), &t->key);
+    t->last_hash = tcp_table_hash(t->table, &t->last);
     t->wheel = tcp_wheel_init(base + l.wheel, c->conns + c->half_open, now_us);
     t->conns = (void *)(base + l.conns);
     t->syns = (void *)(base + l.syns);

@@ -89,7 +89,7 @@ find(const struct tcp_table *t, const struct tcp_flow *f, uint64_t hash, struct 
     struct bucket *b = &t->buckets[(uint32_t)hash & t->mask];
     for (;;) {
         for (uint32_t i = 0; i < b->used; i++) {
-            if (b->tags[i] != tag || memcmp(&t->flows[b->items[i]], f, sizeof *f) != 0)
+            if (b->tags[i] != tag || !tcp_flow_equal(&t->flows[b->items[i]], f))
                 continue;
             *in = b;
             *slot = i;
@@ -117,6 +117,7 @@ tcp_table_near(const struct tcp_table *t, uint64_t hash)
     for (uint32_t i = 0; i < b->used; i++)
         if (b->tags[i] == tag) {
             __builtin_prefetch(&t->flows[b->items[i]]);
+            __builtin_prefetch(&t->flows[b->items[i]].remote_port);
             return b->items[i];
         }
     return TCP_NONE;

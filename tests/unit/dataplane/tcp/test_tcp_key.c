@@ -42,12 +42,26 @@ purpose_word_flow_and_key_each_change_the_hash(void **state)
     assert_true(tcp_key_bucket(&key, &f) != tcp_key_bucket(&other, &f));
 }
 
+static void
+flows_are_equal_only_when_every_byte_is(void **state)
+{
+    struct tcp_flow f;
+    memset(&f, 0x5a, sizeof f);
+    for (size_t i = 0; i < sizeof f; i++) {
+        struct tcp_flow g = f;
+        assert_true(tcp_flow_equal(&f, &g));
+        ((uint8_t *)&g)[i] ^= 1;
+        assert_false(tcp_flow_equal(&f, &g));
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(siphash_gives_the_published_vectors),
         cmocka_unit_test(purpose_word_flow_and_key_each_change_the_hash),
+        cmocka_unit_test(flows_are_equal_only_when_every_byte_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
