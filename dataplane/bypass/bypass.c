@@ -46,7 +46,7 @@ config_good(const struct bypass_config *c)
         if (ipnet_check(&c->links[i].net) || c->links[i].net.mtu > c->tcp.mtu)
             return false;
     return !tcp_config_check(&c->tcp) && !tcp_stream_check(&c->stream) &&
-           c->stream.conns == c->tcp.conns && c->stream.scatter_bytes <= c->tcp.rcv_bytes / 2;
+           c->stream.conns == c->tcp.conns && c->stream.scatter_bytes <= c->tcp.rcv_bytes / 4 * 3;
 }
 
 int

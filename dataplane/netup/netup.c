@@ -256,7 +256,7 @@ stream_config_of(const struct netup *n, uint32_t connections)
         .conns = connections,
         .request_bytes_max = (uint32_t)conf_number(n->conf, CONF_REQUEST_MAX_BYTES),
         .receive_bytes_max = (size_t)conf_number(n->conf, CONF_REQUEST_MEMORY) / n->shard_count,
-        .scatter_bytes = NET_RECEIVE_BYTES / 2,
+        .scatter_bytes = NET_RECEIVE_BYTES / 4 * 3,
         .copies = copies > NET_COPIES_MOST ? NET_COPIES_MOST : copies,
         .tail_bytes = 2 * mtu_most(n),
         .stall_us = NET_STALL_US,

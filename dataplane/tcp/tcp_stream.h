@@ -41,8 +41,8 @@ struct tcp_stream_config {
     uint32_t conns;             /* as tcp_config.conns */
     uint32_t request_bytes_max; /* largest `want` that will be asked for */
     size_t receive_bytes_max;   /* of all connections; raised to what one largest request needs */
-    uint32_t scatter_bytes;     /* largest request in pieces, at most half of tcp_config.rcv_bytes,
-                                 * which it closes the window of; 0: none */
+    uint32_t scatter_bytes;     /* largest request in pieces, at most three quarters of
+                                 * tcp_config.rcv_bytes, whose window it closes so far; 0: none */
     uint32_t copies;            /* blocks of copies; 0: none, all is lent */
     uint32_t tail_bytes;        /* two segments, or a little more */
     uint32_t stall_us; /* without a byte for so long in mid-request: may be closed for memory */

@@ -58,6 +58,13 @@ def large_requests():
     check(c["bytes_in_copied"] < c["bytes_in"] / 10, c)
 
 
+def requests_over_half_a_window():
+    """The same for three batches of one record each, 360 KB."""
+    c = there_and_back("-X", "batch.num.messages=3")
+    check(c["in_pieces"] > RECORDS // 6, c)
+    check(c["bytes_in_copied"] < c["bytes_in"] / 2, c)
+
+
 def largest_requests():
     """What would take too many frames goes into a block first: from there the log copies it."""
     c = there_and_back("-X", "batch.num.messages=8")
@@ -78,6 +85,8 @@ def small_requests():
 
 with case("copies: large requests are copied once, into the log, and hardly on their way out"):
     large_requests()
+with case("copies: so are requests of more than half a window"):
+    requests_over_half_a_window()
 with case("copies: the largest requests are copied once before that"):
     largest_requests()
 with case("copies: small requests are not copied before they are read"):

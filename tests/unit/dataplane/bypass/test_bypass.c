@@ -116,6 +116,12 @@ a_configuration_that_does_not_fit_together_is_refused(void **state)
     c = bypass_config_of(&r, false);
     c.tcp.mtu = c.links[0].net.mtu - 1;
     assert_int_equal(bypass_create(&c, &b), ERR_INVALID);
+    c = bypass_config_of(&r, false);
+    c.stream.scatter_bytes = c.tcp.rcv_bytes / 4 * 3 + 1;
+    assert_int_equal(bypass_create(&c, &b), ERR_INVALID);
+    c.stream.scatter_bytes--;
+    assert_int_equal(bypass_create(&c, &b), ERR_OK);
+    bypass_destroy(b);
     nic_pair_free(r.wire);
 }
 

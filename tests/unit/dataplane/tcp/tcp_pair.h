@@ -17,6 +17,7 @@ enum {
     PAIR_PORT = 9092,
     PAIR_EVENTS = 256,
     PAIR_FRAME_BYTES = 2048,
+    PAIR_SCATTER_BYTES = 49152, /* three quarters of the window */
 };
 
 struct pair_packet {
@@ -204,7 +205,7 @@ pair_stream_config(void)
 {
     return (struct tcp_stream_config){.conns = 4,
                                       .request_bytes_max = 1 << 20,
-                                      .scatter_bytes = 32768,
+                                      .scatter_bytes = PAIR_SCATTER_BYTES,
                                       .copies = 16,
                                       .tail_bytes = 3000,
                                       .stall_us = 5000000,

@@ -82,19 +82,49 @@ no_event_comes_before_all_of_it_is_there(void **state)
 }
 
 static void
+requests_of_three_quarters_of_the_window_come_one_after_the_other_in_pieces(void **state)
+{
+    (void)state;
+    struct pair *p = pair_new();
+    uint8_t *b = pair_bytes(5 * PAIR_SCATTER_BYTES);
+    struct tcp_stream_stat st;
+    uint32_t count, sent = 0;
+    for (uint32_t i = 0; i < 5; i++) {
+        ask(p, PAIR_SCATTER_BYTES);
+        for (int k = 0; k < 100 && !pair_event(p, STREAM_READABLE); k++) {
+            uint32_t left = 5 * PAIR_SCATTER_BYTES - sent;
+            struct view v = view_of(b + sent, left);
+            int n = left ? tcp_send(p->sides[0].tcp, p->id, &v, 1) : 0;
+            assert_true(n >= 0);
+            sent += (uint32_t)n;
+            pair_run(p, 2 * PAIR_DELAY_US);
+        }
+        assert_true(read_pieces(p, (uint64_t)i * PAIR_SCATTER_BYTES, &count) >= PAIR_SCATTER_BYTES);
+        assert_true(count > 10);
+        pair_consume(p, PAIR_SCATTER_BYTES, 4);
+    }
+    tcp_stream_stat(p->s, &st);
+    assert_int_equal(st.requests_scattered, 5);
+    assert_int_equal(st.bytes_in_copied, 0);
+    pair_free(p);
+    free(b);
+}
+
+static void
 a_request_over_the_limit_comes_in_one_piece(void **state)
 {
     (void)state;
     struct pair *p = pair_new();
-    uint8_t *b = pair_bytes(32769);
+    enum { OVER = PAIR_SCATTER_BYTES + 1 };
+    uint8_t *b = pair_bytes(OVER);
     uint32_t count;
-    ask(p, 32769);
-    pair_client_send(p, b, 32769);
+    ask(p, OVER);
+    pair_client_send(p, b, OVER);
     pair_run(p, 60 * PAIR_DELAY_US);
     assert_non_null(pair_event(p, STREAM_READABLE));
-    assert_int_equal(read_pieces(p, 0, &count), 32769);
+    assert_int_equal(read_pieces(p, 0, &count), OVER);
     assert_int_equal(count, 1);
-    assert_int_equal(copied(p), 32769);
+    assert_int_equal(copied(p), OVER);
     assert_int_equal(p->sides[1].frames_out, 0);
     pair_free(p);
     free(b);
@@ -319,6 +349,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_of_many_frames_is_lent_as_it_lies),
         cmocka_unit_test(no_event_comes_before_all_of_it_is_there),
+        cmocka_unit_test(
+            requests_of_three_quarters_of_the_window_come_one_after_the_other_in_pieces),
         cmocka_unit_test(a_request_over_the_limit_comes_in_one_piece),
         cmocka_unit_test(who_does_not_ask_for_pieces_gets_none),
         cmocka_unit_test(frames_with_little_in_them_are_not_kept),
