@@ -1,4 +1,4 @@
-/* bypass.c: see bypass.h.  Decides when to sleep, and nothing else; the parts do the rest. */
+/* bypass.c: see bypass.h.  Joins the parts and decides nothing. */
 #include "dataplane/bypass/bypass.h"
 
 #include "core/base/err.h"
@@ -7,7 +7,7 @@
 
 #include <sys/mman.h>
 
-enum { PAGE_BYTES = 4096, NAP_SHARE = 8, US_NS = 1000 };
+enum { PAGE_BYTES = 4096, US_NS = 1000 };
 
 struct bypass {
     struct clock ring;
@@ -19,7 +19,8 @@ struct bypass {
     uint16_t vlans[IPNET_LINKS_MAX];
     uint32_t loop;
     bool spin, entered;
-    uint64_t busy_ns;    /* when something last came */
+    uint64_t busy_ns; /* when something last came */
+    struct bypass_nap nap;
     uint64_t net_due_ns; /* of ARP and NDP */
     struct bypass_view view;
     struct netview *view_out;
@@ -99,6 +100,7 @@ bypass_enter(struct bypass *b, const struct nic *nics)
     bypass_tap_init(&b->tap, nics, b->links.count, b->capture);
     struct bypass_parts parts = {&b->links, b->vlans, b->loop, b->tcp, b->stream};
     bypass_view_init(&b->view, b->view_out, &parts);
+    bypass_nap_init(&b->nap, b->busy_ns);
     b->entered = true;
 }
 
@@ -135,6 +137,7 @@ receive(struct bypass *b)
         input(b, i, now_ns);
     tcp_tick(b->tcp, now_ns / US_NS);
     tcp_stream_turn(b->stream, now_ns / US_NS);
+    bypass_nap_polled(&b->nap, b->busy_ns == now_ns);
     if (b->busy_ns == now_ns)
         b->view.receive_ns += b->ring.ops->now_ns(b->ring.self) - now_ns;
 }
@@ -159,19 +162,15 @@ ns_of(uint64_t us)
     return us > CLOCK_NEVER / US_NS ? CLOCK_NEVER : us * US_NS;
 }
 
-/* Until when to sleep: 0, or a moment after now and at most deadline_ns. */
-static uint64_t
-nap(struct bypass *b, uint64_t now_ns, uint64_t deadline_ns)
+/* The ring, with a nap or without. */
+static void
+rest(struct bypass *b, uint64_t deadline_ns)
 {
-    uint64_t silence_ns = now_ns - b->busy_ns, ns = silence_ns / NAP_SHARE;
-    if (b->spin || silence_ns < BYPASS_AWAKE_NS || deadline_ns <= now_ns)
-        return 0;
-    if (ns < BYPASS_NAP_NS)
-        ns = BYPASS_NAP_NS;
-    if (ns > BYPASS_NAP_NS_MAX)
-        ns = BYPASS_NAP_NS_MAX;
-    b->view.naps++;
-    return least(now_ns + ns, deadline_ns);
+    uint64_t now_ns = b->ring.ops->now_ns(b->ring.self);
+    uint64_t moved = tcp_stream_moved(b->stream);
+    uint64_t until_ns = bypass_nap_until(&b->nap, now_ns, deadline_ns, moved);
+    b->view.naps += until_ns && !b->spin;
+    b->ring.ops->wait(b->ring.self, b->spin ? 0 : until_ns);
 }
 
 /* ---- the clock ---- */
@@ -205,7 +204,7 @@ clock_wait(void *self, uint64_t deadline_ns)
     bool asked = bypass_view_turn(&b->view, now_ns);
     if (asked || tcp_stream_ready(b->stream))
         deadline_ns = 0;
-    b->ring.ops->wait(b->ring.self, nap(b, now_ns, deadline_ns));
+    rest(b, deadline_ns);
     receive(b);
 }
 

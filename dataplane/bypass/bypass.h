@@ -2,10 +2,9 @@
  * the ring for files, joined to one stream (core/net/stream.h) and one clock (core/base/clock.h).
  *
  * The loop above is the same as over kernel sockets.  Its clock.wait() sends what is due, lets the
- * ring submit and reap (and sleep), and takes in what the devices have.  When nothing comes, `spin`
- * never sleeps; otherwise the devices are polled without sleep for BYPASS_AWAKE_NS, then with naps
- * that grow with the silence, from BYPASS_NAP_NS to BYPASS_NAP_NS_MAX.  A nap ends early for the
- * ring (a disk, another core), not for a device.
+ * ring submit and reap (and sleep), and takes in what the devices have.  `spin` never sleeps;
+ * otherwise bypass_nap.h says when.  A nap ends early for the ring (a disk, another core), not for
+ * a device.
  *
  * bypass_create may run anywhere; everything else is for the loop's own thread, but clock.wake().
  */
@@ -15,14 +14,12 @@
 #include "core/base/clock.h"
 #include "core/shm/capring.h"
 #include "core/shm/netview.h"
+#include "dataplane/bypass/bypass_nap.h"
 #include "dataplane/net/ipnet_links.h"
 #include "dataplane/tcp/tcp_stream.h"
 
 enum {
-    BYPASS_BURSTS = 8, /* of frames of each device, in one wait() */
-    BYPASS_AWAKE_NS = 20000,
-    BYPASS_NAP_NS = 20000,
-    BYPASS_NAP_NS_MAX = 1000000,
+    BYPASS_BURSTS = 8,     /* of frames of each device, in one wait() */
     BYPASS_LEAVE_MS = 300, /* for peers to take the end of their connections */
 };
 

@@ -280,6 +280,12 @@ tcp_stream_stat(const struct tcp_stream *s, struct tcp_stream_stat *out)
     out->memory_bytes = rxbuf_bytes_used(s->rxbuf);
 }
 
+uint64_t
+tcp_stream_moved(const struct tcp_stream *s)
+{
+    return s->stat.bytes_in + s->stat.bytes_out;
+}
+
 /* ---- the port ---- */
 
 static int

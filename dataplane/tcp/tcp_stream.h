@@ -82,5 +82,7 @@ struct tcp_stream_stat {
     uint32_t copies_in_use; /* now */
 };
 void tcp_stream_stat(const struct tcp_stream *s, struct tcp_stream_stat *out);
+/* bytes_in and bytes_out together. */
+uint64_t tcp_stream_moved(const struct tcp_stream *s);
 
 #endif
