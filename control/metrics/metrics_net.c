@@ -112,8 +112,10 @@ metrics_net_seconds(struct metrics_out *o, const struct metrics_row *row,
     static const struct {
         uint32_t counter;
         const char *stage;
-    } stages[] = {{NETVIEW_N_RECEIVE_NS, "receive"}, {NETVIEW_N_SEND_NS, "send"}};
-    for (uint32_t i = 0; conf_own_net(s->conf) && i < 2; i++) {
+    } stages[] = {{NETVIEW_N_RECEIVE_NS, "receive"},
+                  {NETVIEW_N_SEND_NS, "send"},
+                  {NETVIEW_N_FILES_NS, "files"}};
+    for (uint32_t i = 0; conf_own_net(s->conf) && i < sizeof stages / sizeof *stages; i++) {
         struct metrics_sample p;
         metrics_sample(&p, o, row);
         metrics_sample_label(&p, "stage", view_of_text(stages[i].stage));

@@ -162,15 +162,39 @@ ns_of(uint64_t us)
     return us > CLOCK_NEVER / US_NS ? CLOCK_NEVER : us * US_NS;
 }
 
+/* What waits for its rest goes into blocks.  Returns when that is wanted again. */
+static uint64_t
+gather(struct bypass *b, uint64_t *now_ns)
+{
+    uint64_t from_ns = *now_ns, copied = tcp_stream_copied(b->stream);
+    uint64_t due_us = tcp_stream_prepare(b->stream, from_ns / US_NS);
+    if (tcp_stream_copied(b->stream) != copied) {
+        *now_ns = b->ring.ops->now_ns(b->ring.self);
+        b->view.receive_ns += *now_ns - from_ns;
+    }
+    return ns_of(due_us);
+}
+
+static uint64_t
+enters(const struct bypass *b)
+{
+    struct clock_calls calls = {0};
+    if (b->ring.ops->calls)
+        b->ring.ops->calls(b->ring.self, &calls);
+    return calls.enters;
+}
+
 /* The ring, with a nap or without. */
 static void
 rest(struct bypass *b, uint64_t deadline_ns)
 {
-    uint64_t now_ns = b->ring.ops->now_ns(b->ring.self);
+    uint64_t now_ns = b->ring.ops->now_ns(b->ring.self), before = enters(b);
     uint64_t moved = tcp_stream_moved(b->stream);
     uint64_t until_ns = bypass_nap_until(&b->nap, now_ns, deadline_ns, moved);
     b->view.naps += until_ns && !b->spin;
     b->ring.ops->wait(b->ring.self, b->spin ? 0 : until_ns);
+    if ((until_ns == 0 || b->spin) && enters(b) != before)
+        b->view.files_ns += b->ring.ops->now_ns(b->ring.self) - now_ns;
 }
 
 /* ---- the clock ---- */
@@ -198,7 +222,7 @@ clock_wait(void *self, uint64_t deadline_ns)
         return;
     }
     uint64_t now_ns = clock_now_ns(b);
-    deadline_ns = least(deadline_ns, ns_of(tcp_stream_prepare(b->stream, now_ns / US_NS)));
+    deadline_ns = least(deadline_ns, gather(b, &now_ns));
     flush(b, now_ns);
     deadline_ns = least(deadline_ns, least(ns_of(tcp_next(b->tcp)), b->net_due_ns));
     bool asked = bypass_view_turn(&b->view, now_ns);

@@ -50,6 +50,7 @@ count_loop(const struct bypass_view *v)
     netview_set(v->out, NETVIEW_N_NAPS, v->naps);
     netview_set(v->out, NETVIEW_N_RECEIVE_NS, v->receive_ns);
     netview_set(v->out, NETVIEW_N_SEND_NS, v->send_ns);
+    netview_set(v->out, NETVIEW_N_FILES_NS, v->files_ns);
     netview_set(v->out, NETVIEW_N_BYTES_IN, st.bytes_in);
     netview_set(v->out, NETVIEW_N_BYTES_IN_COPIED, st.bytes_in_copied);
     netview_set(v->out, NETVIEW_N_REQUESTS_IN_PIECES, st.requests_scattered);

@@ -28,8 +28,8 @@ struct bypass_view {
     struct netview *out; /* NULL: nobody looks */
     struct bypass_parts parts;
     struct netview_answer answer;
-    uint64_t count_ns, nic_ns;          /* when next */
-    uint64_t receive_ns, send_ns, naps; /* the loop's own, kept by its owner */
+    uint64_t count_ns, nic_ns;                    /* when next */
+    uint64_t receive_ns, send_ns, files_ns, naps; /* the loop's own, kept by its owner */
 };
 
 void bypass_view_init(struct bypass_view *v, struct netview *out, const struct bypass_parts *parts);

@@ -281,6 +281,12 @@ tcp_stream_stat(const struct tcp_stream *s, struct tcp_stream_stat *out)
 }
 
 uint64_t
+tcp_stream_copied(const struct tcp_stream *s)
+{
+    return s->stat.bytes_in_copied;
+}
+
+uint64_t
 tcp_stream_moved(const struct tcp_stream *s)
 {
     return s->stat.bytes_in + s->stat.bytes_out;

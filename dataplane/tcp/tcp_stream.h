@@ -82,7 +82,8 @@ struct tcp_stream_stat {
     uint32_t copies_in_use; /* now */
 };
 void tcp_stream_stat(const struct tcp_stream *s, struct tcp_stream_stat *out);
-/* bytes_in and bytes_out together. */
+/* bytes_in_copied alone; bytes_in and bytes_out. */
+uint64_t tcp_stream_copied(const struct tcp_stream *s);
 uint64_t tcp_stream_moved(const struct tcp_stream *s);
 
 #endif

@@ -25,6 +25,7 @@ the_small_set_has_sums_over_the_cores(void **state)
         netview_set(v, NETVIEW_N_POLLS, 100);
         netview_set(v, NETVIEW_N_POLLS_EMPTY, 90);
         netview_set(v, NETVIEW_N_SEND_NS, 250000000);
+        netview_set(v, NETVIEW_N_FILES_NS, 2000000000);
     }
     const char *text = metrics_fixture_render(f, METRICS_PROMETHEUS, false);
     assert_true(
@@ -40,6 +41,7 @@ the_small_set_has_sums_over_the_cores(void **state)
     assert_true(metrics_fixture_line(text, "sluice_net_polls_total{result=\"empty\"} 180"));
     assert_true(metrics_fixture_line(text, "sluice_net_polls_total{result=\"burst\"} 20"));
     assert_true(metrics_fixture_line(text, "sluice_net_stage_seconds_total{stage=\"send\"} 0.5"));
+    assert_true(metrics_fixture_line(text, "sluice_net_stage_seconds_total{stage=\"files\"} 4"));
     metrics_fixture_free(f);
 }
 

@@ -23,6 +23,8 @@ struct rig {
     uint64_t now_ns;
     uint32_t waits, sleeps;
     uint64_t slept_ns;      /* by the last wait of the ring */
+    uint64_t enters;        /* calls of the kernel by it */
+    uint64_t call_ns;       /* over 0: each wait is one, and takes so long beside its sleep */
     struct ipnet_port port; /* the client's */
     struct ipnet_input in;
     struct tcp *tcp;
@@ -53,7 +55,14 @@ ring_wait(void *self, uint64_t deadline_ns)
     r->slept_ns = deadline_ns > r->now_ns ? deadline_ns - r->now_ns : 0;
     r->sleeps += r->slept_ns > 0;
     assert_true(r->slept_ns < CLOCK_NS_PER_S);
-    r->now_ns += r->slept_ns;
+    r->now_ns += r->slept_ns + r->call_ns;
+    r->enters += r->call_ns > 0;
+}
+
+static inline void
+ring_calls(void *self, struct clock_calls *out)
+{
+    out->enters = ((struct rig *)self)->enters;
 }
 
 static inline void
@@ -61,8 +70,11 @@ ring_wake(void *self)
 {
 }
 
-static const struct clock_ops ring_ops = {
-    .now_ns = ring_now, .wall_ms = ring_wall, .wait = ring_wait, .wake = ring_wake};
+static const struct clock_ops ring_ops = {.now_ns = ring_now,
+                                          .wall_ms = ring_wall,
+                                          .wait = ring_wait,
+                                          .wake = ring_wake,
+                                          .calls = ring_calls};
 
 static inline struct ipnet_config
 net_config(struct nic nic, const char *address)

@@ -73,6 +73,28 @@ a_nap_ends_at_the_deadline_of_the_loop(void **state)
 }
 
 static void
+time_in_calls_for_files_is_counted_and_naps_are_not(void **state)
+{
+    struct rig *r = rig_new(false);
+    (void)connect_from(r, "10.77.0.1", "10.77.0.2");
+    r->now_ns += 100 * CLOCK_NS_PER_MS;
+    r->clock.ops->wait(r->clock.self, 0);
+    assert_int_equal(netview_count(&r->view, NETVIEW_N_FILES_NS), 0);
+    r->call_ns = 7000;
+    for (int i = 0; i < 10; i++)
+        r->clock.ops->wait(r->clock.self, 0);
+    for (int i = 0; i < 10; i++) {
+        r->clock.ops->wait(r->clock.self, CLOCK_NEVER);
+        assert_true(r->slept_ns > 0);
+    }
+    r->call_ns = 0;
+    r->now_ns += 100 * CLOCK_NS_PER_MS;
+    r->clock.ops->wait(r->clock.self, 0);
+    assert_int_equal(netview_count(&r->view, NETVIEW_N_FILES_NS), 10 * 7000);
+    rig_free(r);
+}
+
+static void
 spinning_never_sleeps(void **state)
 {
     struct rig *r = rig_new(true);
@@ -193,6 +215,7 @@ main(void)
         cmocka_unit_test(so_it_does_over_ipv6),
         cmocka_unit_test(silence_makes_naps_longer_up_to_a_bound_and_a_frame_ends_them),
         cmocka_unit_test(a_nap_ends_at_the_deadline_of_the_loop),
+        cmocka_unit_test(time_in_calls_for_files_is_counted_and_naps_are_not),
         cmocka_unit_test(spinning_never_sleeps),
         cmocka_unit_test(leaving_ends_connections_in_order_and_resets_those_that_stay),
         cmocka_unit_test(a_configuration_that_does_not_fit_together_is_refused),
