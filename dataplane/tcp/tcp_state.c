@@ -61,13 +61,17 @@ answer_outside(struct tcp *t, struct tcp_conn *c, bool pure)
     tcp_conn_output(t, c);
 }
 
+static bool
+paws_old(const struct tcp_conn *c, const struct tcp_header *h)
+{
+    return c->ts && h->options.has_ts && seq_before(h->options.ts_value, c->ts_recent);
+}
+
 /* An old timestamp: a duplicate from before the numbers wrapped. */
 static bool
 paws_drop(struct tcp *t, struct tcp_conn *c, const struct tcp_header *h)
 {
-    if (!c->ts || !h->options.has_ts || h->flags & TCP_RST ||
-        !seq_before(h->options.ts_value, c->ts_recent) ||
-        t->now_us - c->ts_recent_us > PAWS_IDLE_US)
+    if (!paws_old(c, h) || h->flags & TCP_RST || t->now_us - c->ts_recent_us > PAWS_IDLE_US)
         return false;
     tcp_bump(t, TCP_N_DROP_PAWS);
     answer_outside(t, c, h->payload.len == 0 && !(h->flags & TCP_FIN));
@@ -116,26 +120,6 @@ rst_or_syn(struct tcp *t, struct tcp_conn *c, const struct tcp_header *h)
         return true;
     }
     return false;
-}
-
-void
-tcp_state_input(struct tcp *t, struct tcp_conn *c, struct tcp_seen *s)
-{
-    const struct tcp_header *h = &s->h;
-    if (c->state == TCP_SYN_SENT) {
-        syn_sent_input(t, c, s);
-        return;
-    }
-    uint32_t len = h->payload.len + !!(h->flags & TCP_FIN) + !!(h->flags & TCP_SYN);
-    if (paws_drop(t, c, h))
-        return;
-    if (!in_window(c, h, len)) {
-        outside(t, c, h, len);
-        return;
-    }
-    if (rst_or_syn(t, c, h) || !(h->flags & TCP_ACK))
-        return;
-    tcp_state_accept(t, c, s);
 }
 
 static void
@@ -245,24 +229,83 @@ handshake_done(struct tcp *t, struct tcp_conn *c, struct tcp_seen *s)
     return true;
 }
 
+static void
+heard(const struct tcp *t, struct tcp_conn *c)
+{
+    c->heard_us = t->now_us;
+    c->keep_count = c->probe_count = 0;
+}
+
+/* RFC 7323 4.3. */
+static void
+timestamp_note(const struct tcp *t, struct tcp_conn *c, const struct tcp_header *h)
+{
+    if (c->ts && h->options.has_ts && seq_upto(h->seq, c->acked_to) &&
+        !seq_before(h->options.ts_value, c->ts_recent)) {
+        c->ts_recent = h->options.ts_value;
+        c->ts_recent_us = t->now_us;
+    }
+}
+
 void
 tcp_state_accept(struct tcp *t, struct tcp_conn *c, struct tcp_seen *s)
 {
     const struct tcp_header *h = &s->h;
     if (c->state == TCP_SYN_RECEIVED && !handshake_done(t, c, s))
         return;
-    c->heard_us = t->now_us;
-    c->keep_count = c->probe_count = 0;
+    heard(t, c);
     if (!tcp_ack_input(t, c, h) || c->state == TCP_GONE)
         return;
-    if (c->ts && h->options.has_ts && seq_upto(h->seq, c->acked_to) &&
-        !seq_before(h->options.ts_value, c->ts_recent)) {
-        c->ts_recent = h->options.ts_value;
-        c->ts_recent_us = t->now_us;
-    }
+    timestamp_note(t, c, h);
     tcp_ecn_bytes(t, c, s);
     if (bytes_input(t, c, s))
         fin_input(t, c, h);
+}
+
+/* Header prediction: the next bytes in order of a connection that has nothing out and hears nothing
+ * else, which is each segment of a large request but the first.  True: they are taken, with all
+ * that tcp_state_accept() would have done. */
+static bool
+predicted(struct tcp *t, struct tcp_conn *c, struct tcp_seen *s)
+{
+    const struct tcp_header *h = &s->h;
+    bool plain = c->state == TCP_ESTABLISHED && c->congestion == TCP_OPEN &&
+                 c->segs.out_bytes == 0 &&
+                 !(c->fin_queued | c->fin_in_seen | c->user_closed | c->ecn);
+    bool next = h->seq == c->rcv.next && h->payload.len > 0 &&
+                seq_upto(h->seq + h->payload.len, c->edge) && h->ack == c->una &&
+                (h->flags & ~TCP_PSH) == TCP_ACK && h->options.sack_count == 0 &&
+                (uint32_t)h->window << c->snd_scale == c->snd_wnd && seq_before(c->wl1, h->seq);
+    if (!plain || !next || paws_old(c, h))
+        return false;
+    heard(t, c);
+    c->wl1 = h->seq;
+    c->wl2 = h->ack;
+    timestamp_note(t, c, h);
+    (void)bytes_input(t, c, s);
+    return true;
+}
+
+void
+tcp_state_input(struct tcp *t, struct tcp_conn *c, struct tcp_seen *s)
+{
+    const struct tcp_header *h = &s->h;
+    if (c->state == TCP_SYN_SENT) {
+        syn_sent_input(t, c, s);
+        return;
+    }
+    if (predicted(t, c, s))
+        return;
+    uint32_t len = h->payload.len + !!(h->flags & TCP_FIN) + !!(h->flags & TCP_SYN);
+    if (paws_drop(t, c, h))
+        return;
+    if (!in_window(c, h, len)) {
+        outside(t, c, h, len);
+        return;
+    }
+    if (rst_or_syn(t, c, h) || !(h->flags & TCP_ACK))
+        return;
+    tcp_state_accept(t, c, s);
 }
 
 void

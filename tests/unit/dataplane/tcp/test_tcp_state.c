@@ -167,6 +167,113 @@ urgent_bytes_are_bytes(void **state)
     rig_free(r);
 }
 
+/* ---- header prediction ---- */
+
+static void
+same(const struct rig *a, const struct rig *b, uint64_t id)
+{
+    const struct tcp_conn *x = tcp_conn_of(a->t, id), *y = tcp_conn_of(b->t, id);
+#define SAME(field) assert_true(x->field == y->field)
+    SAME(state);
+    SAME(rtx_kind);
+    SAME(congestion);
+    SAME(ack_now);
+    SAME(queued);
+    SAME(una);
+    SAME(nxt);
+    SAME(snd_wnd);
+    SAME(wl1);
+    SAME(wl2);
+    SAME(wnd_max);
+    SAME(edge);
+    SAME(wire_edge);
+    SAME(acked_to);
+    SAME(unacked_in);
+    SAME(ts_recent);
+    SAME(ts_recent_us);
+    SAME(rtx_due);
+    SAME(ack_due);
+    SAME(keep_due);
+    SAME(rto_base_us);
+    SAME(tlp_base_us);
+    SAME(reorder_due);
+    SAME(heard_us);
+    SAME(keep_count);
+    SAME(probe_count);
+    SAME(rcv.next);
+    SAME(rcv.ready_bytes);
+    SAME(rcv.run_count);
+    SAME(segs.out_bytes);
+    SAME(cc.cwnd);
+    SAME(rtt.srtt_us);
+#undef SAME
+    assert_int_equal(a->sent_limit, b->sent_limit);
+    for (uint32_t i = 0; i < a->sent_limit; i++) {
+        const struct tcp_header *m = &a->sent[i].h, *n = &b->sent[i].h;
+        assert_int_equal(m->seq, n->seq);
+        assert_int_equal(m->ack, n->ack);
+        assert_int_equal(m->flags, n->flags);
+        assert_int_equal(m->window, n->window);
+        assert_int_equal(m->options.ts_echo, n->options.ts_echo);
+    }
+}
+
+static void
+consume_all(struct rig *r, uint64_t id)
+{
+    struct tcp_info i;
+    assert_true(tcp_inspect(r->t, id, &i));
+    tcp_consume(r->t, id, i.unread);
+    rig_turn(r);
+}
+
+/* Segments as the first stack gets them, and with a flag that means nothing to the other one. */
+static void
+a_predicted_segment_changes_what_another_would(void **state)
+{
+    enum { URG = 0x20, STEPS = 5000 };
+    struct rig *r[2] = {rig_new(), rig_new()};
+    struct tcp_options o = {.mss = 1000, .sack_permitted = true, .has_ts = true, .ts_value = 77};
+    uint64_t id = rig_accept(r[0], o), random = 20261123;
+    print_message("# seed %llu\n", (unsigned long long)random);
+    assert_true(rig_accept(r[1], o) == id);
+    uint32_t next = 1, acked = 1, written = 1;
+    for (uint32_t step = 0; step < STEPS; step++) {
+        random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        uint32_t dice = (uint32_t)(random >> 33), len = 1 + dice / 64 % 2000;
+        uint32_t seq = next + (dice % 64 == 1 ? 700 : 0) - (dice % 64 == 2 && next > 500 ? 300 : 0);
+        if (dice % 16 == 3)
+            acked = written;
+        struct rig_seg s = {.flags = TCP_ACK | (dice % 8 == 4 ? TCP_PSH : 0),
+                            .seq = seq,
+                            .ack = acked,
+                            .len = len,
+                            .window = dice % 32 == 5 ? 50000 : 60000,
+                            .options = {.has_ts = true, .ts_value = 77 + step / 3}};
+        if (dice % 64 == 6)
+            s.options.ts_value -= 20;
+        bool write = dice % 32 == 7, consume = dice % 4 == 1;
+        uint64_t us = dice % 128 == 9 ? 60000 : dice % 2000;
+        for (uint32_t k = 0; k < 2; k++) {
+            rig_forget(r[k]);
+            r[k]->event_count = 0;
+            if (write)
+                assert_int_equal(rig_write(r[k], id, 300), 300);
+            s.flags |= k ? URG : 0;
+            rig_in(r[k], s);
+            if (consume)
+                consume_all(r[k], id);
+            rig_wait(r[k], us);
+        }
+        written += write ? 300 : 0;
+        same(r[0], r[1], id);
+        next = tcp_conn_of(r[0]->t, id)->rcv.next - PEER_ISN;
+    }
+    assert_true(next > 100000);
+    for (uint32_t k = 0; k < 2; k++)
+        rig_free(r[k]);
+}
+
 int
 main(void)
 {
@@ -182,6 +289,7 @@ main(void)
         cmocka_unit_test(both_closing_at_once_ends_in_time_wait),
         cmocka_unit_test(two_stacks_that_disagree_do_not_answer_for_ever),
         cmocka_unit_test(urgent_bytes_are_bytes),
+        cmocka_unit_test(a_predicted_segment_changes_what_another_would),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
