@@ -63,6 +63,7 @@ produce_collect(struct shard *s, const struct req *r, struct produce_step *step)
     if (!step->collected)
         return ERR_AGAIN;
     rope_read(r->pieces, at, step->collected, len);
+    counters_add(&s->counters, COUNTER_PRODUCE_COLLECTED, len);
     step->in.records = view_of(step->collected, len);
     return KERR_NONE;
 }

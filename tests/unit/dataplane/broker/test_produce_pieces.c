@@ -300,6 +300,8 @@ a_partition_of_another_shard_gets_one_copy(void **state)
     };
     assert_int_equal(ask(&p, V, parts, 5), KERR_NONE);
     assert_int_equal(p.pieces->stores[0]->stages, 2);
+    assert_int_equal(harness_counter(p.pieces, 0, COUNTER_PRODUCE_COLLECTED),
+                     2 * parts[0].records.len);
     assert_int_equal(scattered(&p), 1);
     assert_int_equal(buddy_used(p.pieces->shards[0].memory), buddy_used(p.whole->shards[0].memory));
     pair_free(&p);
