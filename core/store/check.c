@@ -36,11 +36,14 @@ file_read(struct check *c, const char *path, struct check_file *out, bool *there
             c->disk,
             (struct disk_op){.kind = DISK_READ, .file = file, .at = mem, .len = (uint32_t)size});
     store_run(c->disk, (struct disk_op){.kind = DISK_CLOSE, .file = file});
-    if (mem && got == size && store_ckpt_header_read(mem, (uint64_t)size, &out->header) == ERR_OK)
+    int rc = ERR_CORRUPT;
+    if (mem && got == size)
+        rc = store_ckpt_header_read(mem, (uint64_t)size, &out->header);
+    if (rc == ERR_OK)
         out->mem = mem;
     else
         free(mem);
-    return fits && !mem ? ERR_LIMIT : ERR_OK;
+    return fits && !mem ? ERR_LIMIT : rc == ERR_VERSION ? rc : ERR_OK;
 }
 
 /* Reads two copies, tells what is wrong with them, and keeps the better one. */
@@ -53,8 +56,20 @@ check_pair_read(struct check *c, const char *const paths[2], uint64_t generation
         struct check_file one;
         bool there;
         int rc = file_read(c, paths[i], &one, &there);
-        if (rc != ERR_OK)
+        if (rc == ERR_VERSION)
+            check_tell(c, (struct check_finding){
+                              .bad = true,
+                              .what = "the checkpoint is in the format of another version, which "
+                                      "this program cannot look at",
+                              .path = paths[i],
+                              .position = 0,
+                              .offset_first = -1,
+                              .offset_limit = -1});
+        if (rc != ERR_OK) {
+            free(best->mem);
+            best->mem = NULL;
             return rc;
+        }
         if (there && !one.mem)
             check_tell(c, (struct check_finding){
                               .what = "the checkpoint is torn or damaged; the other one is used",

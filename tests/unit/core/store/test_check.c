@@ -1,3 +1,4 @@
+#include "core/base/crc32c.h"
 #include "core/store/check.h"
 #include "tests/unit/core/store/store_fixture.h"
 
@@ -207,6 +208,31 @@ a_sidecar_of_the_front_of_a_segment_is_no_finding(void **state)
     fixture_end(&f);
 }
 
+static void
+a_checkpoint_of_another_version_is_told_and_nothing_is_repaired(void **state)
+{
+    (void)state;
+    static const char *const paths[] = {"boot-checkpoint", "core-0/ckpt-a"};
+    for (int i = 0; i < 2; i++) {
+        struct fixture f;
+        uint64_t size;
+        filled(&f, true);
+        uint8_t *at = disk_mem_bytes(f.disk, paths[i], &size);
+        uint64_t content = get_u64(at + 48);
+        set_u32(at + 4, 9);
+        set_u32(at + 60, crc32c(crc32c(0, at, 60), at + 64, content));
+        told = (struct told){0};
+        struct check c = {.disk = disk_mem_port(f.disk, 0), .tell = note, .user = &told};
+        assert_int_equal(check_verify(&c), ERR_VERSION);
+        assert_non_null(strstr(told.text, "the format of another version"));
+        assert_non_null(strstr(told.text, paths[i]));
+        uint64_t renames = disk_mem_count(f.disk, DISK_RENAME);
+        assert_int_equal(check_repair(&c), ERR_VERSION);
+        assert_int_equal(disk_mem_count(f.disk, DISK_RENAME), renames);
+        fixture_end(&f);
+    }
+}
+
 int
 main(void)
 {
@@ -216,6 +242,7 @@ main(void)
         cmocka_unit_test(a_flipped_byte_of_the_journal_is_found_with_file_and_place),
         cmocka_unit_test(checkpoints_are_looked_at),
         cmocka_unit_test(a_bad_sidecar_is_a_remark_and_no_damage),
+        cmocka_unit_test(a_checkpoint_of_another_version_is_told_and_nothing_is_repaired),
         cmocka_unit_test(a_sidecar_of_the_front_of_a_segment_is_no_finding),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
