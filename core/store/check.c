@@ -87,6 +87,15 @@ check_pair_read(struct check *c, const char *const paths[2], uint64_t generation
     return ERR_OK;
 }
 
+int
+check_core_read(struct check *c, uint32_t core, uint64_t generation, struct check_file *best)
+{
+    char a[CKPT_PATH_BYTES], b[CKPT_PATH_BYTES];
+    store_ckpt_path(core, 0, a);
+    store_ckpt_path(core, 1, b);
+    return check_pair_read(c, (const char *const[]){a, b}, generation, best);
+}
+
 /* ---- logs --------------------------------------------------------------------------------------
  */
 
@@ -206,13 +215,11 @@ logs_check(struct check *c, const struct check_file *f, uint32_t core, uint32_t 
     return ERR_OK;
 }
 
-const char *const check_boot_paths[] = {"boot-checkpoint", "boot-checkpoint.copy"};
-
 int
 check_shape(struct check *c, uint32_t *core_count, uint64_t *journal_bytes)
 {
     struct check_file boot;
-    int rc = check_pair_read(c, check_boot_paths, 0, &boot);
+    int rc = check_pair_read(c, store_boot_paths, 0, &boot);
     if (rc == ERR_OK && !boot.mem)
         rc = ERR_CORRUPT;
     *core_count = boot.header.core_count;
@@ -225,7 +232,7 @@ int
 check_verify(struct check *c)
 {
     struct check_file boot;
-    int rc = check_pair_read(c, check_boot_paths, 0, &boot);
+    int rc = check_pair_read(c, store_boot_paths, 0, &boot);
     if (rc == ERR_OK && !boot.mem)
         check_tell(c, (struct check_finding){
                           .bad = true,
@@ -233,7 +240,7 @@ check_verify(struct check *c)
                               "no boot checkpoint can be read, so it is not known which logs there "
                               "are; no broker starts on this directory, and repair makes one from "
                               "the checkpoints of the cores, the journals and the files",
-                          .path = check_boot_paths[0],
+                          .path = store_boot_paths[0],
                           .position = 0,
                           .offset_first = -1,
                           .offset_limit = -1});
@@ -243,13 +250,9 @@ check_verify(struct check *c)
     if (cores > CHECK_CORES_MAX)
         rc = ERR_CORRUPT;
     for (uint32_t core = 0; core < cores && rc == ERR_OK; core++) {
-        char a[32], b[32];
-        snprintf(a, sizeof a, "core-%u/ckpt-a", core);
-        snprintf(b, sizeof b, "core-%u/ckpt-b", core);
-        const char *const paths[] = {a, b};
         struct check_file f;
         struct check_facts facts = {0};
-        rc = check_pair_read(c, paths, boot.header.generation, &f);
+        rc = check_core_read(c, core, boot.header.generation, &f);
         if (rc == ERR_OK)
             rc = check_journal(c, core, &boot.header, f.mem ? &f.header : NULL, &facts);
         if (rc == ERR_OK)

@@ -35,13 +35,10 @@ name_ignore(void *user, const char *name)
 static int
 core_look(struct check *c, uint32_t core, struct found *f)
 {
-    char dir[32], a[48], b[48];
+    char dir[32];
     snprintf(dir, sizeof dir, "core-%u", core);
-    snprintf(a, sizeof a, "%s/ckpt-a", dir);
-    snprintf(b, sizeof b, "%s/ckpt-b", dir);
-    const char *const paths[] = {a, b};
     struct check_file ckpt;
-    int rc = check_pair_read(c, paths, 0, &ckpt);
+    int rc = check_core_read(c, core, 0, &ckpt);
     if (rc != ERR_OK)
         return rc;
     if (ckpt.mem) {
@@ -108,7 +105,7 @@ boot_make(struct check *c, const struct found *f, bool lost)
     struct store_boot boot = {.mem = mem, .len = CKPT_HEADER_BYTES};
     int64_t got = ERR_OK;
     for (int i = 0; i < 2 && got >= 0; i++)
-        got = old_keep(c->disk, check_boot_paths[i], f->generation);
+        got = old_keep(c->disk, store_boot_paths[i], f->generation);
     if (got >= 0)
         got = store_boot_write(c->disk, &boot);
     free(mem);
@@ -142,7 +139,7 @@ check_boot_rebuild(struct check *c)
                                   "only its journal had, of logs that it does not name, are "
                                   "lost to them; the journal is kept under damaged/"
                                 : "made anew from the checkpoints of the cores: nothing is lost",
-                   .path = check_boot_paths[0],
+                   .path = store_boot_paths[0],
                    .position = -1,
                    .offset_first = -1,
                    .offset_limit = -1});

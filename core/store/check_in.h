@@ -10,15 +10,14 @@ void check_tell(struct check *c, struct check_finding f);
 
 enum { CHECK_CORES_MAX = 1024 };
 
-extern const char *const check_boot_paths[2];
-
 /* A checkpoint file; mem NULL: there is none, or it is not whole. */
 struct check_file {
     struct ckpt_header header;
     uint8_t *mem;
 };
 /* Reads two copies, tells what is wrong with them, and keeps the better one of a generation, 0: of
- * any.  The caller frees best->mem. */
+ * any.  The caller frees best->mem.  ERR_VERSION: one is in another version's format, which was
+ * told. */
 must_check int check_pair_read(struct check *c, const char *const paths[2], uint64_t generation,
                                struct check_file *best);
 
@@ -57,5 +56,9 @@ void check_sidecar(struct check *c, const struct plog *p, const struct segment *
  * has removed their batches.  ERR_LIMIT. */
 must_check int check_sidecar_producers(struct disk *disk, struct plog *p,
                                        const struct segment *seg);
+
+/* The same of those of a core. */
+must_check int check_core_read(struct check *c, uint32_t core, uint64_t generation,
+                               struct check_file *best);
 
 #endif

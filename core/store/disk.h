@@ -95,4 +95,11 @@ struct disk {
     void *self;
 };
 
+/* One operation, blocking: ops->run. */
+static inline int64_t
+disk_do(struct disk *d, struct disk_op op)
+{
+    return d->ops->run(d->self, &op);
+}
+
 #endif

@@ -187,27 +187,23 @@ journal_files_take(struct journal_files *f, struct disk_op *op, int *error)
     return true;
 }
 
-static int64_t
-run(struct journal_files *f, struct disk_op op)
-{
-    return f->disk->ops->run(f->disk->self, &op);
-}
-
 /* Opens a file that is there and whole; one that is not is removed, f->file[index] stays -1. */
 static int
 file_open(struct journal_files *f, uint32_t index)
 {
     char path[JOURNAL_PATH_BYTES];
     journal_path(f->config, index, path);
-    int64_t got = run(
-        f, (struct disk_op){.kind = DISK_OPEN, .path = path, .flags = DISK_WRITABLE | DISK_DIRECT});
+    int64_t got = disk_do(
+        f->disk,
+        (struct disk_op){.kind = DISK_OPEN, .path = path, .flags = DISK_WRITABLE | DISK_DIRECT});
     if (got < 0)
         return got == ERR_NOT_FOUND ? ERR_OK : (int)got;
     int32_t file = (int32_t)got;
-    got = run(f, (struct disk_op){.kind = DISK_SIZE, .file = file});
+    got = disk_do(f->disk, (struct disk_op){.kind = DISK_SIZE, .file = file});
     if (got == (int64_t)f->config->file_bytes) {
-        got = run(f, (struct disk_op){
-                         .kind = DISK_READ, .file = file, .at = f->zeros, .len = JOURNAL_BLOCK});
+        got = disk_do(f->disk,
+                      (struct disk_op){
+                          .kind = DISK_READ, .file = file, .at = f->zeros, .len = JOURNAL_BLOCK});
         bool whole = got == JOURNAL_BLOCK && journal_file_header_ok(f->config, index, f->zeros);
         memset(f->zeros, 0, JOURNAL_BLOCK);
         if (whole) {
@@ -215,9 +211,9 @@ file_open(struct journal_files *f, uint32_t index)
             return ERR_OK;
         }
     }
-    run(f, (struct disk_op){.kind = DISK_CLOSE, .file = file});
+    disk_do(f->disk, (struct disk_op){.kind = DISK_CLOSE, .file = file});
     if (got >= 0)
-        got = run(f, (struct disk_op){.kind = DISK_UNLINK, .path = path});
+        got = disk_do(f->disk, (struct disk_op){.kind = DISK_UNLINK, .path = path});
     return got < 0 ? (int)got : ERR_OK;
 }
 
@@ -236,7 +232,7 @@ first_make(struct journal_files *f)
             if (rc == ERR_OK)
                 rc = error;
         }
-        int64_t got = n ? 0 : run(f, (struct disk_op){.kind = DISK_WAIT});
+        int64_t got = n ? 0 : disk_do(f->disk, (struct disk_op){.kind = DISK_WAIT});
         if (got < 0)
             return (int)got;
     }
@@ -255,18 +251,18 @@ journal_files_open(struct journal_files *f, struct disk *disk, const struct jour
         return ERR_LIMIT;
     for (uint32_t i = 0; i < config->file_count; i++)
         f->file[i] = -1;
-    int64_t got = run(f, (struct disk_op){.kind = DISK_MKDIR, .path = config->dir});
+    int64_t got = disk_do(f->disk, (struct disk_op){.kind = DISK_MKDIR, .path = config->dir});
     if (got >= 0 || got == ERR_EXISTS)
         got = mutant(MUTANT_BOOT_NOT_NAMED)
                   ? ERR_OK
-                  : run(f, (struct disk_op){.kind = DISK_SYNC_DIR, .path = "."});
+                  : disk_do(f->disk, (struct disk_op){.kind = DISK_SYNC_DIR, .path = "."});
     /* A process may have died between the header of a file and the sync of its name. */
     if (got >= 0)
-        got = run(f, (struct disk_op){.kind = DISK_SYNC_DIR, .path = config->dir});
+        got = disk_do(f->disk, (struct disk_op){.kind = DISK_SYNC_DIR, .path = config->dir});
     for (uint32_t i = 0; i < config->file_count && got >= 0; i++)
         got = file_open(f, i);
     if (got >= 0) /* a file may be whole whose maker died before it was named for good */
-        got = run(f, (struct disk_op){.kind = DISK_SYNC_DIR, .path = config->dir});
+        got = disk_do(f->disk, (struct disk_op){.kind = DISK_SYNC_DIR, .path = config->dir});
     if (got < 0)
         return (int)got;
     return f->file[0] >= 0 ? ERR_OK : first_make(f);
@@ -277,7 +273,7 @@ journal_files_close(struct journal_files *f)
 {
     for (uint32_t i = 0; i < f->config->file_count; i++)
         if (f->file[i] >= 0)
-            run(f, (struct disk_op){.kind = DISK_CLOSE, .file = f->file[i]});
+            disk_do(f->disk, (struct disk_op){.kind = DISK_CLOSE, .file = f->file[i]});
     if (f->zeros)
         munmap(f->zeros, JOURNAL_ZERO_BYTES);
 }

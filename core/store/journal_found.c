@@ -9,9 +9,10 @@ enum { FOUND_TRIES = 16 }; /* files that may be missing in front of the first */
 static int64_t
 read_at(struct disk *disk, int32_t file, uint8_t *mem, uint64_t bytes, uint64_t offset)
 {
-    struct disk_op op = {
-        .kind = DISK_READ, .file = file, .at = mem, .len = (uint32_t)bytes, .offset = offset};
-    return disk->ops->run(disk->self, &op);
+    return disk_do(
+        disk,
+        (struct disk_op){
+            .kind = DISK_READ, .file = file, .at = mem, .len = (uint32_t)bytes, .offset = offset});
 }
 
 /* The generation of the frame at the front of a file, when it is whole; else 0. */
@@ -37,7 +38,7 @@ file_look(struct disk *disk, uint32_t index, struct journal_config *config, uint
     char path[JOURNAL_PATH_BYTES];
     journal_path(config, index, path);
     struct disk_op op = {.kind = DISK_OPEN, .path = path};
-    int64_t got = disk->ops->run(disk->self, &op);
+    int64_t got = disk_do(disk, op);
     if (got < 0)
         return got == ERR_NOT_FOUND ? ERR_OK : (int)got;
     int32_t file = (int32_t)got;
@@ -58,7 +59,7 @@ file_look(struct disk *disk, uint32_t index, struct journal_config *config, uint
     }
     free(mem);
     op = (struct disk_op){.kind = DISK_CLOSE, .file = file};
-    disk->ops->run(disk->self, &op);
+    disk_do(disk, op);
     return rc;
 }
 

@@ -94,12 +94,6 @@ found_read(const struct journal *j, const uint8_t *old, struct found *f)
            age_ms <= PROBE_KEEP_MS;
 }
 
-static int64_t
-run(struct journal *j, struct disk_op op)
-{
-    return j->disk->ops->run(j->disk->self, &op);
-}
-
 /* Opens the file, reads or writes its one block in the arena, closes it. */
 static int64_t
 found_file(struct journal *j, enum disk_kind kind)
@@ -107,13 +101,15 @@ found_file(struct journal *j, enum disk_kind kind)
     char path[JOURNAL_PATH_BYTES];
     snprintf(path, sizeof path, "%s/probe", j->config.dir);
     uint32_t flags = DISK_DIRECT | (kind == DISK_WRITE ? DISK_WRITABLE | DISK_CREATE : 0);
-    int64_t got = run(j, (struct disk_op){.kind = DISK_OPEN, .path = path, .flags = flags});
+    int64_t got =
+        disk_do(j->disk, (struct disk_op){.kind = DISK_OPEN, .path = path, .flags = flags});
     if (got < 0)
         return got;
     int32_t file = (int32_t)got;
     got =
-        run(j, (struct disk_op){.kind = kind, .file = file, .at = j->arena, .len = JOURNAL_BLOCK});
-    (void)run(j, (struct disk_op){.kind = DISK_CLOSE, .file = file});
+        disk_do(j->disk,
+                (struct disk_op){.kind = kind, .file = file, .at = j->arena, .len = JOURNAL_BLOCK});
+    (void)disk_do(j->disk, (struct disk_op){.kind = DISK_CLOSE, .file = file});
     return got;
 }
 

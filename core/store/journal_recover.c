@@ -54,12 +54,6 @@ struct walk {
     void *user;
 };
 
-static int64_t
-run(struct walk *w, struct disk_op op)
-{
-    return w->disk->ops->run(w->disk->self, &op);
-}
-
 int
 journal_run_all(struct disk *disk, struct disk_op *ops, uint32_t count)
 {
@@ -162,8 +156,8 @@ walk_open(struct walk *w)
         char path[JOURNAL_PATH_BYTES];
         journal_path(w->config, i, path);
         /* Through the page cache: recovery reads twice, and the second time is then free. */
-        int64_t got =
-            run(w, (struct disk_op){.kind = DISK_OPEN, .path = path, .flags = DISK_WRITABLE});
+        int64_t got = disk_do(
+            w->disk, (struct disk_op){.kind = DISK_OPEN, .path = path, .flags = DISK_WRITABLE});
         if (got == ERR_NOT_FOUND)
             continue;
         if (got < 0)
@@ -171,7 +165,7 @@ walk_open(struct walk *w)
         struct walk_file *f = &w->files[w->count++];
         *f = (struct walk_file){.index = i, .file = (int32_t)got};
         /* What we are going to read must not be taken back by the next power cut. */
-        got = run(w, (struct disk_op){.kind = DISK_SYNC, .file = f->file});
+        got = disk_do(w->disk, (struct disk_op){.kind = DISK_SYNC, .file = f->file});
         if (got < 0)
             return (int)got;
         const uint8_t *front = window(w, w->count - 1, 0, JOURNAL_BLOCK, &rc);
@@ -400,7 +394,7 @@ journal_recover(struct disk *disk, const struct journal_config *config, uint64_t
     if (rc == ERR_OK)
         rc = walk_begin(&w, end);
     for (uint32_t i = 0; w.files && i < w.count; i++)
-        run(&w, (struct disk_op){.kind = DISK_CLOSE, .file = w.files[i].file});
+        disk_do(disk, (struct disk_op){.kind = DISK_CLOSE, .file = w.files[i].file});
     if (w.mem != MAP_FAILED)
         munmap(w.mem, w.mem_bytes);
     free(w.limits);

@@ -41,12 +41,6 @@ struct salvage {
     uint64_t loaded_bytes;
 };
 
-static int64_t
-run(struct salvage *s, struct disk_op op)
-{
-    return s->disk->ops->run(s->disk->self, &op);
-}
-
 /* Reads a file into memory; what cannot be read is zeros.  A file that is not there is empty. */
 static void
 file_load(struct salvage *s, uint32_t index)
@@ -57,7 +51,7 @@ file_load(struct salvage *s, uint32_t index)
     s->loaded_bytes = 0;
     char path[JOURNAL_PATH_BYTES];
     journal_path(s->config, index, path);
-    int64_t got = run(s, (struct disk_op){.kind = DISK_OPEN, .path = path});
+    int64_t got = disk_do(s->disk, (struct disk_op){.kind = DISK_OPEN, .path = path});
     if (got < 0) {
         if (got != ERR_NOT_FOUND)
             log_error("journal", "damaged: a file cannot be opened path=%s error=%s", path,
@@ -68,9 +62,10 @@ file_load(struct salvage *s, uint32_t index)
     for (uint64_t at = 0; at < s->config->file_bytes; at += SALVAGE_CHUNK) {
         uint64_t left = s->config->file_bytes - at;
         uint32_t len = left < SALVAGE_CHUNK ? (uint32_t)left : SALVAGE_CHUNK;
-        got = run(
-            s, (struct disk_op){
-                   .kind = DISK_READ, .file = file, .at = s->mem + at, .len = len, .offset = at});
+        got = disk_do(
+            s->disk,
+            (struct disk_op){
+                .kind = DISK_READ, .file = file, .at = s->mem + at, .len = len, .offset = at});
         if (got < 0)
             log_error("journal", "damaged: a file cannot be read path=%s offset=%llu error=%s",
                       path, (unsigned long long)at, err_name((int)got));
@@ -80,7 +75,7 @@ file_load(struct salvage *s, uint32_t index)
         if (got >= 0 && have < len)
             break;
     }
-    run(s, (struct disk_op){.kind = DISK_CLOSE, .file = file});
+    disk_do(s->disk, (struct disk_op){.kind = DISK_CLOSE, .file = file});
 }
 
 static bool

@@ -382,7 +382,7 @@ files_close(struct store *s)
         struct segment *seg = list_item(n, struct segment, open_node);
         list_remove(n);
         struct disk_op op = {.kind = DISK_CLOSE, .file = seg->file};
-        s->disk->ops->run(s->disk->self, &op);
+        disk_do(s->disk, op);
     }
 }
 

@@ -53,6 +53,14 @@ enum { DIRS_OWN, DIRS_TOPIC, DIRS_LOG };
 /* ---- format ------------------------------------------------------------------------------------
  */
 
+const char *const store_boot_paths[] = {"boot-checkpoint", "boot-checkpoint.copy"};
+
+void
+store_ckpt_path(uint32_t core, uint32_t which, char out[static CKPT_PATH_BYTES])
+{
+    snprintf(out, CKPT_PATH_BYTES, "core-%u/ckpt-%c", core, 'a' + (int)which);
+}
+
 void
 store_ckpt_header_write(const struct ckpt_header *h, uint8_t *at, struct view content)
 {
@@ -285,7 +293,7 @@ ckpt_write(struct store *s)
     memset(k->mem + k->len, 0, total - k->len);
     k->len = total;
     j->step = CKPT_OPEN;
-    snprintf(j->path, sizeof j->path, "%s/ckpt-%c", s->dir, k->seq % 2 ? 'a' : 'b');
+    store_ckpt_path(s->config.core, k->seq % 2 ? 0 : 1, j->path);
     store_job_run(s, j,
                   &(struct disk_op){.kind = DISK_OPEN,
                                     .path = j->path,

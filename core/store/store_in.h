@@ -588,6 +588,10 @@ struct ckpt_header {
     uint32_t log_count;
 };
 enum { CKPT_HEADER_BYTES = 64, CKPT_FLAG_CLEAN = 1, CKPT_FLAG_LOST = 2 };
+/* The boot checkpoint and its copy; one of the two that a core writes in turn. */
+extern const char *const store_boot_paths[2];
+enum { CKPT_PATH_BYTES = 32 };
+void store_ckpt_path(uint32_t core, uint32_t which, char out[static CKPT_PATH_BYTES]);
 void store_ckpt_header_write(const struct ckpt_header *h, uint8_t *at, struct view content);
 /* ERR_CORRUPT; ERR_VERSION: it is whole, and in another version's format. */
 must_check int store_ckpt_header_read(const uint8_t *at, uint64_t bytes, struct ckpt_header *h);

@@ -51,7 +51,8 @@ int
 store_memory_take(struct store *s)
 {
     const struct store_config *c = &s->config;
-    s->config.read_bytes += c->read_bytes ? 0 : STORE_READ_BYTES;
+    if (c->read_bytes == 0)
+        s->config.read_bytes = STORE_READ_BYTES;
     s->tail.room = s->journal_config.arena_bytes / STORE_TAIL_BYTES + STORE_TAIL_MIN;
     s->tail.first = s->tail.clean = s->tail.durable = s->tail.next = 1;
     s->bucket_count = c->logs_max * 2;

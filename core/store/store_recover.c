@@ -24,7 +24,6 @@
 enum { RECOVER_CORES_MAX = 1024, RECOVER_CHUNK = 4 << 20, RECOVER_FLIGHT = 4 };
 
 static const char boot_tmp[] = "boot-checkpoint.tmp";
-static const char *const boot_paths[] = {"boot-checkpoint", "boot-checkpoint.copy"};
 enum { BOOT_COPIES = 2 };
 
 struct file_bytes {
@@ -92,14 +91,14 @@ static int
 core_ckpt_read(struct disk *disk, uint32_t core, uint64_t generation, struct file_bytes *out)
 {
     *out = (struct file_bytes){0};
-    char path[32];
+    char path[CKPT_PATH_BYTES];
     snprintf(path, sizeof path, "core-%u", core);
     /* Files go by what a checkpoint says: its name must not vanish with the next power cut. */
     int64_t got = store_run(disk, (struct disk_op){.kind = DISK_SYNC_DIR, .path = path});
     if (got < 0 && got != ERR_NOT_FOUND)
         return (int)got;
-    for (int i = 0; i < 2; i++) {
-        snprintf(path, sizeof path, "core-%u/ckpt-%c", core, 'a' + i);
+    for (uint32_t i = 0; i < 2; i++) {
+        store_ckpt_path(core, i, path);
         struct file_bytes one;
         bool there;
         int rc = ckpt_read(disk, path, &one, &there);
@@ -402,7 +401,7 @@ store_boot_write(struct disk *disk, const struct store_boot *boot)
 {
     int rc = ERR_OK;
     for (int i = 0; i < BOOT_COPIES && rc == ERR_OK; i++)
-        rc = boot_replace(disk, boot, boot_paths[i]);
+        rc = boot_replace(disk, boot, store_boot_paths[i]);
     return rc;
 }
 
@@ -423,9 +422,9 @@ boot_read(struct disk *disk, struct file_bytes *out, bool *there)
     for (int i = 0; i < BOOT_COPIES; i++) {
         struct file_bytes one;
         bool exists;
-        int rc = ckpt_read(disk, boot_paths[i], &one, &exists);
+        int rc = ckpt_read(disk, store_boot_paths[i], &one, &exists);
         if (rc == ERR_IO)
-            log_warn("store", "a boot checkpoint cannot be read path=%s", boot_paths[i]);
+            log_warn("store", "a boot checkpoint cannot be read path=%s", store_boot_paths[i]);
         else if (rc != ERR_OK)
             return rc;
         failed = failed || rc != ERR_OK;
@@ -445,7 +444,7 @@ boot_read(struct disk *disk, struct file_bytes *out, bool *there)
     log_error("store",
               "damaged: neither %s nor %s is there and valid, so it is not known which "
               "logs there are: run 'sluice log verify' and 'sluice log repair'",
-              boot_paths[0], boot_paths[1]);
+              store_boot_paths[0], store_boot_paths[1]);
     return ERR_CORRUPT;
 }
 

@@ -20,7 +20,7 @@ enum {
 int64_t
 store_run(struct disk *disk, struct disk_op op)
 {
-    return disk->ops->run(disk->self, &op);
+    return disk_do(disk, op);
 }
 
 /* ---- logs by id --------------------------------------------------------------------------------
