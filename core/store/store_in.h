@@ -1,10 +1,10 @@
 /* store_in.h: the parts of a store, shared by store*.c.
  *
- *   store.c            life, the table of logs, the turn (store_step)
+ *   store.c            life, the turn (store_step); store_table.c: the table of logs
  *   store_append.c     append; the tail map; durable and evicted batches
  *   store_stage.c      append in two halves
  *   store_task.c       tasks: long work outside of the loop (task.h)
- *   store_job.c        jobs: the small programs of disk operations; open files
+ *   store_job.c        jobs: the small programs of disk operations; open files (store_job.h)
  *   store_writeback.c  batches from the cache to segment files; sealing
  *   store_extent.c     large batches straight to their segment
  *   store_ckpt.c       core checkpoints
@@ -17,7 +17,7 @@
  *   store_dirs.c       data directories; store_room.c: room on them
  *   store_txn.c        verification of transactions, markers
  *   store_index.c      the index of a segment that is not known; store_sidecar.c: files beside them
- *   store_read.c       locate, hold; store_cold.c: read buffers; store_time.c
+ *   store_read.c       locate, hold; store_cold.c: read buffers (store_cold.h); store_time.c
  *   store_prove.c      is a batch that lies across read buffers what was written
  *   store_recover.c    boot; store_replay.c: journal records into segments */
 #ifndef SLUICE_STORE_STORE_IN_H
@@ -30,6 +30,8 @@
 #include "core/store/move_run.h"
 #include "core/store/plog_in.h"
 #include "core/store/store.h"
+#include "core/store/store_cold.h"
+#include "core/store/store_job.h"
 #include "core/store/task.h"
 
 enum store_record {
@@ -129,91 +131,6 @@ struct tail_entry {
 struct tail {
     struct tail_entry *ring;
     uint64_t room, first, clean, durable, next; /* sequence numbers, from 1 */
-};
-
-enum job_kind {
-    JOB_WRITE,
-    JOB_SEAL,
-    JOB_SYNC,
-    JOB_DIRS,
-    JOB_READ,
-    JOB_INDEX,
-    JOB_LARGE,
-    JOB_DELETE,
-    JOB_DROP,
-    JOB_SWAP,
-    JOB_SIDECAR,
-    JOB_CLOSE,
-    JOB_CKPT,
-    JOB_READY,
-    JOB_EXTENT,
-    JOB_PROBE,
-    JOB_MOVE,
-    JOB_KINDS,
-};
-
-enum { JOB_OPENED = 100 }; /* the step a job is in when its segment's file is open */
-
-struct job {
-    struct disk_op op;
-    enum job_kind kind;
-    uint8_t dir; /* data directory */
-    bool used, holds_file;
-    bool walks; /* it is one of store.walks */
-    uint32_t step, at;
-    struct plog *log;
-    struct segment *seg;
-    struct read_buffer *buffer;
-    uint8_t *mem;
-    uint32_t from, len, bounce;
-    uint64_t extent, entry, place; /* of an extent: number, tail entry, place in the arena */
-    int64_t result;                /* of the operation that ended */
-    int32_t file;
-    struct index idx;
-    int64_t max_ts;
-    struct walk *walk; /* JOB_INDEX: store_index.c */
-    int error;         /* told at the end */
-    char path[PLOG_PATH_BYTES], path_to[PLOG_PATH_BYTES];
-    struct list node;
-};
-
-enum read_state { READ_FREE, READ_BUSY, READ_READY };
-
-/* A piece of a segment file in memory. */
-struct read_buffer {
-    uint8_t *mem;
-    enum read_state state;
-    struct plog *log;
-    uint64_t serial, used;       /* used: a tick, for the least recently used */
-    uint64_t segment_serial;     /* with the log's serial it names the segment */
-    uint32_t pos, len;           /* bytes of the segment */
-    uint32_t good_from, good_to; /* bytes between them were verified, or cannot be */
-    uint32_t whole_from;         /* from here to whole_to batches were checked, by their crc */
-    uint32_t whole_to;           /* the last batch boundary known in it; pos when none */
-    uint32_t lent_to;            /* where what was lent of it last ended; 0: nothing was */
-    uint32_t run;                /* crc of its last piece, when that is not whole (sums.h) */
-    uint32_t hole_from, hole_to; /* one bad batch, behind which others are good */
-    bool summed;                 /* the sums of the segment covered it when it was read */
-    bool filled;                 /* all of its bytes came; `error` tells of damage then */
-    bool ahead;                  /* read before anybody needed it, and nothing of it lent yet */
-    int error;                   /* what a look at the rest gives; ERR_OK when all is good */
-    uint32_t pins;
-};
-
-/* A batch of which no buffer has all, or whose buffer does not vouch for it (store_prove.c). */
-struct proof {
-    uint64_t serial, segment_serial, used; /* as in struct read_buffer; used 0: none */
-    uint32_t pos, end;                     /* of the batch */
-    uint32_t next;                         /* so far it was looked at; end: it is good */
-    bool by_crc;                           /* its own decides; else the sums of the pieces do */
-    bool known;                            /* it is the one that belongs there */
-    uint32_t want, crc;                    /* as its header says; so far, up to next */
-    uint32_t head, tail;                   /* crc of its parts of pieces at both ends */
-};
-
-struct read_waiter {
-    uint64_t waiter;
-    struct read_buffer *buffer; /* NULL: any change */
 };
 
 enum ckpt_phase { CKPT_IDLE, CKPT_FLUSH, CKPT_SYNC, CKPT_SAVE, CKPT_DURABLE, CKPT_WRITE };
@@ -422,8 +339,11 @@ void store_memory_give(struct store *s);
 
 /* store.c */
 void store_log_changed(struct store *s, struct plog *p);
-void store_log_forget(struct store *s, struct plog *p); /* frees the slot of a deleted log */
 void store_offline(struct store *s, struct plog *p, int error, const char *what);
+
+/* store_table.c */
+void store_log_admit(struct store *s, struct plog *p, uint32_t slot); /* it is in that slot */
+void store_log_forget(struct store *s, struct plog *p); /* frees the slot of a deleted log */
 bool store_same_log(const struct plog *p, const uint8_t topic_id[16], int32_t partition);
 
 /* The time of a batch in the log. */
@@ -481,41 +401,12 @@ void store_extent_step(struct store *s); /* part of a turn */
 uint32_t store_extent_first(uint32_t pos);
 uint32_t store_extent_limit(uint32_t pos, uint32_t len);
 
-/* store_job.c */
-struct job *store_job(struct store *s, enum job_kind kind, struct plog *p, struct segment *seg);
-bool store_job_room(const struct store *s); /* for what is not urgent */
-void store_job_run(struct store *s, struct job *j, const struct disk_op *op);
-void store_job_open(struct store *s, struct job *j); /* then step JOB_OPENED comes */
-void store_job_end(struct store *s, struct job *j);
-void store_job_done(struct store *s, struct job *j); /* one operation ended */
-void store_file_close(struct store *s, struct segment *seg);
-/* The next checkpoint makes the names in the log's directory durable. */
-void store_dirs_note(struct store *s, struct plog *p);
-
 /* store_task.c: for what makes tasks.  A log has at most one. */
 void store_task_add(struct store *s, struct plog *p, struct store_task *t);
 void store_task_end(struct store *s, struct store_task *t); /* frees it */
 /* Asks for its end; a task that nobody has taken ends at once, with ERR_CLOSED. */
 void store_task_cancel(struct store *s, struct plog *p);
 void store_task_drop(struct store *s); /* ends those that nobody took */
-
-/* one step of each kind of job */
-void store_write_next(struct store *s, struct job *j);
-void store_seal_next(struct store *s, struct job *j);
-void store_sync_next(struct store *s, struct job *j);
-void store_dirs_next(struct store *s, struct job *j);
-void store_read_next(struct store *s, struct job *j);
-void store_index_next(struct store *s, struct job *j);
-void store_large_next(struct store *s, struct job *j);
-void store_delete_next(struct store *s, struct job *j);
-void store_swap_next(struct store *s, struct job *j);
-void store_ckpt_next(struct store *s, struct job *j);
-void store_ready_next(struct store *s, struct job *j);
-void store_extent_next(struct store *s, struct job *j);
-void store_probe_next(struct store *s, struct job *j);
-void store_move_next(struct store *s, struct job *j);
-void store_drop_next(struct store *s, struct job *j);
-void store_sidecar_next(struct store *s, struct job *j);
 
 /* store_writeback.c, store_ckpt.c, store_delete.c: their part of a turn */
 void store_block_drop(struct store *s, struct plog *p);
@@ -595,69 +486,6 @@ void store_ckpt_path(uint32_t core, uint32_t which, char out[static CKPT_PATH_BY
 void store_ckpt_header_write(const struct ckpt_header *h, uint8_t *at, struct view content);
 /* ERR_CORRUPT; ERR_VERSION: it is whole, and in another version's format. */
 must_check int store_ckpt_header_read(const uint8_t *at, uint64_t bytes, struct ckpt_header *h);
-
-/* store_cold.c */
-struct read_buffer *store_buffer_find(struct store *s, const struct plog *p,
-                                      const struct segment *seg, uint32_t pos);
-uint32_t store_buffers_busy(const struct store *s);  /* reads under way */
-uint32_t store_buffers_ahead(const struct store *s); /* the same, and what was read ahead of use */
-bool store_read_allowed(const struct store *s);
-/* No records came lately: reads need not be small and few. */
-bool store_calm(const struct store *s);
-/* A read buffer became free: calls the log that has waited longest for one. */
-void store_unread_call(struct store *s);
-void store_unread_forget(struct store *s, struct plog *p);
-int store_buffer_read(struct store *s, struct plog *p, struct segment *seg, uint32_t pos,
-                      struct read_buffer **out); /* ERR_AGAIN: none free */
-/* Why a position in a buffer that is ready cannot be used, ERR_OK when it can.  An error is told
- * once: who asks again reads again. */
-int store_buffer_error(struct read_buffer *b, uint32_t pos);
-void store_wait(struct store *s, uint64_t waiter, struct read_buffer *b);
-void store_wake(struct store *s, const struct read_buffer *b);
-void store_cold_forget(struct store *s, const struct plog *p);
-
-/* Notes that the batch at `from` is bad: store_locate keeps readers away from it.  Its length may
- * be what is damaged: returns where it ends, `to` or where the index says that another one begins.
- */
-uint32_t store_damaged(struct store *s, const struct plog *p, struct segment *seg, uint32_t from,
-                       uint32_t to);
-
-/* store_prove.c */
-/* Is the batch at a position, which begins there, what was written?  ERR_AGAIN: it is being read;
- * *awaited: the buffer to wait for, or NULL: any.  ERR_CORRUPT: no, and that is noted; ERR_IO. */
-must_check int store_prove(struct store *s, struct plog *p, struct segment *seg, uint32_t pos,
-                           struct read_buffer **awaited);
-/* A batch that its own crc has proven good and that holds position `at` of buffer b; NULL: none, or
- * b's bytes of it are others now: then it is proven anew. */
-const struct proof *store_proven(struct store *s, const struct plog *p, const struct segment *seg,
-                                 const struct read_buffer *b, uint32_t at);
-/* Does a batch end there that was found good? */
-bool store_proven_to(const struct store *s, const struct plog *p, const struct segment *seg,
-                     uint32_t at);
-/* Does b vouch for all that lies in it? */
-bool store_buffer_clean(const struct read_buffer *b);
-
-/* store_index.c: makes the index of a segment known, by its sidecar or by a walk. */
-void store_index_begin(struct store *s, struct plog *p, struct segment *seg);
-/* Notes that the index of a segment is, or will be, of use; and drops those that were not for
- * longest, when memory gets short: their sidecars have them. */
-void store_index_used(struct store *s, struct segment *seg);
-void store_index_evict(struct store *s);
-/* `front`: sums of the bytes that j->idx knows already, which it takes over; or NULL. */
-void store_index_walk(struct store *s, struct job *j, struct sums *front);
-void store_index_end(struct store *s, struct job *j, int error);
-void store_index_free(struct job *j);
-
-/* store_sidecar.c: writes the sidecar of a segment that is known: of one that is sealed, if it has
- * none; of the active one, when it has grown by much since.  Reads it for a JOB_INDEX, which then
- * ends or goes on to walk. */
-void store_sidecar_begin(struct store *s, struct plog *p, struct segment *seg);
-/* Does a clean stop leave a segment of that many bytes with one? */
-bool store_sidecar_expected(const struct store *s, const struct segment *seg, uint32_t bytes);
-/* The end of a clean stop: the same for large active segments.  False: call again after a turn. */
-must_check bool store_sidecar_rest(struct store *s);
-void store_sidecar_load(struct store *s, struct job *j);
-void store_sidecar_loaded(struct store *s, struct job *j);
 
 /* store_read.c */
 /* Reads the header of the batch at a position of a file from a read buffer; starts the read that is
