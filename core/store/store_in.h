@@ -12,7 +12,8 @@
  *   store_retain.c     log starts that move up; segments and files that go
  *   store_clean.c      which log is compacted next
  *   store_swap.c       cleaned segments take the place of others
- *   store_move.c       a log moves to another data directory; store_wish.c: over restarts
+ *   store_move.c       a log moves to another data directory; store_move_last.c: the last of it;
+ *                      store_wish.c: over restarts
  *   store_rescue.c     records of logs whose directory does not work
  *   store_dirs.c       data directories; store_room.c: room on them
  *   store_txn.c        verification of transactions, markers
@@ -93,6 +94,7 @@ enum {
     STORE_MARKS_MAX = 32,           /* searches by time that wait and know how far they got */
     STORE_IDLE_TURNS_MAX = 1 << 20, /* more than a checkpoint of all logs takes */
     STORE_DONE_MAX = 32,            /* completions taken per poll */
+    STORE_MOVE_REST = 1 << 20,      /* bytes of a move that are copied in the loop, at most */
 };
 
 /* store_record.c: where a batch goes, as a record says. */
@@ -435,6 +437,13 @@ void store_swap_forget(struct store *s); /* frees them at the end */
 /* store_move.c */
 void store_move_step(struct store *s); /* part of a turn */
 void store_move_drop(struct store *s); /* before store_task_drop: a clean stop gives moves up */
+/* Lists what the copies miss of what is in the files; false without memory. */
+must_check bool store_move_list(struct move_run *r, const struct plog *p, uint64_t *bytes);
+void store_move_note(struct move *m); /* these parts are copied */
+void store_move_go(struct store *s);  /* another round */
+void store_move_give_up(struct store *s, int error);
+/* store_move_last.c: copies the rest, once no write is under way; then MOVE_READY. */
+void store_move_last(struct store *s);
 
 /* store_wish.c */
 void store_wish_replay(struct plog *p, const uint8_t dir_id[16]);

@@ -3,7 +3,8 @@
  *   WISH record (store_wish.c)
  *   -> rounds of copying outside of the loop (move_run.c), until little is left
  *   -> no more extents; those under way come to lie behind `written`
- *   -> write-back of the log stands still: the rest is copied here, and synced
+ *   -> write-back of the log stands still: the rest is copied in the loop, and synced
+ *      (store_move_last.c)
  *   -> MOVE record appended -> durable -> reads end, files are closed
  *   -> the log is in the new directory; the old files are removed outside of the loop
  *
@@ -21,17 +22,7 @@
 
 #include <stdlib.h>
 
-enum { MOVE_REST = 1 << 20 /* bytes copied in the loop, at most */, MOVE_RESERVE = 16 << 20 };
-enum {
-    LAST_READ = JOB_OPENED + 1,
-    LAST_OPEN,
-    LAST_WRITE,
-    LAST_CUT,
-    LAST_SYNC,
-    LAST_CLOSE,
-    LAST_DIR,
-    LAST_FAILED,
-};
+enum { MOVE_RESERVE = 16 << 20 };
 
 static void move_done(struct store *s, struct store_task *t, struct plog *p);
 
@@ -89,9 +80,8 @@ store_move_facts(const struct store *s, const struct plog *p, struct store_move_
 /* ---- rounds ------------------------------------------------------------------------------------
  */
 
-/* Lists what the copies miss of what is in the files; false without memory. */
-static bool
-parts_list(struct move_run *r, const struct plog *p, uint64_t *bytes)
+bool
+store_move_list(struct move_run *r, const struct plog *p, uint64_t *bytes)
 {
     struct move_part last = r->copied;
     if (p->segment_count + 1 > r->part_room) {
@@ -115,9 +105,8 @@ parts_list(struct move_run *r, const struct plog *p, uint64_t *bytes)
     return true;
 }
 
-/* The parts are copied. */
-static void
-parts_note(struct move *m)
+void
+store_move_note(struct move *m)
 {
     struct move_run *r = m->run;
     if (r->part_count)
@@ -127,8 +116,8 @@ parts_note(struct move *m)
     m->bytes = r->bytes;
 }
 
-static void
-task_go(struct store *s)
+void
+store_move_go(struct store *s)
 {
     s->move.out = true;
     list_push_back(&s->tasks, &s->move.run->task.node);
@@ -154,11 +143,11 @@ remove_begin(struct store *s, uint8_t dir)
     m->run->remove = true;
     m->run->remove_dir = dir;
     if (!s->flushing)
-        task_go(s); /* else the next step does it */
+        store_move_go(s); /* else the next step does it */
 }
 
-static void
-give_up(struct store *s, int error)
+void
+store_move_give_up(struct store *s, int error)
 {
     struct move_run *r = s->move.run;
     if (error != ERR_CLOSED) {
@@ -193,16 +182,16 @@ move_done(struct store *s, struct store_task *t, struct plog *p)
     m->unwanted = m->unwanted || !p;
     if (m->phase == MOVE_REMOVE) {
         if (t->result == ERR_CLOSED)
-            task_go(s); /* cancelled before anybody had taken it */
+            store_move_go(s); /* cancelled before anybody had taken it */
         else
             removed(s, t->result);
         return;
     }
     if (t->result != ERR_OK || m->unwanted) {
-        give_up(s, t->result != ERR_OK && !m->unwanted ? t->result : ERR_CLOSED);
+        store_move_give_up(s, t->result != ERR_OK && !m->unwanted ? t->result : ERR_CLOSED);
         return;
     }
-    parts_note(m);
+    store_move_note(m);
     m->phase = MOVE_DRAIN;
 }
 
@@ -221,7 +210,7 @@ move_begin(struct store *s, struct plog *p)
     r->from = p->dir;
     r->to = p->move_to;
     r->mem = aligned_alloc(STORE_BLOCK, MOVE_CHUNK + 2 * STORE_BLOCK);
-    if (!r->mem || !parts_list(r, p, &bytes)) {
+    if (!r->mem || !store_move_list(r, p, &bytes)) {
         move_run_free(&r->task);
         return false;
     }
@@ -282,18 +271,6 @@ drained(struct move *m)
     return p->dirty_first == 0 || p->dirty_first > m->drain_seq;
 }
 
-static bool
-writes_under_way(const struct store *s, const struct plog *p)
-{
-    for (uint32_t i = 0; p->jobs && i < STORE_JOBS_MAX; i++) {
-        const struct job *j = &s->jobs[i];
-        if (j->used && j->log == p && j->kind != JOB_READ && j->kind != JOB_INDEX &&
-            j->kind != JOB_LARGE && j->kind != JOB_DROP)
-            return true;
-    }
-    return false;
-}
-
 /* I1, and what is left is little. */
 static void
 drain_step(struct store *s)
@@ -302,164 +279,19 @@ drain_step(struct store *s)
     uint64_t rest;
     if (s->ckpt.phase != CKPT_IDLE || (m->log->draining && !drained(m)))
         return;
-    if (!parts_list(m->run, m->log, &rest)) {
-        give_up(s, ERR_LIMIT);
+    if (!store_move_list(m->run, m->log, &rest)) {
+        store_move_give_up(s, ERR_LIMIT);
         return;
     }
-    if (rest > MOVE_REST) {
+    if (rest > STORE_MOVE_REST) {
         m->phase = MOVE_COPY;
-        task_go(s);
+        store_move_go(s);
         return;
     }
     if (!drained(m))
         return;
     m->held = m->log->held = true;
     m->phase = MOVE_LAST;
-}
-
-static void
-job_run(struct store *s, struct job *j, uint32_t step, const struct disk_op *op)
-{
-    j->step = step;
-    store_job_run(s, j, op);
-}
-
-/* Opens the original of the next part, or syncs the names. */
-static void
-part_next(struct store *s, struct job *j)
-{
-    const struct move_run *r = s->move.run;
-    while (j->at < r->part_count && r->parts[j->at].from == r->parts[j->at].to)
-        j->at++;
-    if (j->at < r->part_count) {
-        j->dir = r->from;
-        j->seg = plog_segment_at(j->log, r->parts[j->at].base);
-        must(j->seg);
-        store_job_open(s, j);
-        return;
-    }
-    j->dir = r->to;
-    plog_path_dir(j->log, j->path);
-    job_run(s, j, LAST_DIR, &(struct disk_op){.kind = DISK_SYNC_DIR, .path = j->path});
-}
-
-static void
-last_end(struct store *s, struct job *j, int error)
-{
-    struct move *m = &s->move;
-    m->job = false;
-    store_job_end(s, j);
-    if (error != ERR_OK) {
-        give_up(s, error);
-        return;
-    }
-    parts_note(m);
-    m->phase = MOVE_READY;
-}
-
-static void
-last_failed(struct store *s, struct job *j)
-{
-    if (j->file < 0) {
-        last_end(s, j, (int)j->result);
-        return;
-    }
-    j->len = (uint32_t)-j->result;
-    job_run(s, j, LAST_FAILED, &(struct disk_op){.kind = DISK_CLOSE, .file = j->file});
-}
-
-/* The bytes of a part are in memory: writes them to the copy. */
-static void
-part_write(struct store *s, struct job *j, const struct move_part *part)
-{
-    j->seg->busy--;
-    j->holds_file = false;
-    j->dir = s->move.run->to;
-    plog_path_segment(j->log, part->base, ".log", j->path);
-    job_run(s, j, LAST_OPEN,
-            &(struct disk_op){.kind = DISK_OPEN,
-                              .path = j->path,
-                              .flags = DISK_CREATE | DISK_WRITABLE | DISK_DIRECT});
-}
-
-void
-store_move_next(struct store *s, struct job *j)
-{
-    struct move_run *r = s->move.run;
-    const struct move_part *part = &r->parts[j->at];
-    uint32_t at = move_run_start(part);
-    if (j->step == LAST_FAILED) {
-        last_end(s, j, -(int)j->len);
-        return;
-    }
-    if (j->step == LAST_READ)
-        j->result = move_run_take(r, part, at, j->result);
-    if (j->result < 0) {
-        last_failed(s, j);
-        return;
-    }
-    struct disk_op op = {
-        .at = r->mem, .len = (uint32_t)plog_round_block(part->to - at), .offset = at};
-    switch (j->step) {
-    case JOB_OPENED:
-        op.kind = DISK_READ;
-        op.file = j->seg->file;
-        job_run(s, j, LAST_READ, &op);
-        return;
-    case LAST_READ:
-        part_write(s, j, part);
-        return;
-    case LAST_OPEN:
-        j->file = (int32_t)j->result;
-        op.kind = DISK_WRITE;
-        op.file = j->file;
-        job_run(s, j, LAST_WRITE, &op);
-        return;
-    case LAST_WRITE:
-        job_run(s, j, LAST_CUT,
-                &(struct disk_op){.kind = DISK_TRUNCATE, .file = j->file, .offset = part->to});
-        return;
-    case LAST_CUT:
-        s->stats.syncs++;
-        job_run(s, j, LAST_SYNC, &(struct disk_op){.kind = DISK_SYNC, .file = j->file});
-        return;
-    case LAST_SYNC:
-        job_run(s, j, LAST_CLOSE, &(struct disk_op){.kind = DISK_CLOSE, .file = j->file});
-        j->file = -1;
-        return;
-    case LAST_CLOSE:
-        j->at++;
-        part_next(s, j);
-        return;
-    default:
-        last_end(s, j, ERR_OK);
-    }
-}
-
-static void
-last_begin(struct store *s)
-{
-    struct move *m = &s->move;
-    uint64_t rest;
-    if (writes_under_way(s, m->log))
-        return;
-    struct job *j = store_job_room(s) ? store_job(s, JOB_MOVE, m->log, NULL) : NULL;
-    if (!j)
-        return;
-    m->job = true;
-    if (!parts_list(m->run, m->log, &rest)) {
-        last_end(s, j, ERR_LIMIT);
-        return;
-    }
-    if (rest > MOVE_REST) { /* a write that was under way: the next round takes it */
-        m->job = false;
-        store_job_end(s, j);
-        m->held = m->log->held = false;
-        m->phase = MOVE_COPY;
-        task_go(s);
-        return;
-    }
-    part_next(s, j);
 }
 
 /* ---- the change --------------------------------------------------------------------------------
@@ -567,7 +399,7 @@ store_move_step(struct store *s)
         return;
     }
     if (m->phase < MOVE_RECORD && !wanted(s)) {
-        give_up(s, ERR_CLOSED);
+        store_move_give_up(s, ERR_CLOSED);
         return;
     }
     switch (m->phase) {
@@ -575,7 +407,7 @@ store_move_step(struct store *s)
         drain_step(s);
         return;
     case MOVE_LAST:
-        last_begin(s);
+        store_move_last(s);
         return;
     case MOVE_READY:
         record_append(s);
