@@ -10,6 +10,7 @@ the log afterwards.  Start errors are believed: the command that one names is do
 The image is built once (image.sh; SLUICE_VM names its folder).  --if-cached: it is not built here,
 and without it nothing runs."""
 import argparse
+import concurrent.futures
 import hashlib
 import os
 import pathlib
@@ -37,18 +38,19 @@ ROUND_BYTES = 4 << 20
 
 class Remote:
     """The broker in the machine, as the tests' clients want one: bootstrap and home."""
-    def __init__(self, machine, card):
-        self.machine, self.card, self.home = machine, card, machine.home
-        self.bootstrap = f"{card.broker}:{PORT}"
-        self.stderr = f"{LOG}/{card.name}.log"
+    def __init__(self, machine, *cards):
+        self.machine, self.cards, self.home = machine, cards, machine.home
+        self.bootstrap = f"{cards[0].broker}:{PORT}"
+        self.name = "-".join(c.name for c in cards)
+        self.stderr = f"{LOG}/{self.name}.log"
 
     def command(self):
-        options = ("net=dpdk", f"net.devices={self.card.address}", "cores=1",
-                   f"net.address={self.card.broker}/24",
-                   f"listeners=PLAINTEXT://{self.bootstrap}", "metrics.listener=",
-                   "journal.bytes=134217728")
-        return f"/mnt/sluice run --data {LOG}/{self.card.name} " + " ".join(
-            f"-o {o}" for o in options)
+        options = ("net=dpdk", "net.devices=" + ";".join(c.address for c in self.cards), "cores=1",
+                   "net.address=" + ";".join(f"{c.broker}/24" for c in self.cards),
+                   "listeners=" + ",".join(f"PLAINTEXT://{c.broker}:{PORT}" for c in self.cards),
+                   "metrics.listener=", "journal.bytes=134217728")
+        return f"/mnt/sluice run --data {LOG}/{self.name} " + " ".join(
+            f"-o '{o}'" for o in options)
 
     def launch(self):
         self.machine.good(f"{self.command()} >>{self.stderr} 2>&1 & echo $! >/run/sluice.pid; "
@@ -138,6 +140,34 @@ def round_trip(broker, topic):
     print(f"# {len(data)} bytes there and back in {time.monotonic() - began:.1f} s", flush=True)
 
 
+def all_at_once(machine):
+    """One broker takes all cards; what comes by one is read by the next, at the same time."""
+    cards = machine.cards
+    if len(cards) == 1:
+        raise Skip("one card was chosen")
+    for card in cards:
+        bind(machine, card)
+    broker = Remote(machine, *cards)
+    broker.start()
+    lines = {c: [b"%s %d %s" % (c.name.encode(), n, b"padding " * 20) for n in range(2000)]
+             for c in cards}
+    for c in cards:
+        topic_ready(broker.bootstrap, c.name, 1)
+
+    def write(c):
+        kcat(f"{c.broker}:{PORT}", "-P", "-t", c.name, "-X", "acks=all",
+             data=b"\n".join(lines[c]) + b"\n")
+
+    def read(c):
+        at = f"{cards[(cards.index(c) + 1) % len(cards)].broker}:{PORT}"
+        return kcat(at, "-C", "-e", "-q", "-t", c.name, "-o", "beginning").splitlines()
+    with concurrent.futures.ThreadPoolExecutor(len(cards)) as pool:
+        list(pool.map(write, cards))
+        for c, got in zip(cards, pool.map(read, cards)):
+            check(got == lines[c], f"{c.name}: {len(got)} lines came back, or others")
+    broker.stop()
+
+
 def acknowledge_on(ackers, count):
     before = sum(len(a.acknowledged()) for a in ackers)
     until("acknowledgements go on", 90,
@@ -146,7 +176,7 @@ def acknowledge_on(ackers, count):
 
 def producers(broker, topic):
     """Each with a name, and so a file, that no other card's has."""
-    return [Acker(broker, topic, PARTITIONS, f"{broker.card.name}-{topic}-{i}", RATE)
+    return [Acker(broker, topic, PARTITIONS, f"{broker.name}-{topic}-{i}", RATE)
             for i in range(ACKERS)]
 
 
@@ -223,6 +253,9 @@ def run_all(machine, options):
                 Remote(machine, card).stop()
     with case(f"vm: {last.name}: the power goes; nothing acknowledged is lost"):
         power_cut(machine, last)
+    with case("vm: one broker takes all cards, and each reads what came by another"):
+        Remote(machine, last).stop()
+        all_at_once(machine)
     with case(f"vm: {first.name}: without an IOMMU start errors lead to uio, and it serves"):
         machine.cut()
         machine.boot(iommu=False)
