@@ -26,6 +26,7 @@
 
 enum {
     PACKET_BURST = 64,      /* packets of one call */
+    PACKET_LINKS_MAX = 4,   /* of one port */
     PACKET_HEADER_MAX = 60, /* of TCP with all its options */
     PACKET_SPANS_MAX = 8,   /* of one leaving packet */
     PACKET_QUOTE_MIN = 8,   /* transport bytes quoted by an ICMP error, at least */
@@ -88,13 +89,17 @@ struct packet_error {
 };
 
 struct packet_ops {
-    /* How many packets send() will take now, up to PACKET_BURST. */
-    uint32_t (*room)(void *self);
-    /* Takes all of them; count is at most what room() said since the last send().  A packet that
-     * cannot leave (no route, no neighbour, device down) is dropped and counted below, as the
-     * network would. */
+    /* How many packets send() will take now for that link, up to PACKET_BURST. */
+    uint32_t (*room)(void *self, uint32_t link);
+    /* Takes all of them, all for one link; count is at most what room() said of it since the last
+     * send().  A packet that cannot leave (no route, no neighbour, device down) is dropped and
+     * counted below, as the network would. */
     void (*send)(void *self, const struct packet_out *packets, uint32_t count);
     void (*release)(void *self, struct packet_frame **frames, uint32_t count);
+    /* Of a port of several links, each with its own room, so that a busy one holds up nobody else:
+     * the number of the one, under PACKET_LINKS_MAX, over which packets from our address `src`
+     * leave.  NULL: there is one, 0. */
+    uint32_t (*link)(void *self, const uint8_t src[16]);
     /* Bytes of the largest IP packet that leaves from our address `src`; NULL: all addresses have
      * the one that the transport protocol was configured with. */
     uint32_t (*mtu)(void *self, const uint8_t src[16]);

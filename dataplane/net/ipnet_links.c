@@ -96,28 +96,26 @@ is_stalled(const struct ipnet_links *l, uint32_t link)
     return since_ns && l->ports[link].now_ns - since_ns >= IPNET_STALL_NS;
 }
 
-/* All packets to come may be for the link with the least room. */
 static uint32_t
-links_room(void *self)
+links_room(void *self, uint32_t link)
 {
     struct ipnet_links *l = self;
-    uint32_t least = PACKET_BURST;
-    for (uint32_t i = 0; i < l->count; i++) {
-        uint32_t room = ipnet_room(l->ports[i].net);
-        if (room < PACKET_BURST) {
-            (void)link_flush(l, i);
-            room = ipnet_room(l->ports[i].net);
-        }
-        if (room < least && !is_stalled(l, i))
-            least = room;
+    must(link < l->count);
+    uint32_t room = ipnet_room(l->ports[link].net);
+    if (room < PACKET_BURST) {
+        (void)link_flush(l, link);
+        room = ipnet_room(l->ports[link].net);
     }
-    return least;
+    if (room == 0 && is_stalled(l, link))
+        return PACKET_BURST; /* to be dropped */
+    return room;
 }
 
 /* The link whose address it is; of nobody's, the first drops the packet. */
 static uint32_t
-link_of(const struct ipnet_links *l, const uint8_t src[16])
+links_of(void *self, const uint8_t src[16])
 {
+    const struct ipnet_links *l = self;
     for (uint32_t i = 0; i < l->count; i++)
         if (ipnet_is_ours(l->ports[i].net, src))
             return i;
@@ -125,27 +123,16 @@ link_of(const struct ipnet_links *l, const uint8_t src[16])
 }
 
 static void
-link_send(struct ipnet_links *l, uint32_t link, const struct packet_out *packets, uint32_t count)
+links_send(void *self, const struct packet_out *packets, uint32_t count)
 {
-    struct ipnet_port *p = &l->ports[link];
+    struct ipnet_links *l = self;
+    if (count == 0)
+        return;
+    struct ipnet_port *p = &l->ports[links_of(l, packets[0].src)];
     uint32_t room = ipnet_room(p->net), most = room < count ? room : count;
     ipnet_send(p->net, p->now_ns, packets, most);
     for (uint32_t i = most; i < count; i++) /* it is stalled, or there would be room */
         (void)ipnet_drop(p->net, IPNET_DROP_STALLED);
-}
-
-static void
-links_send(void *self, const struct packet_out *packets, uint32_t count)
-{
-    struct ipnet_links *l = self;
-    uint32_t first = 0;
-    while (first < count) {
-        uint32_t link = link_of(l, packets[first].src), limit = first + 1;
-        while (limit < count && link_of(l, packets[limit].src) == link)
-            limit++;
-        link_send(l, link, packets + first, limit - first);
-        first = limit;
-    }
 }
 
 static void
@@ -171,13 +158,18 @@ static uint32_t
 links_mtu(void *self, const uint8_t src[16])
 {
     const struct ipnet_links *l = self;
-    return l->ports[link_of(l, src)].net->config.mtu;
+    return l->ports[links_of(self, src)].net->config.mtu;
 }
 
 struct packet_port
 ipnet_links_packets(struct ipnet_links *l)
 {
     static const struct packet_ops ops = {
-        .room = links_room, .send = links_send, .release = links_release, .mtu = links_mtu};
+        .room = links_room,
+        .send = links_send,
+        .release = links_release,
+        .link = links_of,
+        .mtu = links_mtu,
+    };
     return l->count == 1 ? ipnet_port_packets(&l->ports[0]) : (struct packet_port){&ops, l};
 }

@@ -7,8 +7,9 @@
  * its own addresses.  So answers leave where the question came in, whatever other links could reach
  * the peer, and two links may lie in one network.
  *
- * A device that takes nothing for IPNET_STALL_NS holds nobody up any more: what is to leave over it
- * is dropped and counted, as the network would, until it takes frames again.
+ * Each link has a room of its own (packet.h): what is to leave over a device that is busy waits,
+ * and holds up nothing of the others.  When a device takes nothing for IPNET_STALL_NS, what is to
+ * leave over it is dropped and counted, as the network would, until it takes frames again.
  *
  * With one link, ipnet_links_packets() is the port of that link: nothing is added to its way.  With
  * more, the frames that are handed up carry the number of their link in their lowest bits, so those
@@ -19,7 +20,7 @@
 #include "dataplane/net/ipnet_port.h"
 
 enum {
-    IPNET_LINKS_MAX = 4, /* a power of two */
+    IPNET_LINKS_MAX = PACKET_LINKS_MAX, /* a power of two */
     IPNET_STALL_NS = 10000000,
 };
 

@@ -82,7 +82,7 @@ ipnet_port_flush(struct ipnet_port *p)
 /* ---- packet_ops ---- */
 
 static uint32_t
-port_room(void *self)
+port_room(void *self, uint32_t link)
 {
     struct ipnet_port *p = self;
     uint32_t room = ipnet_room(p->net);

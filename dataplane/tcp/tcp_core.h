@@ -151,7 +151,9 @@ struct tcp {
     struct tcp_frames frames;
     uint32_t conn_free, syn_free, wait_free, extent_free;
     uint32_t conns_used, syns_used, waits_used, extents_used;
-    struct tcp_queue output, event, starved; /* the last: wait for a free segment */
+    struct tcp_queue output, event, starved;    /* the last: wait for a free segment */
+    struct tcp_queue blocked[PACKET_LINKS_MAX]; /* of several links: wait for room of theirs */
+    uint32_t blocked_count;
     uint32_t wait_first, wait_last;
     struct tcp_addr listeners[TCP_LISTENERS_MAX];
     uint32_t listener_count, listener_kept;
@@ -160,11 +162,19 @@ struct tcp {
     uint64_t counters[TCP_COUNTER_KINDS];
     struct tcp_flow last; /* of the segment before, and its hash: trains need it once */
     uint64_t last_hash;
-    uint32_t out_count, out_room;
-    bool out_full;        /* the layer below took nothing more in this flush */
+    uint32_t out_count, out_room, out_link;
+    uint32_t out_full;    /* bits of links that took nothing more in this flush */
     uint32_t frame_bytes; /* the most that a frame of the device has pinned */
     struct packet_out out[PACKET_BURST];
 };
+
+/* The link over which packets of a flow leave. */
+static inline uint32_t
+tcp_link(const struct tcp *t, const struct tcp_flow *f)
+{
+    const struct packet_port *p = &t->port;
+    return p->ops->link ? p->ops->link(p->self, f->local) : 0;
+}
 
 static inline void
 tcp_bump(struct tcp *t, enum tcp_counter which)
@@ -248,6 +258,7 @@ void tcp_conn_gone(struct tcp *t, struct tcp_conn *c, enum tcp_reason reason);
 void tcp_conn_event(struct tcp *t, struct tcp_conn *c, enum tcp_event_kind kind);
 void tcp_conn_output(struct tcp *t, struct tcp_conn *c);
 void tcp_conn_starve(struct tcp *t, struct tcp_conn *c);
+void tcp_conn_block(struct tcp *t, struct tcp_conn *c);
 void tcp_conn_loan_ended(struct tcp *t, struct tcp_conn *c, uint32_t bytes);
 void tcp_conn_user_closed(struct tcp *t, struct tcp_conn *c);
 

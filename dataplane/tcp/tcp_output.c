@@ -22,13 +22,17 @@ tcp_output_push(struct tcp *t)
 static struct packet_out *
 packet_start(struct tcp *t, const struct tcp_flow *f)
 {
-    if (t->out_count == t->out_room) {
+    uint32_t link = tcp_link(t, f);
+    if (t->out_count == t->out_room || link != t->out_link) {
+        if (t->out_full & 1u << link)
+            return NULL;
         tcp_output_push(t);
-        t->out_room = t->port.ops->room(t->port.self);
+        t->out_link = link;
+        t->out_room = t->port.ops->room(t->port.self, link);
         if (t->out_room > PACKET_BURST)
             t->out_room = PACKET_BURST;
         if (t->out_room == 0) {
-            t->out_full = true;
+            t->out_full |= 1u << link;
             return NULL;
         }
     }
@@ -367,7 +371,7 @@ tcp_output_conn(struct tcp *t, struct tcp_conn *c)
             step = send_acks(t, c);
     }
     if (step == STEP_NO_ROOM)
-        tcp_conn_output(t, c);
+        tcp_conn_block(t, c);
     tcp_timer_rtx(t, c);
 }
 

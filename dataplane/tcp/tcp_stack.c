@@ -77,6 +77,8 @@ tcp_init(void *at, const struct tcp_config *c, const struct packet_port *port, u
     tcp_ext_init(t);
     t->wait_first = t->wait_last = TCP_NONE;
     t->output = t->event = t->starved = (struct tcp_queue){TCP_NONE, TCP_NONE, 0};
+    for (uint32_t i = 0; i < PACKET_LINKS_MAX; i++)
+        t->blocked[i] = t->output;
     return t;
 }
 
@@ -136,25 +138,76 @@ push(struct tcp_queue *q, uint32_t i, uint32_t *last_next, uint32_t *own_next)
     q->count++;
 }
 
+static void
+queue_put(struct tcp *t, struct tcp_queue *q, struct tcp_conn *c)
+{
+    uint32_t *last = q->last == TCP_NONE ? NULL : &t->conns[q->last].queue_next;
+    c->queued = true;
+    push(q, tcp_index(t, c), last, &c->queue_next);
+}
+
+/* The first of a queue, which is not empty. */
+static uint32_t
+queue_take(struct tcp *t, struct tcp_queue *q)
+{
+    uint32_t i = q->first;
+    q->first = t->conns[i].queue_next;
+    if (q->first == TCP_NONE)
+        q->last = TCP_NONE;
+    q->count--;
+    return i;
+}
+
 void
 tcp_conn_output(struct tcp *t, struct tcp_conn *c)
 {
-    if (c->queued)
-        return;
-    c->queued = true;
-    uint32_t *last = t->output.last == TCP_NONE ? NULL : &t->conns[t->output.last].queue_next;
-    push(&t->output, tcp_index(t, c), last, &c->queue_next);
+    if (!c->queued)
+        queue_put(t, &t->output, c);
 }
 
 /* No segment is free and none of its own is out: the next that is freed anywhere wakes it. */
 void
 tcp_conn_starve(struct tcp *t, struct tcp_conn *c)
 {
+    if (!c->queued)
+        queue_put(t, &t->starved, c);
+}
+
+/* The port has one link. */
+static bool
+alone(const struct tcp *t)
+{
+    return t->port.ops->link == NULL;
+}
+
+/* There is no room below.  With one link it asks again with the others, in its place; of several,
+ * it waits for its own, and the others are not asked in vain. */
+void
+tcp_conn_block(struct tcp *t, struct tcp_conn *c)
+{
+    if (alone(t)) {
+        tcp_conn_output(t, c);
+        return;
+    }
     if (c->queued)
         return;
-    c->queued = true;
-    uint32_t *last = t->starved.last == TCP_NONE ? NULL : &t->conns[t->starved.last].queue_next;
-    push(&t->starved, tcp_index(t, c), last, &c->queue_next);
+    queue_put(t, &t->blocked[tcp_link(t, tcp_table_flow(t->table, tcp_index(t, c)))], c);
+    t->blocked_count++;
+}
+
+/* As many of each link as it has room for: those behind keep their place. */
+static void
+blocked_wake(struct tcp *t)
+{
+    for (uint32_t link = 0; link < PACKET_LINKS_MAX; link++) {
+        struct tcp_queue *q = &t->blocked[link];
+        uint32_t room = q->count ? t->port.ops->room(t->port.self, link) : 0;
+        for (; room && q->count; room--) {
+            uint32_t i = queue_take(t, q);
+            t->blocked_count--;
+            queue_put(t, &t->output, &t->conns[i]);
+        }
+    }
 }
 
 static void
@@ -232,14 +285,10 @@ static struct tcp_conn *
 output_take(struct tcp *t)
 {
     while (t->output.first != TCP_NONE) {
-        uint32_t i = t->output.first;
+        uint32_t i = queue_take(t, &t->output);
         struct tcp_conn *c = &t->conns[i];
-        t->output.first = c->queue_next;
-        if (t->output.first == TCP_NONE)
-            t->output.last = TCP_NONE;
-        else
+        if (t->output.first != TCP_NONE)
             tcp_fetch_conn(t, t->output.first);
-        t->output.count--;
         c->queued = false;
         if (c->state == TCP_FREE) {
             c->queue_next = t->conn_free;
@@ -255,13 +304,15 @@ void
 tcp_flush(struct tcp *t, uint64_t now_us)
 {
     t->now_us = now_us;
-    t->out_full = false;
+    t->out_full = 0;
     starved_wake(t);
+    if (t->blocked_count)
+        blocked_wake(t);
     for (uint32_t round = 0; round < TCP_TICK_BUDGET && t->output.first != TCP_NONE; round++) {
         uint64_t before = t->counters[TCP_N_SEGS_OUT];
         /* Once there is no room the rest keeps its place: asking for each would cost a walk over
          * all of them in every turn of a busy device. */
-        for (uint32_t left = t->output.count; left && !t->out_full; left--) {
+        for (uint32_t left = t->output.count; left && !(t->out_full && alone(t)); left--) {
             struct tcp_conn *c = output_take(t);
             if (!c)
                 break;
@@ -272,13 +323,15 @@ tcp_flush(struct tcp *t, uint64_t now_us)
             break;
     }
     tcp_output_push(t);
+    t->out_full = 0;
     tcp_frames_flush(&t->frames);
 }
 
 uint64_t
 tcp_next(const struct tcp *t)
 {
-    uint64_t next = t->output.first == TCP_NONE ? tcp_wheel_next(t->wheel) : t->now_us;
+    bool more = t->output.first != TCP_NONE || t->blocked_count;
+    uint64_t next = more ? t->now_us : tcp_wheel_next(t->wheel);
     if (t->wait_first != TCP_NONE && t->waits[t->wait_first].due_us < next)
         next = t->waits[t->wait_first].due_us;
     return next;
@@ -382,9 +435,13 @@ conn_check(const struct tcp *t, const struct tcp_conn *c)
 void
 tcp_check(const struct tcp *t)
 {
-    uint32_t used = 0, segs = 0, extents = 0;
+    uint32_t used = 0, segs = 0, extents = 0, queued = 0, blocked = 0;
+    for (uint32_t i = 0; i < PACKET_LINKS_MAX; i++)
+        blocked += t->blocked[i].count;
+    must(blocked == t->blocked_count);
     for (uint32_t i = 0; i < t->config.conns; i++) {
         const struct tcp_conn *c = &t->conns[i];
+        queued += c->queued;
         if (c->state == TCP_FREE)
             continue;
         used++;
@@ -394,6 +451,7 @@ tcp_check(const struct tcp *t)
         segs += c->segs.count;
         extents += c->ext_count;
     }
+    must(queued == t->output.count + t->starved.count + blocked);
     must(used == t->conns_used);
     must(segs == t->segs.used);
     must(extents == t->extents_used);

@@ -30,7 +30,7 @@ static uint8_t bytes_to_send[4096];
 int LLVMFuzzerTestOneInput(const uint8_t *at, size_t n);
 
 static uint32_t
-room(void *self)
+room(void *self, uint32_t link)
 {
     return ((struct world *)self)->room;
 }

@@ -272,13 +272,13 @@ send_all(struct sim *s, uint32_t side, const struct packet_out *packets, uint32_
 }
 
 static uint32_t
-room_0(void *self)
+room_0(void *self, uint32_t link)
 {
     return room(self, 0);
 }
 
 static uint32_t
-room_1(void *self)
+room_1(void *self, uint32_t link)
 {
     return room(self, 1);
 }

@@ -91,7 +91,7 @@ send_both(const char *const dst[2], struct packet_ref *ref)
     struct packet_port port = ipnet_port_packets(&pair.ports[0]);
     for (int i = 0; i < 2; i++) {
         struct packet_out p = packet_to(dst[i], ref, "some payload", 12);
-        assert_true(port.ops->room(port.self) > 0);
+        assert_true(port.ops->room(port.self, 0) > 0);
         port.ops->send(port.self, &p, 1);
     }
     (void)ipnet_port_flush(&pair.ports[0]);

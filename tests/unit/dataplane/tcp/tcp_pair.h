@@ -60,7 +60,7 @@ struct pair {
 #define PAIR __attribute__((unused)) static
 
 PAIR uint32_t
-pair_room(void *self)
+pair_room(void *self, uint32_t link)
 {
     return PACKET_BURST;
 }

@@ -49,7 +49,7 @@ struct rig {
 #define RIG __attribute__((unused)) static
 
 RIG uint32_t
-rig_room(void *self)
+rig_room(void *self, uint32_t link)
 {
     struct rig *r = self;
     r->asked++;

@@ -146,6 +146,145 @@ a_full_device_is_asked_once_however_many_wait(void **state)
     rig_free(r);
 }
 
+/* ---- a port of two links: what ends in 1 is of link 0, what ends in 3 of link 1 ---- */
+
+static uint32_t rooms[2];
+
+static uint32_t
+link_of(void *self, const uint8_t src[16])
+{
+    return src[15] == 3;
+}
+
+static uint32_t
+room_of(void *self, uint32_t link)
+{
+    ((struct rig *)self)->asked++;
+    return link < 2 ? rooms[link] : 0;
+}
+
+/* All of one call are for one link, and not more than that has room for. */
+static void
+send_to(void *self, const struct packet_out *packets, uint32_t count)
+{
+    uint32_t link = count ? link_of(self, packets[0].src) : 0;
+    assert_true(count <= rooms[link]);
+    rooms[link] -= count;
+    for (uint32_t i = 0; i < count; i++)
+        assert_int_equal(link_of(self, packets[i].src), link);
+    rig_send(self, packets, count);
+}
+
+static struct rig *
+rig_of_two(void)
+{
+    static const struct packet_ops ops = {
+        .room = room_of, .send = send_to, .release = rig_release, .link = link_of};
+    struct rig *r = rig_new();
+    r->t->port.ops = &ops;
+    rooms[0] = rooms[1] = PACKET_BURST;
+    return r;
+}
+
+/* Of all that left since rig_forget: segments from an address of ours. */
+static uint32_t
+segments_from(const struct rig *r, uint8_t last)
+{
+    uint32_t count = 0;
+    for (uint32_t i = r->sent_first; i < r->sent_limit; i++)
+        count += r->sent[i].src[15] == last && r->sent[i].h.payload.len > 0;
+    return count;
+}
+
+/* Two connections of link 0, then two of link 1. */
+static void
+accept_four(struct rig *r, uint64_t ids[4])
+{
+    for (uint32_t i = 0; i < 4; i++, r->peer_port++) {
+        r->own[15] = i < 2 ? 1 : 3;
+        ids[i] = rig_plain(r);
+    }
+    rig_forget(r);
+}
+
+static void
+a_link_without_room_holds_up_only_what_leaves_over_it(void **state)
+{
+    struct rig *r = rig_of_two();
+    uint64_t ids[4];
+    accept_four(r, ids);
+    rooms[0] = 0;
+    for (uint32_t i = 0; i < 4; i++)
+        rig_write(r, ids[i], 3000);
+    assert_int_equal(segments_from(r, 1), 0);
+    assert_int_equal(segments_from(r, 3), 6);
+    assert_true(tcp_next(r->t) <= r->now_us); /* the loop comes back for the others */
+    rig_forget(r);
+    rooms[0] = PACKET_BURST;
+    rig_turn(r);
+    assert_int_equal(segments_from(r, 1), 6);
+    assert_int_equal(segments_from(r, 3), 0);
+    assert_true(tcp_next(r->t) > r->now_us);
+    for (uint32_t i = 0; i < 4; i++)
+        tcp_abort(r->t, ids[i]);
+    rig_turn(r);
+    rig_free(r);
+}
+
+static void
+a_link_with_little_room_is_shared_by_its_connections(void **state)
+{
+    struct rig *r = rig_of_two();
+    uint64_t ids[4];
+    uint32_t of[2] = {0, 0};
+    accept_four(r, ids);
+    rooms[0] = 0;
+    rig_write(r, ids[0], 4000);
+    rig_write(r, ids[1], 4000);
+    for (uint32_t turn = 0; turn < 8; turn++) {
+        rooms[0] = 1;
+        r->asked = 0;
+        tcp_flush(r->t, r->now_us);
+        assert_true(r->asked <= 4);
+        tcp_check(r->t);
+    }
+    for (uint32_t i = r->sent_first; i < r->sent_limit; i++)
+        of[r->sent[i].h.dst_port & 1] += r->sent[i].h.payload.len;
+    assert_int_equal(of[0], 4000); /* ports of the peers: one even, one odd */
+    assert_int_equal(of[1], 4000);
+    for (uint32_t i = 0; i < 4; i++)
+        tcp_abort(r->t, ids[i]);
+    rooms[0] = PACKET_BURST;
+    rig_turn(r);
+    rig_free(r);
+}
+
+static void
+a_connection_that_ends_while_its_link_has_no_room_is_freed(void **state)
+{
+    struct rig *r = rig_of_two();
+    uint64_t ids[4];
+    accept_four(r, ids);
+    rooms[0] = 0;
+    for (uint32_t i = 0; i < 4; i++)
+        rig_write(r, ids[i], 1000);
+    for (uint32_t i = 0; i < 4; i++)
+        tcp_abort(r->t, ids[i]);
+    rig_turn(r);
+    rooms[0] = PACKET_BURST;
+    rig_turn(r);
+    struct tcp_usage usage;
+    tcp_usage(r->t, &usage);
+    assert_int_equal(usage.conns, 0);
+    r->event_count = 0;
+    rig_forget(r);
+    r->own[15] = 1;
+    uint64_t again = rig_plain(r); /* its place is free */
+    tcp_abort(r->t, again);
+    rig_turn(r);
+    rig_free(r);
+}
+
 int
 main(void)
 {
@@ -156,6 +295,9 @@ main(void)
         cmocka_unit_test(nothing_is_kept_after_all_have_ended),
         cmocka_unit_test(a_full_device_delays_and_loses_nothing),
         cmocka_unit_test(a_full_device_is_asked_once_however_many_wait),
+        cmocka_unit_test(a_link_without_room_holds_up_only_what_leaves_over_it),
+        cmocka_unit_test(a_link_with_little_room_is_shared_by_its_connections),
+        cmocka_unit_test(a_connection_that_ends_while_its_link_has_no_room_is_freed),
         cmocka_unit_test(who_waits_for_a_segment_does_not_keep_the_loop_busy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
