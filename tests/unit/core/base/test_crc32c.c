@@ -41,6 +41,19 @@ a_copy_has_the_bytes_and_their_sum(void **state)
     }
 }
 
+static void
+a_sum_is_made_of_the_sums_of_its_parts(void **state)
+{
+    static uint8_t bytes[1 << 17];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i * 131 + (i >> 3));
+    for (uint32_t n = 0; n <= sizeof bytes; n += n < 300 ? 1 : n % 97 + 300)
+        for (uint32_t at = 0; at <= n; at += at < 3 ? 1 : n / 3 + 1)
+            assert_int_equal(
+                crc32c_combine(crc32c(0, bytes, at), crc32c(0, bytes + at, n - at), n - at),
+                crc32c(0, bytes, n));
+}
+
 int
 main(void)
 {
@@ -49,6 +62,7 @@ main(void)
         cmocka_unit_test(fast_and_reference_agree_at_every_length_and_alignment),
         cmocka_unit_test(a_sum_continues_over_pieces),
         cmocka_unit_test(a_copy_has_the_bytes_and_their_sum),
+        cmocka_unit_test(a_sum_is_made_of_the_sums_of_its_parts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
