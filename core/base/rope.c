@@ -1,7 +1,5 @@
 #include "core/base/rope.h"
 
-#include "core/base/crc32c.h"
-
 bool
 rope_init(struct rope *r, const struct view *pieces, uint32_t count, uint32_t bytes)
 {
@@ -12,10 +10,12 @@ rope_init(struct rope *r, const struct view *pieces, uint32_t count, uint32_t by
     return all >= bytes;
 }
 
-/* What of the rope lies in one piece from `at` on, n bytes at most. */
-static struct view
-stretch(struct rope *r, uint32_t at, uint32_t n)
+struct view
+rope_view(struct rope *r, uint32_t at, uint32_t n)
 {
+    must(at <= r->bytes && n <= r->bytes - at);
+    if (n == 0)
+        return (struct view){0};
     if (at < r->before)
         r->piece = r->before = 0;
     while (at - r->before >= r->pieces[r->piece].len) {
@@ -32,24 +32,10 @@ rope_read(struct rope *r, uint32_t at, void *out, uint32_t n)
 {
     must(at <= r->bytes && n <= r->bytes - at);
     for (uint8_t *to = out; n;) {
-        struct view v = stretch(r, at, n);
+        struct view v = rope_view(r, at, n);
         memcpy(to, v.at, v.len);
         to += v.len;
         at += v.len;
         n -= v.len;
     }
-}
-
-uint32_t
-rope_read_crc(struct rope *r, uint32_t at, void *out, uint32_t n, uint32_t crc)
-{
-    must(at <= r->bytes && n <= r->bytes - at);
-    for (uint8_t *to = out; n;) {
-        struct view v = stretch(r, at, n);
-        crc = crc32c_copy(crc, to, v.at, v.len);
-        to += v.len;
-        at += v.len;
-        n -= v.len;
-    }
-    return crc;
 }

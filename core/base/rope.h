@@ -20,7 +20,8 @@ must_check bool rope_init(struct rope *r, const struct view *pieces, uint32_t co
 
 /* Copies [at, at + n), which must be in the rope. */
 void rope_read(struct rope *r, uint32_t at, void *out, uint32_t n);
-/* The same, continuing `crc` over these bytes (crc32c.h) while they are in the cache. */
-uint32_t rope_read_crc(struct rope *r, uint32_t at, void *out, uint32_t n, uint32_t crc);
+/* Lends what of [at, at + n), which must be in the rope, lies in one piece from `at` on: a byte at
+ * least, for n > 0. */
+struct view rope_view(struct rope *r, uint32_t at, uint32_t n);
 
 #endif

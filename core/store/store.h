@@ -131,13 +131,17 @@ must_check int store_append(struct store *s, struct plog *p, const struct batch_
                             struct view batch, int32_t leader_epoch, int64_t now_ms,
                             struct store_appended *out);
 
-/* An append in two halves, for a batch that does not lie in one piece and is checked where it is
- * copied to.  `info` is of its header alone.  ERR_OK: *at is where info->bytes are to be written;
- * then store_append_staged, with the info that batch_check made of what lies there, or
+/* An append in two halves, for a batch that is checked while it is copied, or does not lie in one
+ * piece.  `info` is of its header alone.  ERR_OK: store_stage_put gives it all info->bytes, which
+ * *at lends; then store_append_staged, with the info that batch_check made of them, or
  * store_unstage, and no other call for this store in between.  ERR_AGAIN as store_append;
  * ERR_LIMIT: only store_append can take this one, or say why not. */
 must_check int store_stage(struct store *s, struct plog *p, const struct batch_info *info,
-                           int64_t now_ms, uint8_t **at);
+                           int64_t now_ms, const uint8_t **at);
+/* The next n bytes.  They are fetched from memory once: every checksum is made in the same pass. */
+void store_stage_put(struct store *s, const void *from, uint32_t n);
+/* crc-32c of the whole from BATCH_AT_ATTRIBUTES on. */
+uint32_t store_stage_crc(const struct store *s);
 /* As store_append.  Unless it gives KERR_NONE the place is given back; ERR_LIMIT: as above.  What
  * was written there can be read until the next call for this store that appends. */
 must_check int store_append_staged(struct store *s, const struct batch_info *info,

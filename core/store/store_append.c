@@ -242,8 +242,13 @@ store_land(struct store *s, struct plog *p, const struct batch_info *info,
     if (store_extent_wanted(s, p, seg, info->bytes)) {
         int rc = store_extent_take(s, seg->bytes, info->bytes, &out->x);
         store_tail_evict(s);
-        if (rc == ERR_OK)
-            *out = (struct store_landing){out->x.at, out->x.place, out->x.slot.lsn, true, out->x};
+        if (rc == ERR_OK) {
+            out->at = out->x.at;
+            out->place = out->x.place;
+            out->lsn = out->x.slot.lsn;
+            out->extent = true;
+            fill_begin(&out->fill, &s->fills, out->at, seg->bytes, info->bytes);
+        }
         if (rc != ERR_LIMIT)
             return rc;
     }
@@ -257,12 +262,13 @@ store_land(struct store *s, struct plog *p, const struct batch_info *info,
     memcpy(slot.body, prefix, prefix_bytes);
     *out = (struct store_landing){
         .at = slot.body + prefix_bytes, .place = slot.place + prefix_bytes, .lsn = slot.lsn};
+    fill_begin(&out->fill, NULL, out->at, seg->bytes, info->bytes);
     return ERR_OK;
 }
 
 void
 store_landed(struct store *s, struct plog *p, const struct batch_info *info,
-             const struct store_landing *land, const struct store_stamp *stamp,
+             struct store_landing *land, const struct store_stamp *stamp,
              struct store_appended *out)
 {
     bool stamped = p->config.log_append_time;
@@ -283,7 +289,7 @@ store_landed(struct store *s, struct plog *p, const struct batch_info *info,
                            .slot = p->slot};
     uint64_t before = p->tail_last, seq = entry_add(s, p, &e);
     if (land->extent)
-        store_extent_go(s, p, seg, seq, before, &land->x);
+        store_extent_go(s, p, seg, seq, before, land);
     index_note(p, seg, &e, seq);
     if (plog_note(p, seg, e.base, info, stamp->leader_epoch, time_ms) != ERR_OK)
         log_warn("store", "no memory for a leader epoch partition=%d epoch=%d", p->partition,
@@ -316,7 +322,10 @@ append(struct store *s, struct plog *p, const struct batch_info *info, struct vi
     int rc = store_land(s, p, info, &land);
     if (rc != ERR_OK)
         return rc;
-    memcpy(land.at, batch.at, info->bytes);
+    if (land.extent)
+        fill_add(&land.fill, batch.at, info->bytes);
+    else
+        memcpy(land.at, batch.at, info->bytes);
     store_landed(s, p, info, &land, stamp, out);
     return KERR_NONE;
 }

@@ -5,10 +5,10 @@
  *   EXTENT record: u64 log, i64 segment base, u32 position, u32 bytes, u32 crc-32c of the interior,
  *   the batch header (61 bytes), zeros up to byte 96, head, tail
  *
- * The batch is copied once, into the arena, at an address that equals its position modulo 4096, so
- * that its interior is written from there with O_DIRECT and RWF_DSYNC while the frame with the
- * record is written too; it is durable when both are (journal_extent.c).  Write-back later writes
- * the blocks at its ends, whose other bytes are of the neighbours, and never the interior.
+ * The batch is copied once (fill.c), into the arena, at an address that equals its position modulo
+ * 4096, so that its interior is written from there with O_DIRECT and RWF_DSYNC while the frame with
+ * the record is written too; it is durable when both are (journal_extent.c).  Write-back later
+ * writes the blocks at its ends, whose other bytes are of the neighbours, and never the interior.
  *
  * One large batch behind the other: while nobody has written the end of the batch before it, an
  * extent takes these bytes along and writes its first block too (`shared`).  In a stream of large
@@ -26,7 +26,6 @@
  *
  * Recovery takes a bad interior for damage when the record is known to have been acknowledged, and
  * for the torn end of the log otherwise (store_replay_extent.c). */
-#include "core/base/crc32c.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/base/mutant.h"
@@ -203,15 +202,17 @@ share_first(struct store *s, struct plog *p, const struct segment *seg, struct t
 
 void
 store_extent_go(struct store *s, struct plog *p, struct segment *seg, uint64_t entry,
-                uint64_t before, const struct journal_extent *x)
+                uint64_t before, struct store_landing *land)
 {
+    const struct journal_extent *x = &land->x;
     struct tail_entry *e = store_entry(s, entry);
     uint32_t first = store_extent_first(e->pos), limit = store_extent_limit(e->pos, e->len);
     uint32_t head = first - e->pos, tail = e->pos + e->len - limit;
     uint8_t *body = x->slot.body;
     store_record_place(
         body, &(struct batch_place){.log = p->id, .base = seg->base, .pos = e->pos, .len = e->len});
-    set_u32(body + 24, crc32c(0, x->at + head, limit - first));
+    set_u32(body + 24, fill_blocks_crc(&land->fill, first, limit));
+    e->pieces = fill_keep(&land->fill);
     memcpy(body + 28, x->at, BATCH_HEADER_BYTES);
     memset(body + 28 + BATCH_HEADER_BYTES, 0, STORE_EXTENT_PREFIX - 28 - BATCH_HEADER_BYTES);
     memcpy(body + STORE_EXTENT_PREFIX, x->at, head);

@@ -27,6 +27,7 @@
 #include "core/base/clock.h"
 #include "core/base/varint.h"
 #include "core/store/clean_run.h"
+#include "core/store/fill.h"
 #include "core/store/journal.h"
 #include "core/store/move_run.h"
 #include "core/store/plog_in.h"
@@ -123,8 +124,9 @@ struct tail_entry {
     int64_t base;
     uint64_t next; /* of the same log, 0 none */
     uint32_t pos, len;
-    int32_t span;  /* offsets */
-    uint32_t slot; /* of the log, UINT32_MAX: deleted */
+    uint32_t pieces; /* fill_keep, 0 none */
+    int32_t span;    /* offsets */
+    uint32_t slot;   /* of the log, UINT32_MAX: deleted */
     bool written;
     bool extent; /* its whole blocks get to the file without write-back */
     bool shared; /* an extent: its first block too, with the end of the batch before it */
@@ -235,6 +237,7 @@ struct room {
 
 /* Where a batch is to lie: in its record, or in an extent. */
 struct store_landing {
+    struct fill fill;
     uint8_t *at;
     uint64_t place, lsn;
     bool extent;
@@ -267,6 +270,7 @@ struct store {
     uint32_t *buckets, bucket_count;
     uint64_t next_id, next_serial;
     struct tail tail;
+    struct fill_ring fills; /* of the extents in the tail map */
     struct stage stage;
     struct list changed, dirty, unsynced, dirs_unsynced, dying, open_files;
     uint32_t files_open;
@@ -362,7 +366,7 @@ must_check int store_land(struct store *s, struct plog *p, const struct batch_in
                           struct store_landing *out);
 /* The batch lies there: stamps it and makes it the log's. */
 void store_landed(struct store *s, struct plog *p, const struct batch_info *info,
-                  const struct store_landing *land, const struct store_stamp *stamp,
+                  struct store_landing *land, const struct store_stamp *stamp,
                   struct store_appended *out);
 bool store_append_fits(const struct store *s, const struct batch_info *info);
 /* What the producer's state says, as store_append; memory for the producer's entry. */
@@ -392,10 +396,10 @@ bool store_extent_wanted(struct store *s, struct plog *p, struct segment *seg, u
 /* Takes memory and a record; ERR_AGAIN, ERR_LIMIT: not this one. */
 must_check int store_extent_take(struct store *s, uint32_t pos, uint32_t len,
                                  struct journal_extent *x);
-/* Fills the record of the batch that is at x->at now, and begins to write it.  before: the last
+/* Fills the record of the batch that lies there now, and begins to write it.  before: the last
  * entry of the log before it, 0 none. */
 void store_extent_go(struct store *s, struct plog *p, struct segment *seg, uint64_t entry,
-                     uint64_t before, const struct journal_extent *x);
+                     uint64_t before, struct store_landing *land);
 /* Where in the segment the part of it begins that its extent writes. */
 uint32_t store_extent_from(const struct tail_entry *e);
 void store_extent_step(struct store *s); /* part of a turn */

@@ -60,12 +60,14 @@ store_memory_take(struct store *s)
     s->free_slots = map(c->logs_max * sizeof *s->free_slots);
     s->buckets = map(s->bucket_count * sizeof *s->buckets);
     s->tail.ring = map(s->tail.room * sizeof *s->tail.ring);
+    s->fills.room = fill_ring_room(s->journal_config.arena_bytes);
+    s->fills.at = map(s->fills.room * sizeof *s->fills.at);
     s->blocks = map((uint64_t)STORE_BLOCKS_MAX * STORE_BLOCK);
     s->bounce = map(STORE_BOUNCE_ALL);
     s->buffers = map(c->read_buffers * sizeof *s->buffers);
     s->buffer_mem = map((uint64_t)c->read_buffers * c->read_bytes);
-    if (!s->logs || !s->free_slots || !s->buckets || !s->tail.ring || !s->blocks || !s->bounce ||
-        !s->buffers || !s->buffer_mem)
+    if (!s->logs || !s->free_slots || !s->buckets || !s->tail.ring || !s->fills.at || !s->blocks ||
+        !s->bounce || !s->buffers || !s->buffer_mem)
         return ERR_LIMIT;
     memset(s->buckets, 0xff, s->bucket_count * sizeof *s->buckets);
     for (uint32_t i = 0; i < c->read_buffers; i++)
@@ -89,6 +91,7 @@ store_memory_give(struct store *s)
     unmap(s->free_slots, c->logs_max * sizeof *s->free_slots);
     unmap(s->buckets, s->bucket_count * sizeof *s->buckets);
     unmap(s->tail.ring, s->tail.room * sizeof *s->tail.ring);
+    unmap(s->fills.at, s->fills.room * sizeof *s->fills.at);
     unmap(s->blocks, (uint64_t)STORE_BLOCKS_MAX * STORE_BLOCK);
     unmap(s->bounce, STORE_BOUNCE_ALL);
     unmap(s->buffers, c->read_buffers * sizeof *s->buffers);

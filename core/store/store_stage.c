@@ -10,7 +10,7 @@
 
 int
 store_stage(struct store *s, struct plog *p, const struct batch_info *info, int64_t now_ms,
-            uint8_t **at)
+            const uint8_t **at)
 {
     must(!s->stage.log && !p->dead);
     if (p->state == PLOG_OFFLINE || !store_append_fits(s, info) ||
@@ -33,6 +33,20 @@ store_stage(struct store *s, struct plog *p, const struct batch_info *info, int6
     s->stage.room = info->bytes;
     *at = s->stage.land.at;
     return ERR_OK;
+}
+
+void
+store_stage_put(struct store *s, const void *from, uint32_t n)
+{
+    must(s->stage.log);
+    fill_add(&s->stage.land.fill, from, n);
+}
+
+uint32_t
+store_stage_crc(const struct store *s)
+{
+    must(s->stage.log);
+    return fill_crc(&s->stage.land.fill);
 }
 
 void

@@ -100,9 +100,9 @@ part_of(const struct store *s, const struct tail_entry *e, uint32_t pos)
 static void
 passed(struct store *s, struct segment *seg, const struct tail_entry *e, uint32_t to)
 {
+    struct fill_batch b = {journal_at(s->journal, e->place), e->pos, e->len, e->pieces};
     if (seg->sums.bytes == seg->written)
-        sums_add(&seg->sums, journal_at(s->journal, e->place) + (seg->written - e->pos),
-                 to - seg->written);
+        fill_sum(&s->fills, &b, seg->written, to, &seg->sums);
     seg->written = to;
     if (list_empty(&seg->sync_node))
         list_push_back(&s->unsynced, &seg->sync_node);

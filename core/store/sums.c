@@ -40,27 +40,49 @@ grow(struct sums *x, uint32_t count)
     return true;
 }
 
+/* The bytes whose crc `run` has become are there. */
+static void
+added(struct sums *x, uint32_t run, uint32_t n)
+{
+    x->run = run;
+    x->bytes += n;
+    if (x->bytes % SUMS_PIECE == 0) {
+        x->at[x->bytes / SUMS_PIECE - 1] = x->run;
+        x->run = 0;
+    }
+}
+
+/* Room for the pieces that `len` more bytes end; false: lost. */
+static bool
+reserve(struct sums *x, uint32_t len)
+{
+    if (!x->lost && !grow(x, (uint32_t)(((uint64_t)x->bytes + len) / SUMS_PIECE)))
+        lose(x);
+    return !x->lost;
+}
+
 void
 sums_add(struct sums *x, const uint8_t *at, uint32_t len)
 {
-    if (x->lost)
+    if (!reserve(x, len))
         return;
-    if (!grow(x, (uint32_t)(((uint64_t)x->bytes + len) / SUMS_PIECE))) {
-        lose(x);
-        return;
-    }
     while (len) {
         uint32_t n = SUMS_PIECE - x->bytes % SUMS_PIECE;
         n = n < len ? n : len;
-        x->run = crc32c(x->run, at, n);
-        x->bytes += n;
+        added(x, crc32c(x->run, at, n), n);
         at += n;
         len -= n;
-        if (x->bytes % SUMS_PIECE == 0) {
-            x->at[x->bytes / SUMS_PIECE - 1] = x->run;
-            x->run = 0;
-        }
     }
+}
+
+void
+sums_add_crc(struct sums *x, uint32_t crc, uint32_t n)
+{
+    must(n <= SUMS_PIECE);
+    if (!reserve(x, n))
+        return;
+    must(n <= SUMS_PIECE - x->bytes % SUMS_PIECE);
+    added(x, crc32c_combine(x->run, crc, n), n);
 }
 
 uint32_t

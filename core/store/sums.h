@@ -1,6 +1,7 @@
 /* sums.h: crc-32c of a segment in pieces of SUMS_PIECE bytes, so that any part of it can be checked
  * without its batches: pure memory.
  *
+ * The sums of large batches come from crcs that were made when they were copied (fill.h).
  * I1 The pieces cover bytes [0, bytes); the last one may be partial, its crc so far is `run`. */
 #ifndef SLUICE_STORE_SUMS_H
 #define SLUICE_STORE_SUMS_H
@@ -31,6 +32,8 @@ struct sums {
 void sums_free(struct sums *x);
 /* Continues with the bytes that follow.  Without memory it is lost, which costs only the check. */
 void sums_add(struct sums *x, const uint8_t *at, uint32_t len);
+/* The same for n bytes that end no later than the piece which they continue, known by their crc. */
+void sums_add_crc(struct sums *x, uint32_t crc, uint32_t n);
 /* Whole pieces, and the partial one behind them. */
 uint32_t sums_count(const struct sums *x);
 uint32_t sums_get(const struct sums *x, uint32_t i);

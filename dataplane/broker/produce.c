@@ -310,11 +310,8 @@ step_append(struct shard *s, struct req *r, struct produce_step *step, struct jo
 {
     struct route_part *p = NULL;
     int error = step_find(s, r, step, &p);
-    if (error == KERR_NONE && r->pieces) {
-        error = produce_stage(s, r, step, p);
-        if (error == ERR_LIMIT)
-            error = produce_collect(s, r, step);
-    }
+    if (error == KERR_NONE)
+        error = produce_take(s, r, step, p);
     if (error == KERR_NONE)
         error = step_check(s, r, step);
     step->batch = step->in.records;

@@ -11,6 +11,7 @@ enum {
     /* Records of a batch that are named one by one when it is refused (Kafka: all of them). */
     PRODUCE_RECORD_ERRORS_MAX = 1000,
     PRODUCE_ERROR_TEXT_MAX = 384, /* of one of them: longest text, topic name, numbers */
+    PRODUCE_STAGE_MIN = 32 << 10, /* bytes: smaller ones are in the cache when they are checked */
 };
 
 /* One partition of the request that is being carried out. */
@@ -26,19 +27,21 @@ struct produce_step {
     void *block;       /* where they lie then; NULL */
     void *error_block; /* what `out` says of single records; NULL */
     void *collected;   /* in.records, of a request in pieces; NULL */
-    bool staged;       /* in.records lie in the journal's arena (store_stage), and `crc` is known */
+    bool staged;       /* they are in the journal's arena too (store_stage), and `crc` is theirs */
     uint32_t crc;
     struct lens_produce_result out;
 };
 
-/* ---- produce_pieces.c: the records of a request in pieces ---- */
+/* ---- produce_pieces.c: large records, and those of a request in pieces ---- */
 
-/* Copies them to where they will lie in the log, with their crc in the same pass.  KERR_NONE;
- * ERR_AGAIN: the store cannot take them now; ERR_LIMIT: they have to be in memory first. */
-must_check int produce_stage(struct shard *s, const struct req *r, struct produce_step *step,
-                             const struct route_part *p);
-/* Copies them into a block of memory, with room for the transactional id behind.  KERR_NONE:
- * in.records are there; ERR_AGAIN: no memory just now. */
+/* Before the records are checked: copies those of a request in pieces, and large ones, to where
+ * they will lie in the log, with their crc in the same pass (step->staged); when that is not
+ * possible, the former as produce_collect.  KERR_NONE: in.records can be read; ERR_AGAIN: the store
+ * cannot take them now, or there is no memory. */
+must_check int produce_take(struct shard *s, const struct req *r, struct produce_step *step,
+                            const struct route_part *p);
+/* Copies records that are in pieces into a block of memory, with room for the transactional id
+ * behind.  KERR_NONE: in.records are in memory; ERR_AGAIN: no memory just now. */
 must_check int produce_collect(struct shard *s, const struct req *r, struct produce_step *step);
 /* step->batch in a block of its own that is given to the caller, with room for `more` bytes behind,
  * at most the length of the transactional id.  NULL: no memory. */

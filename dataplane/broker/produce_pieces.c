@@ -1,10 +1,11 @@
 /* produce_pieces.c: see produce_in.h.
  *
- * The records of an own partition go from the frames of the device to the journal's arena in one
- * pass, are checked there, and leave it again when they are refused (store_unstage).  Into a block
- * first go those that somebody must read before the log's place for them is known, or that travel:
- * of other shards, of transactions (which may have to wait for their coordinator), those that get
- * another codec, and those that begin a segment. */
+ * The records of an own partition go to the journal's arena in one pass, with every checksum that
+ * they need, and leave it again when they are refused (store_unstage): those of a request in pieces
+ * from the frames of the device, large ones of others from the stream's block.  That is not for
+ * those that somebody must read before the log's place for them is known, or that travel: of other
+ * shards, of transactions (which may have to wait for their coordinator), those that get another
+ * codec, and those that begin a segment.  Of a request in pieces these go into a block first. */
 #include "core/base/err.h"
 #include "core/wire/kerr.h"
 #include "dataplane/broker/produce_in.h"
@@ -19,42 +20,74 @@ place_of(const struct req *r, const struct produce_step *step)
 
 /* Whether the batch may be copied before it is known to be good. */
 static bool
-may_stage(const struct table_topic_config *c, const struct produce_step *step,
-          const struct batch_info *info)
+may_stage(const struct table_topic_config *c, const struct batch_info *info)
 {
     uint32_t codec = info->attributes & BATCH_CODEC_MASK;
-    return info->bytes == step->in.elided_bytes && info->bytes <= c->max_message_bytes &&
+    return info->bytes <= c->max_message_bytes &&
            (c->compression >= BATCH_CODECS || c->compression == codec) &&
            !(info->attributes & BATCH_TRANSACTIONAL);
 }
 
-int
-produce_stage(struct shard *s, const struct req *r, struct produce_step *step,
-              const struct route_part *p)
+/* The records of the request in pieces, one stretch after the other, into a staged place. */
+static void
+put_pieces(struct shard *s, struct rope *pieces, uint32_t at, uint32_t len)
 {
-    uint8_t header[BATCH_HEADER_BYTES], *to;
+    while (len) {
+        struct view v = rope_view(pieces, at, len);
+        store_stage_put(s->store, v.at, v.len);
+        at += v.len;
+        len -= v.len;
+    }
+}
+
+/* KERR_NONE: done; ERR_AGAIN; ERR_LIMIT: they have to be in memory first. */
+static int
+stage(struct shard *s, const struct req *r, struct produce_step *step, const struct route_part *p)
+{
+    const uint8_t *to;
+    uint8_t bytes[BATCH_HEADER_BYTES];
+    struct view records = step->in.records, header = records;
     struct batch_info info;
-    uint32_t at = place_of(r, step), len = step->in.elided_bytes;
-    if (p->owner != s->config.shard || len < sizeof header)
+    uint32_t at = r->pieces ? place_of(r, step) : 0;
+    uint32_t len = r->pieces ? step->in.elided_bytes : records.len;
+    if (p->owner != s->config.shard || len < BATCH_HEADER_BYTES)
         return ERR_LIMIT;
-    rope_read(r->pieces, at, header, sizeof header);
-    if (batch_header(view_of(header, sizeof header), &info) != ERR_OK ||
-        !may_stage(&step->topic->fact.config, step, &info))
+    if (r->pieces) {
+        rope_read(r->pieces, at, bytes, sizeof bytes);
+        header = view_of(bytes, sizeof bytes);
+    }
+    if (batch_header(header, &info) != ERR_OK || info.bytes != len ||
+        !may_stage(&step->topic->fact.config, &info))
         return ERR_LIMIT;
     int err = store_stage(s->store, p->log, &info, s->now_ms, &to);
     if (err != ERR_OK)
         return err == ERR_AGAIN ? ERR_AGAIN : ERR_LIMIT; /* store_append says why */
-    memcpy(to, header, BATCH_AT_ATTRIBUTES);
-    step->crc = rope_read_crc(r->pieces, at + BATCH_AT_ATTRIBUTES, to + BATCH_AT_ATTRIBUTES,
-                              len - BATCH_AT_ATTRIBUTES, 0);
+    if (r->pieces) {
+        put_pieces(s, r->pieces, at, len);
+        step->in.records = view_of(to, len);
+    } else {
+        store_stage_put(s->store, records.at, len);
+    }
+    step->crc = store_stage_crc(s->store);
     step->staged = true;
-    step->in.records = view_of(to, len);
     return KERR_NONE;
+}
+
+int
+produce_take(struct shard *s, const struct req *r, struct produce_step *step,
+             const struct route_part *p)
+{
+    if (!r->pieces && step->in.records.len < PRODUCE_STAGE_MIN)
+        return KERR_NONE;
+    int err = stage(s, r, step, p);
+    return err == ERR_LIMIT ? produce_collect(s, r, step) : err;
 }
 
 int
 produce_collect(struct shard *s, const struct req *r, struct produce_step *step)
 {
+    if (!r->pieces)
+        return KERR_NONE;
     uint32_t at = place_of(r, step), len = step->in.elided_bytes;
     if (len == 0)
         return KERR_NONE;

@@ -202,9 +202,11 @@ batch_append(struct sim *s, struct sim_log *l, struct plog *p, const struct batc
              struct store_appended *out)
 {
     struct store *store = sim_store(s, l);
-    uint8_t *at;
+    const uint8_t *at;
     if (sim_chance(s, 2) && store_stage(store, p, info, s->now_ms, &at) == ERR_OK) {
-        memcpy(at, s->batch, info->bytes);
+        uint32_t half = info->bytes / 2;
+        store_stage_put(store, s->batch, half);
+        store_stage_put(store, s->batch + half, info->bytes - half);
         if (sim_chance(s, 2)) {
             int rc = store_append_staged(store, info, SIM_LEADER_EPOCH, s->now_ms, out);
             if (rc != ERR_LIMIT)

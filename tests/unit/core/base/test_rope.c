@@ -1,6 +1,5 @@
 #include "core/base/rope.h"
 
-#include "core/base/crc32c.h"
 #include "tests/unit/unit.h"
 
 #include <stdlib.h>
@@ -40,8 +39,12 @@ any_part_reads_as_from_one_piece(void **state)
             if (i % 2) {
                 rope_read(&r, at, got, n);
             } else {
-                uint32_t crc = rope_read_crc(&r, at, got, n, 5);
-                assert_int_equal(crc, crc32c(5, bytes + at, n));
+                for (uint32_t done = 0; done < n;) {
+                    struct view v = rope_view(&r, at + done, n - done);
+                    assert_true(v.len > 0 && v.len <= n - done);
+                    memcpy(got + done, v.at, v.len);
+                    done += v.len;
+                }
             }
             assert_memory_equal(got, bytes + at, n);
         }

@@ -188,6 +188,58 @@ small_batches_between_large_ones_keep_their_place(void **state)
 }
 
 static void
+check_sums(struct fixture *f, struct plog *p)
+{
+    const struct segment *seg = plog_last(p);
+    struct sums right = {0};
+    uint8_t *mem = malloc(seg->bytes);
+    assert_int_equal(seg->written, seg->bytes);
+    assert_int_equal(sums_covered(&seg->sums), seg->bytes);
+    for (int64_t offset = seg->base; offset < p->hw;) {
+        struct store_range range;
+        int64_t n = fixture_read(f, p, offset, seg->bytes, mem, &range);
+        assert_true(n > 0);
+        sums_add(&right, mem, (uint32_t)n);
+        offset = range.offset_limit;
+    }
+    assert_int_equal(right.bytes, seg->bytes);
+    for (uint32_t i = 0; i < sums_count(&right); i++)
+        assert_int_equal(sums_get(&seg->sums, i), sums_get(&right, i));
+    sums_free(&right);
+    free(mem);
+}
+
+/* Whichever way each part of them came into the file. */
+static void
+the_sums_of_large_batches_are_those_of_their_bytes(void **state)
+{
+    (void)state;
+    for (unsigned seed = 1; seed <= 20; seed++) {
+        print_message("# seed %u\n", seed);
+        unsigned rnd = seed;
+        struct fixture f;
+        struct plog *p = start(&f, seed);
+        for (uint64_t i = 2; i <= 14; i++) {
+            uint32_t draw = (uint32_t)rand_r(&rnd) % 10;
+            if (draw == 0)
+                disk_mem_fail(f.disk, ".log", DISK_WRITE, ERR_IO);
+            append_large(&f, p, i);
+            disk_mem_fail(f.disk, NULL, DISK_WRITE, 0);
+            if (draw < 3)
+                fixture_append(&f, p, 1, 10 + (uint32_t)rand_r(&rnd) % 3000, i, (int64_t)i);
+            if (draw > 5)
+                assert_int_equal(fixture_turns(&f, 20), ERR_OK);
+            if (draw > 8)
+                assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+        }
+        assert_int_equal(fixture_settle(&f), ERR_OK);
+        assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+        check_sums(&f, p);
+        fixture_end(&f);
+    }
+}
+
+static void
 a_batch_whose_write_fails_goes_through_the_journal(void **state)
 {
     (void)state;
@@ -324,6 +376,7 @@ main(void)
         cmocka_unit_test(large_batches_one_behind_the_other_leave_write_back_only_the_last_end),
         cmocka_unit_test(a_batch_whose_first_block_was_shared_comes_back_when_its_write_fails),
         cmocka_unit_test(small_batches_between_large_ones_keep_their_place),
+        cmocka_unit_test(the_sums_of_large_batches_are_those_of_their_bytes),
         cmocka_unit_test(a_batch_whose_write_fails_goes_through_the_journal),
         cmocka_unit_test(
             a_failing_disk_takes_the_partition_offline_and_nothing_acknowledged_is_lost),

@@ -1,3 +1,4 @@
+#include "core/base/crc32c.h"
 #include "tests/unit/core/store/store_fixture.h"
 
 #include <stdlib.h>
@@ -21,13 +22,26 @@ start(struct fixture *f, uint64_t seed)
     return p;
 }
 
+/* In parts of any size. */
+static void
+put(struct fixture *f, const uint8_t *at, const struct batch_info *info)
+{
+    for (uint32_t done = 0, n = 1; done < info->bytes; done += n, n = n * 7 % 5003) {
+        n = n < info->bytes - done ? n : info->bytes - done;
+        store_stage_put(f->store[0], f->batch + done, n);
+    }
+    assert_memory_equal(at, f->batch, info->bytes);
+    uint32_t len = info->bytes - BATCH_AT_ATTRIBUTES;
+    assert_int_equal(store_stage_crc(f->store[0]), crc32c(0, f->batch + BATCH_AT_ATTRIBUTES, len));
+}
+
 static int
 stage(struct fixture *f, struct plog *p, const struct batch_info *info)
 {
-    uint8_t *at;
+    const uint8_t *at;
     int rc = store_stage(f->store[0], p, info, NOW_MS, &at);
     if (rc == ERR_OK)
-        memcpy(at, f->batch, info->bytes);
+        put(f, at, info);
     return rc;
 }
 

@@ -4,6 +4,7 @@
 #ifndef SLUICE_TESTS_FAKE_STORE_H
 #define SLUICE_TESTS_FAKE_STORE_H
 
+#include "core/base/crc32c.h"
 #include "core/base/err.h"
 #include "core/store/store.h"
 #include "core/store/task.h"
@@ -69,7 +70,7 @@ struct store {
     uint32_t span_bytes;  /* of one span of a hold, 0: all in one */
     int step_error;
     struct plog *staged; /* store_stage; NULL: none */
-    uint32_t stage_bytes;
+    uint32_t stage_bytes, stage_done;
     bool stage_limit, staged_limit; /* store_stage, store_append_staged give ERR_LIMIT */
     uint32_t stages, unstages;
     uint64_t writes_ns[2]; /* of store_writes */
@@ -283,7 +284,7 @@ store_append(struct store *s, struct plog *p, const struct batch_info *info, str
 /* The place is behind the log's bytes. */
 int
 store_stage(struct store *s, struct plog *p, const struct batch_info *info, int64_t now_ms,
-            uint8_t **at)
+            const uint8_t **at)
 {
     (void)now_ms;
     must(!s->staged && p->len + info->bytes <= 8 << 20);
@@ -291,9 +292,26 @@ store_stage(struct store *s, struct plog *p, const struct batch_info *info, int6
         return s->stage_limit ? ERR_LIMIT : ERR_AGAIN;
     s->staged = p;
     s->stage_bytes = info->bytes;
+    s->stage_done = 0;
     s->stages++;
     *at = p->bytes + p->len;
     return ERR_OK;
+}
+
+void
+store_stage_put(struct store *s, const void *from, uint32_t n)
+{
+    must(s->staged && n <= s->stage_bytes - s->stage_done);
+    memcpy(s->staged->bytes + s->staged->len + s->stage_done, from, n);
+    s->stage_done += n;
+}
+
+uint32_t
+store_stage_crc(const struct store *s)
+{
+    must(s->staged && s->stage_done == s->stage_bytes);
+    return crc32c(0, s->staged->bytes + s->staged->len + BATCH_AT_ATTRIBUTES,
+                  s->stage_bytes - BATCH_AT_ATTRIBUTES);
 }
 
 void

@@ -4,7 +4,8 @@
 
 #include <stdlib.h>
 
-enum { V = 12, PARTS = 4, PIECE = 1448, LARGE = 30000 };
+/* From STAGED on a batch in one piece is staged too. */
+enum { V = 12, PARTS = 4, PIECE = 1448, LARGE = 30000, STAGED = 50000 };
 
 static unsigned chance = 1;
 
@@ -274,6 +275,40 @@ what_the_store_says_is_answered(void **state)
     pair_free(&p);
 }
 
+/* The log has exactly the batches that were accepted. */
+static void
+a_large_batch_in_one_piece_goes_the_same_way(void **state)
+{
+    (void)state;
+    struct pair p = pair_new(1);
+    struct store *store = p.whole->stores[0];
+    struct view b = batch_of(STAGED, MAKE_NONE, false);
+    assert_int_equal(ask_one(&p, 0, 0, b), KERR_NONE);
+    assert_int_equal(store->stages, 1);
+    uint32_t len = b.len;
+    b = batch_of(STAGED, MAKE_NONE, false);
+    bytes_of(b)[b.len - 1] ^= 1;
+    assert_int_equal(ask_one(&p, 0, 0, b), KERR_CORRUPT_MESSAGE);
+    assert_int_equal(ask_one(&p, 1, 0, batch_of(STAGED, MAKE_NONE, true)), KERR_INVALID_RECORD);
+    assert_int_equal(ask_one(&p, 3, 0, batch_of(STAGED, MAKE_NONE, false)), KERR_INVALID_TIMESTAMP);
+    assert_int_equal(store->stages, 4);
+    assert_int_equal(store->unstages, 3);
+    assert_int_equal(ask_one(&p, 0, 0, batch_of(120000, MAKE_NONE, false)), KERR_MESSAGE_TOO_LARGE);
+    assert_int_equal(ask_one(&p, 2, 0, batch_of(STAGED, MAKE_NONE, false)), KERR_NONE);
+    assert_int_equal(store->stages, 4); /* another codec, or too large */
+    store->staged_limit = true;         /* its records begin a segment */
+    assert_int_equal(ask_one(&p, 0, 0, batch_of(STAGED, MAKE_NONE, false)), KERR_NONE);
+    assert_int_equal(store->stages, 5);
+    store->staged_limit = false;
+    store->stage_limit = true;
+    assert_int_equal(ask_one(&p, 0, 0, batch_of(STAGED, MAKE_NONE, false)), KERR_NONE);
+    store->stage_limit = false;
+    assert_int_equal(store->logs[0].len, 3 * len);
+    assert_null(store->staged);
+    assert_int_equal(buddy_used(p.pieces->shards[0].memory), buddy_used(p.whole->shards[0].memory));
+    pair_free(&p);
+}
+
 static void
 batches_get_another_codec_also_in_pieces(void **state)
 {
@@ -439,6 +474,7 @@ main(void)
         cmocka_unit_test(a_large_batch_is_copied_to_its_place_in_the_log),
         cmocka_unit_test(what_is_wrong_is_answered_as_ever_and_leaves_the_log_alone),
         cmocka_unit_test(what_the_store_says_is_answered),
+        cmocka_unit_test(a_large_batch_in_one_piece_goes_the_same_way),
         cmocka_unit_test(batches_get_another_codec_also_in_pieces),
         cmocka_unit_test(a_partition_of_another_shard_gets_one_copy),
         cmocka_unit_test(a_transaction_waits_for_its_coordinator),
