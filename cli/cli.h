@@ -168,7 +168,7 @@ bool cli_capture_has(enum command_id id);
 int cli_capture(const struct command_line *line, char *const *environ_, FILE *out);
 must_check int cli_capture_want(const struct command_line *line, struct capring_want *out);
 
-/* cli_net.c: the rest of sluice net. */
+/* cli_net.c: the rest of sluice net; sluice slow. */
 bool cli_net_has(enum command_id id);
 int cli_net(const struct command_line *line, FILE *out);
 

@@ -1,10 +1,11 @@
-/* cli_net.c: sluice net: documents of the HTTP endpoint (/v1/net, docs/http.md) as tables. */
+/* cli_net.c: sluice net, sluice slow: documents of the HTTP endpoint (docs/http.md) as tables. */
 #include "cli/cli.h"
 #include "cli/command/sheet.h"
 #include "cli/top/top.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { PATH_BYTES = 128, HTTP_MS = 5000 };
 
@@ -44,6 +45,10 @@ static const struct document {
     {COMMAND_NET_DROPS, "/v1/net/drops", true, "nstat -a, ip -s link",
      COLUMNS({"port", "PORT"}, {"part", "PART"}, {"reason", "REASON"}, {"count", "COUNT"},
              {"help", "MEANING"})},
+    {COMMAND_SLOW, "/v1/slowest", true, NULL,
+     COLUMNS({"core", "CORE"}, {"at", "AT-UTC"}, {"client", "CLIENT"}, {"total", "TOTAL-US"},
+             {"queue", "QUEUE"}, {"durable", "DURABLE"}, {"send", "SEND"}, {"frame", "FRAME"},
+             {"extent", "EXTENT"}, {"turn", "TURN"}, {"turn_place", "WHERE"})},
 };
 
 static json_t *
@@ -113,6 +118,27 @@ none_hide(json_t *o, const char *key)
 }
 
 static void
+slow_shorten(json_t *o)
+{
+    static const char *const times[] = {"total", "queue",  "durable", "send",
+                                        "frame", "extent", "turn"};
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "%s_ns", times[i]);
+        json_object_set_new(o, times[i],
+                            json_integer(json_integer_value(json_object_get(o, key)) / 1000));
+    }
+    json_int_t at_ms = json_integer_value(json_object_get(o, "at_ms"));
+    time_t at = (time_t)(at_ms / 1000);
+    struct tm utc = {0};
+    char clock[32];
+    (void)gmtime_r(&at, &utc);
+    snprintf(clock, sizeof clock, "%02d:%02d:%02d.%03d", utc.tm_hour, utc.tm_min, utc.tm_sec,
+             (int)(at_ms % 1000));
+    json_object_set_new(o, "at", json_string(clock));
+}
+
+static void
 text_print(const struct document *d, json_t *value, FILE *out)
 {
     if (!d->list) {
@@ -123,6 +149,8 @@ text_print(const struct document *d, json_t *value, FILE *out)
         json_t *o = json_array_get(value, i);
         if (d->id == COMMAND_NET_PORTS)
             port_shorten(o);
+        if (d->id == COMMAND_SLOW)
+            slow_shorten(o);
         none_hide(o, "core");
         none_hide(o, "port");
         if (d->id == COMMAND_NET_DROPS && !json_integer_value(json_object_get(o, "count")))

@@ -154,6 +154,17 @@ const struct command command_local[] = {
              "drawn again and again until q; else, or with --once, one view of an interval.",
      .examples = "sluice top\nsluice top --metrics 10.0.0.1:9644 --once --format json\n",
      .sets = {metrics_options, top_options, format_options}},
+    {.id = COMMAND_SLOW,
+     .words = "slow",
+     .summary =
+         "the slowest Produce requests of this minute and the last, and what they waited for",
+     .text =
+         "Reads the broker's HTTP endpoint (metrics.listener). Times are in microseconds. QUEUE, "
+         "DURABLE and SEND add up to TOTAL; FRAME and EXTENT are the slowest writes of the "
+         "journal and of a large batch that ended meanwhile, TURN is the longest turn of the "
+         "loop and WHERE what it was busy with.",
+     .examples = "sluice slow\nsluice slow --metrics 10.0.0.1:9644 --format json\n",
+     .sets = {metrics_options, format_options}},
     {.id = COMMAND_BUNDLE,
      .words = "bundle",
      .arguments = "[FILE]",

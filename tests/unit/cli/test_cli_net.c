@@ -17,17 +17,15 @@ answer(const char *body)
 
 static char shown[8192], said[1024];
 
-/* The exit code of `sluice net WHAT`; its output is in `shown`, stderr in `said`. */
+/* The exit code of the command in argv; its output is in `shown`, stderr in `said`. */
 static int
-run(const char *what, const char *format)
+run_words(int argc, char **argv)
 {
-    char *argv[] = {"sluice",     "net",      (char *)(uintptr_t)what,   "--metrics",
-                    fake_address, "--format", (char *)(uintptr_t)format, NULL};
     static struct command_line line;
     char error[COMMAND_ERROR_BYTES];
     int pipes[2], kept = dup(2);
     FILE *out = tmpfile();
-    assert_int_equal(command_read(&line, 7, argv, error), 0);
+    assert_int_equal(command_read(&line, argc, argv, error), 0);
     assert_true(cli_net_has(line.command->id));
     assert_int_equal(pipe(pipes), 0);
     assert_int_equal(dup2(pipes[1], 2), 2);
@@ -42,6 +40,36 @@ run(const char *what, const char *format)
     shown[fread(shown, 1, sizeof shown - 1, out)] = 0;
     fclose(out);
     return code;
+}
+
+/* sluice net WHAT */
+static int
+run(const char *what, const char *format)
+{
+    char *argv[] = {"sluice",     "net",      (char *)(uintptr_t)what,   "--metrics",
+                    fake_address, "--format", (char *)(uintptr_t)format, NULL};
+    return run_words(7, argv);
+}
+
+static void
+slow_requests_are_a_table_in_microseconds(void **state)
+{
+    (void)state;
+    char *argv[] = {"sluice", "slow", "--metrics", fake_address, NULL};
+    const struct fake_path paths[] = {
+        {"/v1/slowest",
+         answer("{\"items\": [{\"core\": 0, \"at_ms\": 3723004, \"client\": \"10.1.2.3:77\", "
+                "\"total_ns\": 9506950, \"queue_ns\": 0, \"durable_ns\": 9462362, \"send_ns\": "
+                "44588, \"frame_ns\": 9340053, \"extent_ns\": 5148820, \"turn_ns\": 0, "
+                "\"turn_place\": \"\"}], \"total\": 1}")},
+        {0}};
+    fake_start(paths);
+    assert_int_equal(run_words(4, argv), 0);
+    assert_non_null(strstr(shown, "TOTAL-US"));
+    assert_non_null(strstr(shown, "01:02:03.004"));
+    assert_non_null(strstr(shown, " 9506 "));
+    assert_non_null(strstr(shown, " 5148 "));
+    fake_stop(state);
 }
 
 static void
@@ -127,6 +155,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(slow_requests_are_a_table_in_microseconds),
         cmocka_unit_test(a_list_is_a_table_and_the_same_in_json),
         cmocka_unit_test(drops_that_were_not_counted_are_in_json_only),
         cmocka_unit_test(a_port_tells_its_link_and_offloads_in_words),
