@@ -19,9 +19,9 @@ import time
 TMPFS = "/dev/shm"
 PIECE = 8 << 20
 SPARE = 2  # so many times the size must be free
-# Of the loop device and of the end of direct writes, and who completes requests; not the ones that
-# have a priority of their own (":2H").
-WORKER, PRIORITY = r"kworker/u?\d+:\d+(-.*)?|ksoftirqd/\d+", 20
+# Of the loop device and of the end of direct writes, who completes requests, and ext4's journal;
+# not the ones that have a priority of their own (":2H").
+WORKER, PRIORITY = r"kworker/u?\d+:\d+(-.*)?|ksoftirqd/\d+|jbd2/loop\d+-\d+", 20
 WORKERS = pathlib.Path("/sys/devices/virtual/workqueue/cpumask")
 
 
@@ -61,7 +61,8 @@ def ramdisk(megabytes, cpu):
 
 
 def workers(*policy):
-    """Sets how kernel workers are scheduled; those that begin later have the usual policy."""
+    """Sets how kernel threads that work for the disk are scheduled; those that begin later have the
+    usual policy."""
     for path in pathlib.Path("/proc").glob("[0-9]*/comm"):
         try:
             name = path.read_text().strip()
