@@ -20,7 +20,7 @@ enum {
     BYPASS_NAP_NS_BULK = 100000,
     BYPASS_NAP_NS_MAX = 1000000,
     BYPASS_BULK_NS = 1000000,
-    BYPASS_BULK_BYTES = 128 << 10,
+    BYPASS_BULK_BYTES = 256 << 10,
 };
 
 struct bypass_nap {
