@@ -73,7 +73,7 @@ sim_fail(const struct sim *s, const char *format, ...)
 /* ---- a life ---- */
 
 static void
-link_set(struct sim *s, bool harm)
+link_set(struct sim *s, uint32_t link, bool harm, bool dead)
 {
     struct nic_pair_faults faults = {0};
     uint64_t delay_ns = 20000 + sim_below(s, harm ? 3000000 : 200000);
@@ -86,11 +86,23 @@ link_set(struct sim *s, bool harm)
             .corrupt = sim_below(s, 2) ? 50 + sim_below(s, 500) : 0,
             .tx_most = sim_below(s, 3) ? 0 : 1 + sim_below(s, 8),
         };
-    nic_pair_faults(s->wire, &faults);
-    nic_late_set(&s->host.nic, delay_ns, jitter_ns);
-    nic_late_set(&s->client.nic, delay_ns, jitter_ns);
-    sim_say(s, "link: delay %" PRIu64 " us, one in %u lost, %u doubled, %u swapped, %u spoiled",
-            delay_ns / 1000, faults.lose, faults.repeat, faults.swap, faults.corrupt);
+    if (dead)
+        faults = (struct nic_pair_faults){.lose = 1};
+    nic_pair_faults(s->wires[link], &faults);
+    nic_late_set(&s->host.nics[link], delay_ns, jitter_ns);
+    nic_late_set(&s->client.nics[link], delay_ns, jitter_ns);
+    sim_say(s, "link %u: delay %" PRIu64 " us, one in %u lost, %u doubled, %u swapped, %u spoiled",
+            link, delay_ns / 1000, faults.lose, faults.repeat, faults.swap, faults.corrupt);
+}
+
+static void
+links_set(struct sim *s, bool harm)
+{
+    /* Of two, one may be dead: with both there would be no work, and so no power cut. */
+    bool one = harm && s->link_count > 1 && sim_below(s, 3) == 0;
+    uint32_t dead = one ? sim_below(s, s->link_count) : s->link_count;
+    for (uint32_t i = 0; i < s->link_count; i++)
+        link_set(s, i, harm, i == dead);
 }
 
 /* One step of the clock; false: the broker's machine is down. */
@@ -130,7 +142,7 @@ start(struct sim *s, bool harm)
 static void
 stretch(struct sim *s)
 {
-    link_set(s, true);
+    links_set(s, true);
     disk_mem_slow(s->disk, sim_below(s, 100), 1 + sim_below(s, 30));
     start(s, true);
     bool power = sim_below(s, 3) > 0;
@@ -168,7 +180,7 @@ until(struct sim *s, const char *what, bool (*done)(const struct sim *s))
 static void
 judge(struct sim *s)
 {
-    link_set(s, false);
+    links_set(s, false);
     disk_mem_slow(s->disk, 0, 0);
     start(s, false);
     s->client.produce = false;
@@ -201,7 +213,9 @@ live(uint64_t seed, bool told, struct totals *t)
     s.random = (seed + 1) * UINT64_C(0x9e3779b97f4a7c15) | 1;
     s.now_ns = CLOCK_NS_PER_S;
     s.told = told;
-    s.wire = nic_pair_create(SIM_MTU, seed + 1);
+    s.link_count = 1 + (seed % SIM_LINKS == 0);
+    for (uint32_t i = 0; i < s.link_count; i++)
+        s.wires[i] = nic_pair_create(SIM_MTU, seed + 1 + i);
     s.disk = disk_mem_new(seed + 1);
     disk_mem_garbage(s.disk, sim_below(&s, 2));
     client_start(&s);
@@ -218,8 +232,10 @@ live(uint64_t seed, bool told, struct totals *t)
     host_die(&s);
     t->scattered += s.scattered;
     client_stop(&s);
-    nic_pair_reset(s.wire, 1);
-    nic_pair_free(s.wire);
+    for (uint32_t i = 0; i < s.link_count; i++) {
+        nic_pair_reset(s.wires[i], 1);
+        nic_pair_free(s.wires[i]);
+    }
     disk_mem_free(s.disk);
 }
 

@@ -27,13 +27,14 @@ enum {
     SIM_PORT = 9092,
     SIM_MTU = 1500,
     SIM_STEP_NS = 50000,
+    SIM_LINKS = 2,
 };
 
 /* The machine with the broker.  Everything in it is gone when it dies, but for the disk. */
 struct host {
     bool up;
     uint64_t jitter;
-    struct nic_late nic;
+    struct nic_late nics[SIM_LINKS];
     struct conf conf;
     struct region region;
     struct chan from_data, to_data; /* control's ends */
@@ -66,11 +67,11 @@ struct call {
 };
 
 struct client {
-    struct ipnet_port port;
+    struct ipnet_links links;
     struct ipnet_input in;
-    struct nic_late nic;
+    struct nic_late nics[SIM_LINKS];
     struct tcp *tcp;
-    void *net_memory, *tcp_memory;
+    void *net_memory[SIM_LINKS], *tcp_memory;
     struct call calls[SIM_CALLS];
     uint32_t asked[SIM_PRODUCERS];    /* index of the batch that is out, or its next one */
     uint32_t sequence[SIM_PRODUCERS]; /* of the batches that it has made */
@@ -83,7 +84,8 @@ struct client {
 struct sim {
     uint64_t seed, random, now_ns;
     bool told;
-    struct nic_pair *wire;
+    uint32_t link_count; /* between the two machines, each with a network of its own */
+    struct nic_pair *wires[SIM_LINKS];
     struct disk_mem *disk;
     struct host host;
     struct client client;
@@ -121,7 +123,9 @@ bool client_quiet(const struct sim *s);
 void client_rewind(struct sim *s);
 /* The consumer has come to the end of every partition since. */
 bool client_read_all(const struct sim *s);
-struct ipnet_config sim_net_config(struct nic nic, const char *address);
+/* Of link number `link`; the machine's address ends in `last`. */
+struct ipnet_config sim_net_config(struct nic nic, uint32_t link, uint32_t last);
+void sim_address(uint32_t link, uint32_t last, uint8_t ip[16]);
 struct tcp_config sim_tcp_config(uint8_t key);
 
 #endif

@@ -225,8 +225,10 @@ static void
 call_open(struct sim *s, struct call *c)
 {
     struct tcp_addr local = {0}, remote = {.port = SIM_PORT};
-    must(iptext_read("10.77.0.1", local.ip) && iptext_read("10.77.0.2", remote.ip));
-    if (!ipnet_is_ours(s->client.port.net, local.ip) ||
+    uint32_t link = s->link_count > 1 ? sim_below(s, s->link_count) : 0;
+    sim_address(link, 1, local.ip);
+    sim_address(link, 2, remote.ip);
+    if (!ipnet_is_ours(s->client.links.ports[link].net, local.ip) ||
         tcp_connect(s->client.tcp, &local, &remote, &c->id) != ERR_OK)
         return;
     c->state = CALL_OPENING;
@@ -345,15 +347,22 @@ event_take(struct sim *s, const struct tcp_event *e)
 
 /* ---- the machine ---- */
 
-struct ipnet_config
-sim_net_config(struct nic nic, const char *address)
+void
+sim_address(uint32_t link, uint32_t last, uint8_t ip[16])
 {
-    struct ipnet_config c = {.mtu = SIM_MTU, .secret = {3}};
-    char error[IPNET_ERROR_BYTES];
+    const uint8_t v4[4] = {10, (uint8_t)(77 + link), 0, (uint8_t)last};
+    iptext_of_v4(v4, ip);
+}
+
+struct ipnet_config
+sim_net_config(struct nic nic, uint32_t link, uint32_t last)
+{
+    struct ipnet_config c = {.mtu = SIM_MTU, .secret = {3}, .address_count = 1};
     struct nic_facts facts;
     nic.ops->facts(nic.self, &facts);
     memcpy(c.mac, facts.mac, 6);
-    must(ipnet_text_addresses(&c, address, error) == ERR_OK);
+    sim_address(link, last, c.addresses[0].ip);
+    c.addresses[0].prefix_bits = 96 + 24;
     return c;
 }
 
@@ -376,16 +385,20 @@ void
 client_start(struct sim *s)
 {
     struct client *c = &s->client;
-    struct nic nic = nic_pair_port(s->wire, 1);
-    struct ipnet_config net = sim_net_config(nic, "10.77.0.1/24");
     struct tcp_config tcp = sim_tcp_config((uint8_t)sim_below(s, 256));
-    nic_late_init(&c->nic, nic, &s->now_ns, s->seed + 2);
-    c->net_memory = aligned_alloc(64, (ipnet_footprint(&net) + 63) & ~(size_t)63);
+    ipnet_links_init(&c->links, s->link_count);
+    for (uint32_t i = 0; i < s->link_count; i++) {
+        struct nic nic = nic_pair_port(s->wires[i], 1);
+        struct ipnet_config net = sim_net_config(nic, i, 1);
+        nic_late_init(&c->nics[i], nic, &s->now_ns, s->seed + 2 + i);
+        c->net_memory[i] = aligned_alloc(64, (ipnet_footprint(&net) + 63) & ~(size_t)63);
+        must(c->net_memory[i]);
+        struct ipnet *ip = ipnet_init(c->net_memory[i], &net, s->now_ns);
+        ipnet_port_init(&c->links.ports[i], nic_late_port(&c->nics[i]), ip, s->now_ns);
+    }
     c->tcp_memory = aligned_alloc(64, (tcp_footprint(&tcp) + 63) & ~(size_t)63);
-    must(c->net_memory && c->tcp_memory);
-    struct ipnet *ip = ipnet_init(c->net_memory, &net, s->now_ns);
-    ipnet_port_init(&c->port, nic_late_port(&c->nic), ip, s->now_ns);
-    struct packet_port packets = ipnet_port_packets(&c->port);
+    must(c->tcp_memory);
+    struct packet_port packets = ipnet_links_packets(&c->links);
     c->tcp = tcp_init(c->tcp_memory, &tcp, &packets, s->now_ns / 1000);
     memset(c->asked, 0xff, sizeof c->asked);
     client_rewind(s);
@@ -397,12 +410,13 @@ client_turn(struct sim *s)
     struct client *c = &s->client;
     struct tcp_event events[CLIENT_EVENTS];
     uint64_t now_us = s->now_ns / 1000;
-    (void)ipnet_port_turn(&c->port, s->now_ns);
-    while (ipnet_port_receive(&c->port, &c->in) > 0) {
-        tcp_input(c->tcp, c->in.packets, c->in.packet_count, now_us);
-        for (uint32_t i = 0; i < c->in.error_count; i++)
-            tcp_error(c->tcp, &c->in.errors[i], now_us);
-    }
+    (void)ipnet_links_turn(&c->links, s->now_ns);
+    for (uint32_t link = 0; link < s->link_count; link++)
+        while (ipnet_links_receive(&c->links, link, &c->in) > 0) {
+            tcp_input(c->tcp, c->in.packets, c->in.packet_count, now_us);
+            for (uint32_t i = 0; i < c->in.error_count; i++)
+                tcp_error(c->tcp, &c->in.errors[i], now_us);
+        }
     tcp_tick(c->tcp, now_us);
     for (uint32_t n; (n = tcp_poll(c->tcp, events, CLIENT_EVENTS)) > 0;)
         for (uint32_t i = 0; i < n; i++)
@@ -410,14 +424,15 @@ client_turn(struct sim *s)
     for (uint32_t k = 0; k < SIM_CALLS; k++)
         call_turn(s, k);
     tcp_flush(c->tcp, now_us);
-    (void)ipnet_port_flush(&c->port);
+    (void)ipnet_links_flush(&c->links);
     tcp_check(c->tcp);
 }
 
 void
 client_stop(struct sim *s)
 {
-    free(s->client.net_memory);
+    for (uint32_t i = 0; i < s->link_count; i++)
+        free(s->client.net_memory[i]);
     free(s->client.tcp_memory);
 }
 

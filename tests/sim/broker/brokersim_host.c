@@ -161,14 +161,9 @@ host_start(struct sim *s)
     struct host *h = &s->host;
     if (!store_start(s))
         return false;
-    struct nic nic = nic_pair_port(s->wire, 0);
-    uint64_t delay_ns = h->nic.delay_ns, jitter_ns = h->nic.jitter_ns;
-    nic_late_init(&h->nic, nic, &s->now_ns, s->seed + 1);
-    nic_late_set(&h->nic, delay_ns, jitter_ns);
     h->ring = (struct clock){&ring_ops, s};
     struct bypass_config config = {
-        .links = {{.net = sim_net_config(nic, "10.77.0.2/24")}},
-        .link_count = 1,
+        .link_count = s->link_count,
         .tcp = sim_tcp_config((uint8_t)sim_below(s, 256)),
         .stream = {.conns = SIM_CONNS,
                    .request_bytes_max = HOST_REQUEST_BYTES,
@@ -179,10 +174,18 @@ host_start(struct sim *s)
                    .linger_us = HOST_US},
         .clock = h->ring,
     };
+    struct nic nics[SIM_LINKS];
+    for (uint32_t i = 0; i < s->link_count; i++) {
+        uint64_t delay_ns = h->nics[i].delay_ns, jitter_ns = h->nics[i].jitter_ns;
+        nics[i] = nic_pair_port(s->wires[i], 0);
+        config.links[i].net = sim_net_config(nics[i], i, 2);
+        nic_late_init(&h->nics[i], nics[i], &s->now_ns, s->seed + 1 + i);
+        nic_late_set(&h->nics[i], delay_ns, jitter_ns);
+        nics[i] = nic_late_port(&h->nics[i]);
+    }
     must(bypass_create(&config, &h->bypass) == ERR_OK);
     shard_start(s);
-    struct nic late = nic_late_port(&h->nic);
-    bypass_enter(h->bypass, &late);
+    bypass_enter(h->bypass, nics);
     control_start(h);
     h->up = true;
     /* Tables first, as dataplane/main.c: a topic that is not known yet is an error to a client. */
@@ -229,7 +232,8 @@ host_die(struct sim *s)
     store_abandon(h->store);
     disk_mem_drop(s->disk, 0);
     bypass_destroy(h->bypass);
-    nic_pair_reset(s->wire, 0);
+    for (uint32_t i = 0; i < s->link_count; i++)
+        nic_pair_reset(s->wires[i], 0);
     mesh_free(h->mesh);
     free(h->quota_usage);
     region_destroy(&h->region);
