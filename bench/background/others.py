@@ -35,15 +35,17 @@ def is_apart(pid, found):
     return True
 
 
+def apart():
+    """Ticks of all others.  What one leaves at its end is in the count of the parent that waits."""
+    found = processes()
+    return stolen() + sum(used for pid, (_, used) in found.items() if is_apart(pid, found))
+
+
 class Others:
     def __init__(self):
-        self.began, self.before, self.stolen = time.monotonic(), processes(), stolen()
+        self.began, self.before = time.monotonic(), apart()
 
     def cores(self):
         """Processors that others kept busy since then, on average.  What ended without its parent
         looking is not seen."""
-        now = processes()
-        ticks = stolen() - self.stolen
-        ticks += sum(max(used - self.before.get(pid, (0, 0))[1], 0)
-                     for pid, (_, used) in now.items() if is_apart(pid, now))
-        return ticks / TICKS / (time.monotonic() - self.began)
+        return max(apart() - self.before, 0) / TICKS / (time.monotonic() - self.began)
