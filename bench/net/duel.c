@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FRAMES = 4096, FRAME_BYTES = 2048, MTU = 1500, PORTS = 60000, PORT_FIRST = 1024 };
+enum { FRAMES = 4096, FRAME_BYTES = 2048, MTU = 1500, PORT_FIRST = 1024 };
+enum { BURSTS = 8 }; /* of one turn, as dataplane/bypass takes */
 
 struct host {
     struct host *peer;
@@ -19,7 +20,7 @@ struct host {
     uint16_t length[FRAMES], free[FRAMES], ring[FRAMES];
     uint32_t free_count, ring_first, ring_count;
     struct ipnet_port port;
-    void *ip_memory, *tcp_memory;
+    struct os_huge frame_memory, ip_memory, tcp_memory;
     struct tcp *tcp;
 };
 
@@ -99,12 +100,12 @@ static const struct nic_ops host_ops = {
 
 /* ---- the host ---- */
 
+/* On huge pages, as dataplane/bypass and DPDK have what is used all the time. */
 static void *
-memory_for(size_t bytes)
+memory_for(struct os_huge *huge, size_t bytes)
 {
-    void *memory = aligned_alloc(64, (bytes + 63) & ~(size_t)63);
-    must(memory);
-    return memory;
+    must(os_huge_map(huge, bytes, true) == ERR_OK);
+    return huge->at;
 }
 
 static void
@@ -115,8 +116,7 @@ host_make(struct duel *d, uint32_t side, uint32_t conns, bool device_sums)
     *h = (struct host){.peer = &d->hosts[!side],
                        .device_sums = device_sums,
                        .mac = {2, 0, 0, 0, 0, (uint8_t)side}};
-    h->frames = memory_for((size_t)FRAMES * FRAME_BYTES);
-    memset(h->frames, 0, (size_t)FRAMES * FRAME_BYTES);
+    h->frames = memory_for(&h->frame_memory, (size_t)FRAMES * FRAME_BYTES);
     while (h->free_count < FRAMES) {
         h->free[h->free_count] = (uint16_t)h->free_count;
         h->free_count++;
@@ -125,17 +125,17 @@ host_make(struct duel *d, uint32_t side, uint32_t conns, bool device_sums)
     memcpy(net.mac, h->mac, sizeof net.mac);
     must(ipnet_text_addresses(&net, side ? "10.77.0.1/16" : "10.77.0.2/16,10.77.0.3/16", error) ==
          ERR_OK);
-    h->ip_memory = memory_for(ipnet_footprint(&net));
-    ipnet_port_init(&h->port, (struct nic){&host_ops, h},
-                    ipnet_init(h->ip_memory, &net, os_now_ns()), os_now_ns());
+    struct ipnet *ip = memory_for(&h->ip_memory, ipnet_footprint(&net));
+    ip = ipnet_init(ip, &net, os_now_ns());
+    ipnet_port_init(&h->port, (struct nic){&host_ops, h}, ip, os_now_ns());
     struct tcp_config c;
     tcp_config_init(&c);
     c.conns = conns;
     c.segs = c.extents = conns + 65536;
     c.key[0] = 1;
     struct packet_port packets = ipnet_port_packets(&h->port);
-    h->tcp_memory = memory_for(tcp_footprint(&c));
-    h->tcp = tcp_init(h->tcp_memory, &c, &packets, os_now_ns() / 1000);
+    h->tcp = memory_for(&h->tcp_memory, tcp_footprint(&c));
+    h->tcp = tcp_init(h->tcp, &c, &packets, os_now_ns() / 1000);
     struct tcp_addr any = {.port = DUEL_PORT};
     must(side == 0 || tcp_listen(h->tcp, &any) == ERR_OK);
 }
@@ -143,7 +143,8 @@ host_make(struct duel *d, uint32_t side, uint32_t conns, bool device_sums)
 struct duel *
 duel_make(uint32_t conns, bool device_sums)
 {
-    struct duel *d = memory_for(sizeof *d);
+    struct duel *d = malloc(sizeof *d);
+    must(d);
     host_make(d, 0, conns, device_sums);
     host_make(d, 1, conns, device_sums);
     return d;
@@ -155,9 +156,9 @@ duel_free(struct duel *d)
     for (uint32_t side = 0; side < 2; side++) {
         struct host *h = &d->hosts[side];
         ipnet_end(h->port.net);
-        free(h->tcp_memory);
-        free(h->ip_memory);
-        free(h->frames);
+        os_huge_unmap(&h->tcp_memory);
+        os_huge_unmap(&h->ip_memory);
+        os_huge_unmap(&h->frame_memory);
     }
     free(d);
 }
@@ -171,9 +172,9 @@ duel_tcp(struct duel *d, uint32_t side)
 void
 duel_addresses(struct tcp_addr *local, struct tcp_addr *remote, uint32_t n)
 {
-    *local = (struct tcp_addr){.port = (uint16_t)(PORT_FIRST + n % PORTS)};
+    *local = (struct tcp_addr){.port = (uint16_t)(PORT_FIRST + n % DUEL_PORTS)};
     *remote = (struct tcp_addr){.port = DUEL_PORT};
-    must(iptext_read(n / PORTS % 2 ? "10.77.0.3" : "10.77.0.2", local->ip));
+    must(iptext_read(n / DUEL_PORTS % 2 ? "10.77.0.3" : "10.77.0.2", local->ip));
     must(iptext_read("10.77.0.1", remote->ip));
 }
 
@@ -184,8 +185,12 @@ duel_receive(struct duel *d, uint32_t side)
     struct host *h = &d->hosts[side];
     uint64_t now_ns = os_now_ns();
     (void)ipnet_port_turn(&h->port, now_ns);
-    while (ipnet_port_receive(&h->port, &in) > 0)
-        tcp_input(h->tcp, in.packets, in.packet_count, now_ns / 1000);
+    uint32_t count = NIC_BURST_MAX;
+    for (uint32_t i = 0; i < BURSTS && count == NIC_BURST_MAX; i++) {
+        count = ipnet_port_receive(&h->port, &in);
+        if (count)
+            tcp_input(h->tcp, in.packets, in.packet_count, now_ns / 1000);
+    }
     tcp_tick(h->tcp, now_ns / 1000);
 }
 

@@ -5,7 +5,7 @@
 
 #include "dataplane/tcp/tcp.h"
 
-enum { DUEL_MSS = 1448, DUEL_PORT = 9092 };
+enum { DUEL_MSS = 1448, DUEL_PORT = 9092, DUEL_PORTS = 60000 };
 
 struct duel;
 
@@ -13,7 +13,8 @@ struct duel;
 struct duel *duel_make(uint32_t conns, bool device_sums);
 void duel_free(struct duel *d);
 struct tcp *duel_tcp(struct duel *d, uint32_t side);
-/* Ends of a connection from side 0 to side 1: number n has an address and port of its own. */
+/* Ends of a connection from side 0 to side 1: number n has a port of its own, and each DUEL_PORTS
+ * of them an address. */
 void duel_addresses(struct tcp_addr *local, struct tcp_addr *remote, uint32_t n);
 /* What a loop does before and after the application: takes bursts and timers; sends. */
 void duel_receive(struct duel *d, uint32_t side);
