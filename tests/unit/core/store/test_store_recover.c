@@ -259,8 +259,10 @@ journals_of_version_1(struct fixture *f, bool clean)
     if (clean) {
         assert_int_equal(fixture_stop(f), ERR_OK);
     } else {
+        disk_mem_cut_after(f->disk, 0);
         fixture_kill(f);
         disk_mem_restart(f->disk);
+        disk_mem_cut_after(f->disk, UINT64_MAX);
     }
     uint8_t *at;
     uint64_t size;

@@ -166,6 +166,7 @@ killed(struct fixture *f)
     while (f->store[0]->jobs_used)
         assert_int_equal(fixture_turns(f, 1), ERR_OK);
     fixture_kill(f);
+    disk_mem_drop(f->disk, 0);
     assert_int_equal(fixture_start(f), ERR_OK);
     return fixture_log(f, 1, 0);
 }
