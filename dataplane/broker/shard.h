@@ -173,6 +173,16 @@ shard_hold_of(struct shard *s, const struct mesh_pin *pin)
     s->hold.span_count = s->hold.bytes = 0;
 }
 
+/* Of a setting; one that is too long is as good as never. */
+static inline uint64_t
+shard_ns_of_ms(int64_t ms)
+{
+    uint64_t v = (uint64_t)ms;
+    return v > CLOCK_NEVER / 2 / CLOCK_NS_PER_MS ? CLOCK_NEVER / 2 : v * CLOCK_NS_PER_MS;
+}
+
+/* Looks at the clocks and the lease: they stay so for a turn. */
+void shard_turn_begin(struct shard *s);
 /* Takes all memory of a shard.  ERR_FULL: not enough. */
 must_check int shard_init(struct shard *s, const struct shard_config *config);
 /* Turns until control's tables are applied once, before the shard listens: so that no client is
