@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""run.py BUILD [--rounds N] [--seconds S] [--oracle]: what we get out of the disk, beside fio.
+"""run.py BUILD [--rounds N] [--seconds S] [--oracle] [--appends]: what we get out of the disk,
+beside fio.
 
 Each round, on the same file system, one after the other: fio writes a new file (blocks of BLOCK,
 O_DIRECT, depth 16; once more with each write durable; and that with the broker's files and writes:
@@ -8,7 +9,7 @@ seconds, a consumer, and then four, read what was produced from the beginning af
 (nothing of it is in the broker's memory), fio reads (depth 16, depth 1, and as the broker does for
 one consumer: READ_BLOCK, depth READ_DEPTH), and one-record appends over 1, 64, 256 and 1,000
 partitions run beside an fdatasync for each append and file (fsync-files).  --oracle adds Apache
-Kafka's appends, from its page cache.
+Kafka's appends, from its page cache; with --appends nothing else but the appends is measured.
 
 Bytes written per byte produced are from the broker's counters, and from the statistics of the
 block device, which also counts what others write.  The producer runs on the CPUs of the broker.
@@ -145,6 +146,7 @@ def small(build, home, seconds, row):
 
 def oracle(build, home, seconds, row):
     server = Kafka(home)
+    server.environment["CPUS"] = f"0-{os.cpu_count() - 1}"  # as ours has, and the producer
     try:
         server.start()
         appends(build, server, server.pids, "kafka", seconds, row)
@@ -153,6 +155,12 @@ def oracle(build, home, seconds, row):
 
 
 def measure(build, home, wants):
+    if wants.appends:
+        row = {}
+        small(build, home, wants.seconds, row)
+        if wants.oracle:
+            oracle(build, home, wants.seconds, row)
+        return row
     row = {"fio_write_mb_s": fio(home, "write")}
     fio_clean(home)
     row["fio_durable_write_mb_s"] = fio(home, "write", "--sync=dsync")
@@ -183,6 +191,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--oracle", action="store_true")
+    parser.add_argument("--appends", action="store_true")
     wants = parser.parse_args()
     build = wants.build.resolve()
     os.environ.setdefault("SLUICE", str(build / "sluice"))
