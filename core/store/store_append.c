@@ -260,9 +260,10 @@ store_land(struct store *s, struct plog *p, const struct batch_info *info,
     if (rc != ERR_OK)
         return rc;
     memcpy(slot.body, prefix, prefix_bytes);
-    *out = (struct store_landing){
-        .at = slot.body + prefix_bytes, .place = slot.place + prefix_bytes, .lsn = slot.lsn};
-    fill_begin(&out->fill, NULL, out->at, seg->bytes, info->bytes);
+    out->at = slot.body + prefix_bytes;
+    out->place = slot.place + prefix_bytes;
+    out->lsn = slot.lsn;
+    out->extent = false;
     return ERR_OK;
 }
 

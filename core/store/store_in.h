@@ -238,7 +238,7 @@ struct room {
 
 /* Where a batch is to lie: in its record, or in an extent. */
 struct store_landing {
-    struct fill fill;
+    struct fill fill; /* begun for an extent */
     uint8_t *at;
     uint64_t place, lsn;
     bool extent;

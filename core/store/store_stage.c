@@ -31,6 +31,9 @@ store_stage(struct store *s, struct plog *p, const struct batch_info *info, int6
         return rc;
     s->stage.log = p;
     s->stage.room = info->bytes;
+    struct store_landing *land = &s->stage.land;
+    if (!land->extent)
+        fill_begin(&land->fill, NULL, land->at, 0, info->bytes);
     *at = s->stage.land.at;
     return ERR_OK;
 }

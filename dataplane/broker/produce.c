@@ -310,7 +310,7 @@ step_append(struct shard *s, struct req *r, struct produce_step *step, struct jo
 {
     struct route_part *p = NULL;
     int error = step_find(s, r, step, &p);
-    if (error == KERR_NONE)
+    if (error == KERR_NONE && (r->pieces || step->in.records.len >= PRODUCE_STAGE_MIN))
         error = produce_take(s, r, step, p);
     if (error == KERR_NONE)
         error = step_check(s, r, step);

@@ -34,10 +34,10 @@ struct produce_step {
 
 /* ---- produce_pieces.c: large records, and those of a request in pieces ---- */
 
-/* Before the records are checked: copies those of a request in pieces, and large ones, to where
- * they will lie in the log, with their crc in the same pass (step->staged); when that is not
- * possible, the former as produce_collect.  KERR_NONE: in.records can be read; ERR_AGAIN: the store
- * cannot take them now, or there is no memory. */
+/* Before the check of records that are in pieces, or of PRODUCE_STAGE_MIN bytes or more: copies
+ * them to where they will lie in the log, with their crc in the same pass (step->staged); when that
+ * is not possible, those in pieces as produce_collect.  KERR_NONE: in.records can be read;
+ * ERR_AGAIN: the store cannot take them now, or there is no memory. */
 must_check int produce_take(struct shard *s, const struct req *r, struct produce_step *step,
                             const struct route_part *p);
 /* Copies records that are in pieces into a block of memory, with room for the transactional id

@@ -77,8 +77,6 @@ int
 produce_take(struct shard *s, const struct req *r, struct produce_step *step,
              const struct route_part *p)
 {
-    if (!r->pieces && step->in.records.len < PRODUCE_STAGE_MIN)
-        return KERR_NONE;
     int err = stage(s, r, step, p);
     return err == ERR_LIMIT ? produce_collect(s, r, step) : err;
 }
