@@ -5,9 +5,10 @@ beside fio.
 Each round, on the same file system, one after the other: fio writes a new file (blocks of BLOCK,
 O_DIRECT, depth 16; once more with each write durable; and that with the broker's files and writes:
 FILES files, depth 4 each), the broker takes bulk produce (batches of BLOCK, acks=all) for S
-seconds, a consumer, and then four, read what was produced from the beginning after a restart
-(nothing of it is in the broker's memory), fio reads (depth 16, depth 1, and as the broker does for
-one consumer: READ_BLOCK, depth READ_DEPTH), and one-record appends over 1, 64, 256 and 1,000
+seconds with as many requests in flight as fio has writes, and for S seconds of MANY producers; a
+consumer, and then four, read what the first produced from the beginning after a restart (nothing
+of it is in the broker's memory), fio reads (depth 16, depth 1, and as the broker does for one
+consumer: READ_BLOCK, depth READ_DEPTH), and one-record appends over 1, 64, 256 and 1,000
 partitions run beside an fdatasync for each append and file (fsync-files).  --oracle adds Apache
 Kafka's appends, from its page cache; with --appends nothing else but the appends is measured.
 
@@ -34,6 +35,7 @@ from servers import Kafka, cpu_s  # noqa: E402
 RECORDS, RECORD_BYTES = 256, 1024
 BLOCK, FIO_DEPTH, FIO_BYTES = 256 << 10, 16, 2 << 30
 FILES = 4
+MANY = 8, 5  # producers, and what Kafka's have in flight (max.in.flight.requests.per.connection)
 READ_BLOCK, READ_DEPTH = 1 << 20, 4  # DATA_READ_BYTES, and STORE_AHEAD behind the one needed
 PARTITIONS = (1, 64, 256, 1000)
 LIMIT_S = 180
@@ -94,19 +96,25 @@ def written_per_byte(before, after):
     return total / diff["produce_bytes"]
 
 
+def produce(build, broker, seconds, topic, producers, depth):
+    """MB/s of batches of BLOCK, over as many partitions as producers."""
+    return load(build, broker, "bulk", "--topic", topic, "--records", RECORDS, "--record-bytes",
+                RECORD_BYTES, "--partitions", producers, "--producers", producers, "--depth", depth,
+                "--acks", -1, "--warmup", 1, "--seconds", seconds)["mb_per_s"] * 1.0
+
+
 def bulk(build, home, seconds, row):
     broker = Broker("num.partitions=4", data=home / "data")
     settle(home)
     try:
         first, device = counters(broker), device_written(home)
-        row["produce_mb_s"] = load(build, broker, "bulk", "--records", RECORDS, "--record-bytes",
-                                   RECORD_BYTES, "--partitions", 4, "--producers", 4,
-                                   "--depth", 4, "--acks", -1, "--warmup", 1,
-                                   "--seconds", seconds)["mb_per_s"] * 1.0
+        row["produce_mb_s"] = produce(build, broker, seconds, "bench-bulk", FILES,
+                                      FIO_DEPTH // FILES)
         last = counters(broker)
         row["large_written_per_byte"] = written_per_byte(first, last)
         produced = last["produce_bytes"] - first["produce_bytes"]
         row["large_device_written_per_byte"] = (device_written(home) - device) / produced
+        row["produce_by_8_mb_s"] = produce(build, broker, seconds, "bench-deep", *MANY)
         if broker.stop() != 0:
             raise SystemExit("no clean stop: " + broker.log_tail())
         broker.start()
@@ -179,6 +187,8 @@ def measure(build, home, wants):
     row["produce_of_fio"] = row["produce_mb_s"] / row["fio_write_mb_s"]
     row["produce_of_fio_durable"] = row["produce_mb_s"] / row["fio_durable_write_mb_s"]
     row["produce_of_fio_as_ours"] = row["produce_mb_s"] / row["fio_durable_write_as_ours_mb_s"]
+    row["produce_by_8_of_fio"] = row["produce_by_8_mb_s"] / row["fio_write_mb_s"]
+    row["produce_by_8_of_fio_durable"] = row["produce_by_8_mb_s"] / row["fio_durable_write_mb_s"]
     row["consume_of_fio"] = row["consume_mb_s"] / row["fio_read_mb_s"]
     row["consume_of_fio_depth_1"] = row["consume_mb_s"] / row["fio_read_depth_1_mb_s"]
     row["consume_of_fio_as_ours"] = row["consume_mb_s"] / row["fio_read_as_ours_mb_s"]
