@@ -244,7 +244,6 @@ store_open(struct data_shard *d, struct store **out)
         .read_bytes = DATA_READ_BYTES,
         .logs_max = (uint32_t)conf_number(c, CONF_PARTITIONS_MAX),
         .extent_bytes_min = extent_bytes(c),
-        .extent_rate = (uint64_t)conf_number(c, CONF_JOURNAL_EXTENT_RATE),
         .sync = (enum journal_sync)conf_number(c, CONF_JOURNAL_SYNC),
         .clock = &clock,
         .frames_in_flight = DATA_FRAMES_IN_FLIGHT,

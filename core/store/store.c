@@ -162,7 +162,6 @@ store_init(const struct store_config *config, struct disk *disk, const struct st
     if (!s)
         return ERR_LIMIT;
     s->config = *config;
-    s->surge.bytes_per_second = config->extent_rate;
     s->disk = disk;
     s->dirs = boot->dirs;
     s->generation = boot->generation;

@@ -36,9 +36,7 @@ struct store_config {
                                 * after each four times as much; 0: 8 MiB */
     uint32_t logs_max;         /* partitions of this core */
     uint32_t extent_bytes_min; /* batches from here on go straight to their segment; 0: none */
-    uint64_t extent_rate;   /* bytes/s: those that come slower go through the journal too (surge.h);
-                             * 0: none */
-    enum journal_sync sync; /* how frames are made durable; AUTO needs a clock */
+    enum journal_sync sync;    /* how frames are made durable; AUTO needs a clock */
     const struct clock *clock; /* for store_init only; may be NULL */
     uint64_t jitter_seed;      /* any number, other for each start: segment.jitter.ms */
     uint32_t frames_in_flight; /* K: journal writes submitted and not done, 1 to 8 */

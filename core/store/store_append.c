@@ -299,7 +299,6 @@ store_landed(struct store *s, struct plog *p, const struct batch_info *info,
     struct plog_when when = {e.base, time_ms, stamp->now_ms, land->lsn};
     must(plog_note_producer(p, info, view_of(body, info->bytes), &when) == ERR_OK); /* reserved */
     s->stats.batch_bytes += info->bytes;
-    store_extent_count(s, info->bytes);
     s->append_ns = s->now_ns;
     *out = (struct store_appended){.base_offset = e.base,
                                    .log_append_time_ms = stamped ? stamp->now_ms : -1,

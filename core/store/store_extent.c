@@ -24,11 +24,6 @@
  *    record has the head, and that of the batch before it the end, as without sharing: recovery
  *    knows nothing of it, and no checkpoint counts on these bytes before.
  *
- * What is appended behind an extent is acknowledged behind it, and its write is the file system's
- * business too: blocks that were only allocated become written ones by a commit of its journal.  So
- * while large batches come slowly they go through our journal as well, for the price of a second
- * write (surge.h).
- *
  * Recovery takes a bad interior for damage when the record is known to have been acknowledged, and
  * for the torn end of the log otherwise (store_replay_extent.c). */
 #include "core/base/err.h"
@@ -137,30 +132,18 @@ store_ready_next(struct store *s, struct job *j)
     ready_sync_dir(s, j, READY_OWN);
 }
 
-static bool
-is_large(const struct store *s, uint32_t bytes)
-{
-    return s->config.extent_bytes_min > 0 && bytes >= s->config.extent_bytes_min;
-}
-
-void
-store_extent_count(struct store *s, uint32_t bytes)
-{
-    if (is_large(s, bytes))
-        surge_add(&s->surge, s->now_ns, bytes);
-}
-
 bool
 store_extent_wanted(struct store *s, struct plog *p, struct segment *seg, uint32_t bytes)
 {
-    if (!is_large(s, bytes) || s->jobs_used == STORE_JOBS_MAX || p->draining)
+    if (bytes < s->config.extent_bytes_min || s->config.extent_bytes_min == 0 ||
+        s->jobs_used == STORE_JOBS_MAX || p->draining)
         return false;
     uint64_t end = plog_round_block((uint64_t)seg->bytes + bytes);
     bool ready = seg->file >= 0 && seg->named && seg->allocated >= end;
     if (!ready || (seg->allocated < end + ahead(seg) / 2 &&
                    seg->allocated < plog_round_block(p->config.segment_bytes)))
         ready_begin(s, p, seg);
-    return ready && surge_high(&s->surge, s->now_ns, bytes);
+    return ready;
 }
 
 /* ---- an extent ---------------------------------------------------------------------------------

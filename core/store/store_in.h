@@ -34,7 +34,6 @@
 #include "core/store/store.h"
 #include "core/store/store_cold.h"
 #include "core/store/store_job.h"
-#include "core/store/surge.h"
 #include "core/store/task.h"
 
 enum store_record {
@@ -266,7 +265,6 @@ struct store {
     char dir[32];
     uint64_t generation, now_ns, append_ns; /* append_ns: of the last append */
     int error;
-    struct surge surge; /* of large batches */
     struct plog *logs;
     uint32_t log_count, log_limit, *free_slots, free_count;
     uint32_t *buckets, bucket_count;
@@ -394,7 +392,6 @@ void store_create_read(struct view body, struct plog *p);
 
 /* store_extent.c */
 /* True when a batch can go straight to its segment now; gets the file ready for later ones. */
-void store_extent_count(struct store *s, uint32_t bytes); /* a batch was appended */
 bool store_extent_wanted(struct store *s, struct plog *p, struct segment *seg, uint32_t bytes);
 /* Takes memory and a record; ERR_AGAIN, ERR_LIMIT: not this one. */
 must_check int store_extent_take(struct store *s, uint32_t pos, uint32_t len,

@@ -4,8 +4,7 @@ calls for 1,000 requests, against named limits.
 
 COPIES names the library that counts copies (copies.c); bytes written and system calls are the
 broker's own counters.  A byte of a small batch is written twice, to the journal and later to its
-segment; a large batch goes straight to its segment, once.  (Unless they come slowly: that is off
-here, or the figure would be that of the machine.)"""
+segment; a large batch goes straight to its segment, once."""
 import os
 import pathlib
 import struct
@@ -75,7 +74,7 @@ def main():
         raise SystemExit(f"COPIES must name the library, not '{library}'")
     with tempfile.TemporaryDirectory(prefix="sluice-bytes-") as name:
         folder = pathlib.Path(name)
-        with Broker(SMALL, "cores=1", "journal.extent.bytes.per.second=0",
+        with Broker(SMALL, "cores=1",
                     prefix=["env", f"LD_PRELOAD={library}", f"COPIES_DIR={folder}"]) as broker:
             for what, (*how, copies_max, written_max, calls_max) in LOADS.items():
                 with case(f"counts: what a byte costs, {what}"):

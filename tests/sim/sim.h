@@ -19,7 +19,6 @@
 #include "tests/sim/disk_mem.h"
 
 enum {
-    SIM_EXTENT_RATE = 400 << 10, /* a few large batches a window */
     SIM_CORES_MAX = 3,
     SIM_LOGS_MAX = 6,
     SIM_PRODUCERS = 3, /* ids of a log */
@@ -87,7 +86,6 @@ struct sim {
     uint32_t cores, cores_max, flight, read_buffers, log_count, batch_bytes_max, rounds;
     uint32_t carry_after;
     uint32_t extent_bytes_min;
-    uint64_t extent_rate;
     bool txns;     /* there are transactions */
     bool compacts; /* some logs are compacted */
     bool retains;  /* logs have a retention */

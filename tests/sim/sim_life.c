@@ -40,7 +40,6 @@ sim_start(struct sim *s)
                                  .sidecar_bytes = 1,
                                  .logs_max = 16,
                                  .extent_bytes_min = s->extent_bytes_min,
-                                 .extent_rate = s->extent_rate,
                                  .frames_in_flight = s->flight,
                                  .carry_after = s->carry_after};
         rc = store_init(&c, disk_mem_port(s->disk, i), boot, &s->stores[i]);
@@ -277,7 +276,6 @@ features_choose(struct sim *s)
     static const uint32_t carry_after[] = {0, 1, 1, 2};
     s->carry_after = carry_after[f >> 8 & 3];
     s->crowded = (f >> 10 & 3) == 0;
-    s->extent_rate = (f >> 12 & 3) == 0 ? SIM_EXTENT_RATE : 0;
     static const uint8_t secret[CLEAN_MAP_SECRET_BYTES] = "any";
     must(clean_map_init(&s->map, s->clean_slots, sizeof s->clean_slots, secret) == ERR_OK);
 }

@@ -75,44 +75,6 @@ a_large_batch_is_written_to_its_segment_and_not_to_the_journal(void **state)
 }
 
 static void
-large_batches_that_come_slowly_go_through_the_journal(void **state)
-{
-    (void)state;
-    struct fixture f;
-    struct store_stats before, after;
-    struct plog *p = start(&f, 11);
-    f.store[0]->surge = (struct surge){.bytes_per_second = 40 * LARGE}; /* four a window */
-    store_stats(f.store[0], &before);
-    for (uint64_t i = 2; i <= 5; i++) {
-        assert_int_equal(append_large(&f, p, i), 0);
-        f.now_ns += SURGE_WINDOW_NS;
-        assert_int_equal(fixture_turns(&f, 1), ERR_OK);
-    }
-    assert_int_equal(fixture_settle(&f), ERR_OK);
-    store_stats(f.store[0], &after);
-    assert_true(after.frame_bytes - before.frame_bytes > 4 * LARGE);
-    check_read(&f, p, 5);
-    fixture_end(&f);
-}
-
-static void
-the_first_large_batches_of_a_surge_go_through_the_journal_and_the_others_do_not(void **state)
-{
-    (void)state;
-    struct fixture f;
-    struct plog *p = start(&f, 12);
-    f.store[0]->surge = (struct surge){.bytes_per_second = 25 * LARGE}; /* two a window */
-    for (uint64_t i = 2; i <= 7; i++)
-        assert_int_equal(append_large(&f, p, i), i > 3);
-    assert_int_equal(fixture_settle(&f), ERR_OK);
-    check_read(&f, p, 7);
-    power_cut(&f);
-    assert_int_equal(fixture_start(&f), ERR_OK);
-    check_read(&f, fixture_log(&f, 1, 0), 7);
-    fixture_end(&f);
-}
-
-static void
 write_back_writes_only_the_ends_of_an_extent(void **state)
 {
     (void)state;
@@ -410,9 +372,6 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_large_batch_is_written_to_its_segment_and_not_to_the_journal),
-        cmocka_unit_test(large_batches_that_come_slowly_go_through_the_journal),
-        cmocka_unit_test(
-            the_first_large_batches_of_a_surge_go_through_the_journal_and_the_others_do_not),
         cmocka_unit_test(write_back_writes_only_the_ends_of_an_extent),
         cmocka_unit_test(large_batches_one_behind_the_other_leave_write_back_only_the_last_end),
         cmocka_unit_test(a_batch_whose_first_block_was_shared_comes_back_when_its_write_fails),
