@@ -20,6 +20,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -31,7 +32,8 @@ enum {
     CONNS = 64,
     VIEWS = 64,
     MTU = 1500,
-    LAST_TURNS = 300, /* of a client that is done: its last ACK is on its way */
+    LAST_MS = 300,    /* of a client that is done: its last ACK is on its way */
+    REST_NS = 100000, /* when nothing comes: longer is seen in round trips (bench/net/goodput.py) */
     EXIT_REFUSED = 3,
     EXIT_USAGE = 2,
 };
@@ -386,10 +388,11 @@ main(int argc, char **argv)
     (void)fflush(stdout);
     memcpy(own.ip, net.addresses[0].ip, sizeof own.ip);
     bool begun = argc < 6;
-    uint32_t left = LAST_TURNS;
+    uint32_t left = LAST_MS * (1000000 / REST_NS);
+    const struct timespec rest = {.tv_nsec = REST_NS};
     while (!input_ended() && (!begun || argc < 6 || client != NOTHING || left-- > 0)) {
         if (turn() == 0)
-            (void)poll(NULL, 0, 1);
+            (void)nanosleep(&rest, NULL);
         nic_dpdk_facts(dpdk, &facts);
         if (!begun && facts.link_up)
             client_begin(FETCH);
