@@ -1,4 +1,4 @@
-#include "core/conf/conf.h"
+#include "core/conf/conf_in.h"
 
 #include "core/base/err.h"
 
@@ -36,7 +36,8 @@ static const struct alias {
 
 static const char *const origin_names[] = {"default", "file", "environment", "option"};
 
-must_printf(2, 3) static int refuse(char error[CONF_ERROR_BYTES], const char *fmt, ...)
+int
+conf_refuse(char error[CONF_ERROR_BYTES], const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -80,12 +81,13 @@ number_read(const struct conf_row *row, const char *text, int64_t *out, char *er
     long long v = strtoll(text, &end, 10);
     bool digits = isdigit((unsigned char)text[0]) || text[0] == '-';
     if (!digits || end == text || *end)
-        return refuse(error, "%s=%.100s is not a whole number: give %lld to %lld%s%s", row->name,
-                      text, (long long)row->min, (long long)row->max, *row->unit ? " " : "",
-                      row->unit);
+        return conf_refuse(error, "%s=%.100s is not a whole number: give %lld to %lld%s%s",
+                           row->name, text, (long long)row->min, (long long)row->max,
+                           *row->unit ? " " : "", row->unit);
     if (errno || v < row->min || v > row->max)
-        return refuse(error, "%s=%.100s is out of range: give %lld to %lld%s%s", row->name, text,
-                      (long long)row->min, (long long)row->max, *row->unit ? " " : "", row->unit);
+        return conf_refuse(error, "%s=%.100s is out of range: give %lld to %lld%s%s", row->name,
+                           text, (long long)row->min, (long long)row->max, *row->unit ? " " : "",
+                           row->unit);
     *out = v;
     return ERR_OK;
 }
@@ -97,7 +99,8 @@ bool_read(const struct conf_row *row, const char *text, int64_t *out, char *erro
     *out = strcasecmp(text, "true") == 0;
     if (*out || strcasecmp(text, "false") == 0)
         return ERR_OK;
-    return refuse(error, "%s=%.100s is not a truth value: give true or false", row->name, text);
+    return conf_refuse(error, "%s=%.100s is not a truth value: give true or false", row->name,
+                       text);
 }
 
 static int
@@ -113,8 +116,8 @@ choice_read(const struct conf_row *row, const char *text, int64_t *out, char *er
         }
         c += len + (c[len] == '|');
     }
-    return refuse(error, "%s=%.100s is not possible: give %s%s", row->name, text,
-                  strchr(row->choices, '|') ? "one of " : "", row->choices);
+    return conf_refuse(error, "%s=%.100s is not possible: give %s%s", row->name, text,
+                       strchr(row->choices, '|') ? "one of " : "", row->choices);
 }
 
 /* Copies `value` without the white space around it. */
@@ -127,8 +130,8 @@ text_read(const struct conf_row *row, const char *value, char out[CONF_TEXT_BYTE
     while (n && isspace((unsigned char)value[n - 1]))
         n--;
     if (n >= CONF_TEXT_BYTES_MAX)
-        return refuse(error, "%s is too long: at most %d bytes", row->name,
-                      CONF_TEXT_BYTES_MAX - 1);
+        return conf_refuse(error, "%s is too long: at most %d bytes", row->name,
+                           CONF_TEXT_BYTES_MAX - 1);
     memcpy(out, value, n);
     out[n] = 0;
     return ERR_OK;
@@ -181,10 +184,10 @@ conf_check(const struct conf *c, char error[CONF_ERROR_BYTES])
     for (size_t i = 0; i < sizeof spans / sizeof spans[0]; i++) {
         int64_t v = conf_number(c, spans[i].value);
         if (v < conf_number(c, spans[i].least) || v > conf_number(c, spans[i].most))
-            return refuse(error, "%s=%lld must not be below %s=%lld nor above %s=%lld",
-                          rows[spans[i].value].name, (long long)v, rows[spans[i].least].name,
-                          (long long)conf_number(c, spans[i].least), rows[spans[i].most].name,
-                          (long long)conf_number(c, spans[i].most));
+            return conf_refuse(error, "%s=%lld must not be below %s=%lld nor above %s=%lld",
+                               rows[spans[i].value].name, (long long)v, rows[spans[i].least].name,
+                               (long long)conf_number(c, spans[i].least), rows[spans[i].most].name,
+                               (long long)conf_number(c, spans[i].most));
     }
     struct conf_device devices[CONF_DEVICES_MAX];
     int count = conf_devices(c, devices, error);
@@ -197,8 +200,8 @@ conf_set(struct conf *c, const char *key, const char *value, enum conf_origin or
 {
     enum conf_key k = key_find(key);
     if (k == CONF_KEYS)
-        return refuse(error, "unknown key '%.100s': did you mean '%s'?", key,
-                      rows[conf_near_key(key)].name);
+        return conf_refuse(error, "unknown key '%.100s': did you mean '%s'?", key,
+                           rows[conf_near_key(key)].name);
     struct conf_value v = {.origin = origin};
     int err = value_read(&rows[k], value, &v, error);
     if (err)
@@ -245,10 +248,10 @@ variable_unknown(const char *name, size_t n, char error[CONF_ERROR_BYTES])
         guess[i] = name[i] == '_' ? '.' : (char)tolower((unsigned char)name[i]);
     guess[i] = 0;
     variable_name(rows[conf_near_key(guess)].name, nearest);
-    return refuse(error,
-                  "unknown variable '" ENVIRONMENT_PREFIX "%.*s': did you mean '" ENVIRONMENT_PREFIX
-                  "%s'?",
-                  (int)(n < 100 ? n : 100), name, nearest);
+    return conf_refuse(error,
+                       "unknown variable '" ENVIRONMENT_PREFIX
+                       "%.*s': did you mean '" ENVIRONMENT_PREFIX "%s'?",
+                       (int)(n < 100 ? n : 100), name, nearest);
 }
 
 int

@@ -1,24 +1,13 @@
 /* conf_device.c: the keys net.devices, net.address, net.routes, net.mtu and net.vlan, each a list
  * with ';' between devices: a comma stands inside entries. */
-#include "core/conf/conf.h"
+#include "core/conf/conf_in.h"
 
 #include "core/base/err.h"
 
 #include <ctype.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 enum { DEVICE_MTU_MIN = 1280, DEVICE_MTU_MAX = 9216, DEVICE_VLAN_MAX = 4094 };
-
-must_printf(2, 3) static int refuse(char error[CONF_ERROR_BYTES], const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(error, CONF_ERROR_BYTES, fmt, ap);
-    va_end(ap);
-    return ERR_INVALID;
-}
 
 static uint32_t
 entries(const char *list)
@@ -52,10 +41,11 @@ texts_check(const struct conf *c, enum conf_key key, uint32_t count, char error[
     const char *list = conf_text(c, key);
     if (!*list || entries(list) == count)
         return ERR_OK;
-    return refuse(error,
-                  "%s (entries: %u) must have as many as net.devices (%u): one for each device, in "
-                  "the same order, with ';' between them",
-                  conf_row(key)->name, entries(list), count);
+    return conf_refuse(
+        error,
+        "%s (entries: %u) must have as many as net.devices (%u): one for each device, in "
+        "the same order, with ';' between them",
+        conf_row(key)->name, entries(list), count);
 }
 
 struct numbers {
@@ -72,7 +62,7 @@ number_read(const struct conf *c, const struct numbers *n, uint32_t index, uint3
     const char *list = conf_text(c, n->key), *p = text;
     uint32_t got = entries(list), value = 0;
     if (got != 1 && got != count)
-        return refuse(
+        return conf_refuse(
             error,
             "%s (entries: %u) has one for all devices, or one for each of the %u with ';' "
             "between them",
@@ -81,8 +71,8 @@ number_read(const struct conf *c, const struct numbers *n, uint32_t index, uint3
     for (; isdigit((unsigned char)*p) && value <= n->max; p++)
         value = value * 10 + (uint32_t)(*p - '0');
     if (p == text || *p || value < n->min || value > n->max)
-        return refuse(error, "%s: '%.40s' is not a number from %u to %u", conf_row(n->key)->name,
-                      text, n->min, n->max);
+        return conf_refuse(error, "%s: '%.40s' is not a number from %u to %u",
+                           conf_row(n->key)->name, text, n->min, n->max);
     *out = (uint16_t)value;
     return ERR_OK;
 }
@@ -98,10 +88,10 @@ device_read(const struct conf *c, uint32_t index, uint32_t count, struct conf_de
     entry_take(addresses, *addresses ? index : 0, out->address);
     entry_take(routes, *routes ? index : 0, out->routes);
     if (count > 1 && !out->device[0])
-        return refuse(error, "net.devices: entry %u of %u is empty", index + 1, count);
+        return conf_refuse(error, "net.devices: entry %u of %u is empty", index + 1, count);
     if (count > 1 && *addresses && !out->address[0])
-        return refuse(error, "net.address: %.60s, device %u of %u, has no address", out->device,
-                      index + 1, count);
+        return conf_refuse(error, "net.address: %.60s, device %u of %u, has no address",
+                           out->device, index + 1, count);
     int err = number_read(c, &mtu, index, count, &out->mtu, error);
     return err ? err : number_read(c, &vlan, index, count, &out->vlan, error);
 }
@@ -119,7 +109,8 @@ conf_devices(const struct conf *c, struct conf_device out[CONF_DEVICES_MAX],
 {
     uint32_t count = entries(conf_text(c, CONF_NET_DEVICES));
     if (count > CONF_DEVICES_MAX)
-        return refuse(error, "net.devices names %u devices: at most %d", count, CONF_DEVICES_MAX);
+        return conf_refuse(error, "net.devices names %u devices: at most %d", count,
+                           CONF_DEVICES_MAX);
     int err = texts_check(c, CONF_NET_ADDRESS, count, error);
     err = err ? err : texts_check(c, CONF_NET_ROUTES, count, error);
     for (uint32_t i = 0; i < count && !err; i++)

@@ -1,20 +1,9 @@
-#include "core/conf/conf.h"
+#include "core/conf/conf_in.h"
 
 #include "core/base/err.h"
 
 #include <ctype.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
-
-must_printf(2, 3) static int refuse(char error[CONF_ERROR_BYTES], const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(error, CONF_ERROR_BYTES, fmt, ap);
-    va_end(ap);
-    return ERR_INVALID;
-}
 
 static bool
 copy(char *out, size_t room, const char *from, size_t n)
@@ -76,15 +65,17 @@ listener_read(const char *p, const char *end, struct conf_listener *out, char *e
     int n = (int)(end - p < 100 ? end - p : 100);
     const char *scheme = memmem(p, (size_t)(end - p), "://", 3);
     if (!scheme)
-        return refuse(error, "listener '%.*s' has no scheme: give PLAINTEXT://host:port", n, p);
+        return conf_refuse(error, "listener '%.*s' has no scheme: give PLAINTEXT://host:port", n,
+                           p);
     if (!copy(out->name, sizeof out->name, p, (size_t)(scheme - p)) ||
         strcmp(out->name, "PLAINTEXT") != 0)
-        return refuse(error, "listener '%.*s' is not possible: only PLAINTEXT:// is served", n, p);
+        return conf_refuse(error, "listener '%.*s' is not possible: only PLAINTEXT:// is served", n,
+                           p);
     if (!address_read(scheme + 3, end, out))
-        return refuse(error,
-                      "listener '%.*s' has no address: give PLAINTEXT://host:port (port 1 to "
-                      "65535, an IPv6 address in [])",
-                      n, p);
+        return conf_refuse(error,
+                           "listener '%.*s' has no address: give PLAINTEXT://host:port (port 1 to "
+                           "65535, an IPv6 address in [])",
+                           n, p);
     return ERR_OK;
 }
 
@@ -100,7 +91,7 @@ conf_listeners(const char *text, struct conf_listener out[CONF_LISTENERS_MAX],
         while (to > from && isspace((unsigned char)to[-1]))
             to--;
         if (count == CONF_LISTENERS_MAX)
-            return refuse(error, "more than %d listeners", CONF_LISTENERS_MAX);
+            return conf_refuse(error, "more than %d listeners", CONF_LISTENERS_MAX);
         int err = listener_read(from, to, &out[count], error);
         if (err)
             return err;
