@@ -162,9 +162,12 @@ class Broker:
         return pid
 
     def wait_restarted(self, name, old):
-        return until(f"{name} runs again", START_SECONDS,
-                     lambda: self.children().get(name) not in (None, old)
-                     and self.children().get(name))
+        """The new process of a name whose old one was killed, when the broker answers again."""
+        pid = until(f"{name} runs again", START_SECONDS,
+                    lambda: self.children().get(name) not in (None, old)
+                    and self.children().get(name))
+        self.wait_ready()
+        return pid
 
     def stat(self):
         """Counters and gauges as `sluice stat` prints them."""

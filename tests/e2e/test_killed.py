@@ -109,7 +109,6 @@ def both_killed(broker, topic):
         data, control = broker.kill(DATA), broker.kill(CONTROL)
         broker.wait_restarted(DATA, data)
         broker.wait_restarted(CONTROL, control)
-        broker.wait_ready()
         after = until("the partition is led", 60, lambda: led(broker.bootstrap, topic, 1))
         equal(after.consume(topic, 0), records, "records")
         after.close()
