@@ -11,6 +11,7 @@ import subprocess
 
 FRAME, READ_PIECE, WRITE_PIECE = 4096, 128 << 10, 1 << 20
 JOURNAL_BYTES, READ_BYTES, WRITE_BYTES = 64 << 20, 1 << 30, 256 << 20
+FILES_MB = (JOURNAL_BYTES + READ_BYTES + WRITE_BYTES) >> 20
 LEAST_MB = 1  # per second; less is none
 
 

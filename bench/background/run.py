@@ -49,7 +49,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 from broker import Broker, counted, free_port  # noqa: E402
 from case import until  # noqa: E402
-from device import FRAME, Device, Traffic  # noqa: E402
+from device import FILES_MB, FRAME, Device, Traffic  # noqa: E402
 from kafka import Connection, batch, topic_ready  # noqa: E402
 from others import Others  # noqa: E402
 from ramdisk import ramdisk, workers_first  # noqa: E402
@@ -320,11 +320,12 @@ def main():
     pairs = {name: [] for name in names}
     subprocess.run(["meson", "compile", "-C", str(build), "sluice-bench"], check=True,
                    stdout=subprocess.DEVNULL)
-    with one_scheduler(), ramdisk(RAM_MB, OTHER_CPU) if wants.ram else folder(build) as home:
+    megabytes = RAM_MB + (0 if wants.no_disk else FILES_MB)
+    with one_scheduler(), ramdisk(megabytes, OTHER_CPU) if wants.ram else folder(build) as home:
         measure(Bench(build, home, wants.seconds, not wants.no_disk, wants.ram), wants, names, rows,
                 pairs)
     if wants.ram:
-        print(f"On a disk in memory of {RAM_MB} MiB: a loop device over a file of tmpfs, ext4.\n")
+        print(f"On a disk in memory of {megabytes} MiB: a loop device over a file of tmpfs, ext4.\n")
     report(rows, pairs)
 
 
