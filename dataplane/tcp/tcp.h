@@ -44,9 +44,11 @@ struct tcp_config {
     uint32_t keep_us;   /* idle for so long: probe it; 0: never */
     uint32_t keep_every_us, keep_probes;
     uint32_t persist_max_us;
-    uint32_t syn_tries, data_tries; /* retransmissions of one segment before giving up */
-    uint32_t challenge_us;          /* at most one challenge ACK a connection in this time */
-    uint32_t replies_per_s;         /* resets and the like to strangers */
+    /* Retransmissions before giving up: of our SYN, of the answer to one, of one segment of bytes.
+     */
+    uint32_t open_tries, syn_tries, data_tries;
+    uint32_t challenge_us;  /* at most one challenge ACK a connection in this time */
+    uint32_t replies_per_s; /* resets and the like to strangers */
     bool nagle, reno;
     uint8_t ecn;                /* enum tcp_ecn */
     uint8_t dscp;               /* of everything that leaves, 0 to 63 (RFC 2474) */

@@ -27,6 +27,7 @@ tcp_config_init(struct tcp_config *c)
         .keep_every_us = 60 * S,
         .keep_probes = 3,
         .persist_max_us = 60 * S,
+        .open_tries = 8, /* the last after three minutes: RFC 9293 3.8.3 */
         .syn_tries = 5,
         .data_tries = 15,
         .challenge_us = 500 * MS,
@@ -47,7 +48,8 @@ tcp_config_check(const struct tcp_config *c)
                  c->rto_us <= c->rto_max_us && c->delack_us < 500 * MS && c->wait_us &&
                  c->linger_us && c->persist_max_us >= c->rto_us && c->keep_every_us &&
                  c->replies_per_s;
-    bool tries = c->syn_tries && c->syn_tries < 32 && c->data_tries && c->data_tries < 64;
+    bool tries = c->open_tries && c->open_tries < 32 && c->syn_tries && c->syn_tries < 32 &&
+                 c->data_tries && c->data_tries < 64;
     bool marks = c->ecn <= TCP_ECN_ASK && c->dscp < 64;
     return counts && bytes && times && tries && marks ? ERR_OK : ERR_INVALID;
 }

@@ -10,7 +10,7 @@
  * low 6 bits of our timestamp; without timestamps there is none of them. */
 #include "dataplane/tcp/tcp_core.h"
 
-enum { TS_BITS = 6, TS_SACK = 1 << 5, TS_ECN = 1 << 4, NO_SCALE = 15, HALF_RTO_AGAIN_US = 3000000 };
+enum { TS_BITS = 6, TS_SACK = 1 << 5, TS_ECN = 1 << 4, NO_SCALE = 15 };
 
 static const uint16_t cookie_mss[8] = {TCP_MSS_MIN, 536, 1220, 1300, 1440, 1460, 4312, 8940};
 
@@ -276,11 +276,8 @@ tcp_half_input(struct tcp *t, uint32_t i, struct tcp_seen *s)
     open_with(t, c, &y);
     if (y.tries == 0)
         tcp_rtt_sample(&c->rtt, t->now_us - y.sent_us);
-    else /* RFC 6298 5.7 */
-        tcp_rtt_init(&c->rtt,
-                     HALF_RTO_AGAIN_US < t->config.rto_max_us ? HALF_RTO_AGAIN_US
-                                                              : t->config.rto_max_us,
-                     t->config.rto_min_us, t->config.rto_max_us);
+    else
+        tcp_rtt_unknown(&c->rtt);
     tcp_state_input(t, c, s);
     tcp_timer_arm(t, c);
 }

@@ -2,6 +2,8 @@
  * trip, not in place of it: a steady long path has little spread, and a delayed ACK on top. */
 #include "dataplane/tcp/tcp_rtt.h"
 
+enum { AGAIN_US = 3000000 };
+
 static uint32_t
 clamp(uint64_t us, const struct tcp_rtt *r)
 {
@@ -41,6 +43,12 @@ tcp_rtt_sample(struct tcp_rtt *r, uint64_t sample_us)
         spread = r->rto_min_us;
     r->base_us = clamp(r->srtt_us + spread, r);
     r->rto_us = r->base_us;
+}
+
+void
+tcp_rtt_unknown(struct tcp_rtt *r)
+{
+    tcp_rtt_init(r, clamp(AGAIN_US, r), r->rto_min_us, r->rto_max_us);
 }
 
 void

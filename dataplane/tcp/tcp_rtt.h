@@ -19,6 +19,9 @@ void tcp_rtt_init(struct tcp_rtt *r, uint32_t rto_us, uint32_t rto_min_us, uint3
 /* One measurement of a segment that was sent once; 0 counts as 1.  Ends the backoff. */
 void tcp_rtt_sample(struct tcp_rtt *r, uint64_t sample_us);
 
+/* The SYN was sent twice, so there is no measurement: begins with three seconds (RFC 6298 5.7). */
+void tcp_rtt_unknown(struct tcp_rtt *r);
+
 /* Doubles the timeout, up to the limit. */
 void tcp_rtt_backoff(struct tcp_rtt *r);
 

@@ -10,6 +10,8 @@ connected(struct tcp *t, struct tcp_conn *c)
     c->state = TCP_ESTABLISHED;
     if (c->rto_count == 0)
         tcp_rtt_sample(&c->rtt, t->now_us - c->sent_us);
+    else
+        tcp_rtt_unknown(&c->rtt);
     c->rto_count = 0;
     c->ack_now = true;
     tcp_bump(t, TCP_N_CONNECTED);

@@ -79,7 +79,7 @@ give_up(struct tcp *t, struct tcp_conn *c)
 static void
 syn_timeout(struct tcp *t, struct tcp_conn *c)
 {
-    if (++c->rto_count > t->config.syn_tries) {
+    if (++c->rto_count > t->config.open_tries) {
         give_up(t, c);
         return;
     }

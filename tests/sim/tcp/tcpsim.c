@@ -116,7 +116,7 @@ config_of(struct sim *s)
     c.mtu = mtus[sim_below(s, 5)];
     c.nagle = sim_chance(s, 2000);
     c.reno = sim_chance(s, 3000);
-    c.syn_tries = 30; /* longer than the network may be ill */
+    c.open_tries = c.syn_tries = 30; /* longer than the network may be ill */
     c.data_tries = 30;
     c.rto_max_us = 4 * SECOND;
     c.persist_max_us = 4 * SECOND;

@@ -26,6 +26,9 @@ values_out_of_their_domain_are_refused(void **state)
     c.delack_us = 500000;
     assert_int_equal(tcp_config_check(&c), ERR_INVALID);
     c = good;
+    c.open_tries = 0;
+    assert_int_equal(tcp_config_check(&c), ERR_INVALID);
+    c = good;
     c.pinned_bytes = c.rcv_bytes - 1;
     assert_int_equal(tcp_config_check(&c), ERR_INVALID);
 }

@@ -90,11 +90,13 @@ a_syn_is_sent_again_and_then_given_up(void **state)
 {
     struct rig *r = rig_new();
     connecting(r);
+    rig_wait(r, 180 * 1000000);
+    assert_null(rig_event(r, TCP_CLOSED)); /* three minutes at least */
     rig_wait(r, 100 * 1000000);
     uint32_t syns = 0;
     while (!rig_quiet(r))
         syns += rig_out(r)->h.flags == TCP_SYN;
-    assert_int_equal(syns, r->config.syn_tries);
+    assert_int_equal(syns, r->config.open_tries);
     const struct tcp_event *e = rig_event(r, TCP_CLOSED);
     assert_non_null(e);
     assert_int_equal(e->reason, TCP_TIMEOUT);
@@ -161,6 +163,49 @@ one_address_has_one_listener(void **state)
     rig_free(r);
 }
 
+static void
+after_a_syn_was_lost_the_timeout_begins_with_three_seconds(void **state)
+{
+    struct rig *r = rig_new();
+    struct tcp_info i;
+    uint64_t id = connecting(r);
+    rig_wait(r, r->config.rto_us + 100000);
+    assert_int_equal(rig_out(r)->h.flags, TCP_SYN);
+    rig_in(r, (struct rig_seg){.flags = TCP_SYN | TCP_ACK, .ack = 1, .options = {.mss = 1000}});
+    assert_true(tcp_inspect(r->t, id, &i));
+    assert_int_equal(i.srtt_us, 0); /* which of the two it answers nobody knows */
+    assert_int_equal(i.rto_us, 3000000);
+    rig_free(r);
+}
+
+/* The payload of the first segment of a connection whose peer has sent these options. */
+static uint32_t
+segment_after(bool v6, struct tcp_options o)
+{
+    struct rig *r = rig_new();
+    if (v6) {
+        memset(r->own, 0xfd, 12);
+        memset(r->peer, 0xfd, 12);
+    }
+    rig_write(r, rig_accept(r, o), 5000);
+    const struct rig_sent *s = rig_out(r);
+    uint32_t bytes = s->h.payload.len;
+    assert_int_equal(s->h.options.mss, 0); /* of SYNs only */
+    rig_free(r);
+    return bytes;
+}
+
+static void
+segments_are_as_long_as_both_ends_take_and_options_leave(void **state)
+{
+    assert_int_equal(segment_after(false, (struct tcp_options){.mss = 0}), 536);
+    assert_int_equal(segment_after(true, (struct tcp_options){.mss = 0}), 1220);
+    assert_int_equal(segment_after(false, (struct tcp_options){.mss = 1000}), 1000);
+    assert_int_equal(segment_after(false, (struct tcp_options){.mss = 9000}), 1460);
+    assert_int_equal(segment_after(true, (struct tcp_options){.mss = 9000}), 1440);
+    assert_int_equal(segment_after(false, (struct tcp_options){.mss = 1000, .has_ts = true}), 988);
+}
+
 int
 main(void)
 {
@@ -174,6 +219,8 @@ main(void)
         cmocka_unit_test(each_open_gets_a_port_of_its_own),
         cmocka_unit_test(initial_numbers_move_with_time_and_differ_by_flow),
         cmocka_unit_test(one_address_has_one_listener),
+        cmocka_unit_test(after_a_syn_was_lost_the_timeout_begins_with_three_seconds),
+        cmocka_unit_test(segments_are_as_long_as_both_ends_take_and_options_leave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,6 +57,19 @@ backoff_doubles_up_to_the_limit_and_progress_takes_it_back(void **state)
     assert_int_equal(r.rto_us, 300000);
 }
 
+static void
+a_timeout_without_a_measurement_begins_with_three_seconds(void **state)
+{
+    struct tcp_rtt r = rtt_of();
+    tcp_rtt_backoff(&r);
+    tcp_rtt_unknown(&r);
+    assert_int_equal(r.rto_us, 3000000);
+    assert_int_equal(r.srtt_us, 0);
+    tcp_rtt_init(&r, 1000000, 200000, 2000000);
+    tcp_rtt_unknown(&r);
+    assert_int_equal(r.rto_us, 2000000); /* no more than the limit */
+}
+
 int
 main(void)
 {
@@ -65,6 +78,7 @@ main(void)
         cmocka_unit_test(a_round_trip_below_the_clock_is_one_microsecond),
         cmocka_unit_test(a_steady_long_path_leaves_time_for_a_delayed_ack),
         cmocka_unit_test(backoff_doubles_up_to_the_limit_and_progress_takes_it_back),
+        cmocka_unit_test(a_timeout_without_a_measurement_begins_with_three_seconds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
