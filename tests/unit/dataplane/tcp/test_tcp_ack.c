@@ -200,6 +200,28 @@ challenges_are_limited_in_rate(void **state)
     rig_free(r);
 }
 
+static void
+a_segment_that_was_sent_twice_measures_nothing(void **state)
+{
+    struct rig *r = rig_new();
+    uint64_t id = rig_plain(r);
+    uint32_t before = info(r, id).srtt_us;
+    assert_true(before > 0);
+    rig_write(r, id, 100);
+    rig_forget(r);
+    while (rig_quiet(r))
+        rig_wait(r, 10000);
+    rig_expect(r, TCP_ACK, 1, 1, 100);
+    r->now_us += 10 * before;
+    rig_in(r, (struct rig_seg){.flags = TCP_ACK, .seq = 1, .ack = 101});
+    assert_int_equal(info(r, id).srtt_us, before);
+    rig_write(r, id, 100); /* and one that was sent once measures again */
+    r->now_us += 10 * before;
+    rig_in(r, (struct rig_seg){.flags = TCP_ACK, .seq = 1, .ack = 201});
+    assert_true(info(r, id).srtt_us > before);
+    rig_free(r);
+}
+
 int
 main(void)
 {
@@ -214,6 +236,7 @@ main(void)
         cmocka_unit_test(a_spurious_timeout_is_taken_back),
         cmocka_unit_test(repeated_timeouts_reduce_the_threshold_once),
         cmocka_unit_test(challenges_are_limited_in_rate),
+        cmocka_unit_test(a_segment_that_was_sent_twice_measures_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,6 +38,7 @@ a_syn_reads_back_as_it_was_written(void **state)
     uint8_t bytes[60];
     uint32_t len = tcp_header_write(bytes, &h);
     assert_int_equal(len, 20 + 4 + 2 + 10 + 3 + 1);
+    assert_int_equal(bytes[len - 1], 0); /* what fills the last word */
     struct tcp_header r;
     assert_int_equal(tcp_header_read(view_of(bytes, len), &r), ERR_OK);
     assert_int_equal(r.src_port, 40000);

@@ -76,6 +76,28 @@ every_second_full_segment_is_acknowledged_at_once(void **state)
 }
 
 static void
+a_burst_is_acknowledged_once(void **state)
+{
+    static const uint8_t bytes[1000];
+    struct rig *r = rig_new();
+    rig_plain(r);
+    for (uint32_t i = 0; i < 5; i++) {
+        struct tcp_header h = {.src_port = PEER_PORT,
+                               .dst_port = OWN_PORT,
+                               .seq = PEER_ISN + 1 + 1000 * i,
+                               .ack = r->isn + 1,
+                               .flags = TCP_ACK,
+                               .window = 60000,
+                               .payload = view_of(bytes, sizeof bytes)};
+        rig_put(r, &h, PACKET_SUM_GOOD);
+    }
+    rig_turn(r);
+    rig_expect(r, TCP_ACK, 1, 5001, 0);
+    assert_true(rig_quiet(r));
+    rig_free(r);
+}
+
+static void
 early_bytes_are_answered_at_once_with_a_block(void **state)
 {
     struct rig *r = rig_new();
@@ -182,6 +204,7 @@ main(void)
         cmocka_unit_test(the_window_opens_in_steps_worth_telling),
         cmocka_unit_test(a_window_filled_with_full_segments_fits_the_frames_it_may_pin),
         cmocka_unit_test(a_probe_shows_a_number_before_the_window),
+        cmocka_unit_test(a_burst_is_acknowledged_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

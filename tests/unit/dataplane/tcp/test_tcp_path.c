@@ -1,18 +1,23 @@
 #include "tests/unit/dataplane/tcp/tcp_rig.h"
 
 static void
-too_big(struct rig *r, uint32_t seq, uint32_t mtu)
+router_says(struct rig *r, enum packet_error_kind kind, uint32_t seq, uint32_t mtu)
 {
     uint8_t quote[PACKET_QUOTE_MIN];
     set_u16(quote, OWN_PORT);
     set_u16(quote + 2, PEER_PORT);
     set_u32(quote + 4, r->isn + seq);
-    struct packet_error e = {
-        .kind = PACKET_TOO_BIG, .mtu = mtu, .quote = view_of(quote, sizeof quote)};
+    struct packet_error e = {.kind = kind, .mtu = mtu, .quote = view_of(quote, sizeof quote)};
     memcpy(e.src, r->own, 16);
     memcpy(e.dst, r->peer, 16);
     tcp_error(r->t, &e, r->now_us);
     rig_turn(r);
+}
+
+static void
+too_big(struct rig *r, uint32_t seq, uint32_t mtu)
+{
+    router_says(r, PACKET_TOO_BIG, seq, mtu);
 }
 
 static uint64_t
@@ -81,6 +86,40 @@ large_segments_that_vanish_become_small_ones(void **state)
     rig_free(r);
 }
 
+static void
+no_error_ends_a_connection_that_is_open(void **state)
+{
+    struct rig *r = rig_new();
+    uint64_t id = large(r);
+    router_says(r, PACKET_UNREACHABLE, 1, 0);
+    router_says(r, PACKET_REFUSED, 1, 0);
+    assert_string_equal(rig_state(r, id), "ESTABLISHED");
+    assert_null(rig_event(r, TCP_CLOSED));
+    assert_true(rig_quiet(r));
+    assert_int_equal(tcp_count(r->t, TCP_N_DROP_ICMP), 0);
+    rig_free(r);
+}
+
+static void
+an_open_is_refused_by_a_port_but_not_by_a_route(void **state)
+{
+    struct rig *r = rig_new();
+    struct tcp_addr from = {.port = OWN_PORT}, to = {.port = PEER_PORT};
+    uint64_t id = 0;
+    memcpy(from.ip, r->own, sizeof from.ip);
+    memcpy(to.ip, r->peer, sizeof to.ip);
+    assert_int_equal(tcp_connect(r->t, &from, &to, &id), ERR_OK);
+    rig_turn(r);
+    rig_out(r);
+    router_says(r, PACKET_UNREACHABLE, 0, 0);
+    assert_string_equal(rig_state(r, id), "SYN_SENT");
+    router_says(r, PACKET_REFUSED, 0, 0);
+    const struct tcp_event *e = rig_event(r, TCP_CLOSED);
+    assert_non_null(e);
+    assert_int_equal(e->reason, TCP_REFUSED);
+    rig_free(r);
+}
+
 int
 main(void)
 {
@@ -89,6 +128,8 @@ main(void)
         cmocka_unit_test(an_error_that_quotes_nothing_in_flight_is_ignored),
         cmocka_unit_test(no_error_goes_below_the_floor_or_up),
         cmocka_unit_test(large_segments_that_vanish_become_small_ones),
+        cmocka_unit_test(no_error_ends_a_connection_that_is_open),
+        cmocka_unit_test(an_open_is_refused_by_a_port_but_not_by_a_route),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,6 +65,22 @@ a_closed_window_takes_acknowledgements_but_no_bytes_and_no_fin(void **state)
 }
 
 static void
+a_closed_window_heeds_a_reset(void **state)
+{
+    struct tcp_config c = rig_config();
+    c.rcv_bytes = 2048;
+    struct rig *r = rig_of(&c);
+    rig_plain(r);
+    rig_in(r, (struct rig_seg){.flags = TCP_ACK, .seq = 1, .ack = 1, .len = 2048});
+    assert_int_equal(rig_out(r)->h.window, 0);
+    rig_in(r, (struct rig_seg){.flags = TCP_RST, .seq = 2049});
+    const struct tcp_event *e = rig_event(r, TCP_CLOSED);
+    assert_non_null(e);
+    assert_int_equal(e->reason, TCP_RESET);
+    rig_free(r);
+}
+
+static void
 an_early_fin_counts_when_the_bytes_before_it_are_there(void **state)
 {
     struct rig *r = rig_new();
@@ -290,6 +306,7 @@ main(void)
         cmocka_unit_test(two_stacks_that_disagree_do_not_answer_for_ever),
         cmocka_unit_test(urgent_bytes_are_bytes),
         cmocka_unit_test(a_predicted_segment_changes_what_another_would),
+        cmocka_unit_test(a_closed_window_heeds_a_reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -107,6 +107,25 @@ an_idle_connection_is_probed_and_given_up(void **state)
 }
 
 static void
+one_probe_without_an_answer_ends_nothing(void **state)
+{
+    struct tcp_config c = rig_config();
+    c.keep_us = 10 * 1000000;
+    c.keep_every_us = 1000000;
+    c.keep_probes = 2;
+    struct rig *r = rig_of(&c);
+    uint64_t id = rig_plain(r);
+    rig_wait(r, 11500000);
+    rig_expect(r, TCP_ACK, 0, 1, 1);
+    rig_expect(r, TCP_ACK, 0, 1, 1);
+    rig_in(r, (struct rig_seg){.flags = TCP_ACK, .seq = 1, .ack = 1});
+    rig_wait(r, 9000000);
+    assert_string_equal(rig_state(r, id), "ESTABLISHED");
+    assert_true(rig_quiet(r));
+    rig_free(r);
+}
+
+static void
 a_closed_connection_that_stands_still_is_reset(void **state)
 {
     struct rig *r = rig_new();
@@ -144,6 +163,7 @@ main(void)
         cmocka_unit_test(an_idle_connection_is_probed_and_given_up),
         cmocka_unit_test(a_closed_connection_that_stands_still_is_reset),
         cmocka_unit_test(without_anything_to_wait_for_no_timer_runs),
+        cmocka_unit_test(one_probe_without_an_answer_ends_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
