@@ -148,6 +148,17 @@ rig_new(void)
     return rig_of(&c);
 }
 
+RIG struct rig *
+rig_family(bool v6)
+{
+    struct rig *r = rig_new();
+    if (v6) {
+        memset(r->own, 0xfd, 12);
+        memset(r->peer, 0xfd, 12);
+    }
+    return r;
+}
+
 RIG void
 rig_free(struct rig *r)
 {

@@ -182,11 +182,7 @@ after_a_syn_was_lost_the_timeout_begins_with_three_seconds(void **state)
 static uint32_t
 segment_after(bool v6, struct tcp_options o)
 {
-    struct rig *r = rig_new();
-    if (v6) {
-        memset(r->own, 0xfd, 12);
-        memset(r->peer, 0xfd, 12);
-    }
+    struct rig *r = rig_family(v6);
     rig_write(r, rig_accept(r, o), 5000);
     const struct rig_sent *s = rig_out(r);
     uint32_t bytes = s->h.payload.len;
