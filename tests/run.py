@@ -4,7 +4,7 @@
 A suite is a name of meson's, or fuzz:SECONDS for every fuzz target.  Counted are the cases of a
 test program: cmocka's "[       OK ] name", and the "ok name", "not ok name" and "skip name" of the
 client tests; a program without cases counts as one.  The last line is "N passed, N failed"; the
-exit code is 0 when nothing failed."""
+exit code is 0 when nothing failed.  What was skipped is named before, with its reason."""
 import json
 import pathlib
 import re
@@ -20,12 +20,13 @@ TAIL_LINES = 60
 
 class Tally:
     def __init__(self):
-        self.passed, self.skipped, self.failures = 0, 0, []
+        self.passed, self.skipped, self.failures = 0, [], []
 
     def add(self, program, good, output):
         passed = len(set(m.group("name") for m in PASSED.finditer(output)))
         failed = sorted(set(m.group("name") for m in FAILED.finditer(output)))
-        self.skipped += len(set(m.group("name") for m in SKIPPED.finditer(output)))
+        self.skipped += [f"{program}: {name}" for name in
+                         sorted(set(m.group("name") for m in SKIPPED.finditer(output)))]
         if not good and not failed:
             failed = ["(whole program)"]
         if good and failed:
@@ -80,8 +81,8 @@ def main():
             run_suite(build, suite, tally)
     for failure in tally.failures:
         print(f"failed: {failure}")
-    if tally.skipped:
-        print(f"{tally.skipped} skipped")
+    for skipped in tally.skipped:
+        print(f"skipped: {skipped}")
     print(f"{tally.passed} passed, {len(tally.failures)} failed", flush=True)
     return 1 if tally.failures else 0
 
