@@ -3,10 +3,10 @@
 
   interop.py PATH_OF_NIC_ECHO [--long] [--only TEXT]
 
-A row is what Linux is told by sysctl, or what nft or tbf do to the packets; in each row bytes go
-both ways, over IPv4 or IPv6 in turn, and are compared by hash.  Short: 2 MB a row over TAP, 50 MB
-and 1,000 connections over each device.  Long: 20 MB a row over every device, 1 GB and 10,000
-connections.
+A row is what Linux is told by sysctl or of its socket, or what nft or tbf do to the packets; in
+each row bytes go both ways, over IPv4 or IPv6 in turn, and are compared by hash.  Linux opens the
+connections, but for the rows "active", where we do.  Short: 2 MB a row over TAP, 50 MB and 1,000
+connections over each device.  Long: 20 MB a row over every device, 1 GB and 10,000 connections.
 """
 import argparse
 import contextlib
@@ -34,7 +34,8 @@ DEVICES = {
     "af_xdp": ("net_af_xdp0,iface=va", "vb"),
 }
 BUFFERS = {"tcp_rmem": "4096 131072 6291456", "tcp_wmem": "4096 16384 4194304"}
-CONGESTION = "tcp_congestion_control"
+CONGESTION = "congestion control"
+congestion = None  # of connections that begin now; None: what Linux likes
 NORMAL = {"tcp_sack": "1", "tcp_dsack": "1",
           "tcp_timestamps": "1", "tcp_window_scaling": "1", "tcp_ecn": "2", "tcp_mtu_probing": "0",
           "tcp_recovery": "1", **BUFFERS}
@@ -63,6 +64,7 @@ ROWS = {
     "loss_no_timestamps": ({"tcp_timestamps": "0"}, "loss both 10"),
     "loss_reno": ({CONGESTION: "reno"}, "loss both 10"),
     "loss_bbr": ({CONGESTION: "bbr"}, "loss both 10"),
+    "loss_cubic": ({CONGESTION: "cubic"}, "loss both 10"),
     "rate_to_us": ({}, "tbf 200mbit"),
     "rate_to_us_no_sack": ({"tcp_sack": "0"}, "tbf 200mbit"),
     "rate_to_linux": ({}, "police 20000"),
@@ -81,6 +83,21 @@ def need(tool):
         raise Skip(f"no {tool}")
 
 
+def connected(address, port, timeout=60):
+    """A socket of Linux.  Its congestion control is its own: sysctl lets a network namespace have
+    only what the first one allows to everybody."""
+    s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    try:
+        s.settimeout(timeout)
+        if congestion:
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, congestion.encode())
+        s.connect((address, port))
+    except BaseException:
+        s.close()
+        raise
+    return s
+
+
 def sysctl(name, value):
     try:
         with open(f"/proc/sys/net/ipv4/{name}", "w") as f:
@@ -89,17 +106,29 @@ def sysctl(name, value):
         raise Skip(f"{name}={value}: {e.strerror}") from None
 
 
+def known(name):
+    with socket.socket() as s:
+        try:
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, name.encode())
+        except OSError as e:
+            raise Skip(f"congestion control {name}: {e.strerror}") from None
+
+
 @contextlib.contextmanager
 def told(settings):
     """Linux behaves so for connections that begin now."""
-    with open(f"/proc/sys/net/ipv4/{CONGESTION}") as f:
-        normal = {CONGESTION: f.read().strip(), **NORMAL}
+    global congestion
     try:
         for name, value in {**NORMAL, **settings}.items():
-            sysctl(name, value)
+            if name == CONGESTION:
+                congestion = value
+                known(value)
+            else:
+                sysctl(name, value)
         yield
     finally:
-        for name, value in normal.items():
+        congestion = None
+        for name, value in NORMAL.items():
             with contextlib.suppress(Skip):
                 sysctl(name, value)
 
@@ -176,33 +205,100 @@ def veth():
         run("ip", "link", "del", "va")
 
 
+def began(line):
+    """Whether nic_echo did, by its first line; what it refuses cannot be done here."""
+    if line.startswith("refused"):
+        raise Skip(line)
+    check(line.startswith("ready"), f"nic_echo said '{line}'")
+
+
 @contextlib.contextmanager
-def serving(echo, name, source, size):
-    """A running nic_echo that sends `size` bytes; checks at its end that nothing is left."""
+def running(echo, name, addresses, *arguments):
+    """A running nic_echo, and Linux at the other end of its device."""
     device, interface = DEVICES[name]
     with contextlib.nullcontext() if name == "tap" else veth():
-        process = subprocess.Popen([echo, device, ",".join((OURS[0] + "/24", OURS[1] + "/64")),
-                                    source.path, str(size)], stdin=subprocess.PIPE,
-                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        process = subprocess.Popen([echo, device, ",".join(addresses), *arguments],
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   stderr=subprocess.DEVNULL, text=True)
         try:
             first = process.stdout.readline().strip()
-            if not first.startswith("ready"):
-                raise Skip(first)
+            began(first)
             for address in THEIRS:
                 run("ip", "addr", "add", address, "dev", interface, *["nodad"][:":" in address])
             run("ip", "link", "set", interface, "up")
-            until("an answer over IPv6", 20, lambda: reachable(OURS[1]))
-            yield interface
-            time.sleep(0.2)  # the last FINs; what is left is looked at below
-            process.stdin.close()
-            rows = dict(line.split() for line in process.stdout)
-            equal(process.wait(timeout=60), 0, "exit code")
-            equal(rows["left"], "0", "objects in use")
-            print("# " + " ".join(f"{k} {v}" for k, v in rows.items() if v != "0"))
+            yield process, interface
         finally:
             if process.poll() is None:
                 process.kill()
                 process.wait()
+
+
+@contextlib.contextmanager
+def serving(echo, name, source, size):
+    """One that sends `size` bytes; checks at its end that nothing is left."""
+    addresses = OURS[0] + "/24", OURS[1] + "/64"
+    with running(echo, name, addresses, source.path, str(size)) as (process, interface):
+        until("an answer over IPv6", 20, lambda: reachable(OURS[1]))
+        yield interface
+        time.sleep(0.2)  # the last FINs; what is left is looked at below
+        process.stdin.close()
+        rows = dict(line.split() for line in process.stdout)
+        equal(process.wait(timeout=60), 0, "exit code")
+        equal(rows["left"], "0", "objects in use")
+        print("# " + " ".join(f"{k} {v}" for k, v in rows.items() if v != "0"))
+
+
+@contextlib.contextmanager
+def linux_serves(source, size):
+    """What nic_echo does on ports 19 and 9, by Linux: one connection each."""
+    def give(s):
+        for piece in source.pieces(size):
+            s.sendall(piece)
+
+    def take(s):
+        h, count = hashlib.sha256(), 0
+        while part := s.recv(1 << 18):
+            h.update(part)
+            count += len(part)
+        s.sendall(str(count if h.hexdigest() == source.digest(count) else 0).encode())
+
+    def serve(listener, body):
+        with listener, contextlib.suppress(OSError):  # what is missing then fails the case
+            s, _ = listener.accept()
+            with s:
+                s.settimeout(60)
+                body(s)
+    threads = {}
+    for port, body in ((SOURCE_PORT, give), (SINK_PORT, take)):
+        listener = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
+        threads[listener] = threading.Thread(target=serve, args=(listener, body))
+        threads[listener].start()
+    try:
+        yield
+    finally:
+        for listener, t in threads.items():
+            with contextlib.suppress(OSError):  # it is closed when its connection came
+                listener.shutdown(socket.SHUT_RDWR)
+            t.join()
+
+
+def active(options, source, device, size):
+    """We open the connections: fetch from Linux, then send to it."""
+    for n, family in enumerate(("active", "active_6")):
+        if options.only and options.only not in f"{device}_{family}":
+            continue
+        own = [OURS[n] + ("/24", "/64")[n]]
+        peer = THEIRS[n].split("/")[0]
+        with case(f"interop_{device}_{family}"), told({}), linux_serves(source, size), \
+                running(options.echo, device, own, source.path, str(size), peer) as (process, _):
+            watch = threading.Timer(60 if size < 512 * MB else 600, process.kill)
+            watch.start()
+            rows = dict(line.split() for line in process.stdout)  # it ends by itself
+            watch.cancel()
+            check("pushed" in rows, "not done in time")
+            equal((rows["fetched"], rows["pushed"]), (str(size), str(size)), "bytes")
+            equal(rows["left"], "0", "objects in use")
+            equal(rows["CONNECTED"], "2", "connections that we opened")
 
 
 def reachable(address):
@@ -216,7 +312,7 @@ def reachable(address):
 def down(address, source, size):
     """We send."""
     h, count = hashlib.sha256(), 0
-    with socket.create_connection((address, SOURCE_PORT), timeout=60) as s:
+    with connected(address, SOURCE_PORT) as s:
         while part := s.recv(1 << 18):
             h.update(part)
             count += len(part)
@@ -226,7 +322,7 @@ def down(address, source, size):
 
 def up(address, source, size):
     """Linux sends, and we compare."""
-    with socket.create_connection((address, SINK_PORT), timeout=60) as s:
+    with connected(address, SINK_PORT) as s:
         for piece in source.pieces(size):
             s.sendall(piece)
         s.shutdown(socket.SHUT_WR)
@@ -320,15 +416,14 @@ def two_of_ours(options, source, size):
                      source.path, str(size), *[OURS[0]][:number == 1]], stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True))
                 first = processes[-1].stdout.readline().strip()
-                if not first.startswith("ready"):
-                    raise Skip(first)
+                began(first)
             server, client = processes
-            began = time.monotonic()
+            start = time.monotonic()
             watch = threading.Timer(60 if size < 512 * MB else 600, client.kill)
             watch.start()
             rows = dict(line.split() for line in client.stdout)  # it ends by itself
             watch.cancel()
-            took = time.monotonic() - began
+            took = time.monotonic() - start
             check("pushed" in rows, "not done in time")
             equal((rows["fetched"], rows["pushed"]), (str(size), str(size)), "bytes")
             equal(rows["left"], "0", "objects in use of the client")
@@ -374,6 +469,8 @@ def main():
             if device == "tap" or options.long:
                 with case(f"interop_{device}_matrix"):
                     matrix(options, source, device, 20 * MB if options.long else 2 * MB)
+            if device == "tap" or options.long:
+                active(options, source, device, 1024 * MB if options.long else 20 * MB)
             bulk(options, source, device, 1024 * MB if options.long else 50 * MB,
                  10000 if options.long else 1000)
         if not options.only or options.only in "memif_bulk":
