@@ -30,7 +30,8 @@ struct nic_dpdk_config {
     const char *device; /* "0000:41:00.0", or a virtual device with its arguments */
     uint32_t queues;    /* pairs; 1 to NIC_DPDK_QUEUES_MAX */
     uint16_t mtu;
-    /* Interface that may be taken although the default route goes through it; "": none may. */
+    /* Interfaces, comma-separated, that may be taken although the default route goes through them,
+     * or through what they are part of; "": none may. */
     const char *default_route;
     const char *root; /* "/"; another for tests: where proc/, sys/ and dev/ are looked for */
 };

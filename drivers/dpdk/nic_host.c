@@ -2,7 +2,8 @@
  *
  *   sys/bus/pci/devices/ADDRESS          the device is there
  *   .../driver -> NAME                   which driver of the kernel has it
- *   .../net/INTERFACE                    it is an interface of the kernel
+ *   .../net/INTERFACE                    it is an interface of the kernel, or several
+ *   sys/class/net/INTERFACE/upper_NAME   which is part of a bond or bridge, or has a VLAN on it
  *   sys/kernel/iommu_groups/N            there is an IOMMU, or
  *   sys/module/vfio/parameters/enable_unsafe_noiommu_mode   it was renounced
  *   sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages
@@ -19,7 +20,12 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { HOST_PATH_BYTES = 512, HOST_NAME_BYTES = NIC_HOST_NAME_BYTES, HUGE_PAGE_BYTES = 2 << 20 };
+enum {
+    HOST_PATH_BYTES = 512,
+    HOST_NAME_BYTES = NIC_HOST_NAME_BYTES,
+    HOST_UPPERS_DEEP = 4, /* a VLAN on a bridge of a bond is three */
+    HUGE_PAGE_BYTES = 2 << 20
+};
 
 /* Drivers of the kernel under which DPDK can reach a device; the mlx ones leave it with the kernel.
  */
@@ -60,19 +66,29 @@ line_read(const char *path, char out[HOST_PATH_BYTES])
     out[strcspn(out, "\n")] = '\0';
 }
 
-/* The first entry of a folder that is none of "." and ".."; false: there is none. */
+/* The next entry of a folder that begins with `prefix`, without that; false: there is none. */
 static bool
-first_entry(const char *path, char out[HOST_NAME_BYTES])
+next_entry(DIR *dir, const char *prefix, char out[HOST_NAME_BYTES])
 {
-    DIR *dir = opendir(path);
     const struct dirent *e = NULL;
-    while (dir && (e = readdir(dir)) && e->d_name[0] == '.')
+    size_t skip = strlen(prefix);
+    while (dir && (e = readdir(dir)) &&
+           (e->d_name[0] == '.' || strncmp(e->d_name, prefix, skip) != 0))
         continue;
     if (e)
-        (void)snprintf(out, HOST_NAME_BYTES, "%.63s", e->d_name);
+        (void)snprintf(out, HOST_NAME_BYTES, "%.63s", e->d_name + skip);
+    return e != NULL;
+}
+
+static bool
+has_entry(const char *path)
+{
+    char name[HOST_NAME_BYTES];
+    DIR *dir = opendir(path);
+    bool has = next_entry(dir, "", name);
     if (dir)
         (void)closedir(dir);
-    return e != NULL;
+    return has;
 }
 
 /* ---- the default route ---- */
@@ -113,17 +129,68 @@ carries_default_route(const char *root, const char *interface)
     return false;
 }
 
+/* One of the comma-separated names. */
+static bool
+is_named(const char *names, const char *name)
+{
+    for (size_t n; *names; names += n + (names[n] == ',')) {
+        n = strcspn(names, ",");
+        if (n == strlen(name) && strncmp(names, name, n) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* `out`: the interface with the default route that this one, or one above it, is. */
+static bool
+leads_to_default_route(const char *root, const char *interface, uint32_t deep,
+                       char out[HOST_NAME_BYTES])
+{
+    char path[HOST_PATH_BYTES], upper[HOST_NAME_BYTES];
+    (void)snprintf(out, HOST_NAME_BYTES, "%.63s", interface);
+    if (carries_default_route(root, interface))
+        return true;
+    if (deep == 0)
+        return false;
+    path_of(path, "%ssys/class/net/%s", root, interface);
+    DIR *dir = opendir(path);
+    bool found = false;
+    while (!found && next_entry(dir, "upper_", upper))
+        found = leads_to_default_route(root, upper, deep - 1, out);
+    if (dir)
+        (void)closedir(dir);
+    return found;
+}
+
 static int
 route_check(const struct look *l, const char *interface)
 {
-    if (strcmp(l->config->default_route, interface) == 0 ||
-        !carries_default_route(l->config->root, interface))
+    char carrier[HOST_NAME_BYTES], part[HOST_NAME_BYTES + 32] = "";
+    if (is_named(l->config->default_route, interface) ||
+        !leads_to_default_route(l->config->root, interface, HOST_UPPERS_DEEP, carrier))
         return ERR_OK;
+    if (strcmp(carrier, interface) != 0)
+        (void)snprintf(part, sizeof part, " is under %s, which", carrier);
     (void)snprintf(l->error, NIC_DPDK_ERROR_BYTES,
-                   "%s carries the default route of this machine; to take it all the same: "
+                   "%s%s carries the default route of this machine; to take it all the same: "
                    "net.default.route.device=%s",
-                   interface, interface);
+                   interface, part, interface);
     return ERR_BUSY;
+}
+
+/* Of every interface that the kernel has of a device on PCI. */
+static int
+pci_route_check(const struct look *l, const char *address)
+{
+    char path[HOST_PATH_BYTES], interface[HOST_NAME_BYTES];
+    path_of(path, "%ssys/bus/pci/devices/%s/net", l->config->root, address);
+    DIR *dir = opendir(path);
+    int err = ERR_OK;
+    while (!err && next_entry(dir, "", interface))
+        err = route_check(l, interface);
+    if (dir)
+        (void)closedir(dir);
+    return err;
 }
 
 /* ---- PCI ---- */
@@ -156,9 +223,9 @@ driver_ready(const char *driver)
 static bool
 iommu_settled(const struct look *l)
 {
-    char path[HOST_PATH_BYTES], text[HOST_PATH_BYTES], group[HOST_NAME_BYTES];
+    char path[HOST_PATH_BYTES], text[HOST_PATH_BYTES];
     path_of(path, "%ssys/kernel/iommu_groups", l->config->root);
-    if (first_entry(path, group))
+    if (has_entry(path))
         return true;
     path_of(path, "%s%s", l->config->root, renounced);
     line_read(path, text);
@@ -186,15 +253,14 @@ iommu_missing(const struct look *l, const char *address)
 static int
 pci_check(const struct look *l, const char *address, struct nic_host *out)
 {
-    char path[HOST_PATH_BYTES], target[HOST_PATH_BYTES], interface[HOST_NAME_BYTES];
+    char path[HOST_PATH_BYTES], target[HOST_PATH_BYTES];
     path_of(path, "%ssys/bus/pci/devices/%s", l->config->root, address);
     if (!is_there(path)) {
         (void)snprintf(l->error, NIC_DPDK_ERROR_BYTES,
                        "no PCI device %s: lspci -D lists those that are there", address);
         return ERR_NOT_FOUND;
     }
-    path_of(path, "%ssys/bus/pci/devices/%s/net", l->config->root, address);
-    int err = first_entry(path, interface) ? route_check(l, interface) : ERR_OK;
+    int err = pci_route_check(l, address);
     if (err)
         return err;
     path_of(path, "%ssys/bus/pci/devices/%s/driver", l->config->root, address);
@@ -232,6 +298,29 @@ interface_is_there(const char *root, const char *interface)
     return found;
 }
 
+/* Virtual devices reach others by many arguments ("iface=", "remote=", "slave=", "dev(...)"): each
+ * word that names an interface or a device on PCI counts, but the interface that net_tap makes. */
+static int
+arguments_check(const struct look *l, bool tap)
+{
+    static const char between[] = ",=()[]{}";
+    const char *at = l->config->device;
+    int err = ERR_OK;
+    for (bool own = false; *at && !err;) {
+        char word[HOST_NAME_BYTES], address[HOST_NAME_BYTES];
+        size_t n = strcspn(at, between);
+        (void)snprintf(word, sizeof word, "%.*s", (int)(n < sizeof word ? n : sizeof word - 1), at);
+        if (is_pci(word, address))
+            err = pci_route_check(l, address);
+        else if (!own && interface_is_there(l->config->root, word))
+            err = route_check(l, word);
+        own = tap && strcmp(word, "iface") == 0;
+        at += n;
+        at += strspn(at, between);
+    }
+    return err;
+}
+
 static int
 virtual_check(const struct look *l, struct nic_host *out)
 {
@@ -251,15 +340,15 @@ virtual_check(const struct look *l, struct nic_host *out)
         return ERR_UNSUPPORTED;
     }
     if (!iface || out->tap)
-        return ERR_OK;
+        return arguments_check(l, out->tap);
     iface += strlen(",iface=");
-    (void)snprintf(interface, sizeof interface, "%.*s", (int)strcspn(iface, ","), iface);
+    (void)snprintf(interface, sizeof interface, "%.*s", (int)strcspn(iface, ",)"), iface);
     if (!interface_is_there(l->config->root, interface)) {
         (void)snprintf(l->error, NIC_DPDK_ERROR_BYTES,
                        "no interface %s: ip link lists those that are there", interface);
         return ERR_NOT_FOUND;
     }
-    return route_check(l, interface);
+    return arguments_check(l, out->tap);
 }
 
 /* ---- memory ---- */

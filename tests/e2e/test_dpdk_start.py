@@ -14,12 +14,12 @@ ADDRESS = "net.address=10.77.0.2/24"
 TAP = "net.devices=net_tap0,iface=sl1"
 
 
-def refused(words, *settings):
-    """`sluice run` ends with an error that says the words."""
+def refused(words, *settings, before=()):
+    """`sluice run`, with the words `before` it, ends with an error that says the words."""
     home = pathlib.Path(tempfile.mkdtemp(prefix="sluice-e2e-"))
     try:
         options = [SMALL, "cores=1", "metrics.listener=", "net=dpdk", *settings]
-        done = subprocess.run([program(), "run", "--data", home / "data",
+        done = subprocess.run([*before, program(), "run", "--data", home / "data",
                                *[word for o in options for word in ("-o", o)]],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               timeout=60)
@@ -68,6 +68,24 @@ def default_route():
         run("ip", "link", "del", "va")
 
 
+def part_of_the_default_route():
+    """/sys shows the interfaces of the namespace in which it was mounted."""
+    run("ip", "link", "add", "va", "type", "veth", "peer", "name", "vb")
+    try:
+        run("ip", "link", "add", "br9", "type", "bridge")
+        run("ip", "link", "set", "va", "master", "br9", "up")
+        run("ip", "addr", "add", "10.78.0.1/24", "dev", "br9")
+        run("ip", "link", "set", "br9", "up")
+        run("ip", "route", "add", "default", "via", "10.78.0.2")
+        own_sys = ("unshare", "--mount", "sh", "-c", 'mount -t sysfs sys /sys && exec "$@"', "-")
+        for device in "net_af_packet0,iface=va", "net_tap0,iface=sl1,remote=va":
+            refused(["va is under br9", "net.default.route.device=va"], ADDRESS,
+                    f"net.devices={device}", before=own_sys)
+    finally:
+        run("ip", "link", "del", "va")
+        run("ip", "link", "del", "br9")
+
+
 CASES = {
     "no address": no_address,
     "no device": no_device,
@@ -75,6 +93,7 @@ CASES = {
     "an interface that is not there": absent_interface,
     "a listener on an address of somebody else": foreign_listener,
     "the device of the default route": default_route,
+    "a device under the default route": part_of_the_default_route,
 }
 
 

@@ -212,6 +212,64 @@ a_pci_device_with_the_default_route_is_left_alone(void **state)
     assert_int_equal(look("0000:41:00.0", "eth0"), ERR_OK);
 }
 
+static const char route_of_br0[] = "Iface\teth\n"
+                                   "br0\t00000000\t0100A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n";
+
+static void
+what_is_under_the_default_route_is_left_alone(void **state)
+{
+    put("proc/net/dev", "  eth0: 1 2\n  eth1: 1 2\n  bond0: 1 2\n  br0: 1 2\n");
+    put("proc/net/route", route_of_br0);
+    put("sys/class/net/eth0/upper_bond0", NULL);
+    put("sys/class/net/bond0/upper_br0", NULL);
+    put("sys/class/net/br0/lower_bond0", NULL);
+    put("sys/class/net/eth1/upper_eth1.7", NULL);
+    refused("net_af_packet0,iface=eth0", ERR_BUSY, "eth0 is under br0, which carries the default");
+    assert_non_null(strstr(error, ": net.default.route.device=eth0"));
+    assert_int_equal(look("net_af_packet0,iface=eth0", "eth0"), ERR_OK);
+    assert_int_equal(look("net_af_packet0,iface=eth0", "eth1,eth0"), ERR_OK);
+    assert_int_equal(look("net_af_packet0,iface=eth0", "eth,eth01"), ERR_BUSY);
+    assert_int_equal(look("net_af_packet0,iface=eth1", ""), ERR_OK);
+}
+
+static void
+interfaces_that_are_above_each_other_end_the_search(void **state)
+{
+    put("proc/net/dev", "  eth0: 1 2\n");
+    put("proc/net/route", route_of_br0);
+    put("sys/class/net/eth0/upper_eth1", NULL);
+    put("sys/class/net/eth1/upper_eth0", NULL);
+    assert_int_equal(look("net_af_packet0,iface=eth0", ""), ERR_OK);
+}
+
+static void
+every_interface_of_a_card_counts(void **state)
+{
+    pci_device("0000:41:00.0", "mlx4_core");
+    for (char name[] = "sys/bus/pci/devices/0000:41:00.0/net/eth0"; name[sizeof name - 2] < '6';
+         name[sizeof name - 2]++)
+        put(name, NULL);
+    huge_pages("512\n");
+    put("proc/net/route", "Iface\teth\n"
+                          "eth3\t00000000\t0100A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n");
+    refused("0000:41:00.0", ERR_BUSY, "net.default.route.device=eth3");
+    assert_int_equal(look("0000:41:00.0", "eth3"), ERR_OK);
+}
+
+static void
+whatever_argument_names_the_default_route_it_is_left_alone(void **state)
+{
+    put("dev/net/tun", "");
+    put("proc/net/dev", "  br0: 1 2\n  sl0: 1 2\n");
+    put("proc/net/route", route_of_br0);
+    put("sys/bus/pci/devices/0000:41:00.0/net/br0", NULL);
+    refused("net_tap0,iface=sl0,remote=br0", ERR_BUSY, "br0 carries");
+    refused("net_failsafe0,dev(net_af_packet0,iface=br0)", ERR_BUSY, "br0 carries");
+    refused("net_bonding0,mode=1,slave=0000:41:00.0", ERR_BUSY, "br0 carries");
+    assert_int_equal(look("net_tap0,iface=br0", ""), ERR_OK); /* it makes that one itself */
+    assert_int_equal(look("net_memif0,role=client,socket=/run/br0", ""), ERR_OK);
+}
+
 static void
 what_is_no_device_is_refused(void **state)
 {
@@ -295,6 +353,10 @@ main(void)
         ON_A_MACHINE(the_default_route_is_left_alone_unless_it_is_named),
         ON_A_MACHINE(the_default_route_of_ipv6_counts_too),
         ON_A_MACHINE(a_pci_device_with_the_default_route_is_left_alone),
+        ON_A_MACHINE(what_is_under_the_default_route_is_left_alone),
+        ON_A_MACHINE(interfaces_that_are_above_each_other_end_the_search),
+        ON_A_MACHINE(every_interface_of_a_card_counts),
+        ON_A_MACHINE(whatever_argument_names_the_default_route_it_is_left_alone),
         ON_A_MACHINE(what_is_no_device_is_refused),
         cmocka_unit_test(more_queues_and_longer_frames_need_more_memory),
         ON_A_MACHINE(of_several_devices_the_one_that_is_wrong_is_named),
