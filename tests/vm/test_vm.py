@@ -14,6 +14,10 @@ import concurrent.futures
 import hashlib
 import os
 import pathlib
+import random
+import re
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -24,7 +28,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 from ackers import Acker, verify
 from broker import answers
 from case import Skip, case, check, equal, finish, until
-from kafka import topic_ready
+from kafka import API_VERSIONS, topic_ready
 from machine import CARDS, Machine, image_ready, mendings, unable
 
 PROGRAMS = ("sluice", "sluice-data", "sluice-control")
@@ -34,18 +38,20 @@ START_SECONDS = 90
 ACKERS, PARTITIONS, RATE = 2, 3, 100
 STEPS_MAX = 4  # mending commands until a broker starts
 ROUND_BYTES = 4 << 20
+CONNECTIONS = 16  # by chance all on one of two cores: once in 32,768 runs
 
 
 class Remote:
     """The broker in the machine, as the tests' clients want one: bootstrap and home."""
-    def __init__(self, machine, *cards):
-        self.machine, self.cards, self.home = machine, cards, machine.home
+    def __init__(self, machine, *cards, cores=1):
+        self.machine, self.cards, self.home, self.cores = machine, cards, machine.home, cores
         self.bootstrap = f"{cards[0].broker}:{PORT}"
-        self.name = "-".join(c.name for c in cards)
+        self.name = "-".join(c.name for c in cards) + "-2" * (cores > 1)
         self.stderr = f"{LOG}/{self.name}.log"
 
     def command(self):
-        options = ("net=dpdk", "net.devices=" + ";".join(c.address for c in self.cards), "cores=1",
+        options = ("net=dpdk", "net.devices=" + ";".join(c.address for c in self.cards),
+                   f"cores={self.cores}",
                    "net.address=" + ";".join(f"{c.broker}/24" for c in self.cards),
                    "listeners=" + ",".join(f"PLAINTEXT://{c.broker}:{PORT}" for c in self.cards),
                    "metrics.listener=", "journal.bytes=134217728")
@@ -82,6 +88,11 @@ class Remote:
         """How long each start took, as the supervisor tells it."""
         out = self.machine.run(f"grep -ao 'data serves .*' {self.stderr}")[1]
         return [int(l.rsplit("=", 1)[1]) for l in out.splitlines()]
+
+    def bytes_in(self):
+        """What each core has received, as they said when they stopped."""
+        out = self.machine.run(f"grep -ao 'left shard=.*' {self.stderr} | tail -n {self.cores}")[1]
+        return sorted(map(int, re.findall(r"bytes_in=(\d+)", out)))
 
     def stop(self):
         self.machine.good("pid=$(cat /run/sluice.pid); kill $pid; "
@@ -223,8 +234,22 @@ def power_cut(machine, card):
             a.abandon()
 
 
+def stopped(broker):
+    """Ports at random meet every core that has a queue; neighbours may all meet one, for hashes of
+    cards are linear."""
+    card = broker.cards[0]
+    for port in random.sample(range(20000, 60000), CONNECTIONS):
+        with socket.create_connection((card.broker, PORT), 30, (card.client, port)) as s:
+            s.sendall(struct.pack(">ihhih", 10, API_VERSIONS, 0, port, -1))
+            check(s.recv(8)[4:] == struct.pack(">i", port), "an answer to another question")
+    broker.stop()
+    got = broker.bytes_in()
+    print(f"# bytes that came to each core: {got}", flush=True)
+    check(len(got) == broker.cores and got[0] > 0, "a core without connections", got)
+
+
 def on_card(machine, card, kills):
-    broker = Remote(machine, card)
+    broker = Remote(machine, card, cores=card.queues)
     with case(f"vm: {card.name}: DPDK's driver brings the broker up"):
         bind(machine, card)
         broker.start()
@@ -249,8 +274,8 @@ def run_all(machine, options):
     for card in machine.cards:
         on_card(machine, card, options.kills)
         if card is not last:
-            with case(f"vm: {card.name}: SIGTERM ends it"):
-                Remote(machine, card).stop()
+            with case(f"vm: {card.name}: SIGTERM ends it, and {card.queues} cores have served"):
+                stopped(Remote(machine, card, cores=card.queues))
     with case(f"vm: {last.name}: the power goes; nothing acknowledged is lost"):
         power_cut(machine, last)
     with case("vm: one broker takes all cards, and each reads what came by another"):
