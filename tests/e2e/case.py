@@ -4,6 +4,9 @@ import sys
 import time
 import traceback
 
+# No wait for an effect ends sooner: a machine may be busy for longer than anybody thinks.
+PATIENCE_SECONDS = 90
+
 _failed = []
 
 
@@ -44,7 +47,9 @@ def _short(value):
 
 
 def until(what, seconds, probe, pause=0.05):
-    """Calls probe until it returns something true, and returns that; fails after the deadline."""
+    """Calls probe until it returns something true, and returns that; fails when it has not for
+    that many seconds, and for PATIENCE_SECONDS."""
+    seconds = max(seconds, PATIENCE_SECONDS)
     deadline = time.monotonic() + seconds
     while True:
         value = probe()

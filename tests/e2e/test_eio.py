@@ -16,7 +16,7 @@ from kafka import NONE, Connection, topic_ready
 
 STORAGE_ERROR = 56
 PARTITIONS, RECORDS = 4, 30
-MOUNT_SECONDS = 10
+MOUNT_SECONDS = 60
 
 
 class Faults:
