@@ -248,6 +248,20 @@ def led(bootstrap, topic, partitions):
     return None
 
 
+def serves(bootstrap, topic, partition):
+    """True when the partition can be read; a fresh start serves it some time after it answers."""
+    try:
+        c = Connection(bootstrap)
+    except OSError:
+        return False
+    try:
+        return c.fetch(topic, partition, 0, wait_ms=0)[0] == NONE
+    except OSError:
+        return False
+    finally:
+        c.close()
+
+
 def counted(stat, name):
     """Sum over the shards of one counter or drop reason."""
     return {**stat["counters"], **stat["drops"]}[name]["sum"]

@@ -8,16 +8,15 @@ import os
 import pathlib
 import random
 import re
-import signal
 import subprocess
 
-from broker import DATA, SMALL, Broker, stamp
+from broker import DATA, SMALL, Broker, led, stamp
 from case import case, check, equal, finish, until
 
 HERE = pathlib.Path(__file__).parent
 CODECS = ("none", "gzip", "snappy", "zstd")
 KEYS, RECORDS, DELETES, SEED = 500, 40000, 5, 11
-TOOL_SECONDS, CLEAN_SECONDS = 120, 60
+TOOL_SECONDS, CLEAN_SECONDS = 120, 120
 OPTIONS = (SMALL, "log.segment.bytes=1048576")
 NEVER, SOON = "log.cleaner.backoff.ms=3600000", "log.cleaner.backoff.ms=200"
 BATCH = re.compile(r"^baseOffset: (\d+) lastOffset: (\d+) .* isvalid: true$")
@@ -98,12 +97,9 @@ def cleaned(broker, topics, sent):
     return all(len(consume(broker, t)) < len(sent[t]) * 2 // 3 for t in topics)
 
 
-def kill_data(broker):
-    pid = broker.children()[DATA]
-    os.kill(pid, signal.SIGKILL)
-    until("the dataplane is started again", 30,
-          lambda: broker.children().get(DATA) not in (None, pid))
-    broker.wait_ready()
+def wait_led(broker, topics):
+    for topic in topics:
+        until("the partition is led", 30, lambda: led(broker.bootstrap, topic, 1)).close()
 
 
 def main():
@@ -122,6 +118,7 @@ def main():
             equal(broker.stop(), 0, "exit code")
             broker.options = [*OPTIONS, SOON]
             broker.start()  # all segments are on disk under durable names
+            wait_led(broker, topics)
             until("all topics are compacted", CLEAN_SECONDS,
                   lambda: cleaned(broker, topics, sent), 0.5)
             for topic in topics:
@@ -130,7 +127,8 @@ def main():
             for _ in range(4):
                 for topic, codec in topics.items():
                     sent[topic] += produce(broker, topic, codec, rng, RECORDS // 3)
-                kill_data(broker)
+                broker.wait_restarted(DATA, broker.kill(DATA))
+                wait_led(broker, topics)
                 for topic in topics:
                     same_table(broker, topic, sent[topic])
         with case("compaction: and after a clean stop nothing else is in the folders"):
@@ -152,6 +150,7 @@ def main():
             check(gaps > 0, "no file has a gap: nothing was compacted")
         with case("compaction: keyless records are refused"):
             broker.start()
+            wait_led(broker, topics)
             done = subprocess.run(["kcat", "-b", broker.bootstrap, "-P", "-t", next(iter(topics)),
                                    "-p", "0"], input="no key\n", text=True, capture_output=True,
                                   timeout=60)

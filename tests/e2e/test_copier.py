@@ -6,10 +6,11 @@ import os
 import pathlib
 import random
 import subprocess
+import tempfile
 
 from broker import CONTROL, DATA, SMALL, Broker
 from case import case, check, equal, finish
-from kafka import Connection
+from kafka import NONE, Connection, topic_ready
 
 HERE = pathlib.Path(__file__).parent
 RECORDS, PER_REQUEST, PER_TRANSACTION = 10000, 1000, 10
@@ -24,14 +25,14 @@ def jars():
     return folder
 
 
-def copy(broker):
+def copy(broker, said):
     return subprocess.Popen(
         ["java", "-Xmx384m", "-XX:TieredStopAtLevel=1", "-cp", f"{jars()}/*",
          "org.apache.kafka.tools.TransactionalMessageCopier", "--broker-list", broker.bootstrap,
          "--input-topic", "from", "--input-partition", "0", "--output-topic", "to",
          "--transactional-id", "copier", "--consumer-group", "copiers",
          "--transaction-size", str(PER_TRANSACTION), "--enable-random-aborts"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        stdout=subprocess.DEVNULL, stderr=said)
 
 
 def kill_by_turns(broker, process):
@@ -62,19 +63,22 @@ def main():
     wanted = [str(i) for i in range(RECORDS)]
     with Broker(SMALL) as broker, \
             case("copier: what Kafka's TransactionalMessageCopier copied while all was killed"):
+        for topic in ("from", "to"):
+            topic_ready(broker.bootstrap, topic, 1)
         c = Connection(broker.bootstrap)
-        c.create_topic("from")
-        c.create_topic("to")
         for i in range(0, RECORDS, PER_REQUEST):
-            c.produce("from", 0, [v.encode() for v in wanted[i:i + PER_REQUEST]])
+            equal(c.produce("from", 0, [v.encode() for v in wanted[i:i + PER_REQUEST]]), (NONE, i),
+                  "produce")
         c.close()
-        process = copy(broker)
-        try:
-            kills = kill_by_turns(broker, process)
-        finally:
-            process.kill()
-            process.wait()
-        equal(process.returncode, 0, f"exit code: {process.stderr.read()[-2000:]}")
+        with tempfile.TemporaryFile("w+") as said:
+            process = copy(broker, said)
+            try:
+                kills = kill_by_turns(broker, process)
+            finally:
+                process.kill()
+                process.wait()
+            said.seek(0)
+            equal(process.returncode, 0, f"exit code: {said.read()[-2000:]}")
         check(kills >= 2, kills, "kills: it was copied too soon")
         equal(committed(broker), wanted, "the copy")
         print(f"# {kills} kills")

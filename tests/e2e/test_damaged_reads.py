@@ -7,8 +7,8 @@ import pathlib
 import subprocess
 import tempfile
 
-from broker import SMALL, Broker, stamp
-from case import case, check, equal, finish
+from broker import SMALL, Broker, led, stamp
+from case import case, check, equal, finish, until
 from kafka import NONE, Connection, records_of, topic_ready
 
 CORRUPT_MESSAGE = 2
@@ -95,6 +95,9 @@ def main():
             for name, (bad, part) in CASES.items():
                 flip(next(paths[name].glob("*.log")), bad, part)
             broker.start()
+            for name in CASES:
+                until("the partition is led", 30, lambda: led(broker.bootstrap, topics[name], 1)) \
+                    .close()
             for name, (bad, _) in CASES.items():
                 good = [o for o in range(len(SIZES)) if o != bad]
                 with case(f"rot in the {name} batch: all others are read, it is answered with "

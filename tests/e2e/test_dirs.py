@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 
-from broker import Broker, led, stamp
+from broker import Broker, led, serves, stamp
 from case import Skip, case, check, equal, finish, until
 from kafka import NONE, Connection, string, topic_ready
 
@@ -34,8 +34,12 @@ def disk(folder, name):
     with open(image, "wb") as f:
         f.truncate(DISK_BYTES)
 
+    def unmounted():
+        return subprocess.run(["umount", str(where)], capture_output=True).returncode == 0
+
     def mount():
-        subprocess.run(["umount", str(where)], capture_output=True)
+        # The kernel lets go of files of a ring a moment after its process has ended.
+        until("nobody uses the file system", 30, lambda: not where.is_mount() or unmounted())
         return subprocess.run(["mount", "-o", "loop", str(image), str(where)],
                               capture_output=True).returncode == 0
 
@@ -130,6 +134,8 @@ def two_directories():
 
                 broker.restart()
                 for p in kept:
+                    until(f"partition {p} is served", 30,
+                          lambda: serves(broker.bootstrap, topic, p))
                     equal(values(broker.bootstrap, topic, p), wanted[p], f"partition {p} alone")
                 equal(broker.stop(), 0, "exit code without a disk")
                 check(mount(), "the disk does not come back")
@@ -251,6 +257,7 @@ def moves():
             equal(moved(at, f"{topic}-not", 1, first), ["UnknownTopicOrPartitionException"],
                   "by the client")
             broker.restart()
+            until("partitions are led", 30, lambda: led(at, topic, PARTITIONS))
             held(at, topic, wanted, "after a restart")
             equal(set(places(at, topic).values()), {second}, "directories after a restart")
 

@@ -21,7 +21,7 @@ OPTIONS = (SMALL, "cores=1", "log.segment.bytes=1048576")
 
 def tool(data, *words):
     done = subprocess.run([program(), "log", *words, "--data", str(data)], capture_output=True,
-                          text=True, timeout=60)
+                          text=True, timeout=120)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -110,8 +110,8 @@ def topic_known(broker, topic):
     except OSError:
         return False
     try:
-        code, offset = c.produce(topic, 0, [b"probe"])
-        return code in (NONE, STORAGE_ERROR)
+        return all(c.produce(topic, p, [b"probe"])[0] in (NONE, STORAGE_ERROR)
+                   for p in range(PARTITIONS))
     except (OSError, ConnectionError):
         return False
     finally:
