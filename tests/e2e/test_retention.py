@@ -12,7 +12,7 @@ from case import case, check, equal, finish, until
 from kafka import LIST_OFFSETS, NONE, PRODUCE, Connection, batch, string, topic_ready
 
 HERE = pathlib.Path(__file__).parent
-OUT_OF_RANGE, ALTER_CONFIGS, TOPIC, SET = 1, 44, 2, 0
+OUT_OF_RANGE, TOO_LARGE, ALTER_CONFIGS, TOPIC, SET = 1, 10, 44, 2, 0
 SECONDS, TOOL_SECONDS = 60, 120
 OPTIONS = ("log.segment.bytes=1048576", "log.retention.check.interval.ms=100")
 
@@ -128,13 +128,16 @@ def sizes_and_ages():
             until("a file waits", SECONDS,
                   lambda: any(name.endswith(".log.deleted") for name in segments(broker)))
         with case("retention: retention.ms empties a log, also its last segment"):
-            configure(c, topic, retention_bytes=-1, retention_ms=1)
+            # The limit comes and goes with the age: what is refused tells which of them holds.
+            configure(c, topic, retention_bytes=-1, retention_ms=1, max_message_bytes=100)
             until("all goes", SECONDS, lambda: earliest(c, topic) == 600)
             check(second < 600, "it was not empty before")
             code, high, data = c.fetch(topic, 0, 600, wait_ms=0)
             equal((code, high, data), (NONE, 600, b""), "fetch at the end")
-            configure(c, topic, retention_ms=-1)
-            fill(c, topic, 1)
+            equal(c.produce(topic, 0, [b"x" * 9000])[0], TOO_LARGE, "while the age holds")
+            configure(c, topic, retention_ms=-1, max_message_bytes=1048588)
+            until("the age holds no more", SECONDS,
+                  lambda: c.produce(topic, 0, [b"x" * 9000])[0] == NONE)
             equal([o for o, _ in c.consume(topic, 0, 600)], [600], "offset that follows")
         with case("retention: a clean stop leaves no file that was dropped"):
             equal(broker.stop(), 0, "exit code")
@@ -144,10 +147,12 @@ def sizes_and_ages():
 def rolls():
     with Broker(SMALL, *OPTIONS) as broker:
         topic = f"roll-{stamp()}"
-        topic_ready(broker.bootstrap, topic, 1)
         c = Connection(broker.bootstrap)
         with case("retention: segment.ms rolls by the time of the records"):
-            configure(c, topic, segment_ms=1000, retention_ms=-1)
+            # From the beginning: a change would reach the log at some time after its answer.
+            code = c.create_topic(topic, configs=(("segment.ms", 1000), ("retention.ms", -1)))
+            equal(code, NONE, "CreateTopics")
+            topic_ready(broker.bootstrap, topic, 1)
             for second in range(6):
                 fill(c, topic, 2, when_ms=1_700_000_000_000 + 700 * second)
             equal(broker.stop(), 0, "exit code")
