@@ -158,6 +158,7 @@ public final class TxnTest {
                 }
             }
         }
+        awaitCount(name, wanted.size());
         equal(values(name, "read_committed"), wanted, "committed");
         equal(values(name, "read_uncommitted").size(), 50, "all");
     }
@@ -177,6 +178,7 @@ public final class TxnTest {
         }
     }
 
+    /** A commit is answered before its markers are in the partitions. */
     private void awaitCount(String name, int count) throws Exception {
         long limit = System.nanoTime() + WAIT.toNanos();
         int got;
@@ -212,6 +214,7 @@ public final class TxnTest {
             check(fenced, "the old producer was not fenced");
             young.commitTransaction();
         }
+        awaitCount(name, 1);
         equal(values(name, "read_committed"), List.of("young"), "committed");
     }
 
@@ -250,6 +253,7 @@ public final class TxnTest {
         create(to);
         fill(from, 600);
         copy(from, to, from, 600, 7);
+        awaitCount(to, 600);
         List<String> in = values(from, "read_committed"), out = values(to, "read_committed");
         in.sort(null);
         out.sort(null);
