@@ -12,7 +12,7 @@ from kafka import (CREATE_TOPICS, NONE, NOT_LEADER, TOPIC_EXISTS, Connection, Cu
                    string, topic_ready)
 
 RECORDS = 200
-LEASE_MS = 1000
+LEASE_MS = 4000
 
 
 def round_trips(producer, consumer, topic, first, count=RECORDS):
@@ -125,11 +125,12 @@ def lease_runs_out():
             topic_ready(broker.bootstrap, topic, 1)
             c = Connection(broker.bootstrap)
             equal(c.produce(topic, 0, [b"0"]), (NONE, 0), "produce")
+            began = time.monotonic()
             pid = broker.kill(CONTROL, signal.SIGSTOP)
             try:
-                began, acknowledged, code = time.monotonic(), 1, NONE
+                acknowledged, code = 1, NONE
                 while code == NONE:
-                    check(time.monotonic() - began < 10, "still acknowledged without a lease")
+                    check(time.monotonic() - began < 60, "still acknowledged without a lease")
                     code, offset = c.produce(topic, 0, [b"%d" % acknowledged])
                     if code == NONE:
                         equal(offset, acknowledged, "offset")
