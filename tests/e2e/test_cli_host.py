@@ -11,7 +11,7 @@ import threading
 import time
 
 from broker import SMALL, Broker, free_port, program, stamp
-from case import case, check, equal, finish
+from case import case, check, equal, finish, until as eventually
 from kafka import Connection, topic_ready
 
 SECONDS = 60
@@ -95,7 +95,12 @@ def main():
         topic_ready(broker.bootstrap, topic, 1)
         with Load(broker.bootstrap, topic):
             with case("cli: top as JSON tells rates and the hottest partition"):
-                view = json.loads(run("top", "--metrics", address, "-i", "1", "--format", "json"))
+                def viewed():
+                    """Of a second in which the producer got something through."""
+                    view = json.loads(run("top", "--metrics", address, "-i", "1", "--format",
+                                          "json"))
+                    return view["rates"]["produce_records"] > 0 and view["partitions"] and view
+                view = eventually("there is load to tell of", SECONDS, viewed)
                 equal(list(view), ["cluster", "interval_ms", "rates", "latency", "cores",
                                    "partitions", "groups", "drops", "errors", "processes"],
                       "members")

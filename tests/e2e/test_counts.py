@@ -23,7 +23,7 @@ from load import Load
 
 PARTITIONS, CONNECTIONS, DEPTH, WARM_ROUNDS, ROUNDS = 8, 8, 20, 20, 150
 RECORD_BYTES = 100
-REQUESTS = CONNECTIONS * DEPTH * ROUNDS
+REQUESTS, WARM_REQUESTS = CONNECTIONS * DEPTH * ROUNDS, CONNECTIONS * DEPTH * WARM_ROUNDS
 # Connections, checkpoints and free space are looked at now and then: not for each request.
 ASIDE_MAX = 60
 
@@ -33,14 +33,15 @@ def load_of(broker):
     return Load(broker, f"counts-{stamp()}", PARTITIONS, CONNECTIONS, DEPTH, RECORD_BYTES)
 
 
-def counters(broker):
-    """Once they have been brought up to date, which takes a tick of each loop."""
+def counters(broker, batches):
+    """Once all of the batches are counted, and the turns that they took."""
     def sums():
         return {k: v["sum"] for k, v in broker.stat()["counters"].items()}
     def calm(seen=collections.deque(maxlen=2)):
-        seen.append(sums()["produce_batches"])
-        return len(seen) == 2 and seen[0] == seen[1]
-    until("counters stand still", 20, calm, 0.3)
+        seen.append(sums())
+        return len(seen) == 2 and seen[0]["turns"] == seen[1]["turns"] \
+            and seen[1]["produce_batches"] == batches
+    until("all batches are counted", 20, calm, 0.3)
     return sums()
 
 
@@ -73,9 +74,9 @@ def one_call_a_turn(cores):
     with Broker(SMALL, f"cores={cores}") as broker:
         load = load_of(broker)
         load.run(WARM_ROUNDS)
-        before = counters(broker)
+        before = counters(broker, WARM_REQUESTS)
         load.run(ROUNDS)
-        after = counters(broker)
+        after = counters(broker, WARM_REQUESTS + REQUESTS)
         load.close()
         d = {k: after[k] - before[k] for k in after}
         turns = d["turns"] + d["turns_idle"]
@@ -118,9 +119,9 @@ def nothing_else():
     with Broker(SMALL, "cores=1") as broker:
         load = load_of(broker)
         load.run(WARM_ROUNDS)
-        before = counters(broker)
+        before = counters(broker, WARM_REQUESTS)
         calls = strace_counts(broker.pid(DATA), 20, lambda: load.run(ROUNDS))
-        after = counters(broker)
+        after = counters(broker, WARM_REQUESTS + REQUESTS)
         load.close()
         turns = sum(after[k] - before[k] for k in ("turns", "turns_idle"))
         total = sum(calls.values())
