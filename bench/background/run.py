@@ -321,11 +321,12 @@ def main():
     subprocess.run(["meson", "compile", "-C", str(build), "sluice-bench"], check=True,
                    stdout=subprocess.DEVNULL)
     megabytes = RAM_MB + (0 if wants.no_disk else FILES_MB)
-    with one_scheduler(), ramdisk(megabytes, OTHER_CPU) if wants.ram else folder(build) as home:
+    place = ramdisk(megabytes, OTHER_CPU) if wants.ram else folder(build)
+    with one_scheduler(), place as home:
         measure(Bench(build, home, wants.seconds, not wants.no_disk, wants.ram), wants, names, rows,
                 pairs)
     if wants.ram:
-        print(f"On a disk in memory of {megabytes} MiB: a loop device over a file of tmpfs, ext4.\n")
+        print(f"On a disk in memory of {megabytes} MiB: ext4 on a loop device over tmpfs.\n")
     report(rows, pairs)
 
 
