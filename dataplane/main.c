@@ -289,6 +289,18 @@ serve(struct data_shard *d, struct store *store)
         netup_leave(data->net, d->number);
 }
 
+/* Answers leave from where the storage lends them. */
+static void
+net_enter(struct data_shard *d, const struct store *store)
+{
+    struct store_memory from[STORE_MEMORY_ROWS];
+    struct nic_memory memory[STORE_MEMORY_ROWS];
+    store_memory(store, from);
+    for (uint32_t i = 0; i < STORE_MEMORY_ROWS; i++)
+        memory[i] = (struct nic_memory){from[i].at, from[i].bytes};
+    d->bypass = netup_enter(d->data->net, d->number, memory, STORE_MEMORY_ROWS);
+}
+
 static void *
 shard_main(void *arg)
 {
@@ -305,7 +317,7 @@ shard_main(void *arg)
     store_open(d, &store);
     (void)pthread_barrier_wait(&d->data->stores_ready);
     if (d->data->net)
-        d->bypass = netup_enter(d->data->net, d->number);
+        net_enter(d, store);
     serve(d, store);
     die_if(store_close(store), "the clean stop of a shard failed");
     shard_free(&d->shard);

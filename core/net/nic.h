@@ -49,18 +49,26 @@ struct nic_facts {
     uint32_t queues; /* of the whole device */
     bool tx_l4_sum;  /* fills TCP checksums in */
     bool rx_l4_sum;  /* verifies those of IPv4 and TCP */
-    bool chains;     /* takes payload by reference */
+    bool chains;     /* takes payload by reference; what it cannot reach is copied */
     bool link_up;
     uint32_t link_mbps; /* 0: unknown */
 };
 
 struct nic_stat {
     uint64_t rx_frames, rx_bytes, tx_frames, tx_bytes;
-    uint64_t rx_missed;  /* arrived while there was no free frame or descriptor */
-    uint64_t rx_errors;  /* bad on the wire, or too long */
-    uint64_t tx_errors;  /* accepted, and then not sent */
-    uint64_t tx_full;    /* calls of tx() that took fewer frames than offered */
-    uint64_t frames_out; /* lent now */
+    uint64_t rx_missed;                  /* arrived while there was no free frame or descriptor */
+    uint64_t rx_errors;                  /* bad on the wire, or too long */
+    uint64_t tx_errors;                  /* accepted, and then not sent */
+    uint64_t tx_full;                    /* calls of tx() that took fewer frames than offered */
+    uint64_t frames_out;                 /* lent now */
+    uint64_t tx_by_reference, tx_copied; /* of tx_bytes: of spans, each where it lay or copied */
+    uint64_t spans_held;                 /* by reference, and not given back yet */
+};
+
+/* Memory in whole pages, from which spans come. */
+struct nic_memory {
+    const void *at;
+    uint64_t bytes;
 };
 
 struct nic_ops {

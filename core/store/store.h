@@ -284,6 +284,15 @@ struct store_move_facts {
 };
 void store_move_facts(const struct store *s, const struct plog *p, struct store_move_facts *out);
 
+/* Where the bytes lie that store_hold lends: all of them, from store_init to store_close, in whole
+ * pages.  For devices that read them by themselves. */
+enum { STORE_MEMORY_ROWS = 2 };
+struct store_memory {
+    const uint8_t *at;
+    uint64_t bytes;
+};
+void store_memory(const struct store *s, struct store_memory out[STORE_MEMORY_ROWS]);
+
 struct store_dir_facts {
     bool online;
     uint64_t total_bytes, free_bytes; /* UINT64_MAX: unknown */

@@ -76,6 +76,14 @@ store_memory_take(struct store *s)
 }
 
 void
+store_memory(const struct store *s, struct store_memory out[STORE_MEMORY_ROWS])
+{
+    const struct store_config *c = &s->config;
+    out[0] = (struct store_memory){journal_at(s->journal, 0), s->journal_config.arena_bytes};
+    out[1] = (struct store_memory){s->buffer_mem, (uint64_t)c->read_buffers * c->read_bytes};
+}
+
+void
 store_memory_register(struct store *s)
 {
     uint64_t bytes = (uint64_t)s->config.read_buffers * s->config.read_bytes;

@@ -29,6 +29,9 @@ count_nic(const struct bypass_view *v, uint32_t device)
     netview_device_set(v->out, device, NETVIEW_N_TX_FRAMES, st.tx_frames);
     netview_device_set(v->out, device, NETVIEW_N_TX_BYTES, st.tx_bytes);
     netview_device_set(v->out, device, NETVIEW_N_TX_FULL, st.tx_full);
+    netview_device_set(v->out, device, NETVIEW_N_TX_BY_REFERENCE, st.tx_by_reference);
+    netview_device_set(v->out, device, NETVIEW_N_TX_COPIED, st.tx_copied);
+    netview_device_set(v->out, device, NETVIEW_N_SPANS_HELD, st.spans_held);
     netview_device_set(v->out, device, NETVIEW_N_FRAMES_OUT, st.frames_out);
     netview_device_set(v->out, device, NETVIEW_N_RX_MISSED, st.rx_missed);
     netview_device_set(v->out, device, NETVIEW_N_RX_ERRORS, st.rx_errors);

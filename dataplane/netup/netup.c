@@ -284,12 +284,27 @@ netup_prepare(struct netup *n, const struct netup_shard *shard)
     return bypass_create(&config, &n->shards[shard->number]);
 }
 
+/* Says why a device copies, when it copies all of it for the first shard only. */
+static void
+memory_lend(const struct netup *n, uint32_t link, uint32_t shard, const struct nic_memory *memory,
+            uint32_t count)
+{
+    char why[NIC_DPDK_ERROR_BYTES];
+    int err = ERR_OK;
+    for (uint32_t i = 0; i < count && !err; i++)
+        err = nic_dpdk_lend(n->nics[link], &memory[i], why);
+    if (err && (err != ERR_UNSUPPORTED || shard == 0))
+        log_info("net", "device=%s payload=copied: %s", n->devices[link].device, why);
+}
+
 struct bypass *
-netup_enter(struct netup *n, uint32_t shard)
+netup_enter(struct netup *n, uint32_t shard, const struct nic_memory *memory, uint32_t count)
 {
     struct nic nics[CONF_DEVICES_MAX];
-    for (uint32_t i = 0; i < n->link_count; i++)
+    for (uint32_t i = 0; i < n->link_count; i++) {
+        memory_lend(n, i, shard, memory, count);
         nics[i] = nic_dpdk_enter(n->nics[i], shard);
+    }
     bypass_enter(n->shards[shard], nics);
     return n->shards[shard];
 }

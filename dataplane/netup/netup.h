@@ -23,8 +23,10 @@ struct netup_shard {
 };
 /* Memory for one shard, before its thread starts. */
 must_check int netup_prepare(struct netup *n, const struct netup_shard *shard);
-/* In the thread of a shard; the bypass is lent until netup_leave. */
-struct bypass *netup_enter(struct netup *n, uint32_t shard);
+/* In the thread of a shard; the bypass is lent until netup_leave.  `memory`: what answers are sent
+ * from, the devices may read it as long as they are there. */
+struct bypass *netup_enter(struct netup *n, uint32_t shard, const struct nic_memory *memory,
+                           uint32_t count);
 void netup_leave(struct netup *n, uint32_t shard);
 
 /* True when connections to that address can reach us. */

@@ -3,17 +3,23 @@
  * A received frame is an mbuf of one segment; a chain is copied together, or dropped.  The handle
  * of a frame is the mbuf itself.
  *
- * A frame that is sent is a chain, header and one mbuf for each span, when the device takes chains
- * and every span has a ref:
+ * A frame that is sent is a chain, header and one mbuf for each span, when the device takes chains:
  *
  *   header mbuf (bytes copied) -> span mbuf (external buffer) -> span mbuf ...
  *
+ * One mbuf a span, or for some devices one for each page of it (`by_page`).
+ * A span without a ref, or where the device cannot reach it, is copied into an mbuf of the chain.
+ * When nothing would go by reference, or the chain would be too long for the device, the frame is
+ * one mbuf with everything copied.
+ *
  * I1: each span mbuf is one hold of its packet_ref.  The reference block of the external buffer
  * lies in the mbuf's private area with a count of 1, so that when the driver frees the mbuf, at
- * whatever time, span_end() ends exactly that hold, in the loop's own thread.  Nothing of DPDK's
- * counts is shared by two frames. I2: no mbuf that was handed to a device is touched again. Else it
- * is one mbuf with everything copied.  What the device's ring does not take stays in `pending`, in
- * order, and goes first with the next call. */
+ * whatever time, exactly that hold ends, in the loop's own thread (or earlier: nic_reap.c).
+ * Nothing of DPDK's counts is shared by two frames. I2: no mbuf that was handed to a device is
+ * touched again.
+ *
+ * What the device's ring does not take stays in `pending`, in order, and goes first with the next
+ * call. */
 #include "drivers/dpdk/nic_dpdk_in.h"
 
 #include <rte_lcore.h>
@@ -56,6 +62,8 @@ queue_rx(void *self, struct nic_rx *out, uint32_t max)
     struct rte_mbuf *burst[NIC_BURST_MAX];
     uint32_t count = 0;
     pending_send(q);
+    if (q->stat.spans_held > 0)
+        nic_reap_ask(q);
     uint16_t n = rte_eth_rx_burst(q->port, q->number, burst,
                                   (uint16_t)(max < NIC_BURST_MAX ? max : NIC_BURST_MAX));
     for (uint16_t i = 0; i < n; i++) {
@@ -90,31 +98,64 @@ queue_release(void *self, struct packet_frame *const *frames, uint32_t count)
 
 /* ---- sending ---- */
 
-static void
-span_end(void *address, void *opaque)
+/* The front of some bytes that goes into one mbuf by reference. */
+static uint32_t
+part_bytes(const struct nic_queue *q, const struct view *v)
 {
-    packet_drop(opaque);
+    uint32_t left = NIC_PAGE_BYTES - (uint32_t)((uintptr_t)v->at % NIC_PAGE_BYTES);
+    return q->by_page && left < v->len ? left : v->len;
 }
 
 static struct rte_mbuf *
-span_mbuf(struct nic_queue *q, const struct packet_span *s)
+part_mbuf(struct nic_queue *q, const struct view *part, struct packet_ref *ref)
 {
     struct rte_mbuf *m = rte_pktmbuf_alloc(q->span_pool);
     if (!m)
         return NULL;
-    struct rte_mbuf_ext_shared_info *info = rte_mbuf_to_priv(m);
-    info->free_cb = span_end;
-    info->fcb_opaque = s->ref;
-    rte_mbuf_ext_refcnt_set(info, 1);
-    void *at = (void *)(uintptr_t)s->bytes.at;
-    rte_pktmbuf_attach_extbuf(m, at, (rte_iova_t)(uintptr_t)at, (uint16_t)s->bytes.len, info);
-    m->data_len = (uint16_t)s->bytes.len;
-    packet_hold(s->ref);
+    struct nic_span *span = rte_mbuf_to_priv(m);
+    void *at = (void *)(uintptr_t)part->at;
+    nic_reap_hold(q, m, ref);
+    rte_pktmbuf_attach_extbuf(m, at, (rte_iova_t)(uintptr_t)at, (uint16_t)part->len, &span->info);
+    m->data_len = (uint16_t)part->len;
     return m;
 }
 
 static struct rte_mbuf *
-chain_build(struct nic_queue *q, const struct nic_tx *tx)
+part_copy(struct nic_queue *q, const struct view *part)
+{
+    struct rte_mbuf *m = rte_pktmbuf_alloc(q->copy_pool);
+    if (!m)
+        return NULL;
+    void *to = rte_pktmbuf_append(m, (uint16_t)part->len);
+    must(to);
+    memcpy(to, part->at, part->len);
+    return m;
+}
+
+/* Returns how many mbufs it put behind *last, which is then the last of them; 0: no memory for all
+ * of them. */
+static uint16_t
+span_add(struct nic_queue *q, const struct packet_span *s, bool by_reference,
+         struct rte_mbuf **last)
+{
+    uint16_t count = 0;
+    struct view left = s->bytes;
+    while (left.len > 0) {
+        struct view part = view_of(left.at, by_reference ? part_bytes(q, &left) : left.len);
+        struct rte_mbuf *m = by_reference ? part_mbuf(q, &part, s->ref) : part_copy(q, &part);
+        if (!m)
+            return 0;
+        (*last)->next = m;
+        *last = m;
+        left = view_of(left.at + part.len, left.len - part.len);
+        count++;
+    }
+    return count;
+}
+
+/* by_reference: a bit for each span. */
+static struct rte_mbuf *
+chain_build(struct nic_queue *q, const struct nic_tx *tx, uint32_t by_reference)
 {
     struct rte_mbuf *head = rte_pktmbuf_alloc(q->header_pool);
     if (!head)
@@ -126,13 +167,12 @@ chain_build(struct nic_queue *q, const struct nic_tx *tx)
     for (uint32_t i = 0; i < tx->span_count; i++) {
         if (tx->spans[i].bytes.len == 0)
             continue;
-        last->next = span_mbuf(q, &tx->spans[i]);
-        if (!last->next) {
+        uint16_t added = span_add(q, &tx->spans[i], by_reference & 1u << i, &last);
+        if (added == 0) {
             rte_pktmbuf_free(head);
             return NULL;
         }
-        last = last->next;
-        head->nb_segs++;
+        head->nb_segs += added;
     }
     return head;
 }
@@ -157,14 +197,45 @@ copy_build(struct nic_queue *q, const struct nic_tx *tx)
 }
 
 static bool
-by_reference(const struct nic_queue *q, const struct nic_tx *tx)
+can_reach(struct nic_queue *q, const struct packet_span *s)
 {
-    if (!q->chains || tx->span_count == 0)
-        return false;
-    for (uint32_t i = 0; i < tx->span_count; i++)
-        if (!tx->spans[i].ref || tx->spans[i].bytes.len > UINT16_MAX)
-            return false;
-    return true;
+    return s->ref && s->bytes.len > 0 && s->bytes.len <= UINT16_MAX &&
+           (!q->reach || nic_regions_have(q->reach, &s->bytes, &q->reach_last));
+}
+
+static uint32_t
+part_count(const struct nic_queue *q, const struct view *v)
+{
+    uint32_t skip = (uint32_t)((uintptr_t)v->at % NIC_PAGE_BYTES);
+    return q->by_page ? (skip + v->len + NIC_PAGE_BYTES - 1) / NIC_PAGE_BYTES : 1;
+}
+
+_Static_assert(PACKET_SPANS_MAX < 32, "a bit for each");
+
+/* Which spans go by reference: a bit for each, *bytes of them all. */
+static uint32_t
+by_reference(struct nic_queue *q, const struct nic_tx *tx, uint32_t *bytes)
+{
+    uint32_t bits = 0, segs = 1;
+    *bytes = 0;
+    for (uint32_t i = 0; i < tx->span_count && q->chains; i++) {
+        const struct view *v = &tx->spans[i].bytes;
+        bool here = can_reach(q, &tx->spans[i]);
+        segs += here ? part_count(q, v) : v->len > 0;
+        bits |= (uint32_t)here << i;
+        *bytes += here ? v->len : 0;
+    }
+    if (segs <= q->segs_max)
+        return bits;
+    *bytes = 0;
+    return 0;
+}
+
+static bool
+copies(const struct nic_queue *q)
+{
+    return !q->chains ||
+           (q->reach && atomic_load_explicit(&q->reach->count, memory_order_relaxed) == 0);
 }
 
 /* What is copied next comes from memory while this frame is. */
@@ -181,8 +252,13 @@ build(struct nic_queue *q, const struct nic_tx *tx)
 {
     must(tx->header_bytes <= NIC_HEADER_MAX);
     must(tx->header_bytes + tx->payload_bytes <= (uint32_t)q->device->facts.mtu + tx->l2_bytes);
-    struct rte_mbuf *m = by_reference(q, tx) ? chain_build(q, tx) : copy_build(q, tx);
-    if (m && tx->l4_sum) {
+    uint32_t bytes, bits = by_reference(q, tx, &bytes);
+    struct rte_mbuf *m = bits ? chain_build(q, tx, bits) : copy_build(q, tx);
+    if (!m)
+        return NULL;
+    q->stat.tx_by_reference += bytes;
+    q->stat.tx_copied += tx->payload_bytes - bytes;
+    if (tx->l4_sum) {
         bool v4 = tx->header[tx->l2_bytes] >> 4 == 4;
         m->tx_offload = rte_mbuf_tx_offload(tx->l2_bytes, tx->l3_bytes, 0, 0, 0, 0, 0);
         m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM | (v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6);
@@ -218,7 +294,7 @@ queue_tx(void *self, const struct nic_tx *const *frames, uint32_t count)
         return 0;
     }
     while (taken < count && taken < NIC_BURST_MAX) {
-        if (!q->chains && taken + 1 < count)
+        if (copies(q) && taken + 1 < count)
             fetch_bytes(frames[taken + 1]);
         struct rte_mbuf *m = build(q, frames[taken]);
         if (!m)
@@ -249,6 +325,7 @@ nic_dpdk_facts(const struct nic_dpdk *d, struct nic_facts *out)
 {
     struct rte_eth_link link;
     *out = d->facts;
+    out->chains = !copies(&d->queues[0]);
     if (rte_eth_link_get_nowait(d->port, &link) == 0) {
         out->link_up = link.link_status == RTE_ETH_LINK_UP;
         out->link_mbps = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;

@@ -7,8 +7,8 @@
  *
  * Memory: huge pages, private to the process (--in-memory), when a device is on PCI or there are
  * enough free ones; else ordinary pages, which virtual devices take.  What a frame's spans refer to
- * is handed over by reference to virtual devices that take chains, and copied for all others: our
- * arenas are not mapped for a device's own memory access.
+ * is handed over by reference to virtual devices that take chains, and to those on PCI where it
+ * lies in memory of nic_dpdk_lend; it is copied for all others.
  *
  * Built without DPDK (nic_none.c), nic_dpdk_create says so. */
 #ifndef SLUICE_DPDK_NIC_DPDK_H
@@ -47,6 +47,15 @@ must_check int nic_dpdk_create(const struct nic_dpdk_config *configs, uint32_t c
                                struct nic_dpdk **out, char error[NIC_DPDK_ERROR_BYTES]);
 /* All frames have been released; no loop uses its port any more. */
 void nic_dpdk_destroy(struct nic_dpdk *d);
+
+/* Memory that spans come from, from now on: a device on PCI gets it mapped for its own access.  All
+ * its pages become resident and stay so until the process ends, also when the memory is given back
+ * before; other memory at these addresses must not be sent from then.  Any thread, also while loops
+ * send.
+ * ERR_UNSUPPORTED: payload is copied for this device; ERR_LIMIT: that memory could not be mapped,
+ * what lies there is copied.  `error` says why in both cases. */
+must_check int nic_dpdk_lend(struct nic_dpdk *d, const struct nic_memory *memory,
+                             char error[NIC_DPDK_ERROR_BYTES]);
 
 /* What the device is: nic_ops.facts, before a loop has a port. */
 void nic_dpdk_facts(const struct nic_dpdk *d, struct nic_facts *out);

@@ -24,6 +24,13 @@ nic_dpdk_destroy(struct nic_dpdk *d)
     must(d == NULL);
 }
 
+int
+nic_dpdk_lend(struct nic_dpdk *d, const struct nic_memory *memory, char error[NIC_DPDK_ERROR_BYTES])
+{
+    must(d && memory && error);
+    return ERR_UNSUPPORTED;
+}
+
 void
 nic_dpdk_facts(const struct nic_dpdk *d, struct nic_facts *out)
 {

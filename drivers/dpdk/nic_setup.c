@@ -2,7 +2,7 @@
  *
  * Each queue has pools of its own, so that no two loops share one.  Sizes are one less than a power
  * of two, which is what DPDK's rings hold.  The span pool's mbufs have no data: each has room for
- * the shared info of the buffer that it stands for in its private area (nic_dpdk.c).
+ * a struct nic_span in its private area (nic_reap.c).
  *
  * net_af_xdp maps for the kernel as many bytes as the frames would take side by side.  But frames
  * never lie across a page, so the pages' ends are left unused, and the last frames of the pool are
@@ -28,6 +28,9 @@ enum {
     SETUP_KERNEL_BYTES = 256,      /* of each receive buffer, to the kernel (net_af_xdp) */
     SETUP_ROOM_LEAST = 2048,       /* what some devices want of a receive buffer */
     SETUP_PAGE = 4096,             /* the largest frame that the kernel takes (net_af_xdp) */
+    SETUP_SEGS = 8,                /* what the least of the cards takes */
+    SETUP_SPAN_BYTES =
+        (sizeof(struct nic_span) + RTE_MBUF_PRIV_ALIGN - 1) & ~(size_t)(RTE_MBUF_PRIV_ALIGN - 1),
 };
 
 struct setup {
@@ -109,12 +112,17 @@ pool_of_pages(struct nic_queue *q, const char *kind, uint32_t count, uint32_t le
     return p;
 }
 
-/* Our arenas are not mapped for the memory access of a device on PCI, nor for the other process. */
-static bool
-takes_chains(const struct setup *s)
+/* Before anything is known of how sent frames come back. */
+static const char *
+copies_why(const struct setup *s)
 {
-    bool lent = s->host->pci || nic_dpdk_lends(s->config->device);
-    return !lent && s->info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+    if (!(s->info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS))
+        return "its driver takes no chains";
+    if (nic_dpdk_lends(s->config->device))
+        return "the other process maps memory of DPDK only";
+    if (s->host->pci && rte_eal_iova_mode() != RTE_IOVA_VA)
+        return "there is no IOMMU, or none that has our addresses";
+    return NULL;
 }
 
 static int
@@ -124,21 +132,30 @@ queue_setup(struct setup *s, uint16_t number, uint16_t rx_count, uint16_t tx_cou
     uint32_t room = (uint32_t)s->config->mtu + SETUP_LINK_BYTES + SETUP_KERNEL_BYTES;
     room = RTE_PKTMBUF_HEADROOM + (room < SETUP_ROOM_LEAST ? SETUP_ROOM_LEAST : room);
     *q = (struct nic_queue){.device = s->d, .port = s->d->port, .number = number};
-    q->chains = takes_chains(s);
-    s->d->facts.chains = q->chains;
+    q->chains = !s->d->copies;
+    q->reach = s->host->pci ? &s->d->regions : NULL;
+    q->segs_max = s->info.tx_desc_lim.nb_mtu_seg_max;
+    if (q->segs_max == 0) /* the driver does not say */
+        q->segs_max = SETUP_SEGS;
+    q->ring = tx_count;
+    q->by_page = nic_reap_by_page(s->info.driver_name);
     q->rx_pool = strcmp(s->info.driver_name, "net_af_xdp") == 0
                      ? pool_of_pages(q, "rx", NIC_DPDK_FRAMES - 1, room)
                      : pool(q, "rx", NIC_DPDK_FRAMES - 1, 0, room);
     q->copy_pool = pool(q, "copy", SETUP_COPIES, 0, room);
     q->header_pool = pool(q, "header", SETUP_HEADERS, 0, RTE_PKTMBUF_HEADROOM + NIC_HEADER_MAX);
-    q->span_pool = pool(q, "span", SETUP_SPANS, sizeof(struct rte_mbuf_ext_shared_info), 0);
+    q->span_pool = pool(q, "span", SETUP_SPANS, SETUP_SPAN_BYTES, 0);
     if (!q->rx_pool || !q->copy_pool || !q->header_pool || !q->span_pool)
         return fail(s, ERR_LIMIT, "memory for frames", rte_errno);
     int socket = rte_eth_dev_socket_id(s->d->port);
     int rc =
         rte_eth_rx_queue_setup(s->d->port, number, rx_count, (unsigned)socket, NULL, q->rx_pool);
+    /* Each frame is written back by itself: those after the last multiple would stay held. */
+    struct rte_eth_txconf tx = s->info.default_txconf;
+    if (q->reach && q->chains)
+        tx.tx_rs_thresh = 1;
     if (rc == 0)
-        rc = rte_eth_tx_queue_setup(s->d->port, number, tx_count, (unsigned)socket, NULL);
+        rc = rte_eth_tx_queue_setup(s->d->port, number, tx_count, (unsigned)socket, &tx);
     return rc ? fail(s, ERR_IO, "queues", rc) : ERR_OK;
 }
 
@@ -232,12 +249,34 @@ mac_choose(struct setup *s)
     memcpy(s->d->facts.mac, mac.addr_bytes, sizeof s->d->facts.mac);
 }
 
+/* How sent frames come back, which a driver says of a queue that is there. */
+static int
+reap_setup(struct setup *s)
+{
+    enum nic_reap how = NIC_REAP_NEEDED;
+    if (s->host->pci && !s->d->copies)
+        how = nic_reap_of(s->info.driver_name, rte_eth_tx_done_cleanup(s->d->port, 0, 0));
+    if (how == NIC_REAP_NEVER)
+        s->d->copies = "its driver gives nothing back before its ring is full";
+    for (uint32_t i = 0; i < s->d->queue_count; i++) {
+        struct nic_queue *q = &s->d->queues[i];
+        q->chains = !s->d->copies;
+        q->reap = how;
+        if (!nic_reap_ready(q))
+            return fail(s, ERR_LIMIT, "memory for frames", ENOMEM);
+    }
+    return ERR_OK;
+}
+
 static int
 port_start(struct setup *s)
 {
     int rc = rte_eth_dev_start(s->d->port);
     if (rc)
         return fail(s, ERR_IO, "start", rc);
+    int err = reap_setup(s);
+    if (err)
+        return err;
     /* For neighbour discovery; what cannot filter gives us everything anyhow. */
     (void)rte_eth_allmulticast_enable(s->d->port);
     mac_choose(s);
@@ -254,6 +293,7 @@ setup(struct setup *s)
     err = err ? err : port_configure(s);
     if (err)
         return err;
+    s->d->copies = copies_why(s);
     int rc = rte_eth_dev_adjust_nb_rx_tx_desc(s->d->port, &rx_count, &tx_count);
     if (rc)
         return fail(s, ERR_IO, "descriptors", rc);
@@ -269,6 +309,7 @@ device_create(const struct nic_dpdk_config *config, const struct nic_host *host,
     struct nic_dpdk *d = calloc(1, sizeof *d + config->queues * sizeof d->queues[0]);
     must(d);
     d->queue_count = config->queues;
+    must(pthread_mutex_init(&d->lending, NULL) == 0);
     d->facts.mtu = config->mtu;
     d->facts.queues = config->queues;
     struct setup s = {.d = d, .config = config, .host = host, .error = error};
@@ -309,6 +350,7 @@ nic_dpdk_destroy(struct nic_dpdk *d)
     (void)rte_eth_dev_stop(d->port);
     (void)rte_eth_dev_close(d->port);
     for (uint32_t i = 0; i < d->queue_count; i++) {
+        nic_reap_end(&d->queues[i]);
         rte_mempool_free(d->queues[i].rx_pool);
         rte_mempool_free(d->queues[i].copy_pool);
         rte_mempool_free(d->queues[i].header_pool);

@@ -23,6 +23,38 @@ many_segments(struct fixture *f, uint64_t seed)
     return p;
 }
 
+static void
+what_is_lent_for_reading_lies_in_the_memory_that_the_store_names(void **state)
+{
+    struct fixture f;
+    struct store_memory rows[STORE_MEMORY_ROWS];
+    struct store_range range;
+    struct store_hold hold;
+    uint32_t seen[STORE_MEMORY_ROWS] = {0};
+    struct plog *p = many_segments(&f, 3);
+    store_memory(f.store[0], rows);
+    for (int64_t offset = 0; offset < p->end; offset += BATCHES) {
+        int rc;
+        do {
+            rc = store_locate(f.store[0], p, offset, p->end, 1, true, &range);
+            rc = rc ? rc : store_hold(f.store[0], &range, 1, &hold);
+            assert_int_equal(fixture_turns(&f, rc == ERR_AGAIN), ERR_OK);
+        } while (rc == ERR_AGAIN);
+        assert_int_equal(rc, ERR_OK);
+        for (uint32_t i = 0; i < hold.span_count; i++) {
+            const uint8_t *at = hold.spans[i].at, *limit = at + hold.spans[i].len;
+            uint32_t r = 0;
+            while (r < STORE_MEMORY_ROWS && (at < rows[r].at || limit > rows[r].at + rows[r].bytes))
+                r++;
+            assert_true(r < STORE_MEMORY_ROWS);
+            seen[r]++;
+        }
+        store_release(f.store[0], &hold);
+    }
+    assert_true(seen[0] > 0 && seen[1] > 0); /* from the tail cache, and from files */
+    fixture_end(&f);
+}
+
 /* As if the arena were almost full. */
 static void
 fill_arena(struct store *s, void **taken)
@@ -129,6 +161,7 @@ main(void)
             indexes_of_sealed_segments_are_dropped_when_memory_is_short_and_read_again),
         cmocka_unit_test(what_was_used_just_now_stays),
         cmocka_unit_test(a_store_that_ends_has_given_every_block_back),
+        cmocka_unit_test(what_is_lent_for_reading_lies_in_the_memory_that_the_store_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

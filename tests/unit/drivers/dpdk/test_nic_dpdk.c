@@ -136,6 +136,120 @@ a_device_without_chains_gets_copies_and_holds_nothing(void **state)
     in_child(send_to_a_device_without_chains);
 }
 
+static uint8_t arena[4096], elsewhere[4096];
+
+static void
+payload_fill(void)
+{
+    for (size_t i = 0; i < sizeof arena; i++) {
+        arena[i] = (uint8_t)(i * 7);
+        elsewhere[i] = (uint8_t)(i * 11);
+    }
+}
+
+/* As on PCI: one part is where the device cannot read, between two where it can. */
+static void
+send_from_within_and_without_reach(void)
+{
+    struct packet_ref ref = {.holds = 1, .ended = ref_ended};
+    struct nic_stat stat;
+    payload_fill();
+    up();
+    must(nic_regions_add(&d->regions, arena, sizeof arena) == ERR_OK);
+    d->queues[0].reach = &d->regions;
+    struct nic_tx tx = frame(arena, 500, &ref);
+    tx.spans[1] = (struct packet_span){view_of(elsewhere, 100), &ref};
+    tx.spans[2] = (struct packet_span){view_of(arena + 4000, 96), &ref};
+    tx.span_count = 3;
+    tx.payload_bytes = 696;
+    must(offer(&tx));
+    must(ref.holds == 3);
+    nic.ops->stat(nic.self, &stat);
+    must(stat.tx_by_reference == 596 && stat.tx_copied == 100 && stat.spans_held == 2);
+    expect(&tx);
+    must(ref.holds == 1);
+    struct nic_tx out = frame(elsewhere, 1000, &ref);
+    must(offer(&out));
+    must(ref.holds == 1);
+    nic.ops->stat(nic.self, &stat);
+    must(stat.tx_by_reference == 596 && stat.tx_copied == 1100 && stat.spans_held == 0);
+    expect(&out);
+    down();
+}
+
+static void
+what_the_device_cannot_reach_is_copied_and_the_rest_is_not(void **state)
+{
+    in_child(send_from_within_and_without_reach);
+}
+
+static void
+send_more_parts_than_the_device_takes(void)
+{
+    struct packet_ref ref = {.holds = 1, .ended = ref_ended};
+    struct nic_stat stat;
+    payload_fill();
+    up();
+    d->queues[0].segs_max = 4;
+    struct nic_tx tx = frame(arena, 10, &ref);
+    for (uint8_t i = 1; i < 4; i++)
+        tx.spans[i] = (struct packet_span){view_of(arena + 100u * i, 10), &ref};
+    tx.span_count = 3;
+    tx.payload_bytes = 30;
+    must(offer(&tx));
+    must(ref.holds == 4);
+    expect(&tx);
+    tx.span_count = 4;
+    tx.payload_bytes = 40;
+    must(offer(&tx));
+    must(ref.holds == 1);
+    expect(&tx);
+    nic.ops->stat(nic.self, &stat);
+    must(stat.tx_by_reference == 30 && stat.tx_copied == 40);
+    down();
+}
+
+static void
+a_frame_of_more_parts_than_the_device_takes_is_copied_whole(void **state)
+{
+    in_child(send_more_parts_than_the_device_takes);
+}
+
+static void
+send_by_page(void)
+{
+    static _Alignas(NIC_PAGE_BYTES) uint8_t pages[3 * NIC_PAGE_BYTES];
+    struct packet_ref ref = {.holds = 1, .ended = ref_ended};
+    for (size_t i = 0; i < sizeof pages; i++)
+        pages[i] = (uint8_t)(i * 13);
+    up();
+    d->queues[0].by_page = true;
+    struct nic_tx tx = frame(pages + NIC_PAGE_BYTES - 1, 1000, &ref);
+    must(offer(&tx));
+    must(ref.holds == 3);
+    expect(&tx);
+    tx = frame(pages + NIC_PAGE_BYTES, 1000, &ref);
+    must(offer(&tx));
+    must(ref.holds == 2);
+    expect(&tx);
+    tx = frame(pages + 2 * NIC_PAGE_BYTES - 1000, 1000, &ref);
+    must(offer(&tx));
+    must(ref.holds == 2);
+    expect(&tx);
+    d->queues[0].segs_max = 2;
+    tx = frame(pages + NIC_PAGE_BYTES - 1, 1000, &ref);
+    must(offer(&tx));
+    must(ref.holds == 1);
+    expect(&tx);
+    down();
+}
+
+static void
+some_devices_get_no_part_that_lies_in_two_pages(void **state)
+{
+    in_child(send_by_page);
+}
+
 static void
 fill_the_ring(void)
 {
@@ -266,6 +380,9 @@ main(void)
         cmocka_unit_test(frames_without_refs_arrive_whole),
         cmocka_unit_test(spans_go_by_reference_and_are_held_until_the_frame_has_left),
         cmocka_unit_test(a_device_without_chains_gets_copies_and_holds_nothing),
+        cmocka_unit_test(what_the_device_cannot_reach_is_copied_and_the_rest_is_not),
+        cmocka_unit_test(a_frame_of_more_parts_than_the_device_takes_is_copied_whole),
+        cmocka_unit_test(some_devices_get_no_part_that_lies_in_two_pages),
         cmocka_unit_test(a_full_ring_takes_no_more_and_loses_nothing_that_it_took),
         cmocka_unit_test(without_mbufs_nothing_is_taken_and_nothing_stays_held),
         cmocka_unit_test(frames_that_the_device_never_took_are_dropped_at_the_end),
