@@ -25,6 +25,9 @@ enum disk_kind {
     DISK_SYNC,  /* file: fdatasync; covers writes that had completed before it was submitted */
     DISK_ALLOCATE, /* file, offset, length: blocks without data, size grows to cover them */
     DISK_TRUNCATE, /* file, offset: new size */
+    DISK_PUNCH, /* file without a name, offset, length: gives these blocks back, they read as zeros.
+                 * ERR_EXISTS: it has a name, a hard link: nothing is done.  Or the file system
+                 * cannot. */
     DISK_RENAME,   /* path, path_to; replaces */
     DISK_UNLINK,   /* path of a file, or of an empty directory with DISK_DIRECTORY */
     DISK_MKDIR,    /* path; ERR_EXISTS when there */

@@ -92,11 +92,11 @@ move_run_take(struct move_run *r, const struct move_part *part, uint32_t at, int
 }
 
 int
-move_run_remove(struct disk *disk, const struct plog *p)
+move_run_remove(struct disk *disk, const struct plog *p, struct pace *pace)
 {
     char path[PLOG_PATH_BYTES];
     struct disk_op op = {.kind = DISK_UNLINK, .dir = p->dir, .path = path, .flags = DISK_DIRECTORY};
-    int rc = store_leftover_all(disk, p);
+    int rc = store_leftover_all(disk, p, pace);
     if (rc != ERR_OK)
         return rc;
     plog_path_dir(p, path);
@@ -188,7 +188,7 @@ place_make(struct store_worker *w, struct move_run *r, const struct plog *p)
 {
     char path[PLOG_PATH_BYTES];
     struct disk_op op = {.kind = DISK_MKDIR, .dir = r->to, .path = path};
-    int rc = move_run_remove(w->disk, p);
+    int rc = move_run_remove(w->disk, p, w->pace);
     if (rc != ERR_OK)
         return rc;
     plog_path_topic(p, path);
@@ -222,7 +222,7 @@ move_run(struct store_worker *w, struct store_task *t)
     struct plog at;
     move_run_log(r, r->remove ? r->remove_dir : r->to, &at);
     if (r->remove)
-        return move_run_remove(w->disk, &at);
+        return move_run_remove(w->disk, &at, w->pace);
     int rc = r->begun ? ERR_OK : place_make(w, r, &at);
     r->begun = true;
     for (uint32_t i = 0; i < r->part_count && rc == ERR_OK; i++)

@@ -62,7 +62,8 @@ must_check int move_run_take(struct move_run *r, const struct move_part *part, u
 must_check int move_run(struct store_worker *w, struct store_task *t);
 void move_run_free(struct store_task *t);
 
-/* Removes all files of a log in directory p->dir, and its directory.  Blocks. */
-must_check int move_run_remove(struct disk *disk, const struct plog *p);
+/* Removes all files of a log in directory p->dir, and its directory.  pace: as store_shrink_unlink.
+ * Blocks. */
+must_check int move_run_remove(struct disk *disk, const struct plog *p, struct pace *pace);
 
 #endif

@@ -211,6 +211,7 @@ void
 store_abandon(struct store *s)
 {
     files_close(s);
+    store_shrink_forget(s);
     store_forget(s);
 }
 
@@ -284,7 +285,8 @@ all_quiet(const struct store *s)
 {
     return s->jobs_used == 0 && !s->swap.run && !s->move.run && list_empty(&s->swap.retired) &&
            s->tail.clean == s->tail.next && s->ckpt.phase == CKPT_IDLE && list_empty(&s->dying) &&
-           store_retain_quiet(s) && journal_durable_lsn(s->journal) == journal_last_lsn(s->journal);
+           store_retain_quiet(s) && s->shrink.count == 0 &&
+           journal_durable_lsn(s->journal) == journal_last_lsn(s->journal);
 }
 
 /* No room to write back all: the journal and the last checkpoint hold the rest. */
@@ -380,6 +382,7 @@ store_step(struct store *s, uint64_t now_ns, uint64_t *deadline_ns)
     store_tail_evict(s);
     uint64_t room = store_room_step(s);
     store_retain_step(s);
+    uint64_t shrink = store_shrink_step(s);
     uint64_t swap = store_swap_step(s);
     store_move_step(s);
     store_writeback_step(s);
@@ -399,6 +402,8 @@ store_step(struct store *s, uint64_t now_ns, uint64_t *deadline_ns)
         *deadline_ns = drop;
     if (swap < *deadline_ns)
         *deadline_ns = swap;
+    if (shrink < *deadline_ns)
+        *deadline_ns = shrink;
     if (s->ckpt.phase == CKPT_SAVE)
         *deadline_ns = now_ns; /* more to do at once */
     return ERR_OK;

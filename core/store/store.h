@@ -34,6 +34,8 @@ struct store_config {
     uint32_t read_bytes;       /* each so large; whole STORE_READ_BYTES, 0: that */
     uint32_t sidecar_bytes;    /* after a clean stop so large an active segment has one, and again
                                 * after each four times as much; 0: 8 MiB */
+    uint32_t shrink_bytes;     /* blocks of a file that goes are given back in steps of so many, a
+                                * multiple of 4096; 0: 1 MiB */
     uint32_t logs_max;         /* partitions of this core */
     uint32_t extent_bytes_min; /* batches from here on go straight to their segment; 0: none */
     enum journal_sync sync;    /* how frames are made durable; AUTO needs a clock */

@@ -1,13 +1,13 @@
-/* store_delete.c: the end of a log.  Its files go after the DELETE record is durable and no job
- * or task uses them any more; a crash in between leaves the log in checkpoints, marked deleted, so
- * recovery can go on with it. */
+/* store_delete.c: the end of a log.  Its files go (long ones step by step: store_shrink.c) after
+ * the DELETE record is durable and no job or task uses them any more; a crash in between leaves the
+ * log in checkpoints, marked deleted, so recovery can go on with it. */
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/store/store_in.h"
 
 #include <stdio.h>
 
-enum { DELETE_CLOSE, DELETE_LOG, DELETE_IDX, DELETE_DIR, DELETE_TOPIC, DELETE_SYNC };
+enum { DELETE_CLOSE, DELETE_OPEN, DELETE_LOG, DELETE_IDX, DELETE_DIR, DELETE_TOPIC, DELETE_SYNC };
 
 static bool
 record_durable(struct store *s, struct plog *p)
@@ -30,7 +30,8 @@ store_delete_step(struct store *s)
     for (struct list *n = s->dying.next; n != &s->dying;) {
         struct plog *p = list_item(n, struct plog, dying_node);
         n = n->next;
-        if (!record_durable(s, p) || p->jobs || p->task || p->retired || !store_job_room(s))
+        bool room = store_job_room(s) && store_shrink_room(s);
+        if (!record_durable(s, p) || p->jobs || p->task || p->retired || !room)
             continue;
         struct job *j = store_job(s, JOB_DELETE, p, NULL);
         if (!j)
@@ -51,6 +52,39 @@ remove_path(struct store *s, struct job *j, uint32_t step, uint32_t flags)
     store_job_run(s, j, &(struct disk_op){.kind = DISK_UNLINK, .path = j->path, .flags = flags});
 }
 
+/* The next operation on the two files of a segment. */
+static void
+segment_next(struct store *s, struct job *j, struct segment *seg)
+{
+    bool log_gone = j->step == DELETE_LOG, opened = j->step == DELETE_OPEN;
+    if (opened) {
+        j->file = (int32_t)(j->result < 0 ? -1 : j->result);
+        if (j->file < 0)
+            store_shrink_add(s, -1, 0);
+    }
+    if (log_gone && j->file >= 0) {
+        store_shrink_add(s, j->file, j->result < 0 ? 0 : seg->allocated);
+        j->file = -1;
+    }
+    seg->created = seg->created && !log_gone;
+    if (!log_gone && !opened && store_shrink_long(s, seg) && !store_shrink_room(s)) {
+        store_job_end(s, j); /* another one goes on when there is */
+        return;
+    }
+    plog_path_segment(j->log, seg->base,
+                      log_gone       ? ".idx"
+                      : seg->renamed ? PLOG_DELETED
+                                     : ".log",
+                      j->path);
+    if (log_gone || opened || !store_shrink_take(s, seg)) {
+        remove_path(s, j, log_gone ? DELETE_IDX : DELETE_LOG, 0);
+        return;
+    }
+    j->step = DELETE_OPEN;
+    store_job_run(s, j,
+                  &(struct disk_op){.kind = DISK_OPEN, .path = j->path, .flags = DISK_WRITABLE});
+}
+
 /* Removes one file after the other, then the directories, as far as they are empty. */
 void
 store_delete_next(struct store *s, struct job *j)
@@ -58,8 +92,8 @@ store_delete_next(struct store *s, struct job *j)
     struct plog *p = j->log;
     if (j->step == DELETE_IDX)
         j->at++;
-    if (j->result < 0 && j->result != ERR_NOT_FOUND && j->step != DELETE_TOPIC &&
-        j->step != DELETE_SYNC)
+    bool asks = j->step == DELETE_OPEN || j->step == DELETE_TOPIC || j->step == DELETE_SYNC;
+    if (j->result < 0 && j->result != ERR_NOT_FOUND && !asks)
         log_warn("store", "a file of a deleted log stays path=%s error=%s", j->path,
                  err_name((int)j->result));
     if (j->step <= DELETE_IDX && j->at < p->segment_count) {
@@ -73,13 +107,7 @@ store_delete_next(struct store *s, struct job *j)
             store_job_run(s, j, &(struct disk_op){.kind = DISK_CLOSE, .file = file});
             return;
         }
-        bool log_gone = j->step == DELETE_LOG;
-        plog_path_segment(p, seg->base,
-                          log_gone       ? ".idx"
-                          : seg->renamed ? PLOG_DELETED
-                                         : ".log",
-                          j->path);
-        remove_path(s, j, log_gone ? DELETE_IDX : DELETE_LOG, 0);
+        segment_next(s, j, seg);
         return;
     }
     switch (j->step) {

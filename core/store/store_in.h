@@ -10,6 +10,7 @@
  *   store_ckpt.c       core checkpoints
  *   store_delete.c     files of deleted logs
  *   store_retain.c     log starts that move up; segments and files that go
+ *   store_shrink.c     long files that go, step by step
  *   store_clean.c      which log is compacted next
  *   store_swap.c       cleaned segments take the place of others
  *   store_move.c       a log moves to another data directory; store_move_last.c: the last of it;
@@ -84,6 +85,8 @@ enum {
     STORE_AHEAD = 3,                /* reads begun behind the one that is needed */
     STORE_PROOFS_MAX = 256,         /* batches across buffers: being read, or lately found good */
     STORE_TRIMS_MAX = 1024,         /* START records not durable yet */
+    STORE_SHRINKS_MAX = 64,         /* files without a name, open while their blocks go */
+    STORE_SHRINK_BYTES = 1 << 20,   /* of them in one step */
     STORE_RETAIN_LOGS = 256,        /* looked at per call of store_retain */
     STORE_RETIRED_MAX = 256,        /* replaced segments that are kept for readers */
     STORE_INDEX_BYTES = 64 << 20,   /* indexes and sums of one core, beside */
@@ -163,6 +166,17 @@ struct trim {
     uint64_t lsn, serial; /* serial: of the log */
     int64_t start;
     uint32_t slot;
+};
+
+/* Files without a name, in the order in which they go (store_shrink.c). */
+struct shrink {
+    struct shrink_file {
+        int32_t file;
+        uint64_t left; /* bytes in front that are not punched */
+    } files[STORE_SHRINKS_MAX];
+    uint32_t first, count, taken; /* taken: places of files to come */
+    bool busy;                    /* a job of the first one is under way */
+    uint64_t began_ns, next_ns;   /* its last step; of the next */
 };
 
 /* The look for the log that needs compaction most (store_clean.c). */
@@ -298,6 +312,7 @@ struct store {
     struct list dropping; /* segments that left: their files get the name PLOG_DELETED */
     struct list dropped;  /* ... and go, in the order of drop_ns */
     bool drop_busy;
+    struct shrink shrink;
     uint64_t rescue_lsn; /* of a rescue that waits, and one; 0: none */
     uint32_t rescue_number;
     bool rescuing, rescue_failed;
@@ -431,6 +446,18 @@ void store_retain_admit(struct store *s, struct plog *p); /* a log with segments
 void store_retain_gather(struct store *s,
                          struct plog *p); /* a dead log takes back what it dropped */
 void store_retain_free(struct store *s);
+/* store_shrink.c */
+bool store_shrink_long(const struct store *s, const struct segment *seg); /* its file is */
+bool store_shrink_room(const struct store *s); /* false: a turn comes when there is */
+/* Takes a place for its file; false: it is not long, or there is none. */
+must_check bool store_shrink_take(struct store *s, const struct segment *seg);
+/* Into the place goes an open file of so many bytes, whose name is gone; -1: nothing. */
+void store_shrink_add(struct store *s, int32_t file, uint64_t bytes);
+uint64_t store_shrink_step(struct store *s); /* part of a turn; when it wants the next one */
+void store_shrink_forget(struct store *s);   /* closes them */
+/* As DISK_UNLINK, outside of the loop: a long file goes in steps as `pace` lets them; NULL: in one.
+ * Blocks. */
+int64_t store_shrink_unlink(struct disk *disk, uint8_t dir, const char *path, struct pace *pace);
 /* store_swap.c */
 void store_swap_begin(struct store *s, struct clean_run *r, struct plog *p, bool unwanted);
 uint64_t store_swap_step(struct store *s); /* part of a turn; when it wants the next one */
@@ -529,6 +556,7 @@ int64_t store_run(struct disk *disk, struct disk_op op); /* blocks */
 /* store_leftover.c: removes files of dropped segments that a crash left in the directory of a log.
  */
 must_check int store_leftover_clean(struct disk *disk, const struct plog *p);
-must_check int store_leftover_all(struct disk *disk, const struct plog *p); /* every file */
+/* Every file.  pace: as store_shrink_unlink. */
+must_check int store_leftover_all(struct disk *disk, const struct plog *p, struct pace *pace);
 
 #endif

@@ -80,16 +80,22 @@ files_trim(struct store *s)
     }
 }
 
+int32_t
+store_file_give(struct store *s, struct segment *seg)
+{
+    int32_t file = seg->file;
+    list_remove(&seg->open_node);
+    s->files_open--;
+    seg->file = -1;
+    return file;
+}
+
 void
 store_file_close(struct store *s, struct segment *seg)
 {
     struct job *j = store_job(s, JOB_CLOSE, NULL, NULL);
-    if (!j)
-        return;
-    list_remove(&seg->open_node);
-    s->files_open--;
-    store_job_run(s, j, &(struct disk_op){.kind = DISK_CLOSE, .file = seg->file});
-    seg->file = -1;
+    if (j)
+        store_job_run(s, j, &(struct disk_op){.kind = DISK_CLOSE, .file = store_file_give(s, seg)});
 }
 
 enum { OPEN_TOPIC_DIR = 50, OPEN_LOG_DIR, OPEN_FILE, OPEN_EXTRA };
@@ -253,6 +259,9 @@ next(struct store *s, struct job *j)
         return;
     case JOB_MOVE:
         store_move_next(s, j);
+        return;
+    case JOB_SHRINK:
+        store_shrink_next(s, j);
         return;
     case JOB_CLOSE:
         store_job_end(s, j);

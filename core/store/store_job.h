@@ -28,6 +28,7 @@ enum job_kind {
     JOB_EXTENT,
     JOB_PROBE,
     JOB_MOVE,
+    JOB_SHRINK,
     JOB_KINDS,
 };
 
@@ -63,6 +64,7 @@ void store_job_open(struct store *s, struct job *j); /* then step JOB_OPENED com
 void store_job_end(struct store *s, struct job *j);
 void store_job_done(struct store *s, struct job *j); /* one operation ended */
 void store_file_close(struct store *s, struct segment *seg);
+int32_t store_file_give(struct store *s, struct segment *seg); /* open; it is the caller's now */
 /* The next checkpoint makes the names in the log's directory durable. */
 void store_dirs_note(struct store *s, struct plog *p);
 
@@ -82,6 +84,7 @@ void store_extent_next(struct store *s, struct job *j);
 void store_probe_next(struct store *s, struct job *j);
 void store_move_next(struct store *s, struct job *j);
 void store_drop_next(struct store *s, struct job *j);
+void store_shrink_next(struct store *s, struct job *j);
 void store_sidecar_next(struct store *s, struct job *j);
 
 #endif

@@ -78,7 +78,7 @@ name_look(void *user, const char *name)
 }
 
 static int
-clean(struct disk *disk, const struct plog *p, bool all)
+clean(struct disk *disk, const struct plog *p, bool all, struct pace *pace)
 {
     struct leftover l = {.disk = disk, .log = p, .all = all};
     plog_path_dir(p, l.dir);
@@ -90,8 +90,7 @@ clean(struct disk *disk, const struct plog *p, bool all)
     for (uint32_t i = 0; i < l.count && rc == ERR_OK; i++) {
         char path[2 * PLOG_PATH_BYTES];
         snprintf(path, sizeof path, "%s/%s", l.dir, l.names[i]);
-        int64_t got =
-            store_run(disk, (struct disk_op){.kind = DISK_UNLINK, .dir = p->dir, .path = path});
+        int64_t got = store_shrink_unlink(disk, p->dir, path, pace);
         if (got < 0 && got != ERR_NOT_FOUND)
             rc = (int)got;
         else if (!all)
@@ -111,11 +110,11 @@ clean(struct disk *disk, const struct plog *p, bool all)
 int
 store_leftover_clean(struct disk *disk, const struct plog *p)
 {
-    return clean(disk, p, false);
+    return clean(disk, p, false, NULL);
 }
 
 int
-store_leftover_all(struct disk *disk, const struct plog *p)
+store_leftover_all(struct disk *disk, const struct plog *p, struct pace *pace)
 {
-    return clean(disk, p, true);
+    return clean(disk, p, true, pace);
 }

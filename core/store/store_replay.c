@@ -278,7 +278,7 @@ log_remove(struct replay *r, struct replay_log *l, uint64_t lsn)
         plog_path_segment(p, p->segments[i]->base, ".idx", path);
         store_run(r->disk, op);
     }
-    int rc = store_leftover_all(r->disk, p);
+    int rc = store_leftover_all(r->disk, p, NULL);
     if (rc != ERR_OK)
         return rc;
     op.flags = DISK_DIRECTORY;

@@ -96,7 +96,7 @@ store_replay_move_copy(const struct replay *r, struct disk *disk, uint8_t dir, c
             continue;
         struct plog at = {.partition = p->partition, .dir = dir};
         memcpy(at.topic, p->topic, sizeof at.topic);
-        *rc = move_run_remove(disk, &at);
+        *rc = move_run_remove(disk, &at, NULL);
         return true;
     }
     return false;

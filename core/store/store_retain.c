@@ -2,7 +2,8 @@
  * with that, and the end of their files.
  *
  *   START record appended -> durable: the start moves -> segments wholly below it leave the log
- *   -> file renamed to PLOG_DELETED -> file.delete.delay.ms later: unlinked
+ *   -> file renamed to PLOG_DELETED -> file.delete.delay.ms later: unlinked, and its blocks go
+ *   (store_shrink.c)
  *
  * I1 A start moves, and a file is touched, only when the record that says so is durable; so a
  *    reader never sees a start that a crash takes back, and recovery never misses a file that it
@@ -21,7 +22,7 @@
 #include <stdlib.h>
 
 enum { RETAIN_TRIMMED = 32 /* logs whose segments are looked at per turn */ };
-enum { DROP_CLOSE, DROP_NAME, DROP_LOG, DROP_IDX };
+enum { DROP_CLOSE, DROP_NAME, DROP_OPEN, DROP_LOG, DROP_IDX };
 
 /* ---- starts ------------------------------------------------------------------------------------
  */
@@ -210,7 +211,8 @@ store_retain_step(struct store *s)
     if (!list_empty(&s->trimmed))
         logs_trim(s);
     struct segment *seg = s->drop_busy ? NULL : segment_due(s);
-    struct job *j = seg && store_job_room(s) ? store_job(s, JOB_DROP, seg->log, seg) : NULL;
+    bool room = store_job_room(s) && store_shrink_room(s);
+    struct job *j = seg && room ? store_job(s, JOB_DROP, seg->log, seg) : NULL;
     if (!j)
         return;
     list_remove(&seg->drop_node);
@@ -247,7 +249,7 @@ void
 store_drop_next(struct store *s, struct job *j)
 {
     struct segment *seg = j->seg;
-    if (j->result < 0 && j->result != ERR_NOT_FOUND)
+    if (j->result < 0 && j->result != ERR_NOT_FOUND && j->step != DROP_OPEN)
         log_warn("store", "a file of a dropped segment stays path=%s error=%s", j->path,
                  err_name((int)j->result));
     switch (j->step) {
@@ -261,8 +263,20 @@ store_drop_next(struct store *s, struct job *j)
                 &(struct disk_op){.kind = DISK_RENAME, .path = j->path, .path_to = j->path_to});
             return;
         }
-        j->step = DROP_LOG;
         plog_path_segment(j->log, seg->base, seg->renamed ? PLOG_DELETED : ".log", j->path);
+        j->step = store_shrink_take(s, seg) ? DROP_OPEN : DROP_LOG;
+        if (j->step == DROP_OPEN)
+            store_job_run(
+                s, j,
+                &(struct disk_op){.kind = DISK_OPEN, .path = j->path, .flags = DISK_WRITABLE});
+        else
+            store_job_run(s, j, &(struct disk_op){.kind = DISK_UNLINK, .path = j->path});
+        return;
+    case DROP_OPEN:
+        j->file = (int32_t)(j->result < 0 ? -1 : j->result);
+        if (j->file < 0)
+            store_shrink_add(s, -1, 0);
+        j->step = DROP_LOG;
         store_job_run(s, j, &(struct disk_op){.kind = DISK_UNLINK, .path = j->path});
         return;
     case DROP_NAME:
@@ -270,6 +284,8 @@ store_drop_next(struct store *s, struct job *j)
         drop_end(s, j, j->result < 0);
         return;
     case DROP_LOG:
+        if (j->file >= 0)
+            store_shrink_add(s, j->file, j->result < 0 ? 0 : seg->allocated);
         j->step = DROP_IDX;
         plog_path_segment(j->log, seg->base, ".idx", j->path);
         store_job_run(s, j, &(struct disk_op){.kind = DISK_UNLINK, .path = j->path});

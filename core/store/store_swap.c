@@ -65,10 +65,14 @@ retire(struct store *s, struct plog *p, struct segment *seg)
 static bool
 retired_end(struct store *s, struct segment *seg)
 {
-    if (seg->busy > 1 || seg->index_busy || !store_job_room(s))
+    bool room = store_job_room(s) && store_shrink_room(s);
+    if (seg->busy > 1 || seg->index_busy || !room)
         return false;
     seg->busy--;
-    store_file_close(s, seg);
+    if (store_shrink_take(s, seg))
+        store_shrink_add(s, store_file_give(s, seg), seg->allocated);
+    else
+        store_file_close(s, seg);
     list_remove(&seg->retired_node);
     s->swap.retired_count--;
     seg->log->retired--;

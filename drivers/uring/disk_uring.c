@@ -18,6 +18,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -164,6 +165,10 @@ start(struct disk_uring *d, struct disk_op *op)
     case DISK_TRUNCATE:
         io_uring_prep_rw(OPCODE_FTRUNCATE, sqe, op->file, NULL, 0, op->offset);
         break;
+    case DISK_PUNCH:
+        io_uring_prep_fallocate(sqe, op->file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                                (off_t)op->offset, (off_t)op->length);
+        break;
     case DISK_RENAME:
         io_uring_prep_renameat(sqe, root->fd, op->path, root->fd, op->path_to, 0);
         break;
@@ -198,6 +203,11 @@ at_once(struct disk_uring *d, struct disk_op *op)
         if (d->ring_truncate)
             return false;
         finish(d, op, ftruncate(op->file, (off_t)op->offset) < 0 ? uring_err(errno) : 0);
+        return true;
+    case DISK_PUNCH:
+        if (fstat(op->file, &st) == 0 && st.st_nlink == 0)
+            return false;
+        finish(d, op, ERR_EXISTS);
         return true;
     case DISK_READ:
     case DISK_WRITE:

@@ -35,8 +35,8 @@ disk_cut_flight(struct disk_mem *d)
         const struct disk_op *op = q.op;
         bool open = op->kind != DISK_READ && op->kind != DISK_SYNC && op->kind != DISK_CLOSE &&
                     op->kind != DISK_SYNC_DIR && op->kind != DISK_SIZE && op->kind != DISK_OPEN;
-        bool closed =
-            op->kind == DISK_WRITE || op->kind == DISK_ALLOCATE || op->kind == DISK_TRUNCATE;
+        bool closed = op->kind == DISK_WRITE || op->kind == DISK_ALLOCATE ||
+                      op->kind == DISK_TRUNCATE || op->kind == DISK_PUNCH;
         closed = closed && d->open[op->file] < 0; /* the process went before the power */
         if (!open || closed || !disk_chance(d, 2))
             continue;

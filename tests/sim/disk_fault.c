@@ -52,7 +52,7 @@ static bool
 by_number(enum disk_kind kind)
 {
     return kind == DISK_READ || kind == DISK_WRITE || kind == DISK_SYNC || kind == DISK_ALLOCATE ||
-           kind == DISK_TRUNCATE || kind == DISK_SIZE || kind == DISK_CLOSE;
+           kind == DISK_TRUNCATE || kind == DISK_PUNCH || kind == DISK_SIZE || kind == DISK_CLOSE;
 }
 
 const char *

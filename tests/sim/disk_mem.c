@@ -98,6 +98,23 @@ op_allocate(struct disk_mem *d, const struct disk_op *op)
 }
 
 static int64_t
+op_punch(struct disk_mem *d, const struct disk_op *op)
+{
+    static const uint8_t zeros[DISK_BLOCK];
+    struct disk_file *f = disk_file_of(d, op->file);
+    for (uint32_t i = 0; i < d->name_count; i++)
+        if (d->names[i].now == d->open[op->file])
+            return ERR_EXISTS;
+    uint64_t limit = op->offset + op->length < f->size ? op->offset + op->length : f->size;
+    for (uint64_t at = op->offset; at < limit;) {
+        uint64_t n = limit - at < DISK_BLOCK ? limit - at : DISK_BLOCK;
+        disk_file_write(d, f, at, zeros, n);
+        at += n;
+    }
+    return ERR_OK;
+}
+
+static int64_t
 apply(struct disk_mem *d, const struct disk_queued *q)
 {
     char path[DISK_PATH_BYTES], path_to[DISK_PATH_BYTES];
@@ -132,6 +149,8 @@ apply(struct disk_mem *d, const struct disk_queued *q)
     case DISK_TRUNCATE:
         disk_file_truncate(d, disk_file_of(d, op->file), op->offset);
         return ERR_OK;
+    case DISK_PUNCH:
+        return op_punch(d, op);
     case DISK_RENAME:
         return disk_name_rename(d, op);
     case DISK_UNLINK:
@@ -151,9 +170,9 @@ apply(struct disk_mem *d, const struct disk_queued *q)
 int64_t
 disk_apply(struct disk_mem *d, const struct disk_queued *q)
 {
-    static const char *const kinds[] = {"open",   "close",    "read",     "write",
-                                        "sync",   "allocate", "truncate", "rename",
-                                        "unlink", "mkdir",    "sync-dir", "size"};
+    static const char *const kinds[] = {"open",     "close",    "read",  "write",  "sync",
+                                        "allocate", "truncate", "punch", "rename", "unlink",
+                                        "mkdir",    "sync-dir", "size"};
     const struct disk_op *op = q->op;
     const char *path = d->trace ? disk_fault_path(d, op) : NULL;
     char text[DISK_PATH_BYTES];
@@ -163,8 +182,10 @@ disk_apply(struct disk_mem *d, const struct disk_queued *q)
         fprintf(stderr, "    disk %llu: %s %s%s%s offset=%llu len=%llu flags=%u: %lld\n",
                 (unsigned long long)d->ops, kinds[op->kind], text, op->path_to ? " to " : "",
                 op->path_to ? op->path_to : "", (unsigned long long)op->offset,
-                (unsigned long long)(op->kind == DISK_ALLOCATE ? op->length : op->len), op->flags,
-                (long long)result);
+                (unsigned long long)(op->kind == DISK_ALLOCATE || op->kind == DISK_PUNCH
+                                         ? op->length
+                                         : op->len),
+                op->flags, (long long)result);
     return result;
 }
 

@@ -49,7 +49,7 @@ arm_error(struct sim *s)
         {"journal", DISK_WRITE}, {"journal", DISK_SYNC},  {"journal", DISK_READ},
         {"ckpt", DISK_WRITE},    {"ckpt", DISK_SYNC},     {"ckpt", DISK_READ},
         {"boot", DISK_WRITE},    {"boot", DISK_SYNC},     {"", DISK_SYNC_DIR},
-        {"log/", DISK_TRUNCATE},
+        {"log/", DISK_TRUNCATE}, {"log/", DISK_PUNCH},
     };
     uint32_t i = sim_chance(s, 3) ? 1 : sim_below(s, sizeof places / sizeof *places);
     struct disk_fault f = {.kind = places[i].kind,

@@ -38,6 +38,7 @@ sim_start(struct sim *s)
                                  .cache_bytes = s->cache_bytes,
                                  .read_buffers = s->read_buffers,
                                  .sidecar_bytes = 1,
+                                 .shrink_bytes = 4096,
                                  .logs_max = 16,
                                  .extent_bytes_min = s->extent_bytes_min,
                                  .frames_in_flight = s->flight,

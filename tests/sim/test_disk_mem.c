@@ -296,6 +296,28 @@ every_subset_of_pending_sectors_can_be_chosen(void **state)
 }
 
 static void
+only_a_file_without_a_name_is_punched_and_a_cut_may_bring_both_back(void **state)
+{
+    (void)state;
+    uint32_t seen = 0;
+    for (uint64_t seed = 1; seed <= TRIES; seed++) {
+        struct disk_mem *d = disk_mem_new(seed);
+        int32_t file = open_file(d, "f");
+        write_page(d, file, 1, 0, DISK_DURABLE);
+        sync_dir(d, ".");
+        struct disk_op punch = {.kind = DISK_PUNCH, .file = file, .length = PAGE};
+        assert_int_equal(run(d, punch), ERR_EXISTS);
+        assert_int_equal(byte_at(d, "f", 0), 1);
+        assert_int_equal(run(d, (struct disk_op){.kind = DISK_UNLINK, .path = "f"}), ERR_OK);
+        assert_int_equal(run(d, punch), ERR_OK);
+        disk_mem_restart(d);
+        seen |= 1u << (byte_at(d, "f", 0) + 1);
+        disk_mem_free(d);
+    }
+    assert_int_equal(seen, 1 << 0 | 1 << 1 | 1 << 2); /* no file, zeros, what was there */
+}
+
+static void
 rot_outlives_everything(void **state)
 {
     (void)state;
@@ -343,6 +365,7 @@ main(void)
         cmocka_unit_test(a_rename_is_whole_or_not_at_all),
         cmocka_unit_test(a_directory_that_was_not_moved_after_all_has_its_files),
         cmocka_unit_test(every_subset_of_pending_sectors_can_be_chosen),
+        cmocka_unit_test(only_a_file_without_a_name_is_punched_and_a_cut_may_bring_both_back),
         cmocka_unit_test(rot_outlives_everything),
         cmocka_unit_test(a_wait_lets_the_time_pass_until_an_operation_can_end),
     };

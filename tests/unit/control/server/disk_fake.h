@@ -114,6 +114,7 @@ fake_do(struct disk_fake *d, struct disk_op *op)
         fake_resize(f, op->offset);
         f->size = op->offset;
         return 0;
+    case DISK_PUNCH:
     case DISK_WAIT:
         return 0;
     case DISK_SIZE:

@@ -24,7 +24,7 @@ struct fixture {
     struct disk_mem *disk;
     uint32_t cores;
     uint64_t journal_bytes, cache_bytes, now_ns;
-    uint32_t read_buffers, read_bytes, sidecar_bytes, flight, logs_max, extent_bytes;
+    uint32_t read_buffers, read_bytes, sidecar_bytes, shrink_bytes, flight, logs_max, extent_bytes;
     struct store_boot_facts boot;
     struct store *store[4];
     struct plog_config config;

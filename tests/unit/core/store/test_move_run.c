@@ -112,12 +112,12 @@ all_files_and_empty_directories_of_a_log_are_removed(void **state)
     uint64_t size;
     plog_path_segment(p, 0, ".log", name);
     assert_non_null(disk_mem_bytes(f.disk, name, &size));
-    assert_int_equal(move_run_remove(disk, p), ERR_OK);
+    assert_int_equal(move_run_remove(disk, p, NULL), ERR_OK);
     assert_null(disk_mem_bytes(f.disk, name, &size));
     plog_path_topic(p, name);
     assert_int_equal(store_run(disk, (struct disk_op){.kind = DISK_SYNC_DIR, .path = name}),
                      ERR_NOT_FOUND);
-    assert_int_equal(move_run_remove(disk, p), ERR_OK); /* nothing is there */
+    assert_int_equal(move_run_remove(disk, p, NULL), ERR_OK); /* nothing is there */
     fixture_end(&f);
 }
 

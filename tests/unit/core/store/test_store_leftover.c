@@ -96,7 +96,7 @@ a_deleted_log_keeps_no_file(void **state)
     struct fixture f;
     struct plog p;
     files_make(&f, &p);
-    assert_int_equal(store_leftover_all(disk_mem_port(f.disk, 0), &p), ERR_OK);
+    assert_int_equal(store_leftover_all(disk_mem_port(f.disk, 0), &p, NULL), ERR_OK);
     for (size_t i = 0; i < BELOW; i++)
         assert_false(there(&f, &p, below[i]));
     for (size_t i = 0; i < OTHERS; i++)

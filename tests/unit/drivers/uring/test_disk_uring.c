@@ -249,6 +249,45 @@ allocate_grows_and_truncate_cuts(void **state)
     run(s, (struct disk_op){.kind = DISK_CLOSE, .file = file});
 }
 
+static void
+blocks_of_a_file_without_a_name_are_given_back(void **state)
+{
+    struct scratch *s = *state;
+    enum { BYTES = 64 << 10 };
+    static uint8_t bytes[BYTES], got[4096];
+    struct stat before, after;
+    memset(bytes, 7, sizeof bytes);
+    int32_t file = open_file(s, "a", DISK_CREATE | DISK_WRITABLE);
+    struct disk_op write = {.kind = DISK_WRITE, .file = file, .at = bytes, .len = BYTES};
+    assert_int_equal(run(s, write), BYTES);
+    assert_int_equal(run(s, (struct disk_op){.kind = DISK_SYNC, .file = file}), 0);
+    struct disk_op punch = {
+        .kind = DISK_PUNCH, .file = file, .offset = BYTES / 2, .length = BYTES / 2};
+    struct disk_op read = {.kind = DISK_READ, .file = file, .at = got, .len = 4096};
+    /* It has a name; then a hard link, a backup perhaps: nothing may be taken from it. */
+    assert_int_equal(run(s, punch), ERR_EXISTS);
+    assert_int_equal(linkat(s->dir, "a", s->dir, "b", 0), 0);
+    assert_int_equal(run(s, (struct disk_op){.kind = DISK_UNLINK, .path = "a"}), 0);
+    assert_int_equal(run(s, punch), ERR_EXISTS);
+    read.offset = BYTES / 2;
+    assert_int_equal(run(s, read), 4096);
+    assert_memory_equal(got, bytes, 4096);
+    assert_int_equal(run(s, (struct disk_op){.kind = DISK_UNLINK, .path = "b"}), 0);
+    assert_int_equal(fstat(file, &before), 0);
+    int64_t result = run(s, punch);
+    if (result >= 0) { /* else this file system cannot */
+        assert_int_equal(fstat(file, &after), 0);
+        assert_true(after.st_blocks < before.st_blocks);
+        assert_int_equal(file_size(s, file), BYTES);
+        assert_int_equal(run(s, read), 4096);
+        assert_int_equal(got[0] | got[4095], 0);
+        read.offset = 0;
+        assert_int_equal(run(s, read), 4096);
+        assert_memory_equal(got, bytes, 4096);
+    }
+    run(s, (struct disk_op){.kind = DISK_CLOSE, .file = file});
+}
+
 enum { NAMES_BYTES = 64 };
 
 static void
@@ -432,6 +471,7 @@ main(void)
         scratch_test(a_full_device_is_no_space),
         scratch_test(names_are_made_moved_and_removed),
         scratch_test(allocate_grows_and_truncate_cuts),
+        scratch_test(blocks_of_a_file_without_a_name_are_given_back),
         scratch_test(a_directory_is_listed_without_dots),
         scratch_test(run_completes_alone_while_hundreds_are_in_flight),
         scratch_test(a_wait_ends_with_an_operation_or_at_once_when_there_is_none),
