@@ -161,6 +161,7 @@ frame_row(struct check_dump *d, uint64_t position, const uint8_t *at, const stru
     number(&r, "records", h->record_count);
     number(&r, "payload_bytes", h->payload_bytes);
     number(&r, "durable_upto", (int64_t)h->durable_upto);
+    number(&r, "written_upto", (int64_t)frame_written_upto(h));
     text(&r, "sum", good ? "good" : "bad");
     d->row(d->user, &r);
     if (!good || !d->deep)

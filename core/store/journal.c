@@ -7,10 +7,12 @@
  * Frame (big endian): a multiple of 4 KiB, zero-padded, in one file, never written twice:
  *    0 u32 magic          4 u16 header bytes (64)   6 u16 flags
  *    8 u64 generation    16 u64 seq                24 u64 lsn of the first record
- *   32 u64 durable_upto: highest seq known durable when this frame was submitted
+ *   32 u64 durable_upto: highest seq known durable (I5) when this frame was submitted
  *   40 u32 crc of the frame before                 44 u32 record count
  *   48 u32 payload bytes                           52 u32 K, the frames in flight at most
- *   56 u32 zero          60 u32 crc-32c of the whole frame with this field zero
+ *   56 u32 frames behind durable_upto that were written then, all before them too: what they tell
+ *      of extents was not yet sure (I6)
+ *   60 u32 crc-32c of the whole frame with this field zero
  *   64 records: varint (body bytes * 16 + kind), body
  *
  * A frame is made durable by its write (RWF_DSYNC) or by a sync behind it (journal_probe.c).
@@ -20,8 +22,8 @@
  *
  * Time: the first frame goes out at once; while frames are in flight the open one fills until it
  * is JOURNAL_GOOD_BYTES or JOURNAL_WAIT_NS old.  When nothing happened for JOURNAL_IDLE_NS after
- * an ack that no later frame recorded in durable_upto, a frame without records (a mark) records
- * it: from then on a damaged frame can be told from a torn one.
+ * frames became written, or durable, and no later frame says so, a frame without records (a mark)
+ * does: from then on a damaged frame, or extent, can be told from a torn one.
  *
  * Between frames lie extents (journal_extent.c): they have a number like frames, but no seq.
  * Numbers only grow: tail <= durable <= written <= submit <= open.
@@ -29,7 +31,11 @@
  * I2 frames are submitted in order, and at most K are between written and submit.
  * I3 place, seq, lsn and ring position grow together; modulo arena_bytes a place is an address.
  * I4 a file is written again only when every record in it was released.
- * I5 durable: a frame that is written, all before it too, and every extent before it. */
+ * I5 durable: a frame that is written, all before it too, and every extent before it.
+ * I6 written: a frame on stable storage, and all before it.  What extents hold is not in frames, so
+ *    an owner who keeps in mind which extents his records follow may go by this prefix
+ *    (journal_written_lsn); the ring, the arena and what a recovery calls acknowledged extents go
+ * by I5. */
 #include "core/base/clock.h"
 #include "core/base/crc32c.h"
 #include "core/base/err.h"
@@ -269,11 +275,13 @@ frame_submit(struct journal *j)
         .record_count = f->records,
         .payload_bytes = f->used - FRAME_HEADER_BYTES,
         .window = j->config.frames_in_flight,
+        .written_ahead = (uint32_t)(j->seq_written - j->seq_durable),
     };
     journal_frame_write(&h, at);
     j->prev_crc = journal_frame_crc(at, bytes);
     set_u32(at + FRAME_AT_CRC, j->prev_crc);
     j->durable_noted = j->seq_durable;
+    j->written_noted = j->seq_written;
     uint32_t slot = 0;
     while (j->busy[slot])
         slot++;
@@ -310,7 +318,8 @@ all_written(const struct journal *j)
 static bool
 mark_wanted(const struct journal *j)
 {
-    return !j->open_any && j->open == j->durable && j->durable_noted < j->durable_data;
+    return !j->open_any && j->submit == j->open && all_written(j) &&
+           (j->durable_noted < j->durable_data || j->written_noted < j->written_data);
 }
 
 /* Extents are no business of the ring. */
@@ -398,8 +407,11 @@ journal_prefix_move(struct journal *j)
             break;
         j->written = n + 1;
         j->seq_written = f->seq;
-        if (f->records)
-            j->lsn_written = f->lsn_first + f->records - 1;
+        j->ack_ns = j->now_ns;
+        if (f->mark)
+            continue;
+        j->lsn_written = f->lsn_first + f->records - 1;
+        j->written_data = f->seq;
     }
     for (uint64_t n = j->durable; n < j->written; n++) {
         const struct frame *f = journal_frame_of(j, n);
@@ -464,6 +476,12 @@ uint64_t
 journal_durable_lsn(const struct journal *j)
 {
     return j->lsn_durable;
+}
+
+uint64_t
+journal_written_lsn(const struct journal *j)
+{
+    return j->lsn_written;
 }
 
 uint64_t

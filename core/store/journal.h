@@ -2,9 +2,9 @@
  *
  * Used twice: one per core by store.h, one by control for its metadata log.  Owned by one loop.
  * Records are appended to the open frame; frames are written in order, several in flight, and acked
- * on the contiguous durable prefix.  While a frame is in flight the next one fills: group commit. A
- * frame is never written again once submitted.  lsn: position in the sequence of all records of
- * this generation, strictly growing; 0 is before the first.
+ * on the contiguous written prefix (extents: below).  While a frame is in flight the next one
+ * fills: group commit. A frame is never written again once submitted.  lsn: position in the
+ * sequence of all records of this generation, strictly growing; 0 is before the first.
  *
  * The arena that frames are built in is also a cache: a frame's bytes stay where they are until the
  * arena comes round, so the owner may serve reads from them (journal_pin holds one for a moment).
@@ -45,7 +45,7 @@ enum { JOURNAL_FLIGHT_MAX = 8 };
 
 struct journal_end {
     uint64_t lsn_last;  /* of the last good record (lsn_after when none) */
-    uint64_t lsn_acked; /* every record up to here is known to have been acknowledged */
+    uint64_t lsn_acked; /* every record up to here is known to have been durable, extents too */
 };
 
 /* Recovery, before journal_init; blocks.  Syncs and reads the files under config->dir and calls
@@ -107,7 +107,9 @@ must_check int journal_append(struct journal *j, uint32_t kind, uint32_t body_by
  * A large record need not travel through the ring: its bytes lie in the arena, between frames, and
  * the owner writes them to a file of its own, while the frame with the record that tells of it is
  * on its way.  Records count as durable (journal_durable_lsn, durable_upto in frames) only when
- * every extent up to them has ended too. */
+ * every extent up to them has ended too.  Of a record that does not depend on them it is enough
+ * that it is written (journal_written_lsn): recovery gives it back whatever became of extents
+ * before it, and the owner finds out which of those are whole. */
 struct journal_extent {
     uint32_t bytes; /* wanted */
     uint32_t phase; /* place modulo 4096 wanted, so that direct writes need no copy */
@@ -158,6 +160,8 @@ int journal_error(const struct journal *j);
 
 /* Every record with lsn <= this is on stable storage. */
 uint64_t journal_durable_lsn(const struct journal *j);
+/* Every record with lsn <= this is on stable storage, the bytes of extents aside. */
+uint64_t journal_written_lsn(const struct journal *j);
 uint64_t journal_last_lsn(const struct journal *j);
 
 /* The owner no longer needs records up to lsn for recovery (a durable checkpoint or snapshot covers
@@ -171,10 +175,11 @@ uint64_t journal_deadline(const struct journal *j);
 /* ---- the arena as a cache ----------------------------------------------------------------------
  * A place is an address in the endless sequence of all arena bytes.  Places in
  * [journal_place_first, journal_place_limit) are in memory; those below journal_place_durable are
- * on stable storage. */
+ * on stable storage; frames below journal_place_written are. */
 const uint8_t *journal_at(const struct journal *j, uint64_t place);
 uint64_t journal_place_first(const struct journal *j);
 uint64_t journal_place_durable(const struct journal *j);
+uint64_t journal_place_written(const struct journal *j);
 uint64_t journal_place_limit(const struct journal *j);
 
 /* Bytes at or above `place` stay in memory until a later call says more.  UINT64_MAX, the default:

@@ -63,6 +63,13 @@ journal_place_durable(const struct journal *j)
 }
 
 uint64_t
+journal_place_written(const struct journal *j)
+{
+    return j->written < j->open + j->open_any ? journal_frame_of(j, j->written)->place
+                                              : j->place_next;
+}
+
+uint64_t
 journal_place_limit(const struct journal *j)
 {
     if (!j->open_any)

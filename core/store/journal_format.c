@@ -62,7 +62,7 @@ journal_frame_write(const struct frame_header *h, uint8_t *at)
     set_u32(at + 44, h->record_count);
     set_u32(at + 48, h->payload_bytes);
     set_u32(at + 52, h->window);
-    set_u32(at + 56, 0);
+    set_u32(at + 56, h->written_ahead);
     set_u32(at + FRAME_AT_CRC, h->crc);
 }
 
@@ -81,7 +81,7 @@ journal_frame_read(const uint8_t *at, struct frame_header *h)
     h->record_count = cur_u32(&c);
     h->payload_bytes = cur_u32(&c);
     h->window = cur_u32(&c);
-    cur_u32(&c);
+    h->written_ahead = cur_u32(&c);
     h->crc = cur_u32(&c);
 }
 

@@ -49,7 +49,7 @@ file_look(struct disk *disk, uint32_t index, struct journal_config *config, uint
         rc = ERR_LIMIT;
     else if (read_at(disk, file, mem, 2 * JOURNAL_BLOCK, 0) != 2 * JOURNAL_BLOCK)
         rc = ERR_OK; /* it cannot be read, or is not made yet: the others tell */
-    else if (journal_file_header_read(mem, &h) && h.version != JOURNAL_VERSION)
+    else if (journal_file_header_read(mem, &h) && !journal_version_known(h.version))
         rc = ERR_VERSION;
     else if (journal_file_header_read(mem, &h)) {
         config->file_bytes = h.file_bytes;

@@ -9,15 +9,16 @@
 #define JOURNAL_FILE_MAGIC  UINT32_C(0x534c4a48) /* "SLJH" */
 
 enum {
-    JOURNAL_BLOCK = 4096, /* frames start and end at multiples of it */
-    JOURNAL_VERSION = 2,  /* 1: 8 bytes in front of each record, and records aligned */
+    JOURNAL_BLOCK = 4096,      /* frames start and end at multiples of it */
+    JOURNAL_VERSION = 3,       /* 1: 8 bytes in front of each record, and records aligned */
+    JOURNAL_VERSION_FIRST = 2, /* that is read: without written_ahead, which is 0 then */
     JOURNAL_PATH_BYTES = 128,
     JOURNAL_FRAME_FILL = 1 << 20, /* a frame with more than one record is not larger */
     FRAME_HEADER_BYTES = 64,
     RECORD_HEADER_MAX = VARINT_BYTES_MAX,
     RECORD_KIND_BITS = 4,
     RECORD_BODY_MAX = (1 << 28) - 1,
-    FRAME_FLAG_MARK = 1, /* no records: notes durable_upto only */
+    FRAME_FLAG_MARK = 1, /* no records: notes durable_upto and written_ahead only */
     FRAME_AT_CRC = 60,
 };
 
@@ -25,8 +26,16 @@ struct frame_header {
     uint32_t magic;
     uint16_t header_bytes, flags;
     uint64_t generation, seq, lsn_first, durable_upto;
-    uint32_t prev_crc, record_count, payload_bytes, window, crc;
+    uint32_t prev_crc, record_count, payload_bytes, window, written_ahead, crc;
 };
+
+/* The highest seq that was written when this frame was submitted, all before it too: extents that
+ * they tell of or not. */
+static inline uint64_t
+frame_written_upto(const struct frame_header *h)
+{
+    return h->durable_upto + h->written_ahead;
+}
 
 static inline uint64_t
 journal_round(uint64_t n, uint64_t to)
@@ -72,6 +81,12 @@ struct journal_file_header {
 };
 must_check bool journal_file_header_read(const uint8_t block[JOURNAL_BLOCK],
                                          struct journal_file_header *out);
+
+static inline bool
+journal_version_known(uint32_t version)
+{
+    return version >= JOURNAL_VERSION_FIRST && version <= JOURNAL_VERSION;
+}
 
 void journal_frame_write(const struct frame_header *h, uint8_t *at);
 void journal_frame_read(const uint8_t *at, struct frame_header *h);
@@ -173,9 +188,10 @@ struct journal {
     uint64_t seq_submitted, seq_written, seq_durable;
     uint64_t place_next, ring_next, lsn_next, keep;
     uint64_t open_since_ns, ack_ns, now_ns;
-    uint64_t make_ns;       /* no file is made before */
-    uint64_t durable_noted; /* highest durable_upto in a submitted frame */
-    uint64_t durable_data;  /* seq of the newest durable frame that is not a mark */
+    uint64_t make_ns;                     /* no file is made before */
+    uint64_t durable_noted;               /* highest durable_upto in a submitted frame */
+    uint64_t durable_data;                /* seq of the newest durable frame that is not a mark */
+    uint64_t written_noted, written_data; /* the same of written frames */
     uint64_t lsn_durable, lsn_written;
     uint64_t extent_bytes; /* of extents that are not done, in arena bytes */
     uint32_t queued_run; /* the last frames that were queued, one behind the other; some at most */

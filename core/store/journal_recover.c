@@ -3,9 +3,10 @@
  * The frames of one generation lie in ring order with consecutive seq.  Each file's first frame
  * tells where it belongs, so the walk begins in the file that holds lsn_after + 1 and goes on,
  * file after file, until frame h is not there.  That is the end, or damage.  It is damage when
- * something proves that h was acknowledged:
- *   D1 a valid frame with durable_upto >= h, or
- *   D2 a valid frame with seq >= h + K: it was submitted only after h was durable.
+ * something proves that h was written, and so may have been acknowledged:
+ *   D1 a valid frame with durable_upto + written_ahead >= h, or
+ *   D2 a valid frame with seq >= h + K: it was submitted only after h was written.
+ * Of the extents that frames tell of only durable_upto says that they were (lsn_acked).
  * To see such frames the walk goes on through the rest of the file and the whole next one, where
  * a frame of this generation must turn up if the ring goes on at all.  Otherwise h is torn, and
  * what follows it was never acknowledged: both are dropped.
@@ -44,7 +45,7 @@ struct walk {
     uint8_t *mem; /* a window of one file */
     uint64_t mem_at, mem_len, mem_bytes;
     uint32_t mem_file;
-    uint64_t durable_max, seq_next;
+    uint64_t durable_max, written_max, seq_next; /* as frames say that were seen */
     uint32_t prev_crc;
     bool prev_known, opening;
     uint64_t lsn_next;
@@ -170,7 +171,8 @@ walk_open(struct walk *w)
             return (int)got;
         const uint8_t *front = window(w, w->count - 1, 0, JOURNAL_BLOCK, &rc);
         struct journal_file_header known;
-        if (front && journal_file_header_read(front, &known) && known.version != JOURNAL_VERSION) {
+        if (front && journal_file_header_read(front, &known) &&
+            !journal_version_known(known.version)) {
             log_error(
                 "journal",
                 "the records in this journal are in the format of another version: start that "
@@ -218,6 +220,17 @@ slot_after(const struct walk *w, uint32_t slot)
     return UINT32_MAX;
 }
 
+static void
+marks_note(struct walk *w, const struct frame_header *h)
+{
+    if (mutant(MUTANT_MARK_IGNORED))
+        return;
+    if (h->durable_upto > w->durable_max)
+        w->durable_max = h->durable_upto;
+    if (frame_written_upto(h) > w->written_max)
+        w->written_max = frame_written_upto(h);
+}
+
 static bool
 frame_follows(const struct walk *w, const struct frame_header *h)
 {
@@ -245,30 +258,28 @@ damage_check(struct walk *w, uint32_t slot, uint64_t at)
                 at += JOURNAL_BLOCK;
                 continue;
             }
-            if (h.durable_upto > w->durable_max && !mutant(MUTANT_MARK_IGNORED))
-                w->durable_max = h.durable_upto;
-            if ((h.durable_upto >= w->seq_next && !mutant(MUTANT_MARK_IGNORED)) ||
-                h.seq >= w->seq_next + h.window) {
+            marks_note(w, &h);
+            if (w->written_max >= w->seq_next || h.seq >= w->seq_next + h.window) {
                 log_error(
                     "journal",
                     "damaged: acknowledged frame is unreadable dir=%s generation=%llu seq=%llu "
-                    "file=%u offset=%llu proof_seq=%llu durable_upto=%llu",
+                    "file=%u offset=%llu proof_seq=%llu written_upto=%llu",
                     w->config->dir, (unsigned long long)w->generation,
                     (unsigned long long)w->seq_next, bad_file, (unsigned long long)bad_at,
-                    (unsigned long long)h.seq, (unsigned long long)h.durable_upto);
+                    (unsigned long long)h.seq, (unsigned long long)frame_written_upto(&h));
                 return ERR_CORRUPT;
             }
             at += frame_bytes(&h);
         }
     }
-    if (w->durable_max < w->seq_next)
+    if (w->written_max < w->seq_next)
         return ERR_OK;
     log_error("journal",
               "damaged: acknowledged frame is missing dir=%s generation=%llu seq=%llu file=%u "
               "offset=%llu "
-              "durable_upto=%llu",
+              "written_upto=%llu",
               w->config->dir, (unsigned long long)w->generation, (unsigned long long)w->seq_next,
-              bad_file, (unsigned long long)bad_at, (unsigned long long)w->durable_max);
+              bad_file, (unsigned long long)bad_at, (unsigned long long)w->written_max);
     return ERR_CORRUPT;
 }
 
@@ -310,8 +321,7 @@ walk_frames(struct walk *w, uint32_t slot)
             slot = next;
             at = JOURNAL_BLOCK;
         }
-        if (h.durable_upto > w->durable_max && !mutant(MUTANT_MARK_IGNORED))
-            w->durable_max = h.durable_upto;
+        marks_note(w, &h);
         w->prev_crc = h.crc;
         w->prev_known = true;
         w->seq_next++;
@@ -324,7 +334,7 @@ walk_frames(struct walk *w, uint32_t slot)
     }
 }
 
-/* The last record of the frames that are known to have been acknowledged. */
+/* The last record of the frames that are known to have been durable, extents too. */
 static uint64_t
 acked_lsn(const struct walk *w, uint64_t seq_first)
 {

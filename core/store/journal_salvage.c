@@ -2,7 +2,8 @@
  *
  * Every file of the ring is searched for whole frames of the generation, at each block that no
  * whole frame covers.  Sorted by seq they say what was acknowledged: up to
- *   D = the largest durable_upto, or seq - window, that a whole frame proves (journal_recover.c).
+ *   D = the largest durable_upto + written_ahead, or seq - window, that a whole frame proves
+ *   (journal_recover.c).
  * I1 A record is handed out only from a whole frame, and once, in the order of lsn.
  * I2 Records that are missing at or below D are told as a gap before any record behind them.
  * I3 Frames above D count only as long as none is missing: the rest is a torn tail.
@@ -91,8 +92,8 @@ frame_add(struct salvage *s, const struct frame_header *h, uint32_t index, uint6
     }
     s->frames[s->count++] = (struct found){*h, index, at};
     uint64_t proven = h->seq > h->window ? h->seq - h->window : 0;
-    if (h->durable_upto > proven)
-        proven = h->durable_upto;
+    if (frame_written_upto(h) > proven)
+        proven = frame_written_upto(h);
     if (proven > s->durable)
         s->durable = proven;
     return true;

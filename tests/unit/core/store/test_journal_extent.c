@@ -47,6 +47,8 @@ no_record_is_durable_before_the_extents_up_to_it_have_ended(void **state)
     turns(&r, 30);
     assert_int_equal(journal_durable_lsn(r.j), 1);
     assert_true(journal_place_durable(r.j) <= x.place);
+    assert_int_equal(journal_written_lsn(r.j), 3);
+    assert_true(journal_place_written(r.j) > slot.place);
     journal_extent_end(r.j, x.number);
     assert_int_equal(journal_durable_lsn(r.j), 3);
     rig_end(&r);
@@ -236,6 +238,49 @@ records_behind_an_extent_in_flight_are_not_called_acknowledged(void **state)
     rig_end(&r);
 }
 
+/* The first bytes of the n-th frame of the ring, each of one block. */
+static uint8_t *
+frame_at(struct rig *r, uint32_t n)
+{
+    uint64_t size;
+    uint8_t *at = disk_mem_bytes(r->disk, "j/journal-0000", &size);
+    assert_non_null(at);
+    return at + (1 + n) * 4096;
+}
+
+/* Nothing follows, and the extent never ends: a mark says so all the same. */
+static void
+a_frame_that_was_written_behind_an_extent_in_flight_is_told_from_a_torn_one(void **state)
+{
+    (void)state;
+    for (int damaged = 0; damaged < 2; damaged++) {
+        struct rig r;
+        struct journal_slot slot;
+        struct journal_extent x;
+        rig_whole(&r, 91);
+        assert_int_equal(put_extent(&r, 9000, 0, &x), ERR_OK);
+        turns(&r, 10);
+        assert_int_equal(put_record(&r, 10, &slot), ERR_OK);
+        turns(&r, 100);
+        assert_int_equal(journal_durable_lsn(r.j), 0);
+        assert_int_equal(journal_deadline(r.j), CLOCK_NEVER); /* there is one mark, not many */
+        disk_mem_cut_after(r.disk, 0);
+        journal_free(r.j);
+        r.j = NULL;
+        disk_mem_restart(r.disk);
+        uint64_t last = 0;
+        struct journal_end end;
+        if (damaged)
+            frame_at(&r, 1)[70] ^= 1; /* that of the record */
+        int rc = journal_recover(disk_mem_port(r.disk, 0), &small, 1, 0, last_each, &last, &end);
+        assert_int_equal(rc, damaged ? ERR_CORRUPT : ERR_OK);
+        assert_int_equal(last, damaged ? 1 : 2);
+        if (!damaged)
+            assert_int_equal(end.lsn_acked, 0); /* of the extent nothing is known */
+        rig_end(&r);
+    }
+}
+
 int
 main(void)
 {
@@ -248,6 +293,8 @@ main(void)
         cmocka_unit_test(too_much_that_has_not_ended_is_refused),
         cmocka_unit_test(a_failed_extent_always_finds_room_in_the_journal),
         cmocka_unit_test(records_behind_an_extent_in_flight_are_not_called_acknowledged),
+        cmocka_unit_test(
+            a_frame_that_was_written_behind_an_extent_in_flight_is_told_from_a_torn_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

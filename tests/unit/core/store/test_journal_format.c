@@ -17,6 +17,7 @@ a_frame_header_reads_back_as_written(void **state)
                              .record_count = 7,
                              .payload_bytes = 8,
                              .window = 9,
+                             .written_ahead = 11,
                              .crc = 10},
                         got;
     journal_frame_write(&h, at);
@@ -32,6 +33,8 @@ a_frame_header_reads_back_as_written(void **state)
     assert_int_equal(got.record_count, 7);
     assert_int_equal(got.payload_bytes, 8);
     assert_int_equal(got.window, 9);
+    assert_int_equal(got.written_ahead, 11);
+    assert_int_equal(frame_written_upto(&got), 16);
     assert_int_equal(got.crc, 10);
 }
 

@@ -84,11 +84,32 @@ files_of_another_version_are_refused_and_left_alone(void **state)
     uint32_t count;
     struct journal_end last;
     uint8_t *at = disk_mem_bytes(d, "j/journal-0000", &size);
-    set_u32(at + 4, JOURNAL_VERSION - 1);
-    set_u32(at + 24, crc32c(0, at, 24));
-    assert_int_equal(recover(d, 1, 0, &count, &last), ERR_VERSION);
-    assert_int_equal(count, 0);
+    for (uint32_t i = 0; i < 2; i++) {
+        set_u32(at + 4, i ? JOURNAL_VERSION + 1 : JOURNAL_VERSION_FIRST - 1);
+        set_u32(at + 24, crc32c(0, at, 24));
+        assert_int_equal(recover(d, 1, 0, &count, &last), ERR_VERSION);
+        assert_int_equal(count, 0);
+    }
     assert_non_null(disk_mem_bytes(d, "j/journal-0000", &size));
+    disk_mem_free(d);
+}
+
+static void
+files_of_the_version_before_are_read(void **state)
+{
+    (void)state;
+    struct disk_mem *d = written(1, 5, true, NULL);
+    uint64_t size;
+    uint32_t count;
+    struct journal_end last;
+    uint8_t *at = disk_mem_bytes(d, "j/journal-0000", &size);
+    set_u32(at + 4, JOURNAL_VERSION_FIRST);
+    set_u32(at + 24, crc32c(0, at, 24));
+    for (uint32_t n = 0; n < 6; n++)
+        assert_int_equal(get_u32(frame(d, n) + 56), 0); /* as that version wrote it */
+    assert_int_equal(recover(d, 1, 0, &count, &last), ERR_OK);
+    assert_int_equal(count, 5);
+    assert_int_equal(last.lsn_acked, 5);
     disk_mem_free(d);
 }
 
@@ -258,6 +279,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_of_another_version_are_refused_and_left_alone),
+        cmocka_unit_test(files_of_the_version_before_are_read),
         cmocka_unit_test(an_empty_directory_holds_nothing),
         cmocka_unit_test(frames_of_other_generations_do_not_count),
         cmocka_unit_test(records_up_to_the_checkpoint_are_passed_over),
