@@ -132,6 +132,13 @@ disk_mem_slow(struct disk_mem *d, uint32_t permille, uint32_t polls)
 }
 
 void
+disk_mem_late(struct disk_mem *d, const char *part, uint32_t polls)
+{
+    d->late_part = part;
+    d->late_polls = polls;
+}
+
+void
 disk_mem_garbage(struct disk_mem *d, bool on)
 {
     d->garbage = on;

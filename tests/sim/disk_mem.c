@@ -238,6 +238,9 @@ mem_submit(void *self, struct disk_op *op)
     *q = queued(d, op, self);
     if (d->slow_permille && disk_random(d) % 1000 < d->slow_permille)
         q->due += disk_random(d) % (d->slow_polls + 1);
+    const char *path = d->late_polls && op->kind == DISK_WRITE ? disk_fault_path(d, op) : NULL;
+    if (path && strstr(path, d->late_part))
+        q->due += disk_random(d) % (d->late_polls + 1);
 }
 
 /* Those of a port that may complete now. */
@@ -420,6 +423,12 @@ disk_mem_drop(struct disk_mem *d, uint32_t index)
         if (d->queue[i].by != &d->ports[index])
             d->queue[kept++] = d->queue[i];
     d->queue_count = kept;
+}
+
+void
+disk_mem_kill(struct disk_mem *d)
+{
+    disk_cut_flight(d);
 }
 
 void

@@ -34,6 +34,8 @@ bool disk_mem_is_cut(const struct disk_mem *d);
 void disk_mem_restart(struct disk_mem *d);
 /* As disk_mem_restart, but like a process that died with the machine still up: all is there. */
 void disk_mem_reopen(struct disk_mem *d);
+/* The process dies: each operation in flight is done, though not durably, or is not. */
+void disk_mem_kill(struct disk_mem *d);
 /* Operations in flight of one instance never end: what they point to has gone with its loop. */
 void disk_mem_drop(struct disk_mem *d, uint32_t index);
 /* With `on`, a sector that a cut caught may also hold any bytes where its versions differ. */
@@ -90,6 +92,8 @@ void disk_mem_hit(const struct disk_mem *d, struct disk_hit *out);
 
 /* So many of 1000 submitted operations take up to `polls` polls longer. */
 void disk_mem_slow(struct disk_mem *d, uint32_t permille, uint32_t polls);
+/* Every write to a path that contains `part` takes up to `polls` polls longer; lent. */
+void disk_mem_late(struct disk_mem *d, const char *part, uint32_t polls);
 
 /* The files may hold so many bytes together, counted in blocks of 4 KiB from 0 to their size;
  * UINT64_MAX, the default: any.  What does not fit gives ERR_NO_SPACE, and a write that does not

@@ -91,7 +91,8 @@ struct disk_mem {
     uint8_t folders[UINT8_MAX + 1]; /* of the data directories, in their order */
     uint32_t dirs;
     struct disk_hit hit;
-    uint32_t slow_permille, slow_polls;
+    uint32_t slow_permille, slow_polls, late_polls;
+    const char *late_part;
     bool garbage, choosing, trace;
     uint64_t choice;
 };

@@ -350,6 +350,56 @@ a_wait_lets_the_time_pass_until_an_operation_can_end(void **state)
     disk_mem_free(d);
 }
 
+static void
+writes_to_some_paths_can_be_late(void **state)
+{
+    (void)state;
+    struct disk_mem *d = disk_mem_new(2);
+    struct disk *disk = disk_mem_port(d, 0);
+    static uint8_t bytes[PAGE];
+    struct disk_op *done, late = {.kind = DISK_WRITE, .file = open_file(d, "late"), .at = bytes};
+    struct disk_op soon = {.kind = DISK_WRITE, .file = open_file(d, "soon"), .at = bytes};
+    late.len = soon.len = PAGE;
+    disk_mem_late(d, "late", 1000);
+    disk->ops->submit(disk->self, &late);
+    disk->ops->submit(disk->self, &soon);
+    uint32_t ended = 0;
+    for (int i = 0; i < 10; i++) {
+        uint32_t n = disk->ops->poll(disk->self, &done, 1);
+        ended += n;
+        assert_true(n == 0 || done == &soon);
+    }
+    assert_int_equal(ended, 1);
+    for (int i = 0; ended < 2; i++) {
+        ended += disk->ops->poll(disk->self, &done, 1);
+        assert_true(i < 1000);
+    }
+    disk_mem_free(d);
+}
+
+static void
+a_process_that_dies_leaves_what_it_was_writing_to_chance(void **state)
+{
+    (void)state;
+    bool seen[2] = {false};
+    for (uint64_t seed = 1; seed < 30; seed++) {
+        struct disk_mem *d = disk_mem_new(seed);
+        struct disk *disk = disk_mem_port(d, 0);
+        static uint8_t bytes[PAGE];
+        memset(bytes, 7, PAGE);
+        struct disk_op op = {
+            .kind = DISK_WRITE, .file = open_file(d, "f"), .at = bytes, .len = PAGE};
+        sync_dir(d, ".");
+        disk->ops->submit(disk->self, &op);
+        disk_mem_kill(d);
+        disk_mem_reopen(d);
+        uint64_t size;
+        seen[disk_mem_bytes(d, "f", &size) && size == PAGE] = true;
+        disk_mem_free(d);
+    }
+    assert_true(seen[0] && seen[1]);
+}
+
 int
 main(void)
 {
@@ -368,6 +418,8 @@ main(void)
         cmocka_unit_test(only_a_file_without_a_name_is_punched_and_a_cut_may_bring_both_back),
         cmocka_unit_test(rot_outlives_everything),
         cmocka_unit_test(a_wait_lets_the_time_pass_until_an_operation_can_end),
+        cmocka_unit_test(writes_to_some_paths_can_be_late),
+        cmocka_unit_test(a_process_that_dies_leaves_what_it_was_writing_to_chance),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
