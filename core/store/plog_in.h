@@ -113,6 +113,11 @@ struct plog {
     struct plog_config config;
     void *user;
     int64_t start, hw, end;
+    /* I4 hw <= hold: the first offset of its oldest extent that has not ended, when `extents` of it
+     * have not; and hw <= written_end: so far its batches, or records of them, are in frames that
+     * are written. */
+    int64_t hold, written_end;
+    uint32_t extents;
     struct plog_epoch *epochs;
     uint32_t epoch_count, epoch_room;
     struct segment **segments;

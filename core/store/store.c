@@ -348,6 +348,14 @@ store_durable_lsn(const struct store *s)
     return journal_durable_lsn(s->journal);
 }
 
+uint64_t
+store_written_lsn(const struct store *s)
+{
+    if (mutant(MUTANT_ACK_BEFORE_DURABLE))
+        return journal_last_lsn(s->journal);
+    return journal_written_lsn(s->journal);
+}
+
 static void
 completions_take(struct store *s)
 {

@@ -69,6 +69,8 @@ struct store_boot_facts {
     uint64_t logs, frames_replayed, bytes_replayed;
     bool clean;       /* the last stop was clean: nothing was replayed */
     uint64_t offline; /* logs that are damaged: they serve nothing */
+    uint64_t cut; /* logs that end before a large batch that was torn, and never acknowledged; */
+    uint64_t cut_records; /* left out behind those */
 };
 void store_boot_facts(const struct store_boot *boot, struct store_boot_facts *out);
 
@@ -113,7 +115,8 @@ void store_each(struct store *s, void (*each)(void *user, struct plog *p), void 
 struct store_appended {
     int64_t base_offset;        /* of the batch; of the earlier one for a duplicate */
     int64_t log_append_time_ms; /* -1 under CreateTime */
-    uint64_t lsn;               /* durable when store_durable_lsn() >= lsn */
+    uint64_t lsn;               /* durable when store_written_lsn() >= lsn; or, */
+    bool held; /* with large batches of its log on their way: when store_durable_lsn() >= lsn */
 };
 
 /* Appends one batch that batch_check accepted (info is its result; the bytes are copied, offset,
@@ -180,8 +183,11 @@ must_check int store_append_marker(struct store *s, struct plog *p, const struct
                                    int32_t leader_epoch, int64_t now_ms,
                                    struct store_appended *out);
 
-/* All records with an lsn at or below this are on stable storage. */
+/* All records with an lsn at or below this are on stable storage, */
 uint64_t store_durable_lsn(const struct store *s);
+/* and those at or below this, except for large batches on their way and what follows them in their
+ * logs: for one log that is slow to write no other waits. */
+uint64_t store_written_lsn(const struct store *s);
 
 /* Takes completions from the disk port, submits the next frames, moves write-back and checkpoints
  * on.  Call every turn.  *deadline_ns: when it wants to be called again at the latest (CLOCK_NEVER:

@@ -94,23 +94,35 @@ store_tail_evict(struct store *s)
 }
 
 void
+store_log_durable(struct store *s, struct plog *p)
+{
+    int64_t to = p->extents && p->hold < p->written_end ? p->hold : p->written_end;
+    if (to <= p->hw)
+        return;
+    plog_durable(p, to);
+    store_log_changed(s, p);
+}
+
+/* Other logs' extents hold nobody up: a log's own do (plog_in.h, I4). */
+void
 store_tail_durable(struct store *s)
 {
-    uint64_t place = journal_place_durable(s->journal);
+    uint64_t place = journal_place_written(s->journal);
     if (mutant(MUTANT_SEEN_BEFORE_DURABLE))
         place = journal_place_limit(s->journal);
-    while (s->tail.durable < s->tail.next) {
-        const struct tail_entry *e = store_entry(s, s->tail.durable);
+    for (; s->tail.written < s->tail.next; s->tail.written++) {
+        const struct tail_entry *e = store_entry(s, s->tail.written);
         if (e->place >= place)
-            return;
-        s->tail.durable++;
+            break;
         if (e->slot == UINT32_MAX)
             continue;
         struct plog *p = &s->logs[e->slot];
-        must(e->base + e->span > p->hw);
-        plog_durable(p, e->base + e->span);
-        store_log_changed(s, p);
+        p->written_end = e->base + e->span;
+        store_log_durable(s, p);
     }
+    place = journal_place_durable(s->journal);
+    while (s->tail.durable < s->tail.written && store_entry(s, s->tail.durable)->place < place)
+        s->tail.durable++;
 }
 
 /* The journal has left the newest records to another frame. */
@@ -302,7 +314,8 @@ store_landed(struct store *s, struct plog *p, const struct batch_info *info,
     s->append_ns = s->now_ns;
     *out = (struct store_appended){.base_offset = e.base,
                                    .log_append_time_ms = stamped ? stamp->now_ms : -1,
-                                   .lsn = land->lsn};
+                                   .lsn = land->lsn,
+                                   .held = p->extents > 0};
 }
 
 static int
@@ -377,7 +390,8 @@ store_append_asked(const struct plog *p, const struct batch_info *info, struct s
         *out = (struct store_appended){.base_offset = first.offset_first,
                                        .log_append_time_ms =
                                            p->config.log_append_time ? first.timestamp_ms : -1,
-                                       .lsn = first.lsn};
+                                       .lsn = first.lsn,
+                                       .held = p->extents > 0};
     return code;
 }
 

@@ -7,7 +7,8 @@
  *
  * The batch is copied once (fill.c), into the arena, at an address that equals its position modulo
  * 4096, so that its interior is written from there with O_DIRECT and RWF_DSYNC while the frame with
- * the record is written too; it is durable when both are (journal_extent.c).  Write-back later
+ * the record is written too; it is durable when both are (journal_extent.c), and so are the
+ * batches behind it in its log; those of other logs do not wait for it.  Write-back later
  * writes the blocks at its ends, whose other bytes are of the neighbours, and never the interior.
  *
  * One large batch behind the other: while nobody has written the end of the batch before it, an
@@ -37,7 +38,7 @@ enum {
     EXTENT_AHEAD_MIN = 4 << 20, /* allocated ahead of a segment, doubling */
     EXTENT_AHEAD_MAX = 64 << 20,
 };
-enum { EXTENT_WRITE, EXTENT_AGAIN };
+enum { EXTENT_WRITE, EXTENT_AGAIN, EXTENT_JOURNALED };
 enum { READY_ALLOCATE = JOB_OPENED + 1, READY_OWN, READY_TOPIC, READY_LOG };
 
 /* ---- the file is made ready --------------------------------------------------------------------
@@ -200,6 +201,43 @@ share_first(struct store *s, struct plog *p, const struct segment *seg, struct t
     return STORE_BLOCK;
 }
 
+/* Does what follows it in its log wait for it? */
+static bool
+holds(void)
+{
+    return !mutant(MUTANT_EXTENT_NOT_AWAITED) && !mutant(MUTANT_OWN_EXTENT_NOT_AWAITED);
+}
+
+static uint32_t
+flight_begin(struct store *s, struct plog *p, int64_t base)
+{
+    uint32_t i = 0;
+    while (s->flights[i].log)
+        i++;
+    must(i < STORE_EXTENTS_MAX);
+    s->flights[i] = (struct extent_flight){p, base};
+    s->extents++;
+    if (p->extents == 0)
+        p->hold = base;
+    p->extents += holds();
+    return i;
+}
+
+static void
+flight_end(struct store *s, uint32_t flight)
+{
+    struct plog *p = s->flights[flight].log;
+    s->flights[flight].log = NULL;
+    s->extents--;
+    p->extents -= holds();
+    p->hold = INT64_MAX;
+    for (uint32_t i = 0; p->extents && i < STORE_EXTENTS_MAX; i++)
+        if (s->flights[i].log == p && s->flights[i].base < p->hold)
+            p->hold = s->flights[i].base;
+    if (!p->dead)
+        store_log_durable(s, p);
+}
+
 void
 store_extent_go(struct store *s, struct plog *p, struct segment *seg, uint64_t entry,
                 uint64_t before, struct store_landing *land)
@@ -228,7 +266,7 @@ store_extent_go(struct store *s, struct plog *p, struct segment *seg, uint64_t e
     j->from = e->pos;
     j->len = e->len;
     j->step = EXTENT_WRITE;
-    s->extents++;
+    j->flight = flight_begin(s, p, e->base);
     s->stats.extents++;
     s->stats.extent_bytes += limit - first + more;
     store_job_run(s, j,
@@ -245,11 +283,12 @@ store_extent_go(struct store *s, struct plog *p, struct segment *seg, uint64_t e
 static void
 extent_end(struct store *s, struct job *j)
 {
-    s->extents--;
+    flight_end(s, j->flight);
     store_job_end(s, j);
 }
 
-/* E2: puts the batch into the journal; later when there is no room. */
+/* E2: puts the batch into the journal; later when there is no room.  It has ended when that is
+ * written. */
 static void
 extent_again(struct store *s, struct job *j)
 {
@@ -263,8 +302,8 @@ extent_again(struct store *s, struct job *j)
                        &(struct batch_place){
                            .log = j->log->id, .base = j->seg->base, .pos = j->from, .len = j->len});
     memcpy(slot.body + STORE_PLACE_BYTES, journal_at(s->journal, j->place), j->len);
-    s->extents_failed--;
-    extent_end(s, j);
+    j->step = EXTENT_JOURNALED;
+    j->lsn = slot.lsn;
 }
 
 static void
@@ -310,7 +349,16 @@ store_extent_writes(const struct store *s, const uint64_t **ns)
 void
 store_extent_step(struct store *s)
 {
-    for (uint32_t i = 0; s->extents_failed && i < STORE_JOBS_MAX; i++)
-        if (s->jobs[i].used && s->jobs[i].kind == JOB_EXTENT && s->jobs[i].step == EXTENT_AGAIN)
-            extent_again(s, &s->jobs[i]);
+    uint64_t written = journal_written_lsn(s->journal);
+    for (uint32_t i = 0; s->extents_failed && i < STORE_JOBS_MAX; i++) {
+        struct job *j = &s->jobs[i];
+        if (!j->used || j->kind != JOB_EXTENT)
+            continue;
+        if (j->step == EXTENT_AGAIN)
+            extent_again(s, j);
+        if (j->step != EXTENT_JOURNALED || j->lsn > written)
+            continue;
+        s->extents_failed--;
+        extent_end(s, j);
+    }
 }

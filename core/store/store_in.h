@@ -120,8 +120,8 @@ uint32_t store_record_prefix(uint8_t at[STORE_PREFIX_MAX], uint64_t log, uint32_
 void store_record_place(uint8_t at[STORE_PLACE_BYTES], const struct batch_place *x);
 
 /* One batch in the cache.  Entries form a ring in the order of the journal; those of one log are
- * linked.  I1 first <= clean <= next, first <= durable <= next.  I2 all before `clean` are in
- * files. */
+ * linked.  I1 first <= clean <= next, first <= durable <= written <= next.  I2 all before `clean`
+ * are in files.  I3 durable and written: as of journal frames (journal.c, I5 and I6). */
 struct tail_entry {
     uint64_t place; /* of the batch bytes */
     int64_t base;
@@ -137,7 +137,7 @@ struct tail_entry {
 
 struct tail {
     struct tail_entry *ring;
-    uint64_t room, first, clean, durable, next; /* sequence numbers, from 1 */
+    uint64_t room, first, clean, durable, written, next; /* sequence numbers, from 1 */
 };
 
 enum ckpt_phase { CKPT_IDLE, CKPT_FLUSH, CKPT_SYNC, CKPT_SAVE, CKPT_DURABLE, CKPT_WRITE };
@@ -258,6 +258,12 @@ struct store_landing {
     struct journal_extent x;
 };
 
+/* An extent that has not ended; log NULL: a free place. */
+struct extent_flight {
+    struct plog *log;
+    int64_t base; /* of its batch */
+};
+
 /* A batch between store_stage and its end; log NULL: there is none. */
 struct stage {
     struct plog *log;
@@ -300,8 +306,9 @@ struct store {
     void *slab_books, *slab_arena;
     uint8_t *bounce;
     bool bounce_busy[STORE_WRITES_MAX];
-    uint32_t sidecar_slot;              /* of the stop: the next log to look at */
-    uint32_t extents, extents_failed;   /* in flight; of them to be journaled */
+    uint32_t sidecar_slot;            /* of the stop: the next log to look at */
+    uint32_t extents, extents_failed; /* not ended; of them those whose write failed */
+    struct extent_flight flights[STORE_EXTENTS_MAX];
     uint32_t idle_turns;                /* of the stop, one after the other: nothing in flight */
     uint32_t writes, frozen;            /* frozen: logs offline; they pin the journal */
     bool flushing;                      /* write back whatever is durable */
@@ -395,6 +402,8 @@ must_check int store_append_batch(struct store *s, struct plog *p, const struct 
 struct tail_entry *store_entry(const struct store *s, uint64_t seq); /* NULL when it is gone */
 uint32_t store_entry_dirty(const struct tail_entry *e); /* bytes that write-back has to write */
 void store_tail_durable(struct store *s);
+/* The high watermark goes as far as is sure (plog_in.h, I4). */
+void store_log_durable(struct store *s, struct plog *p);
 void store_tail_evict(struct store *s);
 void store_tail_carried(struct store *s);
 void store_tail_clean(struct store *s);

@@ -47,6 +47,8 @@ struct job {
     uint8_t *mem;
     uint32_t from, len, bounce;
     uint64_t extent, entry, place; /* of an extent: number, tail entry, place in the arena */
+    uint64_t lsn;                  /* of the record that has its bytes, if its write failed */
+    uint32_t flight;               /* of an extent: of store.flights */
     int64_t result;                /* of the operation that ended */
     int32_t file;
     struct index idx;

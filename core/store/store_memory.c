@@ -54,7 +54,7 @@ store_memory_take(struct store *s)
     if (c->read_bytes == 0)
         s->config.read_bytes = STORE_READ_BYTES;
     s->tail.room = s->journal_config.arena_bytes / STORE_TAIL_BYTES + STORE_TAIL_MIN;
-    s->tail.first = s->tail.clean = s->tail.durable = s->tail.next = 1;
+    s->tail.first = s->tail.clean = s->tail.durable = s->tail.written = s->tail.next = 1;
     s->bucket_count = c->logs_max * 2;
     s->logs = map(c->logs_max * sizeof *s->logs);
     s->free_slots = map(c->logs_max * sizeof *s->free_slots);

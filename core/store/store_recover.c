@@ -188,22 +188,19 @@ static const struct disk_ops null_ops = {
 struct recover {
     struct disk *disk;
     struct file_bytes boot, *cores;
-    uint64_t *cuts;      /* of each core: the first record that does not count */
     struct replay *seen; /* of each core: what the dry replay ended with */
     struct replay replay;
     bool clean;
 };
 
-struct core_replay {
-    struct replay *replay;
-    uint64_t lsn_cut;
-};
-
 static int
 core_record(void *user, uint64_t lsn, uint32_t kind, struct view body)
 {
-    const struct core_replay *c = user;
-    return lsn < c->lsn_cut ? store_replay_record(c->replay, lsn, kind, body) : ERR_OK;
+    struct replay *r = user;
+    if (!store_replay_is_cut(r->seen, lsn, kind, body))
+        return store_replay_record(r, lsn, kind, body);
+    r->cut_records++;
+    return ERR_OK;
 }
 
 static int
@@ -222,9 +219,7 @@ core_journal(struct recover *v, uint32_t core, struct replay *r, struct journal_
         end->lsn_acked = UINT64_MAX; /* it is not known better */
         return store_damage_walk(v->disk, r, &config, v->boot.header.generation, after);
     }
-    struct core_replay c = {r, v->cuts[core]};
-    return journal_recover(v->disk, &config, v->boot.header.generation, after, core_record, &c,
-                           end);
+    return journal_recover(v->disk, &config, v->boot.header.generation, after, core_record, r, end);
 }
 
 /* No checkpoint says which logs it had (check_boot.c). */
@@ -261,7 +256,7 @@ core_walk(struct recover *v, uint32_t core, struct replay *r, struct journal_end
     return ERR_OK;
 }
 
-/* Replays a core into memory only, and finds where its records end. */
+/* Replays a core into memory only, and finds where its logs end. */
 static int
 core_check(struct recover *v, uint32_t core)
 {
@@ -270,7 +265,6 @@ core_check(struct recover *v, uint32_t core)
     struct replay *r = &v->seen[core];
     *r = (struct replay){.disk = &none, .dirs = v->replay.dirs, .dry = true};
     struct journal_end end = {0};
-    v->cuts[core] = UINT64_MAX;
     int rc = core_walk(v, core, r, &end);
     if (rc == ERR_CORRUPT) { /* ERR_IO may pass: nothing is decided on it */
         f->damaged = true;
@@ -279,14 +273,14 @@ core_check(struct recover *v, uint32_t core)
         rc = core_walk(v, core, r, &end);
     }
     if (rc == ERR_OK)
-        rc = store_replay_extents_check(r, v->disk, end.lsn_acked, &v->cuts[core]);
+        rc = store_replay_extents_check(r, v->disk, end.lsn_acked);
     if (rc == ERR_OK)
-        rc = store_replay_swaps_take(&v->replay, r, v->cuts[core]);
+        rc = store_replay_swaps_take(&v->replay, r);
     f->bad = r->bad;
     f->bad_count = r->bad_count;
     r->bad = NULL;
     if (rc == ERR_OK)
-        rc = store_replay_moves_take(&v->replay, r, v->cuts[core]);
+        rc = store_replay_moves_take(&v->replay, r);
     return rc;
 }
 
@@ -304,7 +298,6 @@ cores_replay(struct recover *v)
     struct journal_end end;
     for (uint32_t core = 0; core < count && rc == ERR_OK; core++) {
         v->replay.seen = &v->seen[core];
-        v->replay.seen_cut = v->cuts[core];
         rc = core_walk(v, core, &v->replay, &end);
     }
     if (rc == ERR_OK && !v->clean)
@@ -358,7 +351,10 @@ boot_build(struct recover *v, uint32_t core_count, uint64_t journal_bytes, struc
                                             .frames_replayed = v->replay.records,
                                             .bytes_replayed = v->replay.bytes,
                                             .clean = v->clean,
-                                            .offline = store_damage_report(&v->replay)};
+                                            .offline = store_damage_report(&v->replay),
+                                            .cut_records = v->replay.cut_records};
+    for (uint32_t core = 0; core < v->boot.header.core_count; core++)
+        boot->facts.cut += v->seen[core].cut_count;
     return ERR_OK;
 }
 
@@ -518,9 +514,8 @@ recover(struct recover *v, uint32_t core_count, uint64_t journal_bytes, struct s
     v->replay.gaps = v->boot.header.flags & CKPT_FLAG_LOST;
     v->clean = there && v->replay.rescued.count == 0 && !v->replay.gaps;
     v->cores = calloc(v->boot.header.core_count + 1, sizeof *v->cores);
-    v->cuts = calloc(v->boot.header.core_count + 1, sizeof *v->cuts);
     v->seen = calloc(v->boot.header.core_count + 1, sizeof *v->seen);
-    rc = v->cores && v->cuts && v->seen ? cores_replay(v) : ERR_LIMIT;
+    rc = v->cores && v->seen ? cores_replay(v) : ERR_LIMIT;
     for (uint32_t i = 0; i < v->replay.dirs.count && rc == ERR_OK && !v->clean; i++)
         if (v->replay.dirs.dirs[i].online)
             rc = store_strays(&v->replay, (uint8_t)i);
@@ -562,7 +557,6 @@ store_recover(struct disk *disk, uint32_t core_count, uint64_t journal_bytes,
         store_replay_free(&v.seen[i]);
     free(v.seen);
     free(v.cores);
-    free(v.cuts);
     free(v.boot.mem);
     store_replay_free(&v.replay);
     if (rc == ERR_NO_SPACE)

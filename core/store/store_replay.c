@@ -180,12 +180,12 @@ static bool
 is_ghost(const struct replay *r, const struct replay_log *l)
 {
     const struct replay_log *was = r->seen ? store_replay_log(r->seen, l->log.id) : NULL;
-    if (!was || !was->log.dead || was->dead_lsn >= r->seen_cut)
+    if (!was || !was->log.dead)
         return false;
     for (uint32_t i = 0; i < r->seen->count; i++) {
         const struct replay_log *x = r->seen->logs[i];
-        if (x != was && x->keeps_files && (!x->log.dead || x->dead_lsn >= r->seen_cut) &&
-            x->log.dir == l->log.dir && store_same_log(&x->log, l->log.topic, l->log.partition))
+        if (x != was && x->keeps_files && !x->log.dead && x->log.dir == l->log.dir &&
+            store_same_log(&x->log, l->log.topic, l->log.partition))
             return true;
     }
     return false;
@@ -257,13 +257,12 @@ store_replay_add(struct replay *r, struct replay_log *l, struct segment *seg, st
 
 /* Removes what a deleted log has on disk; what is not there is no error. */
 static int
-log_remove(struct replay *r, struct replay_log *l, uint64_t lsn)
+log_remove(struct replay *r, struct replay_log *l)
 {
     struct plog *p = &l->log;
     r->pending_total -= l->pending_len;
     l->pending_len = 0;
     p->dead = true;
-    l->dead_lsn = lsn;
     if (l->ghost)
         return ERR_OK;
     if (p->dir == PLOG_DIR_NONE)
@@ -319,7 +318,7 @@ store_replay_load(struct replay *r, struct cur *c)
     for (uint32_t i = 0; i < count; i++)
         l->keeps_files = l->keeps_files || l->log.segments[i]->synced > 0;
     l->ghost = is_ghost(r, l);
-    return l->log.dead ? log_remove(r, l, 0) : store_replay_unfinished(r, l);
+    return l->log.dead ? log_remove(r, l) : store_replay_unfinished(r, l);
 }
 
 static int
@@ -480,7 +479,7 @@ store_replay_record(void *replay, uint64_t lsn, uint32_t kind, struct view body)
         return replay_create(r, body);
     case STORE_REC_DELETE: {
         struct replay_log *l = body.len == 8 ? store_replay_log(r, get_u64(body.at)) : NULL;
-        return l && !l->log.dead ? log_remove(r, l, lsn) : ERR_OK;
+        return l && !l->log.dead ? log_remove(r, l) : ERR_OK;
     }
     case STORE_REC_START:
         return replay_start(r, lsn, body);

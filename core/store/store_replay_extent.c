@@ -2,12 +2,23 @@
  *
  * Before anything is changed the journal is replayed into memory only (replay.dry), and the
  * interior of every extent that is still of use is read and compared with its record.  The earliest
- * one that is not what its record says ends the journal there, when nothing proves that it was
- * acknowledged; else it is damage.  An extent whose write failed is in the journal too
- * (STORE_REC_AGAIN), and its interior is not looked at. */
+ * one of a log that is not what its record says ends that log there, when nothing proves that it
+ * was durable; else it is damage.  An extent whose write failed is in the journal too
+ * (STORE_REC_AGAIN), and its interior is not looked at.
+ *
+ * X1 Of a log that is cut no record counts from the torn extent on, of whatever kind: none of them
+ *    was acknowledged, or acted on, before all extents before it had ended.  But an AGAIN record
+ *    counts by the place of its batch: that may lie before the cut.  Records of other logs count.
+ * X2 A log that a later record deletes is not cut: nothing of it is left to be judged.
+ * X3 A recovery that is cut off itself comes to the same verdict again: what it judges by is made
+ *    durable first, and what it writes of a cut log ends before the torn extent.
+ * X4 The end of a recovery is the boot checkpoint of the next generation.  Until it is there
+ * nothing new is accepted; from then on this journal is not read again.  So a torn extent is never
+ *    compared with bytes that a producer sent anew to the same place. */
 #include "core/base/crc32c.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
+#include "core/base/mutant.h"
 #include "core/store/store_replay_in.h"
 
 #include <stdlib.h>
@@ -162,20 +173,27 @@ store_replay_extents_forget(struct replay *r, const struct replay_log *l, int64_
 /* ---- looking at the interiors ------------------------------------------------------------------
  */
 
-/* True when it is in its file; *rc: an error of the disk. */
+/* True when it is in its file; *rc: an error of the disk.  settle: the verdict counts, so it must
+ * not be on bytes that the next power cut takes back. */
 static bool
-interior_good(struct disk *disk, const struct replay_extent *x, uint8_t *mem, int *rc)
+interior_good(struct disk *disk, const struct replay_extent *x, bool settle, uint8_t *mem, int *rc)
 {
     char path[PLOG_PATH_BYTES];
     plog_path_segment(&x->log->log, x->base, ".log", path);
-    struct disk_op op = {.kind = DISK_OPEN, .path = path, .dir = x->log->log.dir};
+    struct disk_op op = {.kind = DISK_OPEN,
+                         .path = path,
+                         .dir = x->log->log.dir,
+                         .flags = settle ? DISK_WRITABLE : 0};
     int64_t got = store_run(disk, op);
     *rc = got < 0 && got != ERR_NOT_FOUND ? (int)got : ERR_OK;
     if (got < 0)
         return false;
     int32_t file = (int32_t)got;
     uint32_t at = 0, crc = 0;
-    for (got = 1; at < x->bytes && got > 0; at += (uint32_t)got) {
+    got = 1;
+    if (settle && store_run(disk, (struct disk_op){.kind = DISK_SYNC, .file = file}) < 0)
+        got = ERR_IO;
+    for (; at < x->bytes && got > 0; at += (uint32_t)got) {
         uint32_t n = x->bytes - at < EXTENT_READ_BYTES ? x->bytes - at : EXTENT_READ_BYTES;
         op = (struct disk_op){.kind = DISK_READ,
                               .file = file,
@@ -203,21 +221,64 @@ of_use(const struct replay_extent *x)
     return seg && plog_segment_limit(p, seg) > p->start && x->first + x->bytes > seg->synced;
 }
 
-int
-store_replay_extents_check(struct replay *r, struct disk *disk, uint64_t lsn_acked,
-                           uint64_t *lsn_cut)
+static void
+log_cut(struct replay *r, const struct replay_extent *x)
 {
-    *lsn_cut = UINT64_MAX;
+    char path[PLOG_PATH_BYTES];
+    plog_path_segment(&x->log->log, x->base, ".log", path);
+    log_warn(
+        "store",
+        "a log is cut before a large batch that was being written path=%s position=%u lsn=%llu",
+        path, x->pos, (unsigned long long)x->lsn);
+    r->cut_count += x->log->cut_lsn == 0;
+    if (x->log->cut_lsn && x->log->cut_lsn < x->lsn)
+        return;
+    x->log->cut_lsn = x->lsn;
+    x->log->cut_base = x->base;
+    x->log->cut_pos = x->pos;
+}
+
+bool
+store_replay_log_is_cut(const struct replay *seen, uint64_t log, uint64_t lsn)
+{
+    const struct replay_log *l = store_replay_log(seen, log);
+    return l && l->cut_lsn && lsn >= l->cut_lsn &&
+           (lsn == l->cut_lsn || !mutant(MUTANT_CUT_IGNORED));
+}
+
+/* The extent that it is about came before it, and maybe before the cut. */
+static bool
+again_counts(const struct replay_log *l, struct view body)
+{
+    struct batch_place x;
+    return store_record_read(STORE_REC_AGAIN, body, &x) == ERR_OK &&
+           (x.base < l->cut_base || (x.base == l->cut_base && x.pos < l->cut_pos));
+}
+
+bool
+store_replay_is_cut(const struct replay *seen, uint64_t lsn, uint32_t kind, struct view body)
+{
+    uint64_t log;
+    if (!seen || !seen->cut_count || !store_record_log(kind, body, &log) ||
+        !store_replay_log_is_cut(seen, log, lsn))
+        return false;
+    return kind != STORE_REC_AGAIN || !again_counts(store_replay_log(seen, log), body);
+}
+
+int
+store_replay_extents_check(struct replay *r, struct disk *disk, uint64_t lsn_acked)
+{
     uint8_t *mem = r->extent_count ? aligned_alloc(STORE_BLOCK, EXTENT_READ_BYTES) : NULL;
     if (r->extent_count && !mem)
         return ERR_LIMIT;
     int rc = ERR_OK;
     for (uint32_t i = 0; i < r->extent_count && rc == ERR_OK; i++) {
         const struct replay_extent *x = &r->extents[i];
-        if (!of_use(x) || interior_good(disk, x, mem, &rc) || rc != ERR_OK)
+        bool open = x->lsn > lsn_acked;
+        if (!of_use(x) || interior_good(disk, x, open, mem, &rc) || rc != ERR_OK)
             continue;
-        if (x->lsn > lsn_acked) {
-            *lsn_cut = x->lsn < *lsn_cut ? x->lsn : *lsn_cut;
+        if (open) {
+            log_cut(r, x);
             continue;
         }
         char path[PLOG_PATH_BYTES];

@@ -20,9 +20,13 @@ struct replay_log {
     uint32_t finish_from; /* segments from this one on are cut and synced at the end */
     bool touched;         /* names of it may have changed */
     bool dirs_made;
-    bool keeps_files;  /* what its files hold is not all in the journal */
-    bool ghost;        /* it is deleted later, and another log has its files by now */
-    uint64_t dead_lsn; /* of the record that deleted it */
+    bool keeps_files; /* what its files hold is not all in the journal */
+    bool ghost;       /* it is deleted later, and another log has its files by now */
+    /* Of a dry replay: its records from cut_lsn on do not count, 0: all do; and where the batch
+     * lies that it is cut before. */
+    uint64_t cut_lsn;
+    int64_t cut_base; /* of the segment */
+    uint32_t cut_pos;
     bool doubt; /* journal records are missing, and no later one shows that none was of this log */
 };
 
@@ -84,7 +88,8 @@ struct replay {
     uint64_t pending_total, records, bytes;
     bool dry;                  /* nothing is written; extents are noted */
     const struct replay *seen; /* what the dry replay of this core ended with; NULL: none */
-    uint64_t seen_cut;         /* records from here on did not count */
+    uint32_t cut_count;        /* of a dry replay: logs that are cut */
+    uint64_t cut_records;      /* left out since they are behind a cut */
     struct replay_extent *extents;
     uint32_t extent_count, extent_room;
     uint32_t core;             /* being replayed */
@@ -107,11 +112,13 @@ must_check int store_replay_record(void *replay, uint64_t lsn, uint32_t kind, st
 /* The parts of an EXTENT record that its segment misses. */
 must_check int store_replay_extent_parts(struct replay *r, struct replay_log *l,
                                          struct segment *seg, struct view body);
-/* After a dry replay of a core: looks for the extents that were noted.  *lsn_cut: the first record
- * that never counted, since its extent is torn; UINT64_MAX: none.  ERR_CORRUPT: one at or below
- * lsn_acked is damaged. */
-must_check int store_replay_extents_check(struct replay *r, struct disk *disk, uint64_t lsn_acked,
-                                          uint64_t *lsn_cut);
+/* After a dry replay of a core: looks for the extents that were noted.  A log is cut at its first
+ * that is torn; one at or below lsn_acked is damage (replay.bad). */
+must_check int store_replay_extents_check(struct replay *r, struct disk *disk, uint64_t lsn_acked);
+/* Is a record left out, for it is of a log that the dry replay of this core cut before? */
+bool store_replay_is_cut(const struct replay *seen, uint64_t lsn, uint32_t kind, struct view body);
+/* The same of a log by its id. */
+bool store_replay_log_is_cut(const struct replay *seen, uint64_t log, uint64_t lsn);
 /* store_replay_extent.c: records of these kinds. */
 must_check int store_replay_extent(struct replay *r, uint64_t lsn, struct view body);
 must_check int store_replay_again(struct replay *r, uint64_t lsn, struct view body);
@@ -174,8 +181,7 @@ uint64_t store_damage_report(const struct replay *r);
 
 /* store_replay_swap.c.  Takes over the SWAP records that a dry replay of the same core saw, as far
  * as they count. */
-must_check int store_replay_swaps_take(struct replay *r, const struct replay *dry,
-                                       uint64_t lsn_cut);
+must_check int store_replay_swaps_take(struct replay *r, const struct replay *dry);
 /* Will a swap behind `lsn` replace that segment?  Asked in the order of the records, for each that
  * tells of bytes of a segment: its file may be another one already. */
 bool store_replay_doomed(struct replay *r, uint64_t log, int64_t segment_base, uint64_t lsn);
@@ -184,8 +190,7 @@ must_check int store_replay_swap(struct replay *r, uint64_t lsn, struct view bod
 must_check int store_replay_unfinished(struct replay *r, struct replay_log *l);
 
 /* store_replay_move.c.  Takes over the MOVE records that a dry replay saw, as far as they count. */
-must_check int store_replay_moves_take(struct replay *r, const struct replay *dry,
-                                       uint64_t lsn_cut);
+must_check int store_replay_moves_take(struct replay *r, const struct replay *dry);
 /* The directory of a log that is being loaded: where its last MOVE record says it is. */
 void store_replay_move_place(struct replay *r, struct plog *p);
 must_check int store_replay_move(struct replay *r, uint64_t lsn, struct view body);

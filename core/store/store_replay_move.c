@@ -29,11 +29,11 @@ move_note(struct replay *r, const struct replay_move *x)
 }
 
 int
-store_replay_moves_take(struct replay *r, const struct replay *dry, uint64_t lsn_cut)
+store_replay_moves_take(struct replay *r, const struct replay *dry)
 {
     int rc = ERR_OK;
     for (uint32_t i = 0; i < dry->move_count && rc == ERR_OK; i++)
-        if (dry->moves[i].lsn < lsn_cut)
+        if (!store_replay_log_is_cut(dry, dry->moves[i].log, dry->moves[i].lsn))
             rc = move_note(r, &dry->moves[i]);
     return rc;
 }

@@ -46,11 +46,11 @@ swap_note(struct replay *r, const struct replay_swap *x)
 }
 
 int
-store_replay_swaps_take(struct replay *r, const struct replay *dry, uint64_t lsn_cut)
+store_replay_swaps_take(struct replay *r, const struct replay *dry)
 {
     int rc = ERR_OK;
     for (uint32_t i = 0; i < dry->swap_count && rc == ERR_OK; i++)
-        if (dry->swaps[i].lsn < lsn_cut)
+        if (!store_replay_log_is_cut(dry, dry->swaps[i].log, dry->swaps[i].lsn))
             rc = swap_note(r, &dry->swaps[i]);
     return rc;
 }

@@ -171,7 +171,7 @@ alter_dirs_try(struct shard *s, struct job *j)
                                          : KERR_KAFKA_STORAGE_ERROR;
     }
     if (lsn)
-        must(shard_wait_durable(s, lsn, NULL, j));
+        must(shard_wait_durable(s, lsn, true, NULL, j));
     else
         shard_return(s, j);
     return true;

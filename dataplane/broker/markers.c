@@ -179,6 +179,6 @@ markers_append(struct shard *s, struct job *j)
         return true;
     }
     counters_add(&s->counters, COUNTER_TXN_MARKERS, 1);
-    must(shard_wait_durable(s, done.lsn, NULL, j));
+    must(shard_wait_durable(s, done.lsn, done.held, NULL, j));
     return true;
 }

@@ -271,8 +271,10 @@ step_append_own(struct shard *s, struct req *r, struct produce_step *step, struc
         error = step_append_log(s, r, step, p, &done);
     if (error != KERR_NONE)
         return error;
-    if (done.lsn > r->u.produce.lsn && !step->topic->fact.config.write_caching)
-        r->u.produce.lsn = done.lsn;
+    if (!step->topic->fact.config.write_caching) {
+        r->u.produce.lsn = done.lsn > r->u.produce.lsn ? done.lsn : r->u.produce.lsn;
+        r->u.produce.held |= done.held;
+    }
     step->out.base_offset = done.base_offset;
     step->out.log_append_time_ms = done.log_append_time_ms;
     step->out.log_start_offset = log_start(p);
@@ -429,6 +431,7 @@ request_init(struct shard *s, struct req *r, int16_t acks)
 {
     r->u.produce.steps_done = 0;
     r->u.produce.lsn = 0;
+    r->u.produce.held = false;
     r->u.produce.acks = acks;
     r->u.produce.carried_out = r->u.produce.failed = false;
     r->no_answer = acks == 0;
@@ -479,7 +482,7 @@ produce_start(struct shard *s, struct req *r, struct view body)
         counters_add(&s->counters, COUNTER_SCATTERED, 1);
     if (r->u.produce.lsn && !r->no_answer) {
         r->pending++;
-        must(shard_wait_durable(s, r->u.produce.lsn, r, NULL));
+        must(shard_wait_durable(s, r->u.produce.lsn, r->u.produce.held, r, NULL));
     }
     if (r->pending)
         return REQ_PENDING;
@@ -549,7 +552,7 @@ job_append(struct shard *s, struct job *j)
     bool waits =
         j->u.append.acks != 0 && !route_by_row(s->route, j->topic)->fact.config.write_caching;
     if (error == KERR_NONE && waits)
-        must(shard_wait_durable(s, done.lsn, NULL, j));
+        must(shard_wait_durable(s, done.lsn, done.held, NULL, j));
     else
         shard_return(s, j);
     return true;

@@ -57,6 +57,7 @@ struct req {
         struct {
             uint32_t steps_done; /* partitions carried out before a REQ_AGAIN */
             uint64_t lsn;        /* largest own append, 0: none */
+            bool held;           /* one of them waits for a large batch of its log */
             int16_t acks;
             bool carried_out; /* every partition was appended, refused or sent to its owner */
             bool failed;      /* acks=0 and a partition failed */

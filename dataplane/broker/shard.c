@@ -1,8 +1,8 @@
 /* shard.c: the loop of one core.  It composes and decides nothing: what a message, a byte, a
  * completion or a time means is said by conn, req, produce, fetch, offsets, forward and route.
  *
- * I1 waits is ordered by lsn, so completion looks at its head only.
- * I2 It has a place for each request of this shard and each job of any shard, and each of them
+ * I1 Both waits are ordered by lsn, so completion looks at their heads only.
+ * I2 Each has a place for each request of this shard and each job of any shard, and each of them
  * waits at most once, so it is never full. */
 #include "dataplane/broker/shard.h"
 
@@ -208,14 +208,13 @@ take_bytes(struct shard *s)
 
 /* Answers what has become durable (I1). */
 static void
-take_durable(struct shard *s)
+take_durable(struct shard *s, struct shard_waits *waits, uint64_t durable)
 {
-    uint64_t durable = store_durable_lsn(s->store);
-    while (s->waits_head != s->waits_tail) {
-        struct shard_wait *w = &s->waits[s->waits_head & s->waits_mask];
+    while (waits->head != waits->tail) {
+        struct shard_wait *w = &waits->ring[waits->head & s->waits_mask];
         if (w->lsn > durable)
             return;
-        s->waits_head++;
+        waits->head++;
         s->work++;
         if (w->job)
             shard_return(s, w->job);
@@ -286,7 +285,8 @@ take_disk(struct shard *s)
     s->work += tasks;
     if (tasks && s->clean_on) /* one may have ended: there may be more to do */
         s->clean_ns = least(s->clean_ns, s->now_ns + SHARD_TICK_MS * CLOCK_NS_PER_MS);
-    take_durable(s);
+    take_durable(s, &s->waits[0], store_written_lsn(s->store));
+    take_durable(s, &s->waits[1], store_durable_lsn(s->store));
     take_changes(s);
     take_reads(s);
     return ERR_OK;
@@ -498,8 +498,8 @@ rest(struct shard *s, uint64_t deadline_ns)
 static bool
 stop_done(struct shard *s, uint64_t give_up_ns)
 {
-    bool quiet = s->waits_head == s->waits_tail && list_empty(&s->appends) &&
-                 list_empty(&s->trims) && !s->appends_out;
+    bool quiet = s->waits[0].head == s->waits[0].tail && s->waits[1].head == s->waits[1].tail &&
+                 list_empty(&s->appends) && list_empty(&s->trims) && !s->appends_out;
     if (quiet && !s->is_drained && s->config.drained)
         atomic_fetch_add_explicit(s->config.drained, 1, memory_order_relaxed);
     s->is_drained = s->is_drained || quiet;
@@ -551,16 +551,17 @@ shard_await_control(struct shard *s, uint64_t timeout_ns, atomic_bool *stop)
 }
 
 bool
-shard_wait_durable(struct shard *s, uint64_t lsn, struct req *r, struct job *j)
+shard_wait_durable(struct shard *s, uint64_t lsn, bool held, struct req *r, struct job *j)
 {
-    if (s->waits_tail - s->waits_head > s->waits_mask)
+    struct shard_waits *waits = &s->waits[held];
+    if (waits->tail - waits->head > s->waits_mask)
         return false;
-    if (s->waits_tail != s->waits_head) {
+    if (waits->tail != waits->head) {
         /* A duplicate has the lsn of its first append: waiting a little longer keeps I1. */
-        uint64_t last = s->waits[(s->waits_tail - 1) & s->waits_mask].lsn;
+        uint64_t last = waits->ring[(waits->tail - 1) & s->waits_mask].lsn;
         lsn = lsn < last ? last : lsn;
     }
-    s->waits[s->waits_tail++ & s->waits_mask] = (struct shard_wait){lsn, r, j};
+    waits->ring[waits->tail++ & s->waits_mask] = (struct shard_wait){lsn, r, j};
     s->append_ns = s->now_ns;
     return true;
 }

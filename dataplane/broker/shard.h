@@ -56,11 +56,17 @@ struct shard_config {
         *drained; /* shards that have nothing left to answer after *stop; NULL: do not wait */
 };
 
-/* What waits for durability, in order of lsn: a ring. */
+/* What waits for durability. */
 struct shard_wait {
     uint64_t lsn;
     struct req *req; /* one of the two */
     struct job *job;
+};
+
+/* A ring in the order of lsn. */
+struct shard_waits {
+    struct shard_wait *ring;
+    uint32_t head, tail;
 };
 
 struct shard {
@@ -104,8 +110,8 @@ struct shard {
     struct req *reqs;    /* pool */
     struct list reqs_free;
     uint32_t req_count;
-    struct shard_wait *waits; /* ring */
-    uint32_t waits_head, waits_tail, waits_mask;
+    struct shard_waits waits[2]; /* for store_written_lsn, store_durable_lsn */
+    uint32_t waits_mask;
     struct store_hold hold; /* of the moment; never zeroed */
     uint32_t holds_out;     /* of other shards, asked for and not given back */
     /* From the configuration, once: */
@@ -196,10 +202,12 @@ int shard_run(struct shard *s, atomic_bool *stop);
 must_check int shard_turn(struct shard *s, uint64_t *deadline_ns);
 void shard_free(struct shard *s);
 
-/* The request (or job) is told when lsn is durable: req->pending goes down by one and, at 0, the
- * request is finished; a job goes home.  False: the ring is full (it has a place for each request
+/* The request (or job) is told when lsn is durable, as store_written_lsn says, or with `held`
+ * store_durable_lsn: req->pending goes down by one and, at 0, the request is finished; a job goes
+ * home.  False: the ring is full (it has a place for each request
  * of this shard and each job of any shard, so that means a second wait for the same one). */
-must_check bool shard_wait_durable(struct shard *s, uint64_t lsn, struct req *r, struct job *j);
+must_check bool shard_wait_durable(struct shard *s, uint64_t lsn, bool held, struct req *r,
+                                   struct job *j);
 
 /* Sends a job on its way: carried out at once when this shard is the owner. */
 void shard_submit(struct shard *s, struct job *j);

@@ -51,9 +51,11 @@ memory_take(struct shard *s)
     while (ring < places)
         ring *= 2;
     s->waits_mask = ring - 1;
-    s->waits = pages_take(ring * sizeof *s->waits);
+    s->waits[0].ring = pages_take(2 * (size_t)ring * sizeof *s->waits[0].ring);
+    s->waits[1].ring = s->waits[0].ring ? s->waits[0].ring + ring : NULL;
     s->pieces = pages_take(sizeof *s->pieces);
-    if (!s->pieces || !s->memory_at || !s->arena_at || !s->scratch_at || !s->conns || !s->waits)
+    if (!s->pieces || !s->memory_at || !s->arena_at || !s->scratch_at || !s->conns ||
+        !s->waits[0].ring)
         return ERR_FULL;
     s->memory = buddy_init(s->memory_at, s->arena_at, SHARD_ANSWER_BYTES, SHARD_ANSWER_BLOCK_MAX);
     wire_arena_init(&s->scratch, s->scratch_at, SHARD_SCRATCH_BYTES);
@@ -137,6 +139,6 @@ shard_free(struct shard *s)
     pages_give(s->scratch_at, SHARD_SCRATCH_BYTES);
     pages_give(s->conns, s->conn_slots * sizeof *s->conns);
     pages_give(s->pieces, sizeof *s->pieces);
-    pages_give(s->waits, ((size_t)s->waits_mask + 1) * sizeof *s->waits);
+    pages_give(s->waits[0].ring, 2 * ((size_t)s->waits_mask + 1) * sizeof *s->waits[0].ring);
     memset(s, 0, sizeof *s);
 }

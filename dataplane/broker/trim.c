@@ -107,7 +107,7 @@ carry_out(struct shard *s, struct job *j)
     j->error = (int16_t)error;
     j->u.ask.found = done.log_start_offset;
     if (error == KERR_NONE && done.lsn)
-        must(shard_wait_durable(s, done.lsn, NULL, j));
+        must(shard_wait_durable(s, done.lsn, true, NULL, j));
     else
         shard_return(s, j);
     return true;

@@ -39,6 +39,8 @@ struct sim_batch {
     int64_t producer;  /* -1 none */
     int16_t epoch;
     int32_t sequence;
+    bool held;                      /* answered when large batches before it are durable too */
+    bool extent;                    /* written straight to its segment */
     bool acked;                     /* somebody was told, or saw it */
     int32_t key;                    /* of record i: (key + i) % SIM_KEYS; -1: none */
     uint32_t sums[SIM_RECORDS_MAX]; /* of key and value */
@@ -90,6 +92,8 @@ struct sim {
     bool compacts; /* some logs are compacted */
     bool retains;  /* logs have a retention */
     bool crowded;  /* segments longer than read buffers, and readers beside readers */
+    bool heavy;    /* many extents */
+    bool late;     /* writes to segments take much longer than those to the journal */
     uint32_t dirs, die_round;
     uint8_t bad_dir; /* the one that dies */
     enum sim_dir_state dir_state;
@@ -108,6 +112,10 @@ struct sim {
     bool records_rotten; /* what the device spoiled is a journal or a checkpoint */
     bool verbose;
     uint64_t crashes, recoveries, refused, appends, reads; /* for the report */
+    uint64_t cuts, cut_records;      /* logs that a recovery cut; records of them left out */
+    uint64_t cuts_again, cuts_later; /* recoveries with cuts behind one that was cut off itself;
+                                      * crashes of lives that such a recovery had begun */
+    bool was_cut;                    /* the last recovery cut a log */
 };
 
 /* ---- sim_model.c -------------------------------------------------------------------------------

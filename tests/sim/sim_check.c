@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How much of the journal of each core survived: later records only when all earlier ones. */
+/* How much of the journal of each core survived: later records only when all earlier ones, except
+ * that a log may end where a large batch of its own is torn. */
 struct survival {
     uint64_t most_kept[SIM_CORES_MAX], least_lost[SIM_CORES_MAX];
 };
@@ -21,7 +22,7 @@ survival_note(struct survival *v, const struct sim_log *l, uint32_t kept)
             continue;
         if (i < kept && lsn > v->most_kept[l->core])
             v->most_kept[l->core] = lsn;
-        if (i >= kept && lsn < v->least_lost[l->core])
+        if (i >= kept && !l->batches[kept].extent && lsn < v->least_lost[l->core])
             v->least_lost[l->core] = lsn;
     }
 }

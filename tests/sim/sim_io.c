@@ -47,6 +47,18 @@ start_see(struct sim *s, struct sim_log *l)
     l->start = p->start;
 }
 
+/* Who was answered finds his records. */
+static void
+acks_seen(struct sim *s, const struct sim_log *l)
+{
+    bool whole = l->state == SIM_THERE && l->acked && !l->damaged && !l->offline && !s->rotten;
+    const struct plog *p = whole ? sim_plog(s, l) : NULL;
+    const struct sim_batch *b = p ? &l->batches[l->acked - 1] : NULL;
+    if (p && b->base + b->records > p->hw)
+        sim_fail(s, "log %d: acknowledged to %lld, high watermark %lld", l->partition,
+                 (long long)(b->base + b->records), (long long)p->hw);
+}
+
 void
 sim_note_acks(struct sim *s)
 {
@@ -55,8 +67,11 @@ sim_note_acks(struct sim *s)
         if (l->state == SIM_NONE)
             continue;
         uint64_t durable = store_durable_lsn(sim_store(s, l));
-        while (l->acked < l->count && l->batches[l->acked].lsn <= durable)
+        uint64_t written = store_written_lsn(sim_store(s, l));
+        while (l->acked < l->count &&
+               l->batches[l->acked].lsn <= (l->batches[l->acked].held ? durable : written))
             l->batches[l->acked++].acked = true;
+        acks_seen(s, l);
         if (l->change_lsn <= durable)
             l->change_lsn = 0;
         if (l->config_lsn <= durable)
@@ -184,6 +199,9 @@ sim_appended(struct sim *s, struct sim_log *l, const struct sim_batch *b, uint32
     *n = *b;
     n->base = out->base_offset;
     n->lsn = out->lsn;
+    n->held = out->held;
+    struct store *store = sim_store(s, l);
+    n->extent = store_entry(store, sim_plog(s, l)->tail_last)->extent;
     n->len = bytes;
     batch_stamp(s->batch, n->base, SIM_LEADER_EPOCH);
     if (out->log_append_time_ms >= 0) {
@@ -223,7 +241,10 @@ static uint32_t
 value_choose(struct sim *s, int32_t records)
 {
     static const uint32_t sizes[] = {1, 10, 40, 100, 200, 400, 1000, 3000, 9000, 20000};
-    uint32_t value = sizes[sim_below(s, sizeof sizes / sizeof *sizes)];
+    enum { SIZES = sizeof sizes / sizeof *sizes, LARGE = 2 };
+    uint32_t value = sizes[sim_below(s, SIZES)];
+    if (s->heavy && sim_chance(s, 2))
+        value = sizes[SIZES - 1 - sim_below(s, LARGE)];
     uint32_t most = s->batch_bytes_max - BATCH_HEADER_BYTES;
     if ((value + 40) * (uint32_t)records > most)
         value = most / (uint32_t)records - 40;

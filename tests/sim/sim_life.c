@@ -17,7 +17,8 @@ enum {
     LIFE_IDLE_TURNS = 800,
     LIFE_QUIET_TURNS = 40,
     LIFE_SMALL_BYTES = 800,
-    LIFE_PENDING_MAX = 10
+    LIFE_PENDING_MAX = 10,
+    LIFE_LATE_POLLS = 60
 };
 
 /* ---- starting and stopping ---------------------------------------------------------------------
@@ -47,6 +48,11 @@ sim_start(struct sim *s)
         if (rc != ERR_OK)
             s->stores[i] = NULL;
     }
+    struct store_boot_facts facts;
+    store_boot_facts(boot, &facts);
+    s->was_cut = facts.cut > 0;
+    s->cuts += facts.cut;
+    s->cut_records += facts.cut_records;
     store_boot_free(boot);
     if (rc != ERR_OK)
         sim_kill(s);
@@ -119,6 +125,7 @@ recover(struct sim *s, bool power)
         }
         disk_mem_cut_after(s->disk, UINT64_MAX);
         s->recoveries++;
+        s->cuts_again += n > 0 && rc == ERR_OK && s->was_cut;
         if (rc == ERR_OK)
             return true;
         if (rc == ERR_CORRUPT && s->rotten) {
@@ -277,6 +284,8 @@ features_choose(struct sim *s)
     static const uint32_t carry_after[] = {0, 1, 1, 2};
     s->carry_after = carry_after[f >> 8 & 3];
     s->crowded = (f >> 10 & 3) == 0;
+    s->late = f >> 12 & 1;
+    s->heavy = s->extent_bytes_min && (f >> 13 & 1);
     static const uint8_t secret[CLEAN_MAP_SECRET_BYTES] = "any";
     must(clean_map_init(&s->map, s->clean_slots, sizeof s->clean_slots, secret) == ERR_OK);
 }
@@ -298,6 +307,10 @@ born(struct sim *s, uint64_t seed)
     s->read_buffers = 2 + sim_below(s, 5);
     s->journal_bytes = (64u << 10) << sim_below(s, 3);
     s->cache_bytes = (64u << 10) << sim_below(s, 3);
+    if (s->heavy) { /* room for several extents at a time */
+        s->journal_bytes *= 4;
+        s->cache_bytes *= 8;
+    }
     struct journal_config jc;
     store_journal_config(s->journal_bytes, s->cache_bytes, s->flight, "", &jc);
     s->batch_bytes_max = jc.record_bytes_max - 256;
@@ -314,8 +327,9 @@ born(struct sim *s, uint64_t seed)
             .partition = (int32_t)i,
             .batches = s->logs[i].batches,
             .room = s->logs[i].room,
-            .config = {.segment_bytes = (s->crowded ? LIFE_SEGMENT_LONG : LIFE_SEGMENT_SHORT)
-                                        << sim_below(s, 4),
+            .config = {.segment_bytes =
+                           (s->crowded || s->heavy ? LIFE_SEGMENT_LONG : LIFE_SEGMENT_SHORT)
+                           << sim_below(s, 4),
                        .index_interval_bytes = 4096,
                        .cleanup_compact = s->compacts && i % 2,
                        .log_append_time = sim_chance(s, 6)}};
@@ -325,9 +339,11 @@ born(struct sim *s, uint64_t seed)
     if (sim_chance(s, 3))
         disk_mem_slow(s->disk, sim_below(s, 200), 1 + sim_below(s, 30));
     disk_mem_garbage(s->disk, sim_chance(s, 4));
+    if (s->late)
+        disk_mem_late(s->disk, "log/", LIFE_LATE_POLLS);
     sim_fault_choose(s);
     uint64_t f = s->seed * UINT64_C(0xc2b2ae3d27d4eb4f);
-    sim_dirs_choose(s, f >> 40 & 1, f >> 41 & 1);
+    sim_dirs_choose(s, f >> 40 & 1, f >> 41 & 1 && !s->heavy);
 }
 
 static void
@@ -356,8 +372,11 @@ stretch(struct sim *s)
     bool power = end != 1 || disk_mem_is_cut(s->disk);
     sim_say(s, "end: %s", end == 0 ? "stop" : power ? "power" : "kill");
     disk_mem_cut_after(s->disk, power ? 0 : UINT64_MAX);
+    if (!power)
+        disk_mem_kill(s->disk);
     sim_kill(s);
     s->crashes++;
+    s->cuts_later += s->was_cut;
     if (s->sidecars)
         sim_fault_sidecar(s);
     bool spoiled = rest && sim_fault_at_rest(s);

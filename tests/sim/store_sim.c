@@ -30,6 +30,7 @@ enum { PROCS_MAX = 64, FAILURES_MAX = 10, LIFE_SECONDS = 20 /* of the processor 
 
 struct counts {
     uint64_t lives, crashes, recoveries, refused, appends, reads;
+    uint64_t cuts, cut_records, cuts_again, cuts_later;
 };
 
 /* Shared with the workers; each writes its own. */
@@ -59,6 +60,10 @@ live(struct sim *s, uint64_t seed, bool small, struct counts *c)
     c->refused += s->refused;
     c->appends += s->appends;
     c->reads += s->reads;
+    c->cuts += s->cuts;
+    c->cut_records += s->cut_records;
+    c->cuts_again += s->cuts_again;
+    c->cuts_later += s->cuts_later;
 }
 
 static struct sim *
@@ -140,6 +145,10 @@ run(const struct options *o, struct counts *total)
         total->refused += w[i].counts.refused;
         total->appends += w[i].counts.appends;
         total->reads += w[i].counts.reads;
+        total->cuts += w[i].counts.cuts;
+        total->cut_records += w[i].counts.cut_records;
+        total->cuts_again += w[i].counts.cuts_again;
+        total->cuts_later += w[i].counts.cuts_later;
     }
     munmap(w, PROCS_MAX * sizeof *w);
     return failures;
@@ -259,6 +268,10 @@ main(int argc, char **argv)
            " refused damage), %" PRIu64 " appends, %" PRIu64 " reads, %.1f s\n",
            total.lives, total.crashes, total.recoveries, total.refused, total.appends, total.reads,
            seconds() - began);
+    printf("%" PRIu64 " logs cut at a torn large batch, %" PRIu64
+           " records of them left out; %" PRIu64
+           " such recoveries behind one that was cut off, %" PRIu64 " crashes later\n",
+           total.cuts, total.cut_records, total.cuts_again, total.cuts_later);
     printf("%s store_sim: %u failures\n", failures ? "not ok" : "ok", failures);
     return failures ? 1 : 0;
 }

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-enum { LARGE = 20000 };
+enum { LARGE = 20000, LATE_POLLS = 5000, FEW_TURNS = 60 };
 
 /* A store whose log has a segment that is ready for extents. */
 static struct plog *
@@ -367,6 +367,102 @@ a_log_deleted_while_an_extent_is_in_flight_goes_away(void **state)
     }
 }
 
+/* Writes to segments that are submitted now take a long while. */
+static void
+slow(struct fixture *f, bool on)
+{
+    disk_mem_late(f->disk, "log/", on ? LATE_POLLS : 0);
+}
+
+static uint64_t
+last_lsn(const struct fixture *f)
+{
+    return journal_last_lsn(f->store[0]->journal);
+}
+
+static void
+other_logs_do_not_wait_for_an_extent(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct plog *p = start(&f, 40), *other = fixture_log(&f, 1, 1);
+    slow(&f, true);
+    assert_int_equal(append_large(&f, p, 2), 1);
+    fixture_append(&f, other, 1, 100, 3, 3);
+    assert_int_equal(fixture_turns(&f, FEW_TURNS), ERR_OK);
+    assert_int_equal(f.store[0]->extents, 1);
+    assert_true(store_written_lsn(f.store[0]) == last_lsn(&f));
+    assert_true(store_durable_lsn(f.store[0]) < last_lsn(&f));
+    assert_int_equal(other->hw, 1);
+    assert_int_equal(p->hw, 1);
+    for (int i = 0; f.store[0]->extents; i++) {
+        assert_int_equal(fixture_turns(&f, 1), ERR_OK);
+        assert_true(i < 2 * LATE_POLLS);
+    }
+    assert_int_equal(p->hw, 2);
+    assert_true(store_durable_lsn(f.store[0]) == last_lsn(&f));
+    fixture_end(&f);
+}
+
+static int
+append_told(struct fixture *f, struct plog *p, uint32_t value_bytes, struct store_appended *out)
+{
+    struct batch_info info;
+    uint32_t n = fixture_batch(f->batch, 1, value_bytes, 5, 5, &info);
+    return store_append(f->store[0], p, &info, view_of(f->batch, n), 3, 5, out);
+}
+
+static void
+a_log_waits_for_its_oldest_extent_and_those_behind_it_are_told_so(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct store_appended out;
+    struct plog *p = start(&f, 41);
+    assert_int_equal(append_told(&f, p, 100, &out), KERR_NONE);
+    assert_false(out.held);
+    slow(&f, true);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(append_told(&f, p, LARGE, &out), KERR_NONE);
+        assert_true(out.held);
+    }
+    slow(&f, false);
+    assert_int_equal(append_told(&f, p, LARGE, &out), KERR_NONE);
+    assert_true(out.held);
+    assert_int_equal(append_told(&f, p, 100, &out), KERR_NONE);
+    assert_true(out.held);
+    assert_int_equal(fixture_turns(&f, FEW_TURNS), ERR_OK);
+    assert_int_equal(f.store[0]->extents, 2); /* the last has ended before those in front */
+    assert_int_equal(p->hw, 2);
+    for (int64_t hw = p->hw; p->hw < p->end; hw = p->hw) {
+        assert_true(p->hw >= hw && p->hw <= p->hold);
+        assert_int_equal(fixture_turns(&f, 1), ERR_OK);
+    }
+    assert_int_equal(append_told(&f, p, 100, &out), KERR_NONE);
+    assert_false(out.held);
+    fixture_end(&f);
+}
+
+static void
+an_extent_that_is_journaled_holds_its_log_until_that_is_written(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct plog *p = start(&f, 42);
+    disk_mem_fail(f.disk, ".log", DISK_WRITE, ERR_IO);
+    assert_int_equal(append_large(&f, p, 2), 1);
+    uint64_t lsn = last_lsn(&f);
+    for (int i = 0; p->hw < 2; i++) {
+        assert_true(p->extents == 1);
+        assert_int_equal(fixture_turns(&f, 1), ERR_OK);
+        assert_true(i < 1000);
+    }
+    disk_mem_fail(f.disk, NULL, DISK_WRITE, 0);
+    assert_int_equal(p->extents, 0);
+    assert_true(last_lsn(&f) > lsn && store_written_lsn(f.store[0]) >= last_lsn(&f));
+    fixture_end(&f);
+}
+
 int
 main(void)
 {
@@ -384,6 +480,9 @@ main(void)
         cmocka_unit_test(without_a_free_job_a_large_batch_takes_the_journal),
         cmocka_unit_test(without_a_spare_file_in_the_ring_a_large_batch_takes_the_journal),
         cmocka_unit_test(a_log_deleted_while_an_extent_is_in_flight_goes_away),
+        cmocka_unit_test(other_logs_do_not_wait_for_an_extent),
+        cmocka_unit_test(a_log_waits_for_its_oldest_extent_and_those_behind_it_are_told_so),
+        cmocka_unit_test(an_extent_that_is_journaled_holds_its_log_until_that_is_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,9 @@
 #include "core/store/store_replay_in.h"
 #include "tests/unit/core/store/store_fixture.h"
 
-enum { LARGE = 20000 };
+#include <stdlib.h>
+
+enum { LARGE = 20000, LATE_POLLS = 5000 };
 
 struct life {
     struct fixture f;
@@ -86,6 +88,133 @@ damage_in_an_extent_that_was_acknowledged_takes_its_log_offline(void **state)
     fixture_end(&l.f);
 }
 
+/* Two logs; the first ends with a small batch, a large one that is being written, and a small one
+ * again, the other with a small one behind all these.  The frames are written, and the power
+ * goes. */
+static void
+live_torn(struct life *l, uint64_t seed)
+{
+    struct fixture *f = &l->f;
+    fixture_init(f, seed);
+    f->cache_bytes = f->journal_bytes = 1 << 20;
+    f->extent_bytes = 2 * STORE_BLOCK;
+    f->config.segment_bytes = 512 << 10;
+    assert_int_equal(fixture_start(f), ERR_OK);
+    struct plog *p = fixture_log(f, 1, 0), *other = fixture_log(f, 1, 1);
+    fixture_append(f, p, 1, LARGE, 1, 1);
+    for (int i = 0; i < 300; i++)
+        assert_int_equal(fixture_turns(f, 1), ERR_OK);
+    fixture_append(f, p, 1, 100, 2, 2);
+    plog_path_segment(p, 0, ".log", l->path);
+    l->pos = plog_last(p)->bytes;
+    disk_mem_late(f->disk, "log/", LATE_POLLS);
+    fixture_append(f, p, 1, LARGE, 3, 3);
+    fixture_append(f, p, 1, 100, 4, 4);
+    fixture_append(f, other, 1, 100, 5, 5);
+    assert_int_equal(fixture_turns(f, 60), ERR_OK);
+    assert_int_equal(p->hw, 2);
+    assert_int_equal(other->hw, 1);
+    disk_mem_late(f->disk, "log/", 0);
+    disk_mem_cut_after(f->disk, 0);
+    fixture_kill(f);
+    disk_mem_restart(f->disk);
+    damage(l); /* whatever of it was written */
+}
+
+static void
+a_torn_extent_cuts_its_own_log_and_no_other(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed < 8; seed++) {
+        struct life l;
+        live_torn(&l, seed);
+        assert_int_equal(fixture_start(&l.f), ERR_OK);
+        assert_int_equal(l.f.boot.cut, 1);
+        assert_int_equal(l.f.boot.cut_records, 2);
+        assert_int_equal(l.f.boot.offline, 0);
+        struct plog *p = fixture_log(&l.f, 1, 0);
+        assert_int_equal(p->end, 2);
+        assert_int_equal(p->hw, 2);
+        assert_int_equal(fixture_log(&l.f, 1, 1)->hw, 1);
+        fixture_end(&l.f);
+    }
+}
+
+/* The recovery is cut off after ever more operations; then the producer sends the same again. */
+static void
+a_recovery_that_is_cut_off_cuts_the_log_at_the_same_place(void **state)
+{
+    (void)state;
+    for (uint64_t ops = 1;; ops++) {
+        struct life l;
+        live_torn(&l, 3);
+        disk_mem_cut_after(l.f.disk, ops);
+        bool whole = fixture_start(&l.f) == ERR_OK && !disk_mem_is_cut(l.f.disk);
+        fixture_kill(&l.f);
+        disk_mem_restart(l.f.disk);
+        assert_int_equal(fixture_start(&l.f), ERR_OK);
+        struct plog *p = fixture_log(&l.f, 1, 0);
+        assert_int_equal(p->end, 2);
+        assert_int_equal(fixture_log(&l.f, 1, 1)->hw, 1);
+        fixture_append(&l.f, p, 1, LARGE, 3, 3);
+        assert_int_equal(fixture_settle(&l.f), ERR_OK);
+        disk_mem_cut_after(l.f.disk, 0);
+        fixture_kill(&l.f);
+        disk_mem_restart(l.f.disk);
+        assert_int_equal(fixture_start(&l.f), ERR_OK);
+        assert_int_equal(l.f.boot.cut, 0);
+        assert_int_equal(fixture_log(&l.f, 1, 0)->hw, 3);
+        fixture_end(&l.f);
+        if (whole)
+            break;
+        assert_true(ops < 1000);
+    }
+}
+
+static void
+a_batch_that_was_journaled_after_all_behind_a_torn_one_keeps_its_place_before_it(void **state)
+{
+    (void)state;
+    struct life l;
+    struct fixture *f = &l.f;
+    fixture_init(f, 4);
+    f->cache_bytes = f->journal_bytes = 1 << 20;
+    f->extent_bytes = 2 * STORE_BLOCK;
+    f->config.segment_bytes = 512 << 10;
+    assert_int_equal(fixture_start(f), ERR_OK);
+    struct plog *p = fixture_log(f, 1, 0);
+    fixture_append(f, p, 1, LARGE, 1, 1);
+    for (int i = 0; i < 300; i++)
+        assert_int_equal(fixture_turns(f, 1), ERR_OK);
+    plog_path_segment(p, 0, ".log", l.path);
+    struct disk_fault fault = {.kind = DISK_WRITE, .part = ".log", .count = 1, .error = ERR_IO};
+    disk_mem_fault(f->disk, &fault);
+    fixture_append(f, p, 1, LARGE, 2, 2);
+    disk_mem_late(f->disk, "log/", LATE_POLLS);
+    l.pos = plog_last(p)->bytes;
+    fixture_append(f, p, 1, LARGE, 3, 3);
+    assert_int_equal(fixture_turns(f, 60), ERR_OK);
+    assert_int_equal(p->hw, 2); /* the record with its bytes is behind that of the third */
+    disk_mem_late(f->disk, "log/", 0);
+    disk_mem_cut_after(f->disk, 0);
+    fixture_kill(f);
+    disk_mem_restart(f->disk);
+    damage(&l);
+    assert_int_equal(fixture_start(f), ERR_OK);
+    assert_int_equal(f->boot.cut, 1);
+    p = fixture_log(f, 1, 0);
+    assert_int_equal(p->hw, 2);
+    struct store_range range;
+    struct batch_info info;
+    uint8_t *bytes = malloc(2 * LARGE);
+    uint32_t n = fixture_batch(f->batch, 1, LARGE, 2, 2, &info);
+    batch_stamp(f->batch, 1, 3);
+    assert_int_equal(fixture_read(f, p, 1, n, bytes, &range), n);
+    assert_memory_equal(bytes, f->batch, n);
+    free(bytes);
+    fixture_end(f);
+}
+
 static void
 a_segment_that_is_gone_is_damage_too(void **state)
 {
@@ -120,6 +249,10 @@ main(void)
         cmocka_unit_test(an_extent_comes_back),
         cmocka_unit_test(a_torn_extent_that_nothing_proves_acknowledged_ends_the_log),
         cmocka_unit_test(damage_in_an_extent_that_was_acknowledged_takes_its_log_offline),
+        cmocka_unit_test(a_torn_extent_cuts_its_own_log_and_no_other),
+        cmocka_unit_test(a_recovery_that_is_cut_off_cuts_the_log_at_the_same_place),
+        cmocka_unit_test(
+            a_batch_that_was_journaled_after_all_behind_a_torn_one_keeps_its_place_before_it),
         cmocka_unit_test(a_segment_that_is_gone_is_damage_too),
         cmocka_unit_test(a_record_that_contradicts_itself_is_refused),
     };

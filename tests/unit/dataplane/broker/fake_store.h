@@ -47,13 +47,15 @@ struct plog {
         uint64_t lsn;
     } batches[FAKE_STORE_BATCHES];
     uint32_t batch_count;
+    bool held; /* large batches of it are on their way */
 };
 
 struct store {
     uint32_t core, core_count;
     struct plog logs[FAKE_STORE_LOGS];
-    uint64_t lsn, durable;
+    uint64_t lsn, written, durable;
     bool disk_late;            /* nothing becomes durable */
+    bool extent_late;          /* nor do large batches, and what follows them in logs with `held` */
     int append_error;          /* what every append returns, 0: works */
     bool append_again;         /* no room */
     int create_error;          /* what every create returns, 0: works */
@@ -275,7 +277,8 @@ store_append(struct store *s, struct plog *p, const struct batch_info *info, str
     p->batches[i].base = p->end;
     p->batches[i].limit = p->end + info->record_count;
     p->batches[i].lsn = s->lsn;
-    *out = (struct store_appended){p->end, p->config.log_append_time ? now_ms : -1, s->lsn};
+    *out =
+        (struct store_appended){p->end, p->config.log_append_time ? now_ms : -1, s->lsn, p->held};
     p->end = p->batches[i].limit;
     p->len += batch.len;
     return KERR_NONE;
@@ -410,6 +413,12 @@ store_durable_lsn(const struct store *s)
     return s->durable;
 }
 
+uint64_t
+store_written_lsn(const struct store *s)
+{
+    return s->written;
+}
+
 static inline void
 fake_store_durable(struct plog *p, uint64_t lsn)
 {
@@ -441,10 +450,11 @@ store_step(struct store *s, uint64_t now_ns, uint64_t *deadline_ns)
     (void)now_ns;
     *deadline_ns = UINT64_MAX;
     if (!s->disk_late) {
-        s->durable = s->lsn;
+        s->written = s->lsn;
+        s->durable = s->extent_late ? s->durable : s->lsn;
         for (uint32_t i = 0; i < FAKE_STORE_LOGS; i++) {
             if (s->logs[i].used)
-                fake_store_durable(&s->logs[i], s->durable);
+                fake_store_durable(&s->logs[i], s->logs[i].held ? s->durable : s->written);
         }
     }
     for (uint32_t i = 0; i < s->cold_buffers && !s->reads_late; i++)

@@ -75,6 +75,31 @@ no_answer_leaves_before_the_batch_is_durable(void **state)
     }
 }
 
+static struct plog *
+log_at(struct harness *h, uint32_t shard, int32_t partition)
+{
+    return route_part(route_by_row(h->shards[shard].route, 0), partition)->log;
+}
+
+static void
+an_answer_waits_for_large_batches_of_its_own_log_alone(void **state)
+{
+    (void)state;
+    for (int32_t partition = 0; partition < 2; partition++) { /* one is of the other shard */
+        struct harness *h = two_shards();
+        h->stores[partition]->extent_late = true;
+        harness_produce(h, 0, V, 77, 1, "0rders", partition, harness_batch(1));
+        assert_int_equal(answer_of(h, V).error_code, KERR_NONE);
+        log_at(h, (uint32_t)partition, partition)->held = true;
+        harness_produce(h, 0, V, 77, 1, "0rders", partition, harness_batch(2));
+        harness_turns(h, 5);
+        assert_int_equal(h->streams[0].conns[0].sends, 1);
+        h->stores[partition]->extent_late = false;
+        assert_int_equal(answer_of(h, V).error_code, KERR_NONE);
+        harness_free(h);
+    }
+}
+
 static void
 acks_0_appends_and_says_nothing(void **state)
 {
@@ -222,7 +247,7 @@ a_duplicate_is_a_success_with_the_first_offset(void **state)
     (void)state;
     struct harness *h = one_shard();
     h->stores[0]->append_error = KERR_DUPLICATE_SEQUENCE_NUMBER;
-    h->stores[0]->lsn = h->stores[0]->durable = 1;
+    h->stores[0]->lsn = h->stores[0]->written = h->stores[0]->durable = 1;
     harness_produce(h, 0, V, 77, -1, "0rders", 0, harness_batch(1));
     struct wire_produce_response_partition_produce_response p = answer_of(h, V);
     assert_int_equal(p.error_code, KERR_NONE);
@@ -613,6 +638,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_acknowledged_batch_is_in_the_log_with_its_offset),
         cmocka_unit_test(no_answer_leaves_before_the_batch_is_durable),
+        cmocka_unit_test(an_answer_waits_for_large_batches_of_its_own_log_alone),
         cmocka_unit_test(acks_0_appends_and_says_nothing),
         cmocka_unit_test(internal_topics_take_records_of_coordinators_only),
         cmocka_unit_test(acks_0_with_an_error_closes_the_connection),
