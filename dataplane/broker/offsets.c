@@ -5,8 +5,9 @@
  * for the answer is reserved before the first job leaves, so that finishing cannot fail.
  *
  * The last fetchable offset is the high watermark, for who reads committed data the last stable
- * offset; there are no followers to whom Kafka would tell the log end. Source:
- * Kafka ReplicaManager.fetchOffset, Partition.fetchOffsetForTimestamp,
+ * offset; there are no followers to whom Kafka would tell the log end.  By time only what can be
+ * read is told: Kafka looks at records below the log start too, until their segment is removed.
+ * Source: Kafka ReplicaManager.fetchOffset, Partition.fetchOffsetForTimestamp,
  * UnifiedLog.fetchOffsetByTimestamp. */
 #include "dataplane/broker/offsets.h"
 
