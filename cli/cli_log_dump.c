@@ -14,6 +14,7 @@ struct dump {
     const struct cli_args *args;
     FILE *out;
     uint8_t *scratch;
+    uint32_t scratch_bytes;
     bool failed;
 };
 
@@ -65,16 +66,36 @@ record_print(struct dump *d, const struct batch_record *r, bool control)
     fputc('\n', d->out);
 }
 
+/* Begins the batch anew, with room for the record that had too little. */
+static int
+larger(struct dump *d, struct batch_read *r, struct view batch)
+{
+    uint32_t bytes = r->record_bytes;
+    uint8_t *more = realloc(d->scratch, bytes);
+    if (!more)
+        return ERR_LIMIT;
+    d->scratch = more;
+    d->scratch_bytes = bytes;
+    return batch_read_open(r, batch, d->scratch, bytes);
+}
+
 static void
 records_print(struct dump *d, struct view batch, bool control)
 {
     struct batch_read r;
     struct batch_record record;
-    int rc = batch_read_open(&r, batch, d->scratch, SCRATCH_BYTES);
+    int64_t printed = -1; /* up to this offset */
+    int rc = batch_read_open(&r, batch, d->scratch, d->scratch_bytes);
     while (rc == ERR_OK && r.left > 0) {
         rc = batch_read_next(&r, &record);
-        if (rc == ERR_OK)
-            record_print(d, &record, control);
+        if (rc == ERR_FULL && r.record_bytes > d->scratch_bytes) {
+            rc = larger(d, &r, batch);
+            continue;
+        }
+        if (rc != ERR_OK || record.offset <= printed)
+            continue;
+        record_print(d, &record, control);
+        printed = record.offset;
     }
     if (rc != ERR_OK) {
         fprintf(d->out, "  the records cannot be read: %s\n", err_text(rc));
@@ -83,32 +104,51 @@ records_print(struct dump *d, struct view batch, bool control)
 }
 
 static void
+batch_json(struct dump *d, uint64_t position, const struct batch_info *info, const char *codec)
+{
+    json_t *o = json_pack(
+        "{s:I, s:I, s:I, s:i, s:I, s:s, s:b, s:b, s:I, s:i, s:i, s:I, s:i, s:I, s:b}", "position",
+        (json_int_t)position, "base_offset", (json_int_t)info->base_offset, "last_offset",
+        (json_int_t)(info->base_offset + info->last_offset_delta), "records", info->record_count,
+        "bytes", (json_int_t)info->bytes, "codec", codec, "transactional",
+        !!(info->attributes & BATCH_TRANSACTIONAL), "control", !!(info->attributes & BATCH_CONTROL),
+        "producer_id", (json_int_t)info->producer_id, "producer_epoch", info->producer_epoch,
+        "base_sequence", info->base_sequence, "max_timestamp", (json_int_t)info->max_timestamp_ms,
+        "leader_epoch", info->leader_epoch, "crc", (json_int_t)info->crc, "log_append_time",
+        !!(info->attributes & BATCH_LOG_APPEND_TIME));
+    if (o && info->attributes & BATCH_DELETE_HORIZON)
+        json_object_set_new(o, "delete_horizon", json_integer(info->base_timestamp_ms));
+    line(d, o);
+}
+
+static void
+batch_text(struct dump *d, uint64_t position, const struct batch_info *info, const char *codec)
+{
+    fprintf(d->out,
+            "position %llu offsets %lld to %lld records %d bytes %u codec %s%s%s%s producer %lld "
+            "epoch %d sequence %d max_time %lld leader_epoch %d crc %u",
+            (unsigned long long)position, (long long)info->base_offset,
+            (long long)info->base_offset + info->last_offset_delta, info->record_count, info->bytes,
+            codec, info->attributes & BATCH_LOG_APPEND_TIME ? " log_append_time" : "",
+            info->attributes & BATCH_TRANSACTIONAL ? " transactional" : "",
+            info->attributes & BATCH_CONTROL ? " control" : "", (long long)info->producer_id,
+            info->producer_epoch, info->base_sequence, (long long)info->max_timestamp_ms,
+            info->leader_epoch, info->crc);
+    if (info->attributes & BATCH_DELETE_HORIZON)
+        fprintf(d->out, " delete_horizon %lld", (long long)info->base_timestamp_ms);
+    fputc('\n', d->out);
+}
+
+static void
 batch_print(void *user, uint64_t position, struct view batch, const struct batch_info *info)
 {
     struct dump *d = user;
     unsigned codec = info->attributes & BATCH_CODEC_MASK;
     const char *name = codec < BATCH_CODECS ? codecs[codec] : "unknown";
-    int64_t last = info->base_offset + info->last_offset_delta;
     if (d->args->json)
-        line(d, json_pack("{s:I, s:I, s:I, s:i, s:I, s:s, s:b, s:b, s:I, s:i, s:i, s:I, s:i}",
-                          "position", (json_int_t)position, "base_offset",
-                          (json_int_t)info->base_offset, "last_offset", (json_int_t)last, "records",
-                          info->record_count, "bytes", (json_int_t)info->bytes, "codec", name,
-                          "transactional", !!(info->attributes & BATCH_TRANSACTIONAL), "control",
-                          !!(info->attributes & BATCH_CONTROL), "producer_id",
-                          (json_int_t)info->producer_id, "producer_epoch", info->producer_epoch,
-                          "base_sequence", info->base_sequence, "max_timestamp",
-                          (json_int_t)info->max_timestamp_ms, "leader_epoch", info->leader_epoch));
+        batch_json(d, position, info, name);
     else
-        fprintf(d->out,
-                "position %llu offsets %lld to %lld records %d bytes %u codec %s%s%s producer %lld "
-                "epoch %d sequence %d max_time %lld leader_epoch %d\n",
-                (unsigned long long)position, (long long)info->base_offset, (long long)last,
-                info->record_count, info->bytes, name,
-                info->attributes & BATCH_TRANSACTIONAL ? " transactional" : "",
-                info->attributes & BATCH_CONTROL ? " control" : "", (long long)info->producer_id,
-                info->producer_epoch, info->base_sequence, (long long)info->max_timestamp_ms,
-                info->leader_epoch);
+        batch_text(d, position, info, name);
     if (d->args->deep)
         records_print(d, batch, info->attributes & BATCH_CONTROL);
 }
@@ -116,7 +156,8 @@ batch_print(void *user, uint64_t position, struct view batch, const struct batch
 int
 cli_log_dump(struct disk *disk, const struct cli_args *args, FILE *out)
 {
-    struct dump d = {.args = args, .out = out, .scratch = malloc(SCRATCH_BYTES)};
+    struct dump d = {
+        .args = args, .out = out, .scratch = malloc(SCRATCH_BYTES), .scratch_bytes = SCRATCH_BYTES};
     struct check_scan s = {.path = args->segment,
                            .base = -1,
                            .limit = UINT64_MAX,

@@ -2,13 +2,14 @@
 #include "core/base/crc32c.h"
 #include "core/base/err.h"
 #include "core/wire/batch.h"
+#include "tests/unit/core/wire/make_batch.h"
 #include "tests/unit/unit.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* A disk with one file. */
-static uint8_t file[256];
+static uint8_t file[16384];
 static uint32_t file_bytes;
 
 static int64_t
@@ -124,6 +125,56 @@ a_marker_says_how_the_transaction_ended(void **state)
     free(text);
 }
 
+/* The records are put together in memory that is taken for the usual ones. */
+static void
+a_record_that_inflates_to_megabytes_is_read(void **state)
+{
+    (void)state;
+    enum { LONG = 3 << 20 };
+    static uint8_t zeros[LONG];
+    static struct make_batch m;
+    make_begin(&m);
+    make_add(&m, (struct make_record){.value = view_of(zeros, 5)});
+    make_add(&m, (struct make_record){.offset_delta = 1, .value = view_of(zeros, LONG)});
+    make_add(&m, (struct make_record){.offset_delta = 2, .value = view_of(zeros, 7)});
+    struct view batch = make_end(&m, MAKE_GZIP);
+    assert_true(batch.len < sizeof file);
+    memcpy(file, batch.at, batch.len);
+    file_bytes = batch.len;
+    char *text = dumped(true, false, CLI_EXIT_OK);
+    /* The first one once, though the batch is begun anew for the second. */
+    const char *records = strchr(text, '\n');
+    assert_string_equal(records, "\n  offset 0 time 1000000 key -1 value 5\n"
+                                 "  offset 1 time 1000000 key -1 value 3145728\n"
+                                 "  offset 2 time 1000000 key -1 value 7\n");
+    free(text);
+}
+
+static void
+what_kafkas_tool_says_of_a_batch_is_told(void **state)
+{
+    (void)state;
+    static const uint8_t record[] = {18, 0, 0, 0, 1, 6, 'a', 'b', 'c', 0};
+    record_write(record, sizeof record, BATCH_LOG_APPEND_TIME);
+    char *text = dumped(false, false, CLI_EXIT_OK);
+    assert_non_null(strstr(text, " log_append_time "));
+    assert_null(strstr(text, "delete_horizon"));
+    free(text);
+    record_write(record, sizeof record, BATCH_DELETE_HORIZON);
+    set_u64(file + BATCH_AT_BASE_TIMESTAMP, 777);
+    set_u32(file + BATCH_AT_CRC,
+            crc32c(0, file + BATCH_AT_ATTRIBUTES, file_bytes - BATCH_AT_ATTRIBUTES));
+    text = dumped(false, true, CLI_EXIT_OK);
+    assert_non_null(strstr(text, "\"delete_horizon\":777"));
+    assert_non_null(strstr(text, "\"log_append_time\":false"));
+    free(text);
+    char wanted[64];
+    snprintf(wanted, sizeof wanted, " crc %u delete_horizon 777\n", get_u32(file + BATCH_AT_CRC));
+    text = dumped(false, false, CLI_EXIT_OK);
+    assert_non_null(strstr(text, wanted));
+    free(text);
+}
+
 static void
 a_bad_batch_ends_it_with_a_failure(void **state)
 {
@@ -142,6 +193,8 @@ main(void)
         cmocka_unit_test(batches_and_records_are_lines),
         cmocka_unit_test(json_is_one_object_a_line),
         cmocka_unit_test(a_marker_says_how_the_transaction_ended),
+        cmocka_unit_test(a_record_that_inflates_to_megabytes_is_read),
+        cmocka_unit_test(what_kafkas_tool_says_of_a_batch_is_told),
         cmocka_unit_test(a_bad_batch_ends_it_with_a_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
