@@ -11,7 +11,9 @@
  * burst into an idle journal is durable as soon as it can be.  Nor in a frame with records of
  * extents only: next to their bytes the padding is nothing.
  *
- * I1 The records of a frame that was submitted are never moved.  I2 lsn do not change. */
+ * I1 The records of a frame that was submitted are never moved.  I2 lsn do not change.
+ * I3 The record of an extent stays in the frame that its bytes lie in front of: who asks by place
+ *    whether they are written (journal_place_written) is told of that frame. */
 #include "core/base/mutant.h"
 #include "core/store/journal_in.h"
 

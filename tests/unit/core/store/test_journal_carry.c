@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 enum { ROUNDS = 200, PER_ROUND = 60, RECORDS_MAX = ROUNDS * PER_ROUND, CACHED = 400 };
+enum { EXTENT_BYTES = 4096, EXTENT_BODY_BYTES = 3000 };
 
 static const struct journal_config large = {.dir = "j",
                                             .file_bytes = 2 << 20,
@@ -167,6 +168,51 @@ less_is_written_than_without(void **state)
     trace_end(&without);
 }
 
+struct place {
+    uint64_t lsn, place;
+};
+
+static struct place
+put_extent(struct trace *t)
+{
+    struct journal_extent x = {.bytes = EXTENT_BYTES};
+    for (int i = 0; journal_extent_append(t->rig.j, 8, EXTENT_BODY_BYTES, &x) != ERR_OK; i++) {
+        assert_true(i < 1000);
+        step(t, 100000); /* until a file of the ring is made */
+    }
+    memset(x.slot.body, 0, EXTENT_BODY_BYTES);
+    journal_extent_end(t->rig.j, x.number);
+    return (struct place){x.slot.lsn, x.place};
+}
+
+static void
+an_extent_is_in_a_written_place_only_with_its_record(void **state)
+{
+    (void)state;
+    struct trace t;
+    trace_start(&t, 1, 10);
+    struct place extents[2 * ROUNDS];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        extents[count++] = put_extent(&t);
+        extents[count++] = put_extent(&t);
+        append(&t, i % PER_ROUND);
+        step(&t, 100000);
+        for (uint32_t k = 0; k < count; k++) {
+            const struct place *x = &extents[k];
+            assert_int_equal(x->place < journal_place_written(t.rig.j),
+                             x->lsn <= journal_written_lsn(t.rig.j));
+            assert_int_equal(x->place < journal_place_durable(t.rig.j),
+                             x->lsn <= journal_durable_lsn(t.rig.j));
+        }
+        journal_release(t.rig.j, journal_durable_lsn(t.rig.j));
+    }
+    struct journal_stats stats;
+    journal_stats(t.rig.j, &stats);
+    assert_true(stats.carried > 0);
+    trace_end(&t);
+}
+
 static void
 a_burst_into_an_idle_journal_goes_out_as_it_came(void **state)
 {
@@ -194,6 +240,7 @@ main(void)
         cmocka_unit_test(no_record_is_carried_twice),
         cmocka_unit_test(carried_records_come_back_in_order_after_a_restart),
         cmocka_unit_test(less_is_written_than_without),
+        cmocka_unit_test(an_extent_is_in_a_written_place_only_with_its_record),
         cmocka_unit_test(a_burst_into_an_idle_journal_goes_out_as_it_came),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
