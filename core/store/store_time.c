@@ -115,9 +115,9 @@ batch_view(struct seek *k, uint32_t bytes, struct view *out)
         *out = view_of(journal_at(s->journal, e->place), e->len);
         return ERR_OK;
     }
-    if (k->pos >= k->seg->written) /* of a log offline: in the journal only */
-        return ERR_IO;
     uint32_t want = bytes ? bytes : BATCH_HEADER_BYTES;
+    if (k->pos + want > k->seg->written) /* of a log offline: the rest is in the journal only */
+        return ERR_IO;
     if (want > STORE_READ_BYTES - SUMS_PIECE)
         return large_view(k, want, out);
     struct read_buffer *b = store_buffer_find(s, k->p, k->seg, k->pos);
