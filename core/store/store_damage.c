@@ -8,7 +8,9 @@
  * A gap in the journal puts logs in doubt: those that the damaged frame names, when that is sure
  * enough, otherwise all of the core.  A log is whole again when a later record of it continues
  * exactly at its known end: offsets have no holes, so none of its records was in the gap.  A later
- * record that does not continue shows that some were.  With neither the doubt stays.
+ * record that does not continue shows that some were.  With neither the doubt stays.  A log that a
+ * record makes behind a gap is in doubt, too: its first record may be in the gap, and this one a
+ * new configuration.
  *
  * Which logs the damaged frame names is sure when its header fits its neighbours, its records fill
  * it exactly, all are well formed, and exactly one batch fails its own crc: then the damage lies

@@ -342,6 +342,7 @@ replay_create(struct replay *r, struct view body)
     store_create_read(body, &l->log);
     l->log.seen_generation = r->rescue.generation;
     l->log.seen_id = l->log.id;
+    l->doubt = r->keep; /* its first record may be among those that are missing */
     store_replay_move_place(r, &l->log);
     l->ghost = is_ghost(r, l);
     int rc = log_add(r, l);

@@ -370,6 +370,47 @@ a_log_whose_creation_is_lost_is_offline_and_not_empty(void **state)
 }
 
 static void
+a_log_whose_creation_is_lost_is_not_made_empty_by_a_new_configuration(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, 4);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    frames(&f, 1, 2);
+    fixture_log(&f, 1, 1);
+    assert_int_equal(fixture_settle(&f), ERR_OK);
+    frames(&f, 2, 2);
+    for (int i = 0; i < 50; i++) { /* write-back makes its file */
+        f.now_ns += CLOCK_NS_PER_S / 10;
+        assert_int_equal(fixture_turns(&f, 1), ERR_OK);
+    }
+    char path[PLOG_PATH_BYTES];
+    uint64_t size;
+    uint8_t id[16];
+    plog_path_segment(fixture_log(&f, 1, 1), 0, ".log", path);
+    struct plog_config config = f.config;
+    struct plog *p;
+    config.retention_ms = 12345;
+    fixture_topic(1, id);
+    assert_int_equal(store_create(fixture_core(&f, 1, 1), id, 1, &config, &p), ERR_OK);
+    assert_int_equal(fixture_settle(&f), ERR_OK);
+    mark(&f);
+    disk_mem_cut_after(f.disk, 0);
+    fixture_kill(&f);
+    disk_mem_reopen(f.disk);
+    disk_mem_cut_after(f.disk, UINT64_MAX);
+    uint32_t n = 1;
+    while (!creates(frame(&f, n), 2))
+        assert_true(++n < 16);
+    memset(frame(&f, n), 0, STORE_BLOCK);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    assert_offline(&f, 1, PLOG_DAMAGE_UNPROVEN);
+    assert_non_null(disk_mem_bytes(f.disk, path, &size));
+    assert_true(size > 0);
+    fixture_end(&f);
+}
+
+static void
 what_a_file_holds_behind_the_damage_is_not_cut(void **state)
 {
     (void)state;
@@ -487,6 +528,7 @@ main(void)
         cmocka_unit_test(damage_of_a_frame_s_structure_concerns_every_log_that_nothing_proves),
         cmocka_unit_test(a_later_record_that_does_not_continue_shows_the_loss),
         cmocka_unit_test(a_log_whose_creation_is_lost_is_offline_and_not_empty),
+        cmocka_unit_test(a_log_whose_creation_is_lost_is_not_made_empty_by_a_new_configuration),
         cmocka_unit_test(what_a_file_holds_behind_the_damage_is_not_cut),
         cmocka_unit_test(
             a_damaged_newest_checkpoint_costs_nothing_while_the_journal_has_what_follows),
