@@ -120,8 +120,10 @@ store_tail_durable(struct store *s)
         p->written_end = e->base + e->span;
         store_log_durable(s, p);
     }
-    place = journal_place_durable(s->journal);
-    while (s->tail.durable < s->tail.written && store_entry(s, s->tail.durable)->place < place)
+    uint64_t durable = journal_place_durable(s->journal);
+    if (durable >= place)
+        s->tail.durable = s->tail.written;
+    while (s->tail.durable < s->tail.written && store_entry(s, s->tail.durable)->place < durable)
         s->tail.durable++;
 }
 

@@ -286,7 +286,8 @@ take_disk(struct shard *s)
     if (tasks && s->clean_on) /* one may have ended: there may be more to do */
         s->clean_ns = least(s->clean_ns, s->now_ns + SHARD_TICK_MS * CLOCK_NS_PER_MS);
     take_durable(s, &s->waits[0], store_written_lsn(s->store));
-    take_durable(s, &s->waits[1], store_durable_lsn(s->store));
+    if (s->waits[1].head != s->waits[1].tail)
+        take_durable(s, &s->waits[1], store_durable_lsn(s->store));
     take_changes(s);
     take_reads(s);
     return ERR_OK;
