@@ -88,6 +88,15 @@ journal_version_known(uint32_t version)
     return version >= JOURNAL_VERSION_FIRST && version <= JOURNAL_VERSION;
 }
 
+/* Where the frame behind the last one that is there would begin; seq: its own. */
+struct journal_place {
+    uint32_t index; /* of the file */
+    uint64_t at, seq;
+};
+/* journal_cut.c: true when that is in a part of a file that was there once; the log says which. */
+must_check bool journal_cut(struct disk *disk, const struct journal_config *config,
+                            uint64_t generation, const struct journal_place *end);
+
 void journal_frame_write(const struct frame_header *h, uint8_t *at);
 void journal_frame_read(const uint8_t *at, struct frame_header *h);
 

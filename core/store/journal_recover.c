@@ -9,7 +9,8 @@
  * Of the extents that frames tell of only durable_upto says that they were (lsn_acked).
  * To see such frames the walk goes on through the rest of the file and the whole next one, where
  * a frame of this generation must turn up if the ring goes on at all.  Otherwise h is torn, and
- * what follows it was never acknowledged: both are dropped.
+ * what follows it was never acknowledged: both are dropped.  A journal that ends where a file was
+ * cut, or is gone, is damaged too (journal_cut.c).
  *
  * Residual: a torn frame whose payload holds, at a 4 KiB boundary, the bytes of a valid frame of
  * this generation and a later seq is taken for damage: recovery refuses, and loses nothing. */
@@ -298,6 +299,17 @@ limit_note(struct walk *w, uint64_t lsn)
     return ERR_OK;
 }
 
+/* The frame seq_next is not where it would be: is that the end? */
+static int
+end_check(struct walk *w, uint32_t slot, uint64_t at)
+{
+    struct journal_place end = {w->seq_next == 1 ? 0 : w->files[slot].index, at, w->seq_next};
+    int rc = damage_check(w, slot, at);
+    if (rc == ERR_OK && journal_cut(w->disk, w->config, w->generation, &end))
+        rc = ERR_CORRUPT;
+    return rc;
+}
+
 static int
 walk_frames(struct walk *w, uint32_t slot)
 {
@@ -317,7 +329,7 @@ walk_frames(struct walk *w, uint32_t slot)
             if (rc != ERR_OK)
                 return rc;
             if (next == UINT32_MAX || !p || !frame_follows(w, &h))
-                return damage_check(w, slot, at);
+                return end_check(w, slot, at);
             slot = next;
             at = JOURNAL_BLOCK;
         }
@@ -361,7 +373,7 @@ walk_begin(struct walk *w, struct journal_end *end)
     if (best == UINT32_MAX && (!any || w->lsn_after == 0)) {
         /* The first frame of this generation is not there: a loss only if it can be proven. */
         w->seq_next = 1;
-        return w->count ? damage_check(w, 0, JOURNAL_BLOCK) : ERR_OK;
+        return w->count ? end_check(w, 0, JOURNAL_BLOCK) : ERR_OK;
     }
     if (best == UINT32_MAX) {
         log_error("journal",

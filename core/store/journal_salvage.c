@@ -6,6 +6,7 @@
  *   (journal_recover.c).
  * I1 A record is handed out only from a whole frame, and once, in the order of lsn.
  * I2 Records that are missing at or below D are told as a gap before any record behind them.
+ *    So it is with what lay in the part of a file that was cut off (journal_cut.c).
  * I3 Frames above D count only as long as none is missing: the rest is a torn tail.
  *
  * Residual: bytes in a damaged frame that are a whole frame of this generation themselves (a
@@ -245,6 +246,13 @@ frames_tell(struct salvage *s)
     uint64_t last = i ? s->frames[i - 1].h.seq : 0;
     /* What lies behind D is torn, but tells where the records before it end. */
     bool lost = last < s->durable && (i == s->count || s->frames[i].h.lsn_first > lsn_next);
+    struct journal_place end = {.at = JOURNAL_BLOCK, .seq = last + 1};
+    if (i) {
+        end.index = s->frames[i - 1].index;
+        end.at = s->frames[i - 1].at + frame_bytes(&s->frames[i - 1].h);
+    }
+    if (rc == ERR_OK && !lost)
+        lost = journal_cut(s->disk, s->config, s->generation, &end);
     return rc == ERR_OK && lost ? gap_tell(s, i, lsn_next) : rc;
 }
 

@@ -270,6 +270,18 @@ def journal(killed):
         offline = started(data, killed.topics, None, "core-0/journal-0000")
         check(offline, "nothing is offline")
         shutil.rmtree(data)
+    with case("damage: a journal file that was cut: what it may have held is offline"):
+        data = killed.copy("cut")
+        os.truncate(data / "core-0" / "journal-0000", at)
+        code, out, _ = tool(data, "verify")
+        equal(code, 1, out)
+        check("core-0/journal-0000" in out and f"byte {at}" in out, out)
+        offline = started(data, killed.topics, None, "core-0/journal-0000", f"offset={at}",
+                          "shorter than it was")
+        equal(len(offline), TOPICS * PARTITIONS, f"offline: {sorted(offline)}")
+        equal(tool(data, "repair", "--yes")[0], 0, "repair")
+        started(data, killed.topics[:0], 0)
+        shutil.rmtree(data)
     with case("damage: the header block of a journal file costs nothing"):
         data = killed.copy("block")
         flip(data / "core-0" / "journal-0000", 0, 64)
@@ -297,6 +309,15 @@ def refused(data, text, *kept):
     equal([str(p) for p in before if after.get(p) != before[p]], [], "files that changed")
 
 
+def told(data, text):
+    """The tool finds damage of control's, and repair leaves it alone."""
+    for words in (("verify",), ("repair",), ("repair", "--yes")):
+        code, out, err = tool(data, *words)
+        equal(code, 1, f"{words}: {out} {err}")
+        check("DAMAGE: control's metadata" in out and text in out, words, out)
+        check("No damage" not in out and "Start the broker" not in out, words, out)
+
+
 def others(clean, killed):
     with case("damage: control's metadata: the start stops with a clear line"):
         for name, spoil in (("flip", lambda f: flip(f, 20)),
@@ -305,6 +326,19 @@ def others(clean, killed):
             for f in data.glob("control/snapshot-*"):
                 spoil(f)
             refused(data, "control/snapshot-", "log/*/*/*", "control/snapshot-*")
+            told(data, "control/snapshot-")
+            shutil.rmtree(data)
+    with case("damage: control's journal and snapshots: the start stops, and the tool says so"):
+        for name, spoil in (
+                ("flip", lambda d: flip(d / "control" / "journal-0000", 4096 * 4 + 100)),
+                ("cut", lambda d: os.truncate(d / "control" / "journal-0000", 4096 * 4 + 100)),
+                ("empty", lambda d: os.truncate(d / "control" / "journal-0000", 0)),
+                ("gone", lambda d: (d / "control" / "journal-0000").unlink()),
+                ("no-snapshot", lambda d: [p.unlink() for p in d.glob("control/snapshot-*")])):
+            data = killed.copy(f"control-{name}")
+            spoil(data)
+            refused(data, "control", "control/*")
+            told(data, "control")
             shutil.rmtree(data)
     with case("damage: the format file: the start stops, names it, and touches nothing"):
         for name, spoil in (("flip", lambda f: flip(f, 0, 12)),
