@@ -97,6 +97,7 @@ int cli_log(const struct cli_args *args, char *const *environ_, FILE *out);
 /* cli_log_dump.c */
 int cli_log_dump(struct disk *disk, const struct cli_args *args, FILE *out);
 /* cli_log_show.c: of a checkpoint or a journal file. */
+struct check_finding;
 struct cli_log_names;
 int cli_log_show(struct disk *disk, const struct cli_log_names *names, const struct cli_args *args,
                  FILE *out);
@@ -104,6 +105,8 @@ int cli_log_show(struct disk *disk, const struct cli_log_names *names, const str
 enum { CLI_LOG_NAME_BYTES = 280 };
 struct cli_log_names *cli_log_names_read(struct disk *disk);
 void cli_log_names_free(struct cli_log_names *n);
+/* True when the metadata is damaged: a start is refused then; *out lent until names are freed. */
+bool cli_log_names_damage(const struct cli_log_names *n, struct check_finding *out);
 /* "topic-partition", with the topic's id when there is no name. */
 void cli_log_name(const struct cli_log_names *n, const uint8_t *id, int32_t partition,
                   char out[CLI_LOG_NAME_BYTES]);

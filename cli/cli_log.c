@@ -129,10 +129,26 @@ finding_print(void *user, const struct check_finding *f)
     fputc('\n', t->out);
 }
 
+/* Control's metadata is no log: here it is only looked at. */
+static bool
+control_damaged(struct tool *t)
+{
+    struct check_finding f;
+    if (!cli_log_names_damage(t->names, &f))
+        return false;
+    finding_print(t, &f);
+    if (!t->args->json)
+        fputs("The broker does not start without control's metadata, and repair does not mend it: "
+              "restore the folder control/ from a backup.\n",
+              t->out);
+    return true;
+}
+
 static int
 verify(struct tool *t)
 {
     struct check c = {.disk = &t->disk, .tell = finding_print, .user = t};
+    bool control = control_damaged(t);
     int rc = check_verify(&c);
     if (rc != ERR_OK)
         return fail("the directory cannot be looked over: %s", err_text(rc));
@@ -143,6 +159,8 @@ verify(struct tool *t)
                 (unsigned long long)c.logs, (unsigned long long)c.offline,
                 (unsigned long long)c.segments, (unsigned long long)c.batches,
                 (unsigned long long)c.bytes, (unsigned long long)c.journal_records);
+    if (c.bad == 0 && control)
+        return CLI_EXIT_FAILED;
     if (c.bad == 0)
         return fprintf(t->out, "%s", t->args->json ? "" : "No damage.\n") < 0 ? CLI_EXIT_FAILED
                                                                               : CLI_EXIT_OK;
@@ -156,12 +174,14 @@ static int
 repair(struct tool *t)
 {
     struct check c = {.disk = &t->disk, .tell = finding_print, .user = t};
+    bool control = control_damaged(t);
     int rc = check_verify(&c);
     if (rc != ERR_OK)
         return fail("the directory cannot be looked over: %s", err_text(rc));
     if (c.bad == 0) {
-        fputs("No damage: there is nothing to repair.\n", t->out);
-        return CLI_EXIT_OK;
+        fputs(control ? "The logs are whole.\n" : "No damage: there is nothing to repair.\n",
+              t->out);
+        return control ? CLI_EXIT_FAILED : CLI_EXIT_OK;
     }
     fputs("Repair would start from what the journal and the files hold, as the broker does.  Each "
           "partition above that is damaged, or is found to be then, is cut at its first batch that "
@@ -181,8 +201,9 @@ repair(struct tool *t)
             "cores nor the journals tell what it held: restore the directory from a backup");
     if (rc != ERR_OK)
         return fail("not repaired: %s", err_text(rc));
-    fprintf(t->out, "Repaired: %llu logs.  Start the broker.\n", (unsigned long long)done.offline);
-    return CLI_EXIT_OK;
+    fprintf(t->out, "Repaired: %llu logs.%s\n", (unsigned long long)done.offline,
+            control ? "" : "  Start the broker.");
+    return control ? CLI_EXIT_FAILED : CLI_EXIT_OK;
 }
 
 /* ---- dump --------------------------------------------------------------------------------------

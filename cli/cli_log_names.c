@@ -1,9 +1,10 @@
 /* cli_log_names.c: names of topics from control's metadata: the newest snapshot, and the journal
- * behind it.  What cannot be read only costs the names: ids stand in their place. */
+ * behind it.  Where it cannot be read ids stand in their place, and what is wrong is told. */
 #include "cli/cli.h"
 
 #include "control/meta/meta.h"
 #include "core/base/err.h"
+#include "core/store/check.h"
 #include "core/store/journal.h"
 
 #include <stdlib.h>
@@ -17,12 +18,15 @@ enum {
     NAMES_TOPICS_MAX = 1 << 20,
     NAMES_PARTITIONS_MAX = 1 << 21,
     NAMES_SNAPSHOT_MAX = 1 << 30,
+    NAMES_PATH_BYTES = 64,
 };
 
 struct cli_log_names {
     struct meta_image image;
     uint64_t newest;
-    bool there;
+    bool there, journal;
+    const char *what; /* why the metadata cannot be read; NULL: it can, or there is none */
+    char path[NAMES_PATH_BYTES];
 };
 
 static void
@@ -30,6 +34,7 @@ name_seen(void *user, const char *name)
 {
     struct cli_log_names *n = user;
     char *end;
+    n->journal = n->journal || strncmp(name, "journal-", 8) == 0;
     if (strncmp(name, "snapshot-", 9) != 0 || name[9] < '0' || name[9] > '9')
         return;
     uint64_t index = strtoull(name + 9, &end, 10);
@@ -48,9 +53,8 @@ run(struct disk *disk, struct disk_op op)
 static bool
 snapshot_read(struct cli_log_names *n, struct disk *disk, struct meta_place *place)
 {
-    char path[64];
-    snprintf(path, sizeof path, "control/snapshot-%llu", (unsigned long long)n->newest);
-    int64_t file = run(disk, (struct disk_op){.kind = DISK_OPEN, .path = path});
+    snprintf(n->path, sizeof n->path, "control/snapshot-%llu", (unsigned long long)n->newest);
+    int64_t file = run(disk, (struct disk_op){.kind = DISK_OPEN, .path = n->path});
     if (file < 0)
         return false;
     int64_t size = run(disk, (struct disk_op){.kind = DISK_SIZE, .file = (int32_t)file});
@@ -94,15 +98,35 @@ cli_log_names_read(struct disk *disk)
                                     .record_bytes_max = META_ENTRY_BYTES_MAX + NAMES_ENTRY_HEADER,
                                     .frames_in_flight = 1};
     struct journal_end end;
-    bool good =
-        disk->ops->list(disk->self, 0, "control", name_seen, n) == ERR_OK && n->there &&
-        snapshot_read(n, disk, &place) &&
-        journal_recover(disk, &config, place.generation, place.lsn, entry_seen, n, &end) == ERR_OK;
-    if (!good)
+    snprintf(n->path, sizeof n->path, "control");
+    if (disk->ops->list(disk->self, 0, "control", name_seen, n) != ERR_OK)
+        n->there = n->journal = false; /* no broker was ever started here */
+    if (n->journal && !n->there)
+        n->what = "control's metadata snapshot is gone";
+    else if (n->there && !snapshot_read(n, disk, &place))
+        n->what = "control's metadata snapshot cannot be read";
+    else if (n->there && journal_recover(disk, &config, place.generation, place.lsn, entry_seen, n,
+                                         &end) != ERR_OK) {
+        snprintf(n->path, sizeof n->path, "control/journal-0000");
+        n->what = "control's metadata journal is damaged";
+    }
+    if (n->what || !n->there)
         fputs("sluice: note: control's metadata cannot be read: topics are shown by their ids\n",
               stderr);
-    n->there = good;
+    n->there = n->there && !n->what;
     return n;
+}
+
+bool
+cli_log_names_damage(const struct cli_log_names *n, struct check_finding *out)
+{
+    *out = (struct check_finding){.bad = true,
+                                  .what = n->what,
+                                  .path = n->path,
+                                  .position = -1,
+                                  .offset_first = -1,
+                                  .offset_limit = -1};
+    return n->what != NULL;
 }
 
 void

@@ -27,7 +27,7 @@ struct server_log {
     struct pending pending[SERVER_LOG_PENDING_MAX]; /* a ring */
     uint32_t pending_first, pending_count;
     uint64_t snapshot_index;
-    bool snapshot_there;
+    bool snapshot_there, journal_there;
     int error;
 };
 
@@ -139,6 +139,7 @@ name_seen(void *user, const char *name)
 {
     struct server_log *l = user;
     size_t n = sizeof snapshot_prefix - 1;
+    l->journal_there = l->journal_there || strncmp(name, "journal-", 8) == 0;
     if (strncmp(name, snapshot_prefix, n) != 0 || name[n] < '0' || name[n] > '9')
         return;
     char *end;
@@ -200,6 +201,11 @@ recover(struct server_log *l)
     rc = l->disk.ops->list(l->disk.self, 0, log_dir, name_seen, l);
     if (rc == ERR_OK && l->snapshot_there)
         rc = snapshot_read(l);
+    else if (rc == ERR_OK && l->journal_there) { /* the first one is there before the journal is */
+        log_error("control", "the metadata snapshot is gone, though there is a journal dir=%s",
+                  log_dir);
+        rc = ERR_CORRUPT;
+    }
     if (rc != ERR_OK)
         return rc;
     struct journal_end end;

@@ -144,6 +144,47 @@ a_rotten_snapshot_stops_the_start(void **state)
 }
 
 static void
+a_snapshot_that_is_gone_beside_a_journal_stops_the_start(void **state)
+{
+    struct fixture f;
+    setup(&f);
+    assert_int_equal(append_ids(&f), ERR_OK);
+    commit(&f);
+    disk_fake_cut(f.disk);
+    struct disk_op unlink = {.kind = DISK_UNLINK, .path = "control/snapshot-0"};
+    struct disk port = disk_fake_port(f.disk);
+    assert_int_equal(port.ops->run(port.self, &unlink), 0);
+    assert_int_equal(reopen(&f), ERR_CORRUPT);
+    teardown(&f);
+}
+
+static void
+a_journal_file_that_was_cut_or_is_gone_stops_the_start(void **state)
+{
+    for (int gone = 0; gone < 2; gone++) {
+        struct fixture f;
+        setup(&f);
+        for (uint32_t i = 0; i < 2000; i++) /* all files are made meanwhile */
+            assert_int_equal(server_log_step(f.log, f.disk->now_ns += CLOCK_NS_PER_MS), ERR_OK);
+        for (uint32_t i = 0; i < 10; i++) {
+            assert_int_equal(append_ids(&f), ERR_OK);
+            commit(&f);
+        }
+        disk_fake_cut(f.disk);
+        struct disk port = disk_fake_port(f.disk);
+        struct disk_op op = {.kind = DISK_UNLINK, .path = "control/journal-0000"};
+        if (!gone) {
+            op = (struct disk_op){.kind = DISK_OPEN, .path = "control/journal-0000"};
+            int64_t file = port.ops->run(port.self, &op);
+            op = (struct disk_op){.kind = DISK_TRUNCATE, .file = (int32_t)file, .offset = 4096 * 6};
+        }
+        assert_true(port.ops->run(port.self, &op) >= 0);
+        assert_int_equal(reopen(&f), ERR_CORRUPT);
+        teardown(&f);
+    }
+}
+
+static void
 a_half_written_snapshot_does_not_count(void **state)
 {
     struct fixture f;
@@ -219,6 +260,8 @@ main(void)
         cmocka_unit_test(a_disk_error_is_final),
         cmocka_unit_test(a_snapshot_leaves_one_file_and_the_same_image),
         cmocka_unit_test(a_rotten_snapshot_stops_the_start),
+        cmocka_unit_test(a_snapshot_that_is_gone_beside_a_journal_stops_the_start),
+        cmocka_unit_test(a_journal_file_that_was_cut_or_is_gone_stops_the_start),
         cmocka_unit_test(a_half_written_snapshot_does_not_count),
         cmocka_unit_test(the_ring_of_the_journal_never_runs_full),
         cmocka_unit_test(a_failure_anywhere_loses_nothing_committed),
