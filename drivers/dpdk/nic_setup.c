@@ -10,6 +10,7 @@
  * frames therefore fill pages without a rest. */
 #include "core/base/err.h"
 #include "drivers/dpdk/nic_dpdk_in.h"
+#include "drivers/dpdk/nic_signals.h"
 
 #include <rte_errno.h>
 #include <rte_ether.h>
@@ -327,8 +328,10 @@ nic_dpdk_create(const struct nic_dpdk_config *configs, uint32_t count, struct ni
                 char error[NIC_DPDK_ERROR_BYTES])
 {
     struct nic_host hosts[NIC_DPDK_DEVICES_MAX];
+    struct nic_signals signals;
     for (uint32_t i = 0; i < count; i++)
         out[i] = NULL;
+    nic_signals_hold(&signals);
     int err = nic_host_check(configs, count, hosts, error);
     err = err ? err : nic_eal_start(configs, count, hosts, error);
     for (uint32_t i = 0; i < count && !err; i++)
@@ -337,6 +340,7 @@ nic_dpdk_create(const struct nic_dpdk_config *configs, uint32_t count, struct ni
         nic_dpdk_destroy(out[i]);
         out[i] = NULL;
     }
+    nic_signals_drop(&signals);
     return err;
 }
 
