@@ -27,6 +27,7 @@ OURS = ("10.77.0.2", "fd00:77::2")
 THEIRS = ("10.77.0.1/24", "fd00:77::1/64")
 ECHO_PORT, SINK_PORT, SOURCE_PORT = 7, 9, 19
 MB = 1 << 20
+LONG_MTU = 3400  # the most that net_af_xdp takes is a little over it
 BLOCK_BYTES = 16 * MB - 17  # no multiple of anything that could hide a shift
 DEVICES = {
     "tap": ("net_tap0,iface=sl0", "sl0"),
@@ -192,9 +193,10 @@ class Source:
 
 
 @contextlib.contextmanager
-def veth():
+def veth(mtu=1500):
     need("ethtool")
-    run("ip", "link", "add", "va", "type", "veth", "peer", "name", "vb")
+    run("ip", "link", "add", "va", "mtu", str(mtu), "type", "veth", "peer", "name", "vb",
+        "mtu", str(mtu))
     try:
         run("ip", "link", "set", "va", "up")
         run("ip", "link", "set", "vb", "up")
@@ -213,11 +215,11 @@ def began(line):
 
 
 @contextlib.contextmanager
-def running(echo, name, addresses, *arguments):
+def running(echo, name, addresses, *arguments, mtu=1500):
     """A running nic_echo, and Linux at the other end of its device."""
     device, interface = DEVICES[name]
-    with contextlib.nullcontext() if name == "tap" else veth():
-        process = subprocess.Popen([echo, device, ",".join(addresses), *arguments],
+    with contextlib.nullcontext() if name == "tap" else veth(mtu):
+        process = subprocess.Popen([echo, "-m", str(mtu), device, ",".join(addresses), *arguments],
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                    stderr=subprocess.DEVNULL, text=True)
         try:
@@ -234,10 +236,10 @@ def running(echo, name, addresses, *arguments):
 
 
 @contextlib.contextmanager
-def serving(echo, name, source, size):
+def serving(echo, name, source, size, **how):
     """One that sends `size` bytes; checks at its end that nothing is left."""
     addresses = OURS[0] + "/24", OURS[1] + "/64"
-    with running(echo, name, addresses, source.path, str(size)) as (process, interface):
+    with running(echo, name, addresses, source.path, str(size), **how) as (process, interface):
         until("an answer over IPv6", 20, lambda: reachable(OURS[1]))
         yield interface
         time.sleep(0.2)  # the last FINs; what is left is looked at below
@@ -404,6 +406,19 @@ def bulk(options, source, device, size, count):
                 body()
 
 
+def long_packets(options, source, size):
+    """Segments longer than usual, both ways."""
+    if options.only and options.only not in "af_xdp_long_packets":
+        return
+    with case("interop_af_xdp_long_packets"), told({}):
+        with serving(options.echo, "af_xdp", source, size, mtu=LONG_MTU):
+            for address in OURS:
+                with connected(address, ECHO_PORT) as s:
+                    mss = s.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
+                check(mss > LONG_MTU - 100, "segment size", mss)
+                both_ways(address, source, size)
+
+
 def two_of_ours(options, source, size):
     """Two processes of ours, client and server, over shared memory."""
     with case("interop_memif_bulk"), tempfile.TemporaryDirectory() as folder:
@@ -473,6 +488,7 @@ def main():
                 active(options, source, device, 1024 * MB if options.long else 20 * MB)
             bulk(options, source, device, 1024 * MB if options.long else 50 * MB,
                  10000 if options.long else 1000)
+        long_packets(options, source, 20 * MB)
         if not options.only or options.only in "memif_bulk":
             two_of_ours(options, source, 1024 * MB if options.long else 50 * MB)
     finish()

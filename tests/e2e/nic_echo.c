@@ -1,6 +1,6 @@
 /* nic_echo.c: our TCP over IP over a device of DPDK: the whole stack without a broker.
  *
- *   nic_echo DEVICE ADDRESSES [FILE BYTES [PEER]]
+ *   nic_echo [-m MTU] DEVICE ADDRESSES [FILE BYTES [PEER]]
  *
  * Port 7 echoes.  Port 19 sends BYTES bytes, FILE again and again, and closes; without a file they
  * are SOURCE_BYTES bytes, byte i being i * 7 + i / 256 modulo 256.  Both by reference.  Port 9
@@ -31,7 +31,7 @@ enum {
     BUFFER_BYTES = 64 << 10,
     CONNS = 64,
     VIEWS = 64,
-    MTU = 1500,
+    MTU_USUAL = 1500,
     LAST_MS = 300,    /* of a client that is done: its last ACK is on its way */
     REST_NS = 100000, /* when nothing comes: longer is seen in round trips (bench/net/goodput.py) */
     EXIT_REFUSED = 3,
@@ -57,6 +57,7 @@ static struct ipnet_port port;
 static struct tcp *tcp;
 static enum service client = NOTHING; /* what is under way */
 static struct tcp_addr own, peer;
+static uint16_t mtu = MTU_USUAL;
 
 static struct conn *
 conn_of(uint64_t id)
@@ -344,7 +345,7 @@ stack_make(const struct ipnet_config *net)
 {
     struct tcp_config c;
     tcp_config_init(&c);
-    c.mtu = MTU;
+    c.mtu = mtu;
     c.conns = CONNS;
     c.nodes = NIC_DPDK_FRAMES / 2; /* the device must not run out of frames to receive with */
     os_random(c.key, sizeof c.key);
@@ -363,7 +364,12 @@ int
 main(int argc, char **argv)
 {
     char error[NIC_DPDK_ERROR_BYTES];
-    struct ipnet_config net = {.mtu = MTU};
+    if (argc > 2 && strcmp(argv[1], "-m") == 0) {
+        mtu = (uint16_t)strtoul(argv[2], NULL, 10);
+        argv += 2;
+        argc -= 2;
+    }
+    struct ipnet_config net = {.mtu = mtu};
     struct nic_dpdk *dpdk;
     struct nic_facts facts;
     if ((argc != 3 && argc != 5 && argc != 6) || ipnet_text_addresses(&net, argv[2], error) ||
@@ -371,7 +377,7 @@ main(int argc, char **argv)
         (argc == 6 && !iptext_read(argv[5], peer.ip)))
         return EXIT_USAGE;
     struct nic_dpdk_config config = {
-        .device = argv[1], .queues = 1, .mtu = MTU, .default_route = "", .root = "/"};
+        .device = argv[1], .queues = 1, .mtu = mtu, .default_route = "", .root = "/"};
     if (nic_dpdk_create(&config, 1, &dpdk, error)) {
         printf("refused %s\n", error);
         return EXIT_REFUSED;
