@@ -15,6 +15,7 @@ HERE = pathlib.Path(__file__).parent
 TOOLS = "org.apache.kafka.tools."
 SECONDS = 40
 INTERVAL_MS = 500
+CLIENT = os.environ.get("E2E_CLIENT", "127.0.0.1")
 
 
 def jars():
@@ -117,7 +118,7 @@ def nobody_pushes_what_matches_nobody(broker):
 
 http = free_port()
 with Broker("log.level=debug", f"metrics.listener=127.0.0.1:{http}") as b:
-    subscribe(b, "m", "client_software_name=apache-kafka-.*,client_source_address=127.0.0.1")
+    subscribe(b, "m", f"client_software_name=apache-kafka-.*,client_source_address={CLIENT}")
     with case("a producer pushes"):
         a_producer_pushes(b, http)
     with case("it pushes on when control was killed"):
