@@ -242,7 +242,6 @@ def serving(echo, name, source, size, **how):
     with running(echo, name, addresses, source.path, str(size), **how) as (process, interface):
         until("an answer over IPv6", 20, lambda: reachable(OURS[1]))
         yield interface
-        time.sleep(0.2)  # the last FINs; what is left is looked at below
         process.stdin.close()
         rows = dict(line.split() for line in process.stdout)
         equal(process.wait(timeout=60), 0, "exit code")
@@ -293,7 +292,7 @@ def active(options, source, device, size):
         peer = THEIRS[n].split("/")[0]
         with case(f"interop_{device}_{family}"), told({}), linux_serves(source, size), \
                 running(options.echo, device, own, source.path, str(size), peer) as (process, _):
-            watch = threading.Timer(60 if size < 512 * MB else 600, process.kill)
+            watch = threading.Timer(200 if size < 512 * MB else 600, process.kill)
             watch.start()
             rows = dict(line.split() for line in process.stdout)  # it ends by itself
             watch.cancel()
@@ -434,7 +433,7 @@ def two_of_ours(options, source, size):
                 began(first)
             server, client = processes
             start = time.monotonic()
-            watch = threading.Timer(60 if size < 512 * MB else 600, client.kill)
+            watch = threading.Timer(200 if size < 512 * MB else 600, client.kill)
             watch.start()
             rows = dict(line.split() for line in client.stdout)  # it ends by itself
             watch.cancel()

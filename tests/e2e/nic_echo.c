@@ -7,9 +7,9 @@
  * compares what it gets with the same bytes and answers the end with how many came, or "wrong at"
  * and where the first other byte was.  With PEER, the address of another nic_echo, it is a client
  * of that: fetches from port 19, sends to port 9, prints "fetched" and "pushed" with how many bytes
- * were right, and ends.  Else it ends with its standard input, when every connection must have
- * ended: prints "left N" for the objects that are still in use, then the counters.  "ready" and
- * "refused" as nic_answer. */
+ * were right, and ends.  Else it ends after its standard input, when every connection has ended, or
+ * END_MS later: prints "left N" for the objects that are still in use, then the counters.  "ready"
+ * and "refused" as nic_answer. */
 #include "core/base/clock.h"
 #include "core/base/err.h"
 #include "dataplane/net/ipnet_port.h"
@@ -33,6 +33,7 @@ enum {
     VIEWS = 64,
     MTU_USUAL = 1500,
     LAST_MS = 300,    /* of a client that is done: its last ACK is on its way */
+    END_MS = 20000,   /* for what both sides have closed */
     REST_NS = 100000, /* when nothing comes: longer is seen in round trips (bench/net/goodput.py) */
     EXIT_REFUSED = 3,
     EXIT_USAGE = 2,
@@ -285,6 +286,33 @@ input_ended(void)
     return poll(&in, 1, 0) > 0 && read(0, &byte, 1) <= 0;
 }
 
+static uint64_t
+in_use(void)
+{
+    struct tcp_usage u;
+    struct nic_stat n;
+    tcp_usage(tcp, &u);
+    port.nic.ops->stat(port.nic.self, &n);
+    return u.conns + u.half_open + u.nodes + u.segs + u.extents + n.frames_out;
+}
+
+static void
+rest(void)
+{
+    const struct timespec some = {.tv_nsec = REST_NS};
+    (void)nanosleep(&some, NULL);
+}
+
+/* The last packets of connections that both sides have closed are still on their way. */
+static void
+connections_end(void)
+{
+    uint64_t end_ns = os_now_ns() + END_MS * CLOCK_NS_PER_MS;
+    while (in_use() > 0 && os_now_ns() < end_ns)
+        if (turn() == 0)
+            rest();
+}
+
 static void
 report(void)
 {
@@ -293,13 +321,10 @@ report(void)
         TCP_COUNTERS(NAME)
 #undef NAME
     };
-    struct tcp_usage u;
     struct nic_stat n;
     tcp_check(tcp);
-    tcp_usage(tcp, &u);
     port.nic.ops->stat(port.nic.self, &n);
-    printf("left %llu\n", (unsigned long long)(u.conns + u.half_open + u.nodes + u.segs +
-                                               u.extents + n.frames_out));
+    printf("left %llu\n", (unsigned long long)in_use());
     for (uint32_t i = 0; i < TCP_COUNTER_KINDS; i++)
         printf("%s %llu\n", names[i], (unsigned long long)tcp_count(tcp, (enum tcp_counter)i));
     for (uint32_t i = 0; i < IPNET_DROPS; i++)
@@ -395,15 +420,15 @@ main(int argc, char **argv)
     memcpy(own.ip, net.addresses[0].ip, sizeof own.ip);
     bool begun = argc < 6;
     uint32_t left = LAST_MS * (1000000 / REST_NS);
-    const struct timespec rest = {.tv_nsec = REST_NS};
     while (!input_ended() && (!begun || argc < 6 || client != NOTHING || left-- > 0)) {
         if (turn() == 0)
-            (void)nanosleep(&rest, NULL);
+            rest();
         nic_dpdk_facts(dpdk, &facts);
         if (!begun && facts.link_up)
             client_begin(FETCH);
         begun |= facts.link_up;
     }
+    connections_end();
     (void)ipnet_port_turn(&port, os_now_ns());
     report();
     ipnet_end(port.net);
