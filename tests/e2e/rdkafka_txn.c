@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WAIT_MS = 30000, ERROR_BYTES = 512 };
+enum { WAIT_MS = 30000, ERROR_BYTES = 512, TRIES_MAX = 1500 };
 
 static const char *bootstrap, *topic;
 static bool failed;
@@ -101,7 +101,7 @@ expect(const char *wanted)
 {
     char got[1024];
     /* The end of a transaction is answered before its markers are written. */
-    for (int tries = 0; tries < 50; tries++) {
+    for (int tries = 0; tries < TRIES_MAX; tries++) {
         committed(got, sizeof got);
         if (strcmp(got, wanted) == 0)
             return true;
