@@ -51,7 +51,7 @@ def main():
         classes = os.environ["JAVA_CLASSES"]
         code = subprocess.run(["java", "-Xmx512m", "-cp", f"{classes}:{classes}/lib/*",
                                "ConsumerGroupTest", broker.bootstrap, stamp()],
-                              timeout=200).returncode
+                              timeout=500).returncode
         if not isinstance(broker, External):
             broker.stop()
             records_case(broker)

@@ -116,7 +116,7 @@ def records_cases(broker, topic):
 def java_cases(broker):
     classes = os.environ["JAVA_CLASSES"]
     code = subprocess.run(["java", "-Xmx256m", "-cp", f"{classes}:{classes}/lib/*", "GroupTest",
-                           broker.bootstrap, stamp()], timeout=200).returncode
+                           broker.bootstrap, stamp()], timeout=500).returncode
     with case("groups: the Java client ends well"):
         equal(code, 0, "exit code")
 

@@ -8,5 +8,5 @@ from broker import stamp, target
 with target() as broker:
     classes = os.environ["JAVA_CLASSES"]
     code = subprocess.run(["java", "-Xmx512m", "-cp", f"{classes}:{classes}/lib/*", "ClientTest",
-                           broker.bootstrap, stamp()], timeout=200).returncode
+                           broker.bootstrap, stamp()], timeout=500).returncode
 raise SystemExit(code)

@@ -7,5 +7,5 @@ from broker import stamp, target
 
 with target() as broker:
     code = subprocess.run([os.environ["RDKAFKA_CLIENT"], broker.bootstrap, stamp()],
-                          timeout=200).returncode
+                          timeout=500).returncode
 raise SystemExit(code)

@@ -227,12 +227,12 @@ def main():
     seed = int(os.environ.get("SEED", time.time_ns() % 1000000))
     print(f"# SEED={seed}", flush=True)
     with Broker(SMALL, SOON) as broker:
-        done = subprocess.run(java(broker.bootstrap, stamp()), timeout=250)
+        done = subprocess.run(java(broker.bootstrap, stamp()), timeout=500)
         with case("transactions: every case of the Java client"):
             equal(done.returncode, 0, "TxnTest")
         topic = f"rdkafka-txn-{stamp()}"
         topic_ready(broker.bootstrap, topic, 1)
-        done = subprocess.run([os.environ["RDKAFKA_TXN"], broker.bootstrap, topic], timeout=250,
+        done = subprocess.run([os.environ["RDKAFKA_TXN"], broker.bootstrap, topic], timeout=500,
                               stderr=subprocess.DEVNULL)
         with case("transactions: every case of librdkafka"):
             equal(done.returncode, 0, "rdkafka_txn")

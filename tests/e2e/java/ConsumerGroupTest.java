@@ -28,7 +28,7 @@ import org.apache.kafka.common.serialization.StringSerializer;
  * Kafka's own client. Prints "ok name" or "not ok name" a case.
  */
 public final class ConsumerGroupTest {
-    private static final Duration WAIT = Duration.ofSeconds(60);
+    private static final Duration WAIT = Duration.ofSeconds(120);
     private static final Duration POLL = Duration.ofMillis(100);
     private static final int PARTITIONS = 6;
 

@@ -35,7 +35,7 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 public final class GroupTest {
     private static final int PARTITIONS = 6;
     private static final int RECORDS = 600;
-    private static final Duration WAIT = Duration.ofSeconds(40);
+    private static final Duration WAIT = Duration.ofSeconds(120);
 
     private interface Body {
         void run() throws Exception;
