@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FAKE_TEXT_BYTES = 64 << 10, FAKE_WAIT_MS = 30000, FAKE_POLL_MS = 5 };
+enum { FAKE_TEXT_BYTES = 64 << 10, FAKE_WAIT_MS = 90000, FAKE_POLL_MS = 5 };
 
 static char fake_home[64];
 static char fake_text[FAKE_TEXT_BYTES];

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 
 /* A refusal comes within a second; this allows for a machine that does something else too. */
-#define REFUSAL_NS (5 * UINT64_C(1000000000))
+#define REFUSAL_NS (60 * UINT64_C(1000000000))
 
 static char data_option[128], listeners[64];
 

@@ -226,11 +226,14 @@ a_peer_that_closes_with_nothing_owed_is_gone_at_once(void **state)
     uring_destroy(f.uring);
 }
 
+/* Whole seconds, and more than a busy machine lets a test wait for its next turn. */
+enum { LINGER_MS = 1000 };
+
 static void
 a_peer_that_only_stopped_sending_still_gets_its_answer(void **state)
 {
     struct uring_config config = small;
-    config.linger_ns = 50 * CLOCK_NS_PER_MS;
+    config.linger_ns = LINGER_MS * CLOCK_NS_PER_MS;
     struct fixture f = fixture_of(config);
     int fd = client_connect(&f);
     stream_id id = fixture_await(&f, 0, STREAM_OPENED).id;
@@ -257,7 +260,8 @@ static void *
 stop_sending_late(void *arg)
 {
     const int *fd = arg;
-    clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = 400000000}, NULL);
+    struct timespec longer = {.tv_sec = LINGER_MS / 1000, .tv_nsec = 100000000};
+    clock_nanosleep(CLOCK_MONOTONIC, 0, &longer, NULL);
     shutdown(*fd, SHUT_WR);
     return NULL;
 }
@@ -266,7 +270,7 @@ static void
 the_linger_counts_from_the_end_of_file_not_from_the_sleep_before(void **state)
 {
     struct uring_config config = small;
-    config.linger_ns = 300 * CLOCK_NS_PER_MS;
+    config.linger_ns = LINGER_MS * CLOCK_NS_PER_MS;
     struct fixture f = fixture_of(config);
     int fd = client_connect(&f);
     stream_id id = fixture_await(&f, 0, STREAM_OPENED).id;
