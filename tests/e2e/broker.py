@@ -22,6 +22,7 @@ from kafka import NONE, Connection
 
 DATA, CONTROL = "sluice-data", "sluice-control"
 START_SECONDS, STOP_SECONDS = 60, 60
+_reserved = []
 
 
 def program():
@@ -32,18 +33,22 @@ def program():
 
 
 def free_port():
-    """A port below those that the kernel gives to outgoing connections: one of these could take a
-    port of theirs while a broker restarts."""
+    """A port of this process for as long as it lives, also while its broker is away: not one that
+    the kernel gives to outgoing connections, and not one of a test beside this one."""
     choose = random.SystemRandom()
     for _ in range(200):
         port = choose.randrange(15000, 32000)
+        mine = socket.socket(socket.AF_UNIX)
         with socket.socket() as s:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
+                mine.bind(f"\0sluice-e2e-port-{port}")
                 s.bind(("127.0.0.1", port))
-                return port
             except OSError:
+                mine.close()
                 continue
+        _reserved.append(mine)
+        return port
     raise SystemExit("no free port from 15000 to 32000")
 
 
