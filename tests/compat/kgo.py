@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 
-from suites import Row, bounded
+from suites import FETCH_SECONDS, Row, bounded
 
 PACKAGE, VERSION = "github.com/twmb/franz-go/pkg/kgo", "v1.21.5"
 SECONDS = 1500
@@ -26,9 +26,9 @@ def module(folder, package):
     """A folder where tests of, or with, `package` (NAME@VERSION) can be run."""
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "go.mod").exists():
-        subprocess.run(["go", "mod", "init", "compat"], cwd=folder, check=True,
-                       capture_output=True)
-        subprocess.run(["go", "get", "-t", package], cwd=folder, check=True, capture_output=True)
+        for words in (["mod", "init", "compat"], ["get", "-t", package]):
+            subprocess.run(["go", *words], cwd=folder, check=True, capture_output=True,
+                           timeout=FETCH_SECONDS)
     return folder
 
 

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import time
 
-from suites import Row, bounded, jars
+from suites import FETCH_SECONDS, Row, bounded, jars
 
 PACKAGE, VERSION = "@confluentinc/kafka-javascript@1.10.1", "2.15.1"
 KAFKA_VERSION = "4.3.1.0"
@@ -54,6 +54,7 @@ def build(folder):
     def step(*command, cwd=folder, **env):
         with open(log, "ab") as out:
             subprocess.run(command, cwd=cwd, stdout=out, stderr=subprocess.STDOUT, check=True,
+                           timeout=FETCH_SECONDS if command[0] == "npm" else None,
                            env={**os.environ, **env})
 
     step("npm", "pack", "--silent", PACKAGE)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""selection.py BUILD: the part of other people's tests that continuous integration runs, five
-minutes: librdkafka's of each area that take seconds, where there is npm; franz-go's of groups of
-both protocols and of transactions under rebalances, with few records (no record is lost, comes
+"""selection.py BUILD [SUITE...]: the part of other people's tests that continuous integration runs,
+five minutes: librdkafka's of each area that take seconds, where there is npm; franz-go's of groups
+of both protocols and of transactions under rebalances, with few records (no record is lost, comes
 twice or out of order), and sarama, where there is Go 1.25; and some classes of Apache Kafka's own
 tests of its clients and tools, where there is Maven.  What cannot be had says that it is
 skipped."""
@@ -62,7 +62,7 @@ def of_apache(folder):
 
 
 def parts(folder):
-    """(suite, rows or None, why not)"""
+    """(suite, rows or None, why not); rows are made when they are asked for"""
     go = go_version() >= GO
     yield ("librdkafka", shutil.which("npm") and
            with_broker(librdkafka, "quick-classic", folder, RDKAFKA), "there is no npm")
@@ -89,14 +89,16 @@ def judge(suite, rows, waived):
 def main():
     build = pathlib.Path(sys.argv[1]).resolve()
     os.environ.setdefault("SLUICE", str(build / "sluice"))
-    failed, waived = False, report.waivers()
+    failed, waived, asked = False, report.waivers(), sys.argv[2:]
     for suite, rows, why in parts(build / "compat"):
+        if asked and suite not in asked:
+            continue
         if not rows:
             print(f"skip {suite} ({why})")
             continue
         try:
             count, bad = judge(suite, rows, waived)
-        except subprocess.CalledProcessError as error:
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
             print(f"skip {suite} (it cannot be fetched: {error})")
             continue
         failed = failed or bad or not count

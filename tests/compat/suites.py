@@ -2,6 +2,7 @@
 broker.  Each result is a Row; verdicts are pass, empty, fail, skip and timeout ("empty": the test
 passed without running anything)."""
 import dataclasses
+import fcntl
 import os
 import pathlib
 import re
@@ -13,6 +14,7 @@ ROOT = HERE.parents[1]
 E2E = ROOT / "tests" / "e2e"
 GOOD = ("pass", "empty")
 REASON_MAX = 200
+FETCH_SECONDS = 300
 
 
 @dataclasses.dataclass
@@ -61,7 +63,10 @@ def pom_jars(pom, lib):
     done = lib / ".complete"
     if not done.exists() or done.stat().st_mtime < pom.stat().st_mtime:
         lib.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies",
-                        f"-DoutputDirectory={lib}"], check=True, stdout=subprocess.DEVNULL)
+        with open(E2E / "pom.xml") as one_at_a_time:  # as in jars.sh
+            fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
+            subprocess.run(["mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies",
+                            f"-DoutputDirectory={lib}"], check=True, stdout=subprocess.DEVNULL,
+                           timeout=FETCH_SECONDS)
         done.touch()
     return lib
