@@ -21,7 +21,7 @@ from case import check, until
 from kafka import NONE, Connection
 
 DATA, CONTROL = "sluice-data", "sluice-control"
-START_SECONDS, STOP_SECONDS = 60, 60
+START_SECONDS, STOP_SECONDS = 90, 120
 _reserved = []
 
 
@@ -52,10 +52,10 @@ def free_port():
     raise SystemExit("no free port from 15000 to 32000")
 
 
-def answers(bootstrap):
-    """True when the broker answers ApiVersions."""
+def answers(bootstrap, seconds=5):
+    """True when the broker answers ApiVersions in so many seconds."""
     try:
-        c = Connection(bootstrap, timeout=5)
+        c = Connection(bootstrap, timeout=seconds)
     except OSError:
         return False
     try:
@@ -75,7 +75,7 @@ class External:
         until("the external broker answers", START_SECONDS, lambda: answers(bootstrap))
 
     def alive(self):
-        check(answers(self.bootstrap), "the broker does not answer")
+        check(answers(self.bootstrap, START_SECONDS), "the broker does not answer")
 
     def stop(self):
         return 0
@@ -177,12 +177,12 @@ class Broker:
     def stat(self):
         """Counters and gauges as `sluice stat` prints them."""
         out = subprocess.run([self.binary, "stat", "--data", str(self.data), "--format", "json"],
-                             check=True, capture_output=True, text=True, timeout=30).stdout
+                             check=True, capture_output=True, text=True, timeout=90).stdout
         return json.loads(out)
 
     def alive(self):
         check(self.process.poll() is None, "sluice run is gone")
-        check(answers(self.bootstrap), "the broker does not answer")
+        check(answers(self.bootstrap, START_SECONDS), "the broker does not answer")
 
     def stop(self):
         """SIGTERM; returns the exit code."""

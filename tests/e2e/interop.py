@@ -366,7 +366,7 @@ def together(source, size):
 def connections(count):
     """Linux closes first, then we do, in turn; some are cut off with a reset."""
     for n in range(count):
-        with socket.create_connection((OURS[n % 2], ECHO_PORT), timeout=30) as s:
+        with socket.create_connection((OURS[n % 2], ECHO_PORT), timeout=90) as s:
             data = n.to_bytes(4, "big") * (n % 50 + 1)
             s.sendall(data)
             if n % 10 == 9:

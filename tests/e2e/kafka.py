@@ -275,7 +275,7 @@ class Connection:
                 return out
 
 
-def topic_ready(bootstrap, name, partitions, seconds=20):
+def topic_ready(bootstrap, name, partitions, seconds=90):
     """Creates a topic and waits until all its partitions have a leader."""
     c = Connection(bootstrap)
     try:

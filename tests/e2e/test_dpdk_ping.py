@@ -38,7 +38,7 @@ class Answer:
         """Its counters; asserts that it gave everything back."""
         self.process.stdin.close()
         rows = dict(line.split() for line in self.process.stdout)
-        equal(self.process.wait(timeout=30), 0, "exit code")
+        equal(self.process.wait(timeout=90), 0, "exit code")
         counters = {name: int(value) for name, value in rows.items()}
         check("frames_out" not in counters, "frames not released", counters)
         return counters
@@ -164,7 +164,7 @@ def a_flood_is_answered_up_to_its_rate():
 def refused(device, text, mtu=MTU):
     answer = Answer(device, mtu)
     check(answer.first.startswith("refused") and text in answer.first, answer.first)
-    equal(answer.process.wait(timeout=30), 3, "exit code")
+    equal(answer.process.wait(timeout=90), 3, "exit code")
 
 
 def unprepared_hosts_are_told_what_to_do():

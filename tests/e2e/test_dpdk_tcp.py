@@ -34,7 +34,7 @@ def serving(device, interface):
     def end():
         process.stdin.close()
         rows = dict(line.split() for line in process.stdout)
-        equal(process.wait(timeout=30), 0, "exit code")
+        equal(process.wait(timeout=90), 0, "exit code")
         return {name: int(value) for name, value in rows.items()}
 
     try:

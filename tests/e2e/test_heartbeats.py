@@ -17,7 +17,7 @@ from kafka import NONE, Connection, topic_ready
 GOLDEN = pathlib.Path(__file__).with_name("heartbeats.golden")
 OFFSET_COMMIT, FIND_COORDINATOR, DESCRIBE_GROUPS, DELETE_GROUPS = 8, 10, 15, 42
 HEARTBEAT, DESCRIBE = 68, 69
-PARTITIONS, WAIT_SECONDS = 4, 30
+PARTITIONS, WAIT_SECONDS = 4, 90
 
 
 def unsigned(n):

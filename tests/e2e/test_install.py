@@ -28,7 +28,7 @@ def install(folder):
 def shell(name, *words):
     if not shutil.which(name):
         raise Skip(f"no {name} here")
-    return subprocess.run([name, *map(str, words)], capture_output=True, text=True, timeout=30)
+    return subprocess.run([name, *map(str, words)], capture_output=True, text=True, timeout=90)
 
 
 def main():

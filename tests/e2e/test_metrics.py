@@ -36,7 +36,7 @@ class Endpoint:
 
     def ask(self, path, method="GET", headers=None):
         """Status, body, content type."""
-        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=90)
         try:
             c.request(method, path, headers=headers or {})
             answer = c.getresponse()

@@ -17,7 +17,7 @@ from kafka import Connection
 from test_metrics import names_of_panels_and_alerts
 
 OURS = bool(os.environ.get("E2E_NET"))
-SECONDS = 30
+SECONDS = 90
 
 
 class Net:

@@ -57,7 +57,7 @@ def producer(broker):
 
 def scraped(port):
     """The lines of the metrics endpoint that are of clients."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as page:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=90) as page:
         return [l for l in page.read().decode().splitlines() if l.startswith("sluice_client_")]
 
 
