@@ -175,6 +175,7 @@ struct port_row {
     const char *mac;
     bool link_up, tx_checksums, rx_checksums, by_reference;
     uint32_t core, port, queue, queues, link_mbps, mtu, vlan;
+    uint64_t sent_by_reference, sent_copied;
 };
 #define FIELD(name, type, help)                                                                    \
     {                                                                                              \
@@ -195,6 +196,8 @@ const struct admin_schema admin_net_port_schema = {
                                  FIELD(tx_checksums, BOOL, "the device fills checksums in"),
                                  FIELD(rx_checksums, BOOL, "the device verifies checksums"),
                                  FIELD(by_reference, BOOL, "it sends from our memory, uncopied"),
+                                 FIELD(sent_by_reference, U64, "bytes of payload that it did"),
+                                 FIELD(sent_copied, U64, "bytes that were copied for it"),
                                  {0}}};
 #undef FIELD
 
@@ -218,6 +221,8 @@ port_json(uint32_t core, const struct netview_row *r)
         .tx_checksums = p->tx_sums,
         .rx_checksums = p->rx_sums,
         .by_reference = p->chains,
+        .sent_by_reference = p->by_reference,
+        .sent_copied = p->copied,
     };
     return admin_json_object(&admin_net_port_schema, &row);
 }

@@ -75,6 +75,7 @@ metrics_emit_fn metrics_hists_total, metrics_hists_stages, metrics_hists_one, me
 enum metrics_of_net {
     METRICS_NET_FRAMES,
     METRICS_NET_BYTES,
+    METRICS_NET_PAYLOAD,
     METRICS_NET_SEGMENTS,
     METRICS_NET_CONNECTIONS
 };

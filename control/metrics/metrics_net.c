@@ -55,6 +55,8 @@ static const struct labelled labels[] = {
     {METRICS_NET_FRAMES, "direction", "out", NETVIEW_N_TX_FRAMES},
     {METRICS_NET_BYTES, "direction", "in", NETVIEW_N_RX_BYTES},
     {METRICS_NET_BYTES, "direction", "out", NETVIEW_N_TX_BYTES},
+    {METRICS_NET_PAYLOAD, "sent", "by_reference", NETVIEW_N_TX_BY_REFERENCE},
+    {METRICS_NET_PAYLOAD, "sent", "copied", NETVIEW_N_TX_COPIED},
     {METRICS_NET_SEGMENTS, "direction", "in", NETVIEW_N_TCP_SEGS_IN},
     {METRICS_NET_SEGMENTS, "direction", "out", NETVIEW_N_TCP_SEGS_OUT},
     {METRICS_NET_CONNECTIONS, "state", "open", NETVIEW_N_TCP_CONNECTIONS},

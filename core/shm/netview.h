@@ -61,7 +61,8 @@ struct netview_port {
     uint8_t link_up, tx_sums; /* the device fills in TCP checksums */
     uint8_t rx_sums, chains;  /* it verifies them; it takes payload by reference */
     uint32_t queue, queues, link_mbps;
-    uint32_t device; /* its number in net.devices, from 0; and so below */
+    uint32_t device;               /* its number in net.devices, from 0; and so below */
+    uint64_t by_reference, copied; /* bytes of payload that were sent */
 };
 
 enum netview_address_state { NETVIEW_TENTATIVE, NETVIEW_OURS, NETVIEW_DUPLICATE };

@@ -170,6 +170,8 @@ port_fill(const struct bypass_view *v, uint32_t place, struct netview_row *row)
     p->queue = v->parts.loop;
     p->device = place;
     p->link_mbps = f.link_mbps;
+    p->by_reference = netview_device_count(v->out, place, NETVIEW_N_TX_BY_REFERENCE);
+    p->copied = netview_device_count(v->out, place, NETVIEW_N_TX_COPIED);
     return PLACE_FULL;
 }
 

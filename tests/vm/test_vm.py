@@ -39,6 +39,9 @@ ACKERS, PARTITIONS, RATE = 2, 3, 100
 STEPS_MAX = 4  # mending commands until a broker starts
 ROUND_BYTES = 4 << 20
 CONNECTIONS = 16  # by chance all on one of two cores: once in 32,768 runs
+CACHE_BYTES = 8 << 20  # the least that cache.bytes takes
+METRICS = "127.0.0.1:9644"  # in the machine
+SILENT_MS = 30000  # a consumer that waits so long sends nothing meanwhile
 
 
 class Remote:
@@ -54,7 +57,8 @@ class Remote:
                    f"cores={self.cores}",
                    "net.address=" + ";".join(f"{c.broker}/24" for c in self.cards),
                    "listeners=" + ",".join(f"PLAINTEXT://{c.broker}:{PORT}" for c in self.cards),
-                   "metrics.listener=", "journal.bytes=134217728")
+                   f"metrics.listener={METRICS}", "journal.bytes=134217728",
+                   f"cache.bytes={CACHE_BYTES}")
         return f"/mnt/sluice run --data {LOG}/{self.name} " + " ".join(
             f"-o '{o}'" for o in options)
 
@@ -93,6 +97,17 @@ class Remote:
         """What each core has received, as they said when they stopped."""
         out = self.machine.run(f"grep -ao 'left shard=.*' {self.stderr} | tail -n {self.cores}")[1]
         return sorted(map(int, re.findall(r"bytes_in=(\d+)", out)))
+
+    def metric(self, row):
+        """Of the first card; the cores tell what their cards did once a second."""
+        host, port = METRICS.split(":")
+        text = self.machine.good(
+            f"exec 3<>/dev/tcp/{host}/{port}; printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' >&3; "
+            f"grep -aF '{row} ' <&3")
+        return float(text.split()[-1])
+
+    def payload(self, how):
+        return self.metric('sluice_net_payload_bytes_total{port="0",sent="%s"}' % how)
 
     def stop(self):
         self.machine.good("pid=$(cat /run/sluice.pid); kill $pid; "
@@ -149,6 +164,58 @@ def round_trip(broker, topic):
     got = kcat(broker.bootstrap, "-C", "-e", "-q", "-t", topic, "-p", "0", "-o", "beginning")
     check(got == data, f"{len(got)} bytes came back of {len(data)}, or others")
     print(f"# {len(data)} bytes there and back in {time.monotonic() - began:.1f} s", flush=True)
+
+
+def records(first, count):
+    return [b"%08d " % n + hashlib.sha256(b"%d" % n).hexdigest().encode() * 15
+            for n in range(first, first + count)]
+
+
+class Reader:
+    """A consumer that reads on, and is silent while there is nothing."""
+    def __init__(self, broker, topic):
+        self.file = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(
+            ["kcat", "-b", broker.bootstrap, "-C", "-q", "-u", "-t", topic, "-p", "0", "-o",
+             "beginning", "-X", f"fetch.wait.max.ms={SILENT_MS}"],
+            stdout=self.file, stderr=subprocess.DEVNULL)
+
+    def expect(self, lines):
+        size = sum(len(l) + 1 for l in lines)
+        until("the consumer has all", 90, lambda: os.fstat(self.file.fileno()).st_size >= size, 0.1)
+        got = os.pread(self.file.fileno(), size + 1, 0).splitlines()
+        check(got == lines, f"{len(got)} lines came of {len(lines)}, or others")
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+        self.file.close()
+
+
+def lent(broker, topic):
+    """The card sends from the log's memory.  A consumer reads, and then nobody says anything: what
+    was sent to it is given back all the same, and the log goes round in its memory."""
+    before = broker.payload("by_reference")
+    lines = records(0, CACHE_BYTES // 4 >> 10)
+
+    def write(some):
+        kcat(broker.bootstrap, "-P", "-t", topic, "-p", "0", "-X", "acks=all",
+             data=b"".join(l + b"\n" for l in some))
+    reader = Reader(broker, topic)
+    try:
+        write(lines)
+        reader.expect(lines)
+        until("it was sent by reference", 20,
+              lambda: broker.payload("by_reference") >= before + len(lines) * 900, 0.5)
+        until("nothing is held", 20,
+              lambda: broker.metric('sluice_net_spans_held{port="0"}') == 0, 0.5)
+        more = records(len(lines), 2 * CACHE_BYTES >> 10)
+        write(more)
+        reader.expect(lines + more)
+    finally:
+        reader.end()
+    print(f"# {broker.payload('by_reference'):.0f} bytes by reference, "
+          f"{broker.payload('copied'):.0f} copied", flush=True)
 
 
 def all_at_once(machine):
@@ -257,6 +324,9 @@ def on_card(machine, card, kills):
     with case(f"vm: {card.name}: kcat's records come back with the same bytes"):
         topic_ready(broker.bootstrap, "bytes", 1)
         round_trip(broker, "bytes")
+    with case(f"vm: {card.name}: records leave from the log's memory, given back in silence"):
+        topic_ready(broker.bootstrap, "lent", 1)
+        lent(broker, "lent")
     with case(f"vm: {card.name}: {kills} kills with signal 9, nothing acknowledged is lost"):
         topic_ready(broker.bootstrap, "kill", PARTITIONS)
         kill_loop(broker, "kill", kills)
@@ -287,6 +357,8 @@ def run_all(machine, options):
         broker = mended(machine, first, "uio_pci_generic")
         topic_ready(broker.bootstrap, "uio", 1)
         round_trip(broker, "uio")
+        check("payload=copied: there is no IOMMU" in broker.said(), broker.said())
+        equal(broker.payload("by_reference"), 0, "bytes by reference without an IOMMU")
 
 
 def enter_namespace():

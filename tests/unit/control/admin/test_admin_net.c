@@ -49,8 +49,12 @@ static void
 ports_addresses_routes_and_neighbours_are_told_as_text(void **state)
 {
     struct admin_fixture *f = admin_fixture_new();
-    struct netview_row port = {
-        .u.port = {.name = "net_tap", .mac = {2, 1}, .mtu = 1500, .device = 3}};
+    struct netview_row port = {.u.port = {.name = "net_tap",
+                                          .mac = {2, 1},
+                                          .mtu = 1500,
+                                          .device = 3,
+                                          .by_reference = UINT64_C(5000000000),
+                                          .copied = 7}};
     struct netview_row address = {
         .u.address = {.prefix_bits = 120, .state = NETVIEW_OURS, .device = 1}};
     struct netview_row route = {.u.route = {.prefix_bits = 96, .device = 2}};
@@ -71,6 +75,9 @@ ports_addresses_routes_and_neighbours_are_told_as_text(void **state)
     assert_string_equal(admin_fixture_text(admin_fixture_item(l, 1), "mac"), "02:01:00:00:00:00");
     assert_int_equal(admin_fixture_number(admin_fixture_item(l, 1), "core"), 1);
     assert_int_equal(admin_fixture_number(admin_fixture_item(l, 1), "port"), 3);
+    assert_int_equal(admin_fixture_number(admin_fixture_item(l, 1), "sent_by_reference"),
+                     INT64_C(5000000000));
+    assert_int_equal(admin_fixture_number(admin_fixture_item(l, 1), "sent_copied"), 7);
     l = admin_fixture_get(f, "/v1/net/addresses", 200);
     assert_int_equal(admin_fixture_number(l, "total"), 1);
     assert_string_equal(admin_fixture_text(admin_fixture_item(l, 0), "address"), "10.77.0.2/24");

@@ -74,6 +74,9 @@ each_device_has_series_of_its_own(void **state)
         for (uint32_t d = 0; d < 2; d++) {
             struct netview *v = region_netview(&f->region, i);
             netview_device_set(v, d, NETVIEW_N_TX_BYTES, 100 * (d + 1));
+            netview_device_set(v, d, NETVIEW_N_TX_BY_REFERENCE, 70 * (d + 1));
+            netview_device_set(v, d, NETVIEW_N_TX_COPIED, 20 * (d + 1));
+            netview_device_set(v, d, NETVIEW_N_SPANS_HELD, d);
             netview_device_set(v, d, NETVIEW_N_NEIGHBOURS, d);
             netview_device_set(v, d, NETVIEW_N_RX_MISSED, 3 * d);
         }
@@ -82,6 +85,11 @@ each_device_has_series_of_its_own(void **state)
         metrics_fixture_line(text, "sluice_net_bytes_total{port=\"0\",direction=\"out\"} 200"));
     assert_true(
         metrics_fixture_line(text, "sluice_net_bytes_total{port=\"1\",direction=\"out\"} 400"));
+    assert_true(metrics_fixture_line(
+        text, "sluice_net_payload_bytes_total{port=\"1\",sent=\"by_reference\"} 280"));
+    assert_true(metrics_fixture_line(
+        text, "sluice_net_payload_bytes_total{port=\"0\",sent=\"copied\"} 40"));
+    assert_true(metrics_fixture_line(text, "sluice_net_spans_held{port=\"1\"} 2"));
     assert_true(metrics_fixture_line(text, "sluice_net_neighbours{port=\"1\"} 2"));
     assert_true(metrics_fixture_line(
         text, "sluice_net_drops_total{port=\"1\",part=\"nic\",reason=\"rx_missed\"} 6"));
