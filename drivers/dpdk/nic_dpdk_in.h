@@ -61,12 +61,12 @@ struct nic_dpdk {
     uint16_t port;
     uint32_t queue_count;
     const char *copies; /* why nothing goes by reference; NULL: it does */
-    struct nic_regions regions;
-    pthread_mutex_t lending; /* for writing `regions` */
     struct nic_queue queues[];
 };
 
 extern const struct nic_ops nic_dpdk_ops;
+
+extern struct nic_regions nic_lend_regions; /* what all cards can read */
 
 /* Starts DPDK with these devices; the thread keeps its processors.  Once a process: ERR_BUSY. */
 must_check int nic_eal_start(const struct nic_dpdk_config *configs, uint32_t count,

@@ -121,9 +121,26 @@ copies_why(const struct setup *s)
         return "its driver takes no chains";
     if (nic_dpdk_lends(s->config->device))
         return "the other process maps memory of DPDK only";
+    if (s->host->pci && strcmp(s->host->driver, "vfio-pci") != 0)
+        return "nothing is mapped for it without vfio-pci and an IOMMU";
     if (s->host->pci && rte_eal_iova_mode() != RTE_IOVA_VA)
-        return "there is no IOMMU, or none that has our addresses";
+        return "its IOMMU does not take our addresses";
     return NULL;
+}
+
+/* A card that sends from our memory writes each frame back by itself: those after the last multiple
+ * of more would stay held.  One that cannot gets copies. */
+static int
+tx_setup(struct setup *s, uint16_t number, uint16_t count, unsigned socket)
+{
+    struct rte_eth_txconf tx = s->info.default_txconf;
+    tx.tx_rs_thresh = 1;
+    if (s->host->pci && !s->d->copies) {
+        if (rte_eth_tx_queue_setup(s->d->port, number, count, socket, &tx) == 0)
+            return 0;
+        s->d->copies = "its driver does not write back each frame by itself";
+    }
+    return rte_eth_tx_queue_setup(s->d->port, number, count, socket, NULL);
 }
 
 static int
@@ -134,7 +151,7 @@ queue_setup(struct setup *s, uint16_t number, uint16_t rx_count, uint16_t tx_cou
     room = RTE_PKTMBUF_HEADROOM + (room < SETUP_ROOM_LEAST ? SETUP_ROOM_LEAST : room);
     *q = (struct nic_queue){.device = s->d, .port = s->d->port, .number = number};
     q->chains = !s->d->copies;
-    q->reach = s->host->pci ? &s->d->regions : NULL;
+    q->reach = s->host->pci ? &nic_lend_regions : NULL;
     q->segs_max = s->info.tx_desc_lim.nb_mtu_seg_max;
     if (q->segs_max == 0) /* the driver does not say */
         q->segs_max = SETUP_SEGS;
@@ -151,12 +168,8 @@ queue_setup(struct setup *s, uint16_t number, uint16_t rx_count, uint16_t tx_cou
     int socket = rte_eth_dev_socket_id(s->d->port);
     int rc =
         rte_eth_rx_queue_setup(s->d->port, number, rx_count, (unsigned)socket, NULL, q->rx_pool);
-    /* Each frame is written back by itself: those after the last multiple would stay held. */
-    struct rte_eth_txconf tx = s->info.default_txconf;
-    if (q->reach && q->chains)
-        tx.tx_rs_thresh = 1;
     if (rc == 0)
-        rc = rte_eth_tx_queue_setup(s->d->port, number, tx_count, (unsigned)socket, &tx);
+        rc = tx_setup(s, number, tx_count, (unsigned)socket);
     return rc ? fail(s, ERR_IO, "queues", rc) : ERR_OK;
 }
 
@@ -310,7 +323,6 @@ device_create(const struct nic_dpdk_config *config, const struct nic_host *host,
     struct nic_dpdk *d = calloc(1, sizeof *d + config->queues * sizeof d->queues[0]);
     must(d);
     d->queue_count = config->queues;
-    must(pthread_mutex_init(&d->lending, NULL) == 0);
     d->facts.mtu = config->mtu;
     d->facts.queues = config->queues;
     struct setup s = {.d = d, .config = config, .host = host, .error = error};

@@ -155,8 +155,8 @@ send_from_within_and_without_reach(void)
     struct nic_stat stat;
     payload_fill();
     up();
-    must(nic_regions_add(&d->regions, arena, sizeof arena) == ERR_OK);
-    d->queues[0].reach = &d->regions;
+    must(nic_regions_add(&nic_lend_regions, arena, sizeof arena) == ERR_OK);
+    d->queues[0].reach = &nic_lend_regions;
     struct nic_tx tx = frame(arena, 500, &ref);
     tx.spans[1] = (struct packet_span){view_of(elsewhere, 100), &ref};
     tx.spans[2] = (struct packet_span){view_of(arena + 4000, 96), &ref};
