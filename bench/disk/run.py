@@ -4,11 +4,13 @@ beside fio.
 
 Each round, on the same file system, one after the other: fio writes a new file (blocks of BLOCK,
 O_DIRECT, depth 16; once more with each write durable; and that with the broker's files and writes:
-FILES files, depth 4 each), the broker takes bulk produce (batches of BLOCK, acks=all) for S
-seconds with as many requests in flight as fio has writes, and for S seconds of MANY producers; a
-consumer, and then four, read what the first produced from the beginning after a restart (nothing
-of it is in the broker's memory), fio reads (depth 16, depth 1, and as the broker does for one
-consumer: READ_BLOCK, depth READ_DEPTH), and one-record appends over 1, 64, 256 and 1,000
+FILES files, depth 4 each), the log alone takes such batches without sockets and a client
+(append-alone: CORES stores, FILES logs), the broker takes bulk produce (batches of BLOCK, acks=all)
+for S seconds with as many requests in flight as fio has writes, and for S seconds of MANY
+producers; a consumer, and then four, read what the first produced from the beginning after a
+restart (nothing of it is in the broker's memory); a broker of one core takes what the first took,
+which leaves the other cores to the producers; fio reads (depth 16, depth 1, and as the broker does
+for one consumer: READ_BLOCK, depth READ_DEPTH), and one-record appends over 1, 64, 256 and 1,000
 partitions run beside an fdatasync for each append and file (fsync-files).  --oracle adds Apache
 Kafka's appends, from its page cache; with --appends nothing else but the appends is measured.
 
@@ -39,6 +41,7 @@ MANY = 8, 5  # producers, and what Kafka's have in flight (max.in.flight.request
 READ_BLOCK, READ_DEPTH = 1 << 20, 4  # DATA_READ_BYTES, and STORE_AHEAD behind the one needed
 PARTITIONS = (1, 64, 256, 1000)
 LIMIT_S = 180
+CORES = min(2, os.cpu_count())  # of the log alone
 SETTLE_LOOKS = 40
 
 
@@ -101,6 +104,26 @@ def produce(build, broker, seconds, topic, producers, depth):
     return load(build, broker, "bulk", "--topic", topic, "--records", RECORDS, "--record-bytes",
                 RECORD_BYTES, "--partitions", producers, "--producers", producers, "--depth", depth,
                 "--acks", -1, "--warmup", 1, "--seconds", seconds)["mb_per_s"] * 1.0
+
+
+def alone(build, home, seconds):
+    """MB/s of the log without sockets and client."""
+    folder = home / "alone"
+    folder.mkdir()
+    out = output(build / "bench" / "disk" / "append-alone", folder, CORES, FILES // CORES,
+                 FIO_DEPTH // FILES, BLOCK, seconds)
+    shutil.rmtree(folder)
+    return json.loads(out)["mb_per_s"]
+
+
+def one_core(build, home, seconds):
+    broker = Broker("num.partitions=4", "cores=1", data=home / "data")
+    settle(home)
+    try:
+        return produce(build, broker, seconds, "bench-one", FILES, FIO_DEPTH // FILES)
+    finally:
+        broker.abandon()
+        shutil.rmtree(home / "data", ignore_errors=True)
 
 
 def bulk(build, home, seconds, row):
@@ -176,7 +199,9 @@ def measure(build, home, wants):
     row["fio_durable_write_as_ours_mb_s"] = fio(home, "write", "--sync=dsync",
                                                 depth=FIO_DEPTH // FILES, files=FILES)
     fio_clean(home)
+    row["log_alone_mb_s"] = alone(build, home, wants.seconds)
     bulk(build, home, wants.seconds, row)
+    row["produce_by_one_core_mb_s"] = one_core(build, home, wants.seconds)
     row["fio_read_mb_s"] = fio(home, "read")
     row["fio_read_depth_1_mb_s"] = fio(home, "read", depth=1)
     row["fio_read_as_ours_mb_s"] = fio(home, "read", block=READ_BLOCK, depth=READ_DEPTH)
@@ -187,6 +212,7 @@ def measure(build, home, wants):
     row["produce_of_fio"] = row["produce_mb_s"] / row["fio_write_mb_s"]
     row["produce_of_fio_durable"] = row["produce_mb_s"] / row["fio_durable_write_mb_s"]
     row["produce_of_fio_as_ours"] = row["produce_mb_s"] / row["fio_durable_write_as_ours_mb_s"]
+    row["produce_of_log_alone"] = row["produce_mb_s"] / row["log_alone_mb_s"]
     row["produce_by_8_of_fio"] = row["produce_by_8_mb_s"] / row["fio_write_mb_s"]
     row["produce_by_8_of_fio_durable"] = row["produce_by_8_mb_s"] / row["fio_durable_write_mb_s"]
     row["consume_of_fio"] = row["consume_mb_s"] / row["fio_read_mb_s"]
