@@ -18,6 +18,7 @@ enum {
     RXBUF_BLOCK_MIN = 4096,    /* what an idle connection holds */
     RXBUF_AHEAD = 64 << 10,    /* read ahead of what the request at hand needs, at most */
     RXBUF_BLOCK_MAX = 1 << 30, /* limit of block_bytes_max */
+    RXBUF_KEEP_SHARE = 2,      /* while so large a part of the arena is used no block is kept */
 };
 
 struct rxbuf_config {
@@ -49,7 +50,13 @@ must_check uint8_t *rxbuf_take(struct rxbuf *r, uint32_t bytes);
 
 void rxbuf_give(struct rxbuf *r, uint8_t *block);
 
-/* rxbuf_widen doubles a block in place, as buddy_widen. */
+/* rxbuf_keep makes the caller one more who holds the block: it is free once each of them has given
+ * it back.  Nothing that was received into it may be overwritten before.  False: too much of the
+ * arena is in use.  rxbuf_kept: somebody beside the first holder has it. */
+must_check bool rxbuf_keep(struct rxbuf *r, const uint8_t *block);
+bool rxbuf_kept(const struct rxbuf *r, const uint8_t *block);
+
+/* rxbuf_widen doubles a block in place, as buddy_widen; NULL also for one that is kept. */
 must_check uint8_t *rxbuf_widen(struct rxbuf *r, uint8_t *block);
 
 uint64_t rxbuf_bytes_used(const struct rxbuf *r);

@@ -9,6 +9,7 @@
  * driver bounds the memory of all connections together; a connection that does not get any waits,
  * and the one that has stalled longest in the middle of a request is closed when memory is short.
  * A driver that receives in pieces may lend a large request as it lies, to who can read it so.
+ * What another loop is to read can be kept where it lies: keep(), release().
  *
  * Sending is a loan: send() takes spans by reference.  The bytes must not change until STREAM_SENT
  * ends the loan. */
@@ -19,6 +20,7 @@
 #include "core/base/must.h"
 
 typedef uint64_t stream_id; /* generation << 32 | index; never 0, never reused within 2^32 opens */
+typedef uint64_t stream_kept; /* received bytes that stay where they are; 0: none */
 
 struct stream_addr {
     uint8_t ip[16]; /* IPv4 as ::ffff:a.b.c.d, network order */
@@ -72,6 +74,13 @@ struct stream_ops {
     /* Lends the bytes received and not consumed, piece by piece from the front, at most `max`
      * pieces; returns how many. */
     uint32_t (*pieces)(void *self, stream_id id, struct view *out, uint32_t max);
+    /* Keeps the first `bytes` of what peek() or pieces() lent last, before they are consumed: they
+     * stay where they are and do not change until release(), whatever becomes of the stream.  Other
+     * threads may read them meanwhile; what hands them over, and tells that they are done with,
+     * orders that.  0: not now, since drivers bound what is kept: the caller copies.  Every keep()
+     * ends by one release(), on the loop's own thread. */
+    stream_kept (*keep)(void *self, stream_id id, uint32_t bytes);
+    void (*release)(void *self, stream_kept kept);
     /* Offers at most STREAM_SPANS_MAX spans and STREAM_SEND_BYTES_MAX bytes.  Returns how many
      * bytes, from the front, it borrowed (0: a loan is still out, or no room), or ERR_CLOSED. */
     int (*send)(void *self, stream_id id, const struct view *spans, uint32_t count);

@@ -207,6 +207,20 @@ inner_pieces(void *self, stream_id id, struct view *out, uint32_t max)
     return 1;
 }
 
+static stream_kept
+inner_keep(void *self, stream_id id, uint32_t bytes)
+{
+    struct inner *i = self;
+    return id != i->id || !id ? i->real.ops->keep(i->real.self, id, bytes) : 0;
+}
+
+static void
+inner_release(void *self, stream_kept kept)
+{
+    struct inner *i = self;
+    i->real.ops->release(i->real.self, kept);
+}
+
 static int
 inner_send(void *self, stream_id id, const struct view *spans, uint32_t count)
 {
@@ -251,6 +265,8 @@ inner_stream(struct inner *i, struct stream real)
                                           .poll = inner_poll,
                                           .peek = inner_peek,
                                           .consume = inner_consume,
+                                          .keep = inner_keep,
+                                          .release = inner_release,
                                           .send = inner_send,
                                           .close = inner_close};
     static const struct stream_ops in_pieces = {.listen = inner_listen,
@@ -259,6 +275,8 @@ inner_stream(struct inner *i, struct stream real)
                                                 .consume = inner_consume,
                                                 .scatter = inner_scatter,
                                                 .pieces = inner_pieces,
+                                                .keep = inner_keep,
+                                                .release = inner_release,
                                                 .send = inner_send,
                                                 .close = inner_close};
     i->real = real;

@@ -136,6 +136,15 @@ uint32_t tcp_peek(const struct tcp *t, uint64_t id, struct view *out, uint32_t m
 
 void tcp_consume(struct tcp *t, uint64_t id, uint32_t bytes);
 
+/* Keeps the frames of the first `bytes` that tcp_peek() lends: what it lent stays until
+ * tcp_release(), though it is consumed and the connection ends.  The window does not count it.
+ * False: a part of all frames (tcp_rcv.h, TCP_KEEP_SHARE) is kept already. */
+struct tcp_kept {
+    uint32_t first, count; /* nodes of tcp_rcv.h */
+};
+must_check bool tcp_keep(struct tcp *t, uint64_t id, uint32_t bytes, struct tcp_kept *out);
+void tcp_release(struct tcp *t, const struct tcp_kept *kept);
+
 /* Bytes that have arrived in order and were not consumed. */
 uint32_t tcp_unread(const struct tcp *t, uint64_t id);
 

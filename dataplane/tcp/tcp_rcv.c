@@ -1,9 +1,12 @@
 /* tcp_rcv.c: see tcp_rcv.h.
  * I1 nodes in order touch: each starts where the one before ends, the last ends at `next`.
  * I2 runs are sorted, begin after `next`, and neither touch nor overlap.   I3 within a run the
- * nodes touch.   I4 a node holds at least one byte and exactly one frame. */
+ * nodes touch.   I4 a node holds at least one byte and exactly one frame.   I5 a node is free once
+ * it has left its connection and has no keeper; so the links of nodes that are kept together hold.
+ */
 #include "dataplane/tcp/tcp_rcv.h"
 
+#include "dataplane/tcp/tcp.h"
 #include "dataplane/tcp/tcp_seq.h"
 #include "dataplane/tcp/tcp_table.h"
 
@@ -51,14 +54,23 @@ node_take(struct tcp_nodes *n)
 }
 
 static void
-node_give(struct tcp_rcv *r, struct tcp_nodes *n, struct tcp_frames *f, uint32_t i)
+node_free(struct tcp_nodes *n, struct tcp_frames *f, uint32_t i)
 {
-    r->pinned_bytes -= n->at[i].pinned;
     tcp_frames_put(f, n->at[i].frame);
     n->at[i].frame = NULL;
     n->at[i].next = n->free;
     n->free = i;
     n->used--;
+}
+
+static void
+node_give(struct tcp_rcv *r, struct tcp_nodes *n, struct tcp_frames *f, uint32_t i)
+{
+    struct tcp_node *node = &n->at[i];
+    r->pinned_bytes -= node->pinned;
+    node->left = true;
+    if (node->keepers == 0)
+        node_free(n, f, i);
 }
 
 static void
@@ -304,6 +316,46 @@ tcp_rcv_consume(struct tcp_rcv *r, struct tcp_nodes *n, struct tcp_frames *f, ui
         if (r->head == TCP_NONE)
             r->tail = TCP_NONE;
         node_give(r, n, f, i);
+    }
+}
+
+bool
+tcp_rcv_keep(const struct tcp_rcv *r, struct tcp_nodes *n, uint32_t bytes, struct tcp_kept *out)
+{
+    must(bytes > 0 && bytes <= r->ready_bytes);
+    uint32_t count = 0, fresh = 0, i = r->head;
+    for (uint32_t left = bytes; left > 0; i = n->at[i].next) {
+        const struct tcp_node *node = &n->at[i];
+        if (node->keepers == UINT16_MAX)
+            return false;
+        fresh += node->keepers == 0;
+        count++;
+        left -= node->len < left ? node->len : left;
+    }
+    if (n->kept + fresh > n->count / TCP_KEEP_SHARE)
+        return false;
+    n->kept += fresh;
+    i = r->head;
+    for (uint32_t k = 0; k < count; k++, i = n->at[i].next)
+        n->at[i].keepers++;
+    *out = (struct tcp_kept){r->head, count};
+    return true;
+}
+
+void
+tcp_nodes_release(struct tcp_nodes *n, struct tcp_frames *f, const struct tcp_kept *kept)
+{
+    uint32_t i = kept->first;
+    for (uint32_t k = 0; k < kept->count; k++) {
+        struct tcp_node *node = &n->at[i];
+        uint32_t next = node->next;
+        must(node->keepers > 0);
+        if (--node->keepers == 0) {
+            n->kept--;
+            if (node->left)
+                node_free(n, f, i);
+        }
+        i = next;
     }
 }
 

@@ -3,28 +3,39 @@
  *
  * Frames are never written to and never copied.  Overlaps keep the bytes that came first.  What is
  * held is bounded in frames, in the memory they pin and in runs; whatever goes over a bound is
- * dropped, as if the network had.  Nodes come from a pool that all connections share; early bytes
- * may use three quarters of it, so that the bytes in order can always get through.  A pure machine:
- * an addition costs a walk over the runs, RCV_RUNS at most. */
+ * dropped, as if the network had.  A user may keep frames longer than their connection has them; it
+ * no longer counts them then, but their number is bounded too.  Nodes come from a pool that all
+ * connections share; early bytes may use three quarters of it, so that the bytes in order can
+ * always get through.  A pure machine: an addition costs a walk over the runs, RCV_RUNS at most. */
 #ifndef SLUICE_TCP_RCV_H
 #define SLUICE_TCP_RCV_H
 
 #include "core/net/packet.h"
 #include "dataplane/tcp/tcp_opt.h"
 
-enum { RCV_RUNS = 32, RCV_RECENT = 4, RCV_VIEWS = 64 };
+enum {
+    RCV_RUNS = 32,
+    RCV_RECENT = 4,
+    RCV_VIEWS = 64,
+    TCP_KEEP_SHARE = 4, /* of the nodes so large a part may be kept by users */
+};
 
 struct tcp_node {
     const uint8_t *at;
     struct packet_frame *frame;
     uint32_t seq, len, pinned, next;
+    uint16_t keepers; /* that the frame waits for, beside its connection */
+    bool left;        /* its connection has consumed it */
     uint32_t run_limit, run_last, run_next, run_nodes; /* of the first node of an early run */
 };
 
 struct tcp_nodes {
     struct tcp_node *at;
     uint32_t count, used, free;
+    uint32_t kept; /* that have keepers */
 };
+
+struct tcp_kept; /* tcp.h */
 
 /* Frames to be given back, a burst at a time. */
 struct tcp_frames {
@@ -75,6 +86,13 @@ uint32_t tcp_rcv_peek(const struct tcp_rcv *r, const struct tcp_nodes *n, struct
                       uint32_t max);
 
 void tcp_rcv_consume(struct tcp_rcv *r, struct tcp_nodes *n, struct tcp_frames *f, uint32_t bytes);
+
+/* Keeps the frames of the first `bytes` in order, which are there: consuming them, or the end of
+ * the connection, does not give them back before tcp_nodes_release.  False: a TCP_KEEP_SHARE-th of
+ * all nodes would be kept, or one of them by too many. */
+must_check bool tcp_rcv_keep(const struct tcp_rcv *r, struct tcp_nodes *n, uint32_t bytes,
+                             struct tcp_kept *out);
+void tcp_nodes_release(struct tcp_nodes *n, struct tcp_frames *f, const struct tcp_kept *kept);
 
 /* The blocks to report: bytes that came twice first, then the runs, the latest changed first. */
 uint32_t tcp_rcv_sacks(struct tcp_rcv *r, const struct tcp_nodes *n, struct tcp_range *out,

@@ -385,6 +385,8 @@ tcp_stream_port(struct tcp_stream *s)
         .consume = tcp_slot_consume,
         .scatter = tcp_slot_scatter,
         .pieces = tcp_slot_pieces,
+        .keep = tcp_slot_keep,
+        .release = tcp_slot_release,
         .send = tcp_slot_send,
         .close = port_close,
     };

@@ -111,6 +111,8 @@ struct view tcp_slot_peek(void *self, stream_id id);
 void tcp_slot_consume(void *self, stream_id id, uint32_t bytes, uint32_t want);
 void tcp_slot_scatter(void *self, stream_id id);
 uint32_t tcp_slot_pieces(void *self, stream_id id, struct view *out, uint32_t max);
+stream_kept tcp_slot_keep(void *self, stream_id id, uint32_t bytes);
+void tcp_slot_release(void *self, stream_kept kept);
 void tcp_slot_fresh(struct tcp_slot *c); /* something was received: look at it in this turn */
 void tcp_slot_block_drop(struct tcp_slot *c);
 void tcp_stream_receive(struct tcp_stream *s);    /* what is fresh */

@@ -5,6 +5,9 @@
  * that is left of frames at the end of the turn, bytes are copied into the connection's block;
  * unless they are of a request that may come in pieces, which waits for its rest as it lies.
  *
+ * What is kept (keep) is read elsewhere: frames are never written to, and a block is only filled
+ * further then.
+ *
  * I1 a block that holds nothing is given back.  I2 STREAM_READABLE is raised only when more can be
  * peeked than was lent last. */
 #include "dataplane/tcp/tcp_stream_in.h"
@@ -12,6 +15,10 @@
 #include <string.h>
 
 enum { GATHER_VIEWS = 32, WAITER_PATIENCE = 4 };
+
+/* What is kept: the address of a block, or with KEPT_FRAMES the first node and their number. */
+#define KEPT_FRAMES      (UINT64_C(1) << 63)
+#define KEPT_COUNT_SHIFT 32
 
 void
 tcp_slot_block_drop(struct tcp_slot *c)
@@ -127,6 +134,10 @@ block_compact(struct tcp_slot *c)
     uint32_t held = tcp_slot_held(c);
     if (c->start == 0)
         return;
+    if (rxbuf_kept(c->stream->rxbuf, c->block)) { /* or, without memory, it stays as it is */
+        (void)block_replace(c, c->block_bytes);
+        return;
+    }
     memmove(c->block, c->block + c->start, held);
     c->start = 0;
     c->end = held;
@@ -324,6 +335,36 @@ tcp_slot_pieces(void *self, stream_id id, struct view *out, uint32_t max)
         lent += out[i].len;
     c->lent = lent;
     return count;
+}
+
+stream_kept
+tcp_slot_keep(void *self, stream_id id, uint32_t bytes)
+{
+    struct tcp_stream *s = self;
+    struct tcp_slot *c = tcp_slot_find(s, id);
+    if (!c || c->deaf)
+        return 0;
+    must(bytes <= c->lent);
+    if (tcp_slot_held(c))
+        return rxbuf_keep(s->rxbuf, c->block) ? (stream_kept)(uintptr_t)c->block : 0;
+    struct tcp_kept kept;
+    if (!tcp_keep(s->tcp, id, bytes, &kept))
+        return 0;
+    return KEPT_FRAMES | (stream_kept)kept.count << KEPT_COUNT_SHIFT | kept.first;
+}
+
+void
+tcp_slot_release(void *self, stream_kept kept)
+{
+    struct tcp_stream *s = self;
+    if (kept & KEPT_FRAMES) {
+        struct tcp_kept frames = {.first = (uint32_t)kept,
+                                  .count = (uint32_t)((kept & ~KEPT_FRAMES) >> KEPT_COUNT_SHIFT)};
+        tcp_release(s->tcp, &frames);
+        return;
+    }
+    rxbuf_give(s->rxbuf, (uint8_t *)(uintptr_t)kept);
+    s->given_us = s->now_us;
 }
 
 void

@@ -19,6 +19,19 @@ tcp_consume(struct tcp *t, uint64_t id, uint32_t bytes)
         tcp_conn_output(t, c); /* which tells the peer if it is worth it */
 }
 
+bool
+tcp_keep(struct tcp *t, uint64_t id, uint32_t bytes, struct tcp_kept *out)
+{
+    const struct tcp_conn *c = tcp_conn_of(t, id);
+    return c && tcp_rcv_keep(&c->rcv, &t->nodes, bytes, out);
+}
+
+void
+tcp_release(struct tcp *t, const struct tcp_kept *kept)
+{
+    tcp_nodes_release(&t->nodes, &t->frames, kept);
+}
+
 uint32_t
 tcp_unread(const struct tcp *t, uint64_t id)
 {

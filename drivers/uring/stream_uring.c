@@ -314,6 +314,25 @@ stream_consume(void *self, stream_id id, uint32_t bytes, uint32_t want)
         conn_arm_later(s, c);
 }
 
+static stream_kept
+stream_keep(void *self, stream_id id, uint32_t bytes)
+{
+    struct stream_uring *s = self;
+    struct conn *c = conn_find(s, id);
+    if (c == NULL || c->deaf)
+        return 0;
+    must(bytes <= conn_held(c));
+    return rxbuf_keep(s->rxbuf, c->block) ? (stream_kept)(uintptr_t)c->block : 0;
+}
+
+static void
+stream_release(void *self, stream_kept kept)
+{
+    struct stream_uring *s = self;
+    rxbuf_give(s->rxbuf, (uint8_t *)(uintptr_t)kept);
+    s->given_ns = uring_now_ns(s->ring);
+}
+
 static void
 stream_close(void *self, stream_id id)
 {
@@ -392,6 +411,8 @@ static const struct stream_ops stream_ops = {
     .poll = stream_poll,
     .peek = stream_peek,
     .consume = stream_consume,
+    .keep = stream_keep,
+    .release = stream_release,
     .send = stream_send,
     .close = stream_close,
 };

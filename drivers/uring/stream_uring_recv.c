@@ -9,6 +9,8 @@
  * So the bytes after a large request, which would have to be moved to the front, stay in the
  * socket.
  *
+ * A block that is kept (rxbuf_keep) is filled to its end and then left to who keeps it.
+ *
  * A connection is in at most one of three lists, each ordered by since_ns:
  *   idle     recv in flight into an empty block larger than the smallest: can be cancelled, shrunk
  *   middle   recv in flight, part of a request is held: closed when stalled while others wait
@@ -60,16 +62,27 @@ block_replace(struct stream_uring *s, struct conn *c, uint32_t bytes)
     return true;
 }
 
+/* Somebody reads what was received into its block (keep): nothing there may be written over. */
+static bool
+block_kept(const struct stream_uring *s, const struct conn *c)
+{
+    return c->block && rxbuf_kept(s->rxbuf, c->block);
+}
+
 /* Moves what is held to the front if the request does not fit behind `start`, or if at least as
- * many bytes were consumed as have to be moved. */
+ * many bytes were consumed as have to be moved; out of a block that is kept only for the former,
+ * and into another one. */
 static void
-block_compact(struct conn *c)
+block_compact(struct stream_uring *s, struct conn *c)
 {
     uint32_t held = conn_held(c);
-    if (c->start == 0)
+    bool fits = c->want <= c->block_bytes - c->start, kept = block_kept(s, c);
+    if (c->start == 0 || (fits && (kept || held > c->start)))
         return;
-    if (c->want <= c->block_bytes - c->start && held > c->start)
+    if (kept) { /* without memory it stays as it is: arm() sees that there is no room */
+        (void)block_replace(s, c, c->block_bytes);
         return;
+    }
     if (held)
         memmove(c->block, c->block + c->start, held);
     c->start = 0;
@@ -154,13 +167,15 @@ arm(struct stream_uring *s, struct conn *c, uint64_t now_ns)
         stream_conn_close(s, c, ERR_LIMIT);
         return true;
     }
-    if (conn_held(c) == 0)
-        c->start = c->end = 0;
     struct rxbuf_need need = {c->block_bytes, conn_held(c), c->want, c->filled};
     uint32_t bytes = rxbuf_plan(s->rxbuf, &need);
+    if (conn_held(c) == 0 && block_kept(s, c))
+        stream_recv_release(s, c); /* whoever keeps it gives it back */
+    else if (conn_held(c) == 0)
+        c->start = c->end = 0;
     if (!block_resize(s, c, bytes))
         return false;
-    block_compact(c);
+    block_compact(s, c);
     if (c->end < c->block_bytes) {
         recv_queue(s, c, now_ns);
         return true;

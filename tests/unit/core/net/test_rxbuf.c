@@ -207,6 +207,53 @@ when_half_is_used_an_empty_block_shrinks(void **state)
     arena_free(&a);
 }
 
+static void
+a_block_is_free_when_everybody_who_has_it_gave_it_back(void **state)
+{
+    (void)state;
+    struct arena a = arena_of(8, 4);
+    uint8_t *block = rxbuf_take(a.rxbuf, PAGE);
+    assert_false(rxbuf_kept(a.rxbuf, block));
+    assert_true(rxbuf_keep(a.rxbuf, block));
+    assert_true(rxbuf_keep(a.rxbuf, block));
+    for (int i = 0; i < 2; i++) {
+        assert_true(rxbuf_kept(a.rxbuf, block));
+        rxbuf_give(a.rxbuf, block);
+        assert_int_equal(rxbuf_bytes_used(a.rxbuf), PAGE);
+    }
+    assert_false(rxbuf_kept(a.rxbuf, block));
+    rxbuf_give(a.rxbuf, block);
+    assert_int_equal(rxbuf_bytes_used(a.rxbuf), 0);
+    arena_free(&a);
+}
+
+static void
+a_block_that_is_kept_does_not_widen(void **state)
+{
+    (void)state;
+    struct arena a = arena_of(8, 8);
+    uint8_t *block = rxbuf_take(a.rxbuf, PAGE);
+    assert_true(rxbuf_keep(a.rxbuf, block));
+    assert_null(rxbuf_widen(a.rxbuf, block));
+    rxbuf_give(a.rxbuf, block);
+    assert_non_null(rxbuf_widen(a.rxbuf, block));
+    arena_free(&a);
+}
+
+static void
+no_block_is_kept_while_half_of_the_arena_is_used(void **state)
+{
+    (void)state;
+    struct arena a = arena_of(8, 8);
+    uint8_t *blocks[4];
+    for (int i = 0; i < 4; i++)
+        blocks[i] = rxbuf_take(a.rxbuf, PAGE);
+    assert_false(rxbuf_keep(a.rxbuf, blocks[0]));
+    rxbuf_give(a.rxbuf, blocks[3]);
+    assert_true(rxbuf_keep(a.rxbuf, blocks[0]));
+    arena_free(&a);
+}
+
 int
 main(void)
 {
@@ -221,6 +268,9 @@ main(void)
         cmocka_unit_test(a_busy_connection_reads_further_ahead),
         cmocka_unit_test(when_half_is_used_growth_follows_the_bytes_received),
         cmocka_unit_test(when_half_is_used_an_empty_block_shrinks),
+        cmocka_unit_test(a_block_is_free_when_everybody_who_has_it_gave_it_back),
+        cmocka_unit_test(a_block_that_is_kept_does_not_widen),
+        cmocka_unit_test(no_block_is_kept_while_half_of_the_arena_is_used),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

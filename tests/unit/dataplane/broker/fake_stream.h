@@ -1,7 +1,8 @@
 /* fake_stream.h: stream.h for tests: bytes that the test feeds, and bytes that the broker sent.
  *
  * A send is a loan until fake_stream_settle: only then are the bytes read, so a loan that changes
- * meanwhile shows up in `out`.  With fake_stream_piece_ops what was fed lies in pieces. */
+ * meanwhile shows up in `out`.  With fake_stream_piece_ops what was fed lies in pieces.  What is
+ * consumed becomes rubbish at once, unless it is kept: then with its release. */
 #ifndef SLUICE_TESTS_FAKE_STREAM_H
 #define SLUICE_TESTS_FAKE_STREAM_H
 
@@ -11,7 +12,13 @@
 
 #include <stdlib.h>
 
-enum { FAKE_STREAM_CONNS = 80, FAKE_STREAM_EVENTS = 1024 };
+enum { FAKE_STREAM_CONNS = 80, FAKE_STREAM_EVENTS = 1024, FAKE_STREAM_KEPT = 64 };
+
+struct fake_kept {
+    uint8_t *in; /* NULL: free */
+    size_t from, limit;
+    bool ended; /* its connection has ended: the memory is of those who keep it */
+};
 
 struct fake_conn {
     stream_id id; /* 0: closed */
@@ -36,6 +43,9 @@ struct fake_stream {
     struct stream_event events[FAKE_STREAM_EVENTS];
     uint32_t head, tail, listens, sends;
     uint32_t piece_bytes;
+    bool keeps_none;
+    struct fake_kept kept[FAKE_STREAM_KEPT];
+    uint32_t kept_out, keeps; /* now; ever */
 };
 
 static inline void
@@ -81,15 +91,78 @@ fake_stream_peek(void *self, stream_id id)
     return view_of(c->in + c->in_at, (uint32_t)(c->in_len - c->in_at));
 }
 
+static inline bool
+fake_stream_is_kept(const struct fake_stream *f, const uint8_t *in, size_t at)
+{
+    for (uint32_t i = 0; i < FAKE_STREAM_KEPT; i++)
+        if (f->kept[i].in == in && at >= f->kept[i].from && at < f->kept[i].limit)
+            return true;
+    return false;
+}
+
+/* Lent bytes are gone once consumed: whoever has a pointer to them reads rubbish. */
+static inline void
+fake_stream_spoil(const struct fake_stream *f, uint8_t *in, size_t from, size_t limit)
+{
+    if (f->kept_out == 0)
+        memset(in + from, 0xee, limit - from);
+    for (size_t at = from; f->kept_out && at < limit; at++)
+        if (!fake_stream_is_kept(f, in, at))
+            in[at] = 0xee;
+}
+
 static inline void
 fake_stream_consume(void *self, stream_id id, uint32_t bytes, uint32_t want)
 {
     struct fake_conn *c = fake_stream_conn(self, id);
     must(bytes <= c->in_len - c->in_at);
-    /* Lent bytes are gone once consumed: whoever kept a pointer to them reads rubbish. */
-    memset(c->in + c->in_at, 0xee, bytes);
+    fake_stream_spoil(self, c->in, c->in_at, c->in_at + bytes);
     c->in_at += bytes;
     c->want = want;
+}
+
+static inline stream_kept
+fake_stream_keep(void *self, stream_id id, uint32_t bytes)
+{
+    struct fake_stream *f = self;
+    struct fake_conn *c = fake_stream_conn(f, id);
+    must(bytes > 0 && bytes <= c->in_len - c->in_at);
+    for (uint32_t i = 0; i < FAKE_STREAM_KEPT && !f->keeps_none; i++) {
+        if (f->kept[i].in)
+            continue;
+        f->kept[i] = (struct fake_kept){.in = c->in, .from = c->in_at, .limit = c->in_at + bytes};
+        f->kept_out++;
+        f->keeps++;
+        return i + 1;
+    }
+    return 0;
+}
+
+static inline bool
+fake_stream_has_kept(const struct fake_stream *f, const uint8_t *in)
+{
+    for (uint32_t i = 0; i < FAKE_STREAM_KEPT; i++)
+        if (in && f->kept[i].in == in)
+            return true;
+    return false;
+}
+
+static inline void
+fake_stream_release(void *self, stream_kept kept)
+{
+    struct fake_stream *f = self;
+    must(kept > 0 && kept <= FAKE_STREAM_KEPT && f->kept[kept - 1].in);
+    struct fake_kept k = f->kept[kept - 1];
+    f->kept[kept - 1].in = NULL;
+    f->kept_out--;
+    size_t consumed = k.limit;
+    for (uint32_t i = 0; i < FAKE_STREAM_CONNS; i++)
+        if (f->conns[i].in == k.in)
+            consumed = f->conns[i].in_at;
+    if (k.from < consumed)
+        fake_stream_spoil(f, k.in, k.from, k.limit < consumed ? k.limit : consumed);
+    if (k.ended && !fake_stream_has_kept(f, k.in))
+        free(k.in);
 }
 
 static inline int
@@ -126,6 +199,8 @@ static const struct stream_ops fake_stream_ops = {
     .poll = fake_stream_poll,
     .peek = fake_stream_peek,
     .consume = fake_stream_consume,
+    .keep = fake_stream_keep,
+    .release = fake_stream_release,
     .send = fake_stream_send,
     .close = fake_stream_close,
 };
@@ -195,6 +270,8 @@ static const struct stream_ops fake_stream_piece_ops = {
     .consume = fake_stream_consume_piece,
     .scatter = fake_stream_scatter,
     .pieces = fake_stream_pieces,
+    .keep = fake_stream_keep,
+    .release = fake_stream_release,
     .send = fake_stream_send,
     .close = fake_stream_close,
 };
@@ -235,7 +312,10 @@ fake_stream_end(struct fake_stream *f, uint32_t index, int err)
 {
     struct fake_conn *c = &f->conns[index];
     fake_stream_event(f, (struct stream_event){.id = c->id, .kind = STREAM_CLOSED, .err = err});
-    free(c->in);
+    if (!fake_stream_has_kept(f, c->in))
+        free(c->in);
+    for (uint32_t i = 0; i < FAKE_STREAM_KEPT; i++)
+        f->kept[i].ended |= f->kept[i].in == c->in;
     free(c->out);
     c->in = c->out = NULL;
     c->id = 0;
@@ -277,6 +357,7 @@ fake_stream_settle(struct fake_stream *f)
 static inline void
 fake_stream_free(struct fake_stream *f)
 {
+    must(f->kept_out == 0);
     for (uint32_t i = 0; i < FAKE_STREAM_CONNS; i++) {
         free(f->conns[i].in);
         free(f->conns[i].out);

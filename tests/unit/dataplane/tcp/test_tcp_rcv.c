@@ -1,4 +1,6 @@
 #include "dataplane/tcp/tcp_rcv.h"
+
+#include "dataplane/tcp/tcp.h"
 #include "dataplane/tcp/tcp_table.h"
 #include "tests/unit/unit.h"
 
@@ -245,6 +247,70 @@ random_pieces_agree_with_a_map_of_bytes(void **state)
     }
 }
 
+static void
+frames_that_are_kept_outlive_their_bytes_and_their_connection(void **state)
+{
+    (void)state;
+    struct bench *b = bench_of(500);
+    struct tcp_kept first, second;
+    for (uint32_t i = 0; i < 4; i++)
+        add(b, i * 100, 100);
+    assert_true(tcp_rcv_keep(&b->rcv, &b->nodes, 150, &first)); /* two frames */
+    assert_int_equal(drain(b, 150), 150);
+    assert_int_equal(b->frames_out, 4);
+    assert_true(tcp_rcv_keep(&b->rcv, &b->nodes, 60, &second)); /* the second, and the third */
+    assert_int_equal(b->nodes.kept, 3);
+    tcp_rcv_drop(&b->rcv, &b->nodes, &b->frames);
+    tcp_frames_flush(&b->frames);
+    assert_int_equal(b->frames_out, 3);
+    assert_int_equal(b->rcv.pinned_bytes, 0);
+    tcp_nodes_release(&b->nodes, &b->frames, &first);
+    tcp_frames_flush(&b->frames);
+    assert_int_equal(b->frames_out, 2);
+    tcp_nodes_release(&b->nodes, &b->frames, &second);
+    tcp_frames_flush(&b->frames);
+    assert_int_equal(b->nodes.kept, 0);
+    finish(b);
+}
+
+static void
+a_frame_that_is_released_first_stays_until_it_is_consumed(void **state)
+{
+    (void)state;
+    struct bench *b = bench_of(500);
+    struct tcp_kept kept;
+    add(b, 0, 100);
+    assert_true(tcp_rcv_keep(&b->rcv, &b->nodes, 100, &kept));
+    tcp_nodes_release(&b->nodes, &b->frames, &kept);
+    assert_int_equal(b->nodes.kept, 0);
+    assert_int_equal(b->frames_out, 1);
+    assert_int_equal(drain(b, 100), 100);
+    assert_int_equal(b->frames_out, 0);
+    finish(b);
+}
+
+static void
+no_more_than_a_quarter_of_all_nodes_is_kept(void **state)
+{
+    (void)state;
+    struct bench *b = bench_of(500);
+    struct tcp_kept all, again, more;
+    for (uint32_t i = 0; i < NODES / 2; i++)
+        add(b, i * 10, 10);
+    enum { MOST = NODES / TCP_KEEP_SHARE * 10 };
+    assert_false(tcp_rcv_keep(&b->rcv, &b->nodes, MOST + 1, &more));
+    assert_int_equal(b->nodes.kept, 0);
+    assert_true(tcp_rcv_keep(&b->rcv, &b->nodes, MOST, &all));
+    assert_true(tcp_rcv_keep(&b->rcv, &b->nodes, 10, &again)); /* which is kept already */
+    assert_int_equal(drain(b, MOST), MOST);
+    assert_false(tcp_rcv_keep(&b->rcv, &b->nodes, 10, &more));
+    tcp_nodes_release(&b->nodes, &b->frames, &all);
+    assert_true(tcp_rcv_keep(&b->rcv, &b->nodes, 10, &more));
+    tcp_nodes_release(&b->nodes, &b->frames, &again);
+    tcp_nodes_release(&b->nodes, &b->frames, &more);
+    finish(b);
+}
+
 int
 main(void)
 {
@@ -258,6 +324,9 @@ main(void)
         cmocka_unit_test(early_bytes_give_way_to_those_in_order),
         cmocka_unit_test(early_bytes_leave_nodes_for_those_in_order),
         cmocka_unit_test(random_pieces_agree_with_a_map_of_bytes),
+        cmocka_unit_test(frames_that_are_kept_outlive_their_bytes_and_their_connection),
+        cmocka_unit_test(a_frame_that_is_released_first_stays_until_it_is_consumed),
+        cmocka_unit_test(no_more_than_a_quarter_of_all_nodes_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -175,6 +175,50 @@ without_memory_the_longest_stalled_request_is_given_up(void **state)
     free(b);
 }
 
+static void
+what_is_kept_in_a_block_is_not_written_over_by_what_comes_behind_it(void **state)
+{
+    (void)state;
+    struct pair *p = pair_new();
+    enum { ROUNDS = 8, EACH = 9000, REST = 500 };
+    uint8_t *b = pair_bytes(ROUNDS * EACH + REST);
+    const uint8_t *at[ROUNDS];
+    stream_kept kept[ROUNDS];
+    uint32_t count = 0, sent = 0, had = 0;
+    pair_consume(p, 0, EACH);
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        uint32_t upto = (i + 1) * EACH + REST; /* a part of the next one is there, too */
+        pair_client_send(p, b + sent, upto - sent);
+        sent = upto;
+        pair_run(p, 20 * PAIR_DELAY_US);
+        struct view v = pair_peek(p);
+        assert_true(v.len >= EACH);
+        pair_expect(view_of(v.at, EACH), had);
+        kept[i] = p->port.ops->keep(p->port.self, p->accepted, EACH);
+        at[i] = v.at;
+        count += kept[i] != 0;
+        pair_consume(p, EACH, EACH);
+        had += EACH;
+    }
+    assert_true(count > ROUNDS / 2);
+    for (uint32_t i = 0; i < ROUNDS; i++)
+        if (kept[i])
+            pair_expect(view_of(at[i], EACH), (uint64_t)i * EACH);
+    for (uint32_t i = 0; i < ROUNDS; i++)
+        if (kept[i])
+            p->port.ops->release(p->port.self, kept[i]);
+    p->port.ops->close(p->port.self, p->accepted);
+    pair_run(p, 20 * PAIR_DELAY_US);
+    while (pair_event(p, STREAM_CLOSED) == NULL)
+        pair_run(p, 20 * PAIR_DELAY_US);
+    struct tcp_stream_stat st;
+    tcp_stream_stat(p->s, &st);
+    assert_int_equal(st.memory_bytes, 0);
+    assert_int_equal(p->sides[1].frames_out, 0);
+    pair_free(p);
+    free(b);
+}
+
 int
 main(void)
 {
@@ -186,6 +230,7 @@ main(void)
         cmocka_unit_test(frames_go_back_although_nobody_consumes_and_the_window_closes),
         cmocka_unit_test(random_requests_arrive_as_they_were_sent),
         cmocka_unit_test(without_memory_the_longest_stalled_request_is_given_up),
+        cmocka_unit_test(what_is_kept_in_a_block_is_not_written_over_by_what_comes_behind_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

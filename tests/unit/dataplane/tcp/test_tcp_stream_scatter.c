@@ -343,6 +343,38 @@ random_requests_arrive_as_they_were_sent(void **state)
     free(b);
 }
 
+static void
+what_is_kept_in_frames_stays_until_its_release_though_the_stream_ends(void **state)
+{
+    (void)state;
+    struct pair *p = pair_new();
+    uint8_t *b = pair_bytes(2 * REQUEST);
+    struct view v[PIECES];
+    ask(p, REQUEST);
+    pair_client_send(p, b, 2 * REQUEST);
+    pair_run(p, 60 * PAIR_DELAY_US);
+    uint32_t count = p->port.ops->pieces(p->port.self, p->accepted, v, PIECES);
+    stream_kept kept = p->port.ops->keep(p->port.self, p->accepted, REQUEST);
+    assert_true(kept != 0);
+    pair_consume(p, REQUEST, 4);
+    pair_run(p, 10 * PAIR_DELAY_US);
+    assert_true(p->sides[1].frames_out > 10);
+    p->port.ops->close(p->port.self, p->accepted);
+    pair_run(p, 10 * PAIR_DELAY_US);
+    uint32_t left = REQUEST;
+    for (uint32_t i = 0; i < count && left > 0; i++) {
+        uint32_t len = v[i].len < left ? v[i].len : left;
+        pair_expect(view_of(v[i].at, len), REQUEST - left);
+        left -= len;
+    }
+    assert_int_equal(left, 0);
+    p->port.ops->release(p->port.self, kept);
+    pair_run(p, 10 * PAIR_DELAY_US);
+    assert_int_equal(p->sides[1].frames_out, 0);
+    pair_free(p);
+    free(b);
+}
+
 int
 main(void)
 {
@@ -361,6 +393,7 @@ main(void)
         cmocka_unit_test(a_close_in_mid_request_gives_the_frames_back_and_resets_nobody),
         cmocka_unit_test(the_peers_end_in_mid_request_ends_the_stream),
         cmocka_unit_test(random_requests_arrive_as_they_were_sent),
+        cmocka_unit_test(what_is_kept_in_frames_stays_until_its_release_though_the_stream_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -314,6 +314,79 @@ when_all_wait_for_each_other_the_loop_goes_on(void **state)
     uring_destroy(f.uring);
 }
 
+static void
+what_is_kept_is_not_written_over_by_what_comes_behind_it(void **state)
+{
+    (void)state;
+    enum { KEPT = 6 };
+    uint32_t sizes[] = {100000, 30000, 3000};
+    for (uint32_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        uint32_t each = sizes[s], bytes = each * 40;
+        struct fixture f = fixture_of((struct uring_config){
+            .connections_max = 4, .request_bytes_max = each, .receive_bytes_max = 32 << 20});
+        struct sender sender = {
+            .fd = client_connect(&f), .bytes = bytes, .seed = 20261123, .piece_max = 70001};
+        print_message("seed %u\n", sender.seed);
+        stream_id id = fixture_await(&f, 0, STREAM_OPENED).id;
+        fixture_consume(&f, id, 0, each);
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, sender_run, &sender), 0);
+        struct {
+            stream_kept kept;
+            const uint8_t *at;
+            size_t first;
+        } held[KEPT] = {0};
+        size_t at = 0;
+        for (uint32_t n = 0; at < bytes; n++) {
+            while (fixture_peek(&f, id).len < each)
+                fixture_await(&f, id, STREAM_READABLE);
+            struct view v = fixture_peek(&f, id);
+            if (held[n % KEPT].kept) {
+                size_t wrong = 0;
+                for (uint32_t i = 0; i < each; i++)
+                    wrong += held[n % KEPT].at[i] != pattern(held[n % KEPT].first + i);
+                assert_int_equal(wrong, 0);
+                f.stream.ops->release(f.stream.self, held[n % KEPT].kept);
+            }
+            held[n % KEPT].kept = f.stream.ops->keep(f.stream.self, id, each);
+            assert_true(held[n % KEPT].kept != 0);
+            held[n % KEPT].at = v.at;
+            held[n % KEPT].first = at;
+            fixture_consume(&f, id, each, each);
+            at += each;
+        }
+        fixture_await(&f, id, STREAM_CLOSED);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_true(uring_stream_memory(f.uring) >= each); /* though the connection is gone */
+        for (uint32_t i = 0; i < KEPT; i++)
+            f.stream.ops->release(f.stream.self, held[i].kept);
+        assert_int_equal(uring_stream_memory(f.uring), 0);
+        close(sender.fd);
+        uring_destroy(f.uring);
+    }
+}
+
+static void
+nothing_is_kept_while_half_of_the_memory_is_used(void **state)
+{
+    (void)state;
+    struct fixture f = fixture_of((struct uring_config){
+        .connections_max = 1, .request_bytes_max = 65536, .receive_bytes_max = 65536});
+    int fd = client_connect(&f);
+    uint8_t *bytes = calloc(1, 65536);
+    stream_id id = fixture_await(&f, 0, STREAM_OPENED).id;
+    fixture_consume(&f, id, 0, 65536);
+    client_send(fd, bytes, 65536);
+    fixture_await(&f, id, STREAM_READABLE);
+    assert_int_equal(f.stream.ops->keep(f.stream.self, id, 65536), 0);
+    fixture_consume(&f, id, 65536, 4);
+    client_send(fd, bytes, 4);
+    fixture_await(&f, id, STREAM_READABLE);
+    close(fd);
+    free(bytes);
+    uring_destroy(f.uring);
+}
+
 int
 main(void)
 {
@@ -327,6 +400,8 @@ main(void)
         cmocka_unit_test(an_idle_connection_gives_its_block_back),
         cmocka_unit_test(when_memory_is_short_only_the_stalled_connection_is_closed),
         cmocka_unit_test(when_all_wait_for_each_other_the_loop_goes_on),
+        cmocka_unit_test(what_is_kept_is_not_written_over_by_what_comes_behind_it),
+        cmocka_unit_test(nothing_is_kept_while_half_of_the_memory_is_used),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
