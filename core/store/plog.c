@@ -90,6 +90,12 @@ plog_facts(const struct plog *p, struct plog_facts *out)
     };
 }
 
+int64_t
+plog_log_start(const struct plog *p)
+{
+    return p->start;
+}
+
 void
 plog_user_set(struct plog *p, void *user)
 {

@@ -59,6 +59,8 @@ struct plog_facts {
     int64_t good_end; /* with damage: records below it are not known to be bad */
 };
 void plog_facts(const struct plog *p, struct plog_facts *out);
+/* Of these the one that every acknowledgement has. */
+int64_t plog_log_start(const struct plog *p);
 
 /* Aborted transactions that wrote in [first, limit), in order of their markers: copies at most
  * `room`, returns how many there are.  For what is below the last stable offset they are all. */

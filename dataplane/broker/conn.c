@@ -145,9 +145,11 @@ work_ends(struct shard *s, const struct req *r, uint64_t begun_ns)
         (void)quota_charge(&s->quota, QUOTAS_REQUEST, &r->cost, ns, s->now_ns);
 }
 
-/* Starts (or goes on with) one whole request; one in pieces: its skeleton, and where it lies. */
+/* Starts (or goes on with) one whole request, which ends at byte `front` of what the stream has
+ * lent; one in pieces: its skeleton, and where it lies. */
 static enum parse
-request_run(struct shard *s, struct conn *c, struct view request, struct rope *pieces)
+request_run(struct shard *s, struct conn *c, struct view request, uint32_t front,
+            struct rope *pieces)
 {
     struct req *r = c->again ? c->again : req_take(s);
     if (!r) {
@@ -157,6 +159,7 @@ request_run(struct shard *s, struct conn *c, struct view request, struct rope *p
     }
     r->conn = c;
     r->pieces = pieces;
+    r->front_bytes = front;
     uint64_t begun_ns = work_begins(s);
     enum req_verdict verdict = req_start(s, r, request);
     work_ends(s, r, begun_ns);
@@ -208,11 +211,13 @@ requests_cut(struct shard *s, struct conn *c, struct view in, uint32_t *want)
             c->unread = true;
             return at;
         }
-        if (request_run(s, c, view_of(in.at + at + LENGTH_BYTES, len), NULL) == PARSE_STOP) {
+        uint32_t end = at + LENGTH_BYTES + len;
+        struct view request = view_of(in.at + at + LENGTH_BYTES, len);
+        if (request_run(s, c, request, end, NULL) == PARSE_STOP) {
             c->unread = true;
             return at;
         }
-        at += LENGTH_BYTES + len;
+        at = end;
     }
     return at;
 }
@@ -269,7 +274,7 @@ pieces_run(struct shard *s, struct conn *c, uint32_t want)
         s->stream.ops->consume(s->stream.self, c->id, 0, want);
         return false;
     }
-    if (request_run(s, c, skeleton, &p->rope) == PARSE_STOP) {
+    if (request_run(s, c, skeleton, want, &p->rope) == PARSE_STOP) {
         c->unread = true;
         return false;
     }

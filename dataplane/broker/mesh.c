@@ -2,13 +2,15 @@
  *
  * A word is a pointer with its meaning in the top byte (user space has no pointer that uses it).
  * ring(a, b) carries what a sends to b: jobs of a on their way out, jobs of b on their way home,
- * and a's cancellations and releases.
+ * a's cancellations and releases, and what jobs of b have lent, on its way home.
  *
  * I1 Words of ring(a, b) never exceed MESH_SLOTS: at most JOB_MAX jobs out, JOB_MAX coming home,
- *    JOB_MAX cancellations, and JOB_MAX releases of three words: the pin, its first place, its
- * limit. I2 slots[tail & mask .. ) belong to the writer, [head, tail) to the reader. I3 No wake-up
- * is lost: the reader does {sleeps = 1; fence; look at every tail}, the writer {tail = new; fence;
- * look at sleeps}.  The fences are in one total order, so one of the two sees the other's store. */
+ *    JOB_MAX cancellations, JOB_MAX loans coming home, and JOB_MAX releases of three words: the
+ *    pin, its first place, its limit.
+ * I2 slots[tail & mask .. ) belong to the writer, [head, tail) to the reader.
+ * I3 No wake-up is lost: the reader does {sleeps = 1; fence; look at every tail}, the writer {tail
+ * = new; fence; look at sleeps}.  The fences are in one total order, so one of the two sees the
+ * other's store. */
 #include "dataplane/broker/mesh.h"
 
 #include "core/base/err.h"
@@ -38,6 +40,7 @@ struct mesh_end {
     uint32_t next;   /* ring to look at first: no writer starves another */
     uint32_t out;    /* jobs that are not in `free` */
     uint64_t filled; /* bit i: ring to shard i has unpublished words */
+    uint64_t quiet;  /* the same, of words that need not wake it */
     struct list free;
     struct job *jobs;
 };
@@ -161,7 +164,6 @@ raw_send(struct mesh_end *e, uint32_t to, uint64_t word)
     }
     r->slots[r->tail_next & (MESH_SLOTS - 1)] = word;
     r->tail_next++;
-    e->filled |= UINT64_C(1) << to;
 }
 
 static void
@@ -169,6 +171,10 @@ word_send(struct mesh_end *e, uint32_t to, enum mesh_kind kind, void *pointer)
 {
     must(((uintptr_t)pointer & ~WORD_POINTER) == 0);
     raw_send(e, to, (uint64_t)kind << WORD_KIND_SHIFT | (uint64_t)(uintptr_t)pointer);
+    if (kind == MESH_LENT)
+        e->quiet |= UINT64_C(1) << to;
+    else
+        e->filled |= UINT64_C(1) << to;
 }
 
 void
@@ -184,6 +190,13 @@ mesh_cancel(struct mesh_end *e, struct job *j)
 {
     must(j->home == e->shard);
     word_send(e, j->owner, MESH_CANCEL, j);
+}
+
+void
+mesh_give_back(struct mesh_end *e, struct job *j)
+{
+    must(j->owner == e->shard);
+    word_send(e, j->home, MESH_LENT, j);
 }
 
 void
@@ -226,6 +239,8 @@ word_accept(struct mesh_end *e, struct ring *r, uint64_t word, struct job **job,
     }
     struct job *j = pointer;
     *job = j;
+    if (kind == MESH_LENT)
+        return kind;
     if (kind == MESH_JOB) {
         if (!j->returning)
             atomic_store_explicit(&j->at, (uint16_t)(e->shard + 1), memory_order_relaxed);
@@ -260,10 +275,10 @@ mesh_take(struct mesh_end *e, struct job **job, struct mesh_pin *pin)
 void
 mesh_flush(struct mesh_end *e)
 {
-    if (!e->filled)
+    if (!(e->filled | e->quiet))
         return;
     struct mesh *m = e->mesh;
-    for (uint64_t left = e->filled; left; left &= left - 1) {
+    for (uint64_t left = e->filled | e->quiet; left; left &= left - 1) {
         struct ring *r = ring_of(m, e->shard, (uint32_t)__builtin_ctzll(left));
         /* Pairs with the acquire in word_take. */
         atomic_store_explicit(&r->tail, r->tail_next, memory_order_release);
@@ -276,13 +291,13 @@ mesh_flush(struct mesh_end *e)
             atomic_exchange_explicit(sleeps, 0, memory_order_relaxed))
             e->wakers[to].ops->wake(e->wakers[to].self);
     }
-    e->filled = 0;
+    e->filled = e->quiet = 0;
 }
 
 bool
 mesh_sleep(struct mesh_end *e)
 {
-    must(!e->filled);
+    must(!(e->filled | e->quiet));
     struct mesh *m = e->mesh;
     atomic_store_explicit(&e->sleeps, 1, memory_order_relaxed);
     atomic_thread_fence(memory_order_seq_cst); /* I3: pairs with the one in mesh_flush */

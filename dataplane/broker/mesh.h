@@ -4,6 +4,9 @@
  * owner and comes back to its home shard with the result.  Ownership travels with it: whoever has
  * the job may touch it and what it points to.  A ring for each ordered pair of shards holds JOB_MAX
  * pointers, and a home shard has at most JOB_MAX jobs, so a send never fails.
+ * A job may lend bytes that home has only received (struct stream, keep): the owner reads them and
+ * nothing else, home leaves them as they are until it has them back, by mesh_give_back or with the
+ * job.  Both ways the ring's release and acquire order that with the words that tell it.
  * One writer a ring, one reader; the writer wakes a sleeping reader once a turn (mesh_flush). */
 #ifndef SLUICE_BROKER_MESH_H
 #define SLUICE_BROKER_MESH_H
@@ -65,7 +68,16 @@ struct job {
     int16_t error;   /* Kafka error code, result */
     union {
         struct {
-            struct view records; /* one batch that batch_check accepted, in home's memory */
+            /* One batch in home's memory, which batch_check accepted, unless it is `unchecked`:
+             * then info has what its header says, and the owner's verdict.  Lent: it lies where it
+             * was received, maybe in pieces (records.at is NULL then). */
+            struct view records;
+            const struct view *pieces;
+            uint32_t piece_count;
+            bool lent, unchecked;
+            bool given_back; /* the owner's: mesh_give_back told so */
+            int64_t now_ms;  /* unchecked: by which its times are judged */
+            const char *why; /* the owner's: static text of a refusal, NULL: none */
             struct batch_info info;
             struct view transactional_id; /* behind the records; at NULL: null */
             uint64_t guard;               /* vouch.h: the question that was answered for it */
@@ -133,6 +145,9 @@ void mesh_send(struct mesh_end *e, struct job *j);
  * result. At most once for each time it was sent.  The wish is dropped when the owner does not have
  * it any more (the rings keep order, so a later use of the same job is never meant). */
 void mesh_cancel(struct mesh_end *e, struct job *j);
+/* The owner has read what a job lends: home may have it again, though the job stays out.  At most
+ * once for each time it was sent.  Wakes nobody: home looks when it is awake, or with the job. */
+void mesh_give_back(struct mesh_end *e, struct job *j);
 /* Gives a hold of another shard's memory back to it; `hold` may be reused at once.  At most JOB_MAX
  * holds may be out (asked for and not released). */
 void mesh_release(struct mesh_end *e, uint32_t owner, struct store_hold *hold);
@@ -143,8 +158,9 @@ struct mesh_pin {
     uint64_t first, limit; /* store_hold.pin_first, pin_limit */
 };
 
-/* What arrived: a job (to carry out, or back home), a cancellation, or a pin to release. */
-enum mesh_kind { MESH_NOTHING, MESH_JOB, MESH_CANCEL, MESH_RELEASE };
+/* What arrived: a job (to carry out, or back home), a cancellation, a pin to release, or what a job
+ * of this shard has lent: the owner has that job still, so it is read only. */
+enum mesh_kind { MESH_NOTHING, MESH_JOB, MESH_CANCEL, MESH_RELEASE, MESH_LENT };
 enum mesh_kind mesh_take(struct mesh_end *e, struct job **job, struct mesh_pin *pin);
 /* Publishes what was sent since the last call, and wakes the shards that it is for. */
 void mesh_flush(struct mesh_end *e);

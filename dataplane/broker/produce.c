@@ -3,16 +3,17 @@
  * A request is read twice: the first pass checks its form as a whole (a malformed request appends
  * nothing) and how large the answer can get; the second carries the partitions out, one step each,
  * and writes the answer as it goes.  Batches of own partitions are appended at once; those of other
- * shards are checked, copied once and sent as JOB_APPEND, whose result is patched into the answer
- * later: job `part` is the place of the partition in the answer's bytes.
+ * shards are sent to them as JOB_APPEND, whose result is written into the answer later
+ * (produce_home.c): job `part` is the place of the partition in the answer's bytes.  Large ones are
+ * lent as they were received (produce_lend.c), the others are checked and copied before.
  *
  * The records of a request in pieces are copied by produce_pieces.c, each partition's when its turn
  * comes.
  *
  * I1 A step either happened (steps_done counts it, its answer is written) or left no trace, so a
  *    request that got REQ_AGAIN goes on where it stopped.
- * I2 A batch keeps its block until its job is home, so a request that waits for memory never holds
- *    what another one needs to end.
+ * I2 A batch keeps its block, or the received bytes that it lends, until its job is home at most,
+ *    so a request that waits for memory never holds what another one needs to end.
  * Source: Kafka KafkaApis.handleProduceRequest, ReplicaManager.appendRecords. */
 #include "dataplane/broker/produce.h"
 
@@ -31,13 +32,6 @@ enum {
     ANSWER_FIXED_BYTES = 32,
     ANSWER_TOPIC_BYTES = 32,
     ANSWER_PARTITION_BYTES = 64,
-    /* Places in a partition of the answer (versions 3 to 13). */
-    ANSWER_AT_ERROR = 4,
-    ANSWER_AT_OFFSET = 6,
-    ANSWER_AT_TIME = 14,
-    ANSWER_AT_START = 22,
-    ANSWER_START_SINCE = 5, /* version that has log_start_offset */
-    ZSTD_SINCE = 7,
 };
 
 /* Sent by control itself. */
@@ -81,44 +75,6 @@ request_measure(struct view body, const struct req *r, int16_t *acks, uint64_t *
     return lens_produce_end(&l);
 }
 
-/* Whether what a producer sent says that it is of an old format (Kafka refuses it as INVALID_RECORD
- * like others). */
-static bool
-old_format(struct view records)
-{
-    return records.len > BATCH_AT_MAGIC && records.at[BATCH_AT_MAGIC] < 2;
-}
-
-/* Counts a refusal, also by its reason when the drop table knows it. */
-static void
-refusal_count(struct shard *s, int16_t error, struct view records)
-{
-    counters_add(&s->counters, COUNTER_PRODUCE_ERRORS, 1);
-    counters_error(&s->counters, WIRE_API_PRODUCE, error);
-    switch (error) {
-    case KERR_CORRUPT_MESSAGE:
-        counters_add(&s->counters, DROP_BATCH_CORRUPT, 1);
-        break;
-    case KERR_MESSAGE_TOO_LARGE:
-        counters_add(&s->counters, DROP_BATCH_SIZE, 1);
-        break;
-    case KERR_INVALID_RECORD:
-        counters_add(&s->counters, old_format(records) ? DROP_BATCH_MAGIC : DROP_BATCH_RECORD, 1);
-        break;
-    case KERR_INVALID_TIMESTAMP:
-    case KERR_UNSUPPORTED_COMPRESSION_TYPE:
-        counters_add(&s->counters, DROP_BATCH_RECORD, 1);
-        break;
-    case KERR_OUT_OF_ORDER_SEQUENCE_NUMBER:
-    case KERR_INVALID_PRODUCER_EPOCH:
-    case KERR_UNKNOWN_PRODUCER_ID:
-        counters_add(&s->counters, DROP_BATCH_SEQUENCE, 1);
-        break;
-    default:
-        break;
-    }
-}
-
 /* A Kafka error code for what can be said before the log is asked; *part when KERR_NONE. */
 static int16_t
 step_find(const struct shard *s, const struct req *r, const struct produce_step *step,
@@ -131,7 +87,7 @@ step_find(const struct shard *s, const struct req *r, const struct produce_step 
         return KERR_UNKNOWN_TOPIC_OR_PARTITION;
     if (!acks_ok(r->u.produce.acks))
         return KERR_INVALID_REQUIRED_ACKS;
-    if (step->topic->fact.internal && !trusted(r))
+    if (step->topic->fact.internal && !step->trusted)
         return KERR_INVALID_TOPIC_EXCEPTION;
     if (s->fenced || p->leader_id != s->node_id)
         return KERR_NOT_LEADER_OR_FOLLOWER;
@@ -142,78 +98,6 @@ step_find(const struct shard *s, const struct req *r, const struct produce_step 
         return KERR_NOT_ENOUGH_REPLICAS;
     *part = p;
     return KERR_NONE;
-}
-
-static int16_t
-step_check(const struct shard *s, const struct req *r, struct produce_step *step)
-{
-    const struct table_topic_config *c = &step->topic->fact.config;
-    step->rules = (struct batch_rules){
-        .bytes_max = c->max_message_bytes,
-        .keys_required = c->cleanup_compact,
-        .log_append_time = c->log_append_time,
-        .coordinator = trusted(r),
-        .before_max_ms = c->timestamp_before_max_ms,
-        .after_max_ms = c->timestamp_after_max_ms,
-        .now_ms = s->now_ms,
-        .walk_compressed = true,
-        .crc_known = step->staged,
-        .crc = step->crc,
-    };
-    int error = batch_check(step->in.records, &step->rules, &step->info, &step->out.error_message);
-    if (error != KERR_NONE)
-        return (int16_t)error;
-    if ((step->info.attributes & BATCH_CODEC_MASK) == BATCH_ZSTD && r->version < ZSTD_SINCE)
-        return KERR_UNSUPPORTED_COMPRESSION_TYPE;
-    /* Kafka: nobody is authorized to write to a transaction without a name. */
-    if (step->info.attributes & BATCH_TRANSACTIONAL && !step->transactional_id.at && !trusted(r))
-        return KERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
-    return KERR_NONE;
-}
-
-/* What an append to an own log gave, counted: a Kafka error code or ERR_AGAIN; a duplicate counts
- * as appended. */
-static int
-appended(struct shard *s, const struct batch_info *info, int error)
-{
-    if (error == KERR_DUPLICATE_SEQUENCE_NUMBER) {
-        counters_add(&s->counters, COUNTER_PRODUCE_DUPLICATES, 1);
-        return KERR_NONE;
-    }
-    if (error == KERR_NONE) {
-        counters_add(&s->counters, COUNTER_PRODUCE_BATCHES, 1);
-        counters_add(&s->counters, COUNTER_PRODUCE_RECORDS, (uint64_t)info->record_count);
-        counters_add(&s->counters, COUNTER_PRODUCE_BYTES, info->bytes);
-        hists_add(&s->counters, HIST_BATCH_BYTES, (uint64_t)info->bytes << HISTS_BYTES_SHIFT);
-    }
-    return error;
-}
-
-static int
-step_append_log(struct shard *s, struct req *r, struct produce_step *step, struct route_part *p,
-                struct store_appended *out)
-{
-    if (step->staged) {
-        step->staged = false;
-        int error = store_append_staged(s->store, &step->info, p->leader_epoch, s->now_ms, out);
-        if (error != ERR_LIMIT)
-            return appended(s, &step->info, error);
-        error = produce_collect(s, r, step);
-        if (error != KERR_NONE)
-            return error;
-        step->batch = step->in.records;
-    }
-    return appended(
-        s, &step->info,
-        store_append(s->store, p->log, &step->info, step->batch, p->leader_epoch, s->now_ms, out));
-}
-
-static int64_t
-log_start(const struct route_part *p)
-{
-    struct plog_facts facts;
-    plog_facts(p->log, &facts);
-    return facts.log_start_offset;
 }
 
 /* Copies the batch and sends it to its owner.  KERR_*, or ERR_AGAIN: no job, no memory. */
@@ -235,19 +119,10 @@ step_send(struct shard *s, struct req *r, struct produce_step *step, const struc
     }
     if (name.len)
         memcpy(copy + len, name.at, name.len);
-    j->kind = JOB_APPEND;
-    j->owner = (uint16_t)p->owner;
-    j->topic = p->topic;
-    j->partition = p->partition;
-    memcpy(j->topic_id, p->topic_id, sizeof j->topic_id);
-    j->req = r;
+    produce_job_set(j, r, step, p);
     j->u.append.records = view_of(copy, len);
     j->u.append.info = step->info;
-    j->u.append.acks = r->u.produce.acks;
     j->u.append.transactional_id = view_of(name.at ? copy + len : NULL, name.len);
-    j->u.append.guard = 0;
-    j->u.append.version = r->version;
-    j->u.append.trusted = trusted(r);
     *out = j;
     return KERR_NONE;
 }
@@ -261,14 +136,14 @@ step_append_own(struct shard *s, struct req *r, struct produce_step *step, struc
     int error = KERR_NONE;
     if (step->info.attributes & BATCH_TRANSACTIONAL) {
         uint64_t ask;
-        struct vouch_batch b = {&step->info, r->version, trusted(r), 0};
+        struct vouch_batch b = {&step->info, step->version, step->trusted, 0};
         error = vouch_begins(s, p, &b, &ask);
         /* Batches of its producer may wait there as jobs: it must not overtake them. */
         if (error == KERR_NONE && (ask != 0 || !list_empty(&s->appends)))
             return step_send(s, r, step, p, j);
     }
     if (error == KERR_NONE)
-        error = step_append_log(s, r, step, p, &done);
+        error = produce_store(s, step, p, &done);
     if (error != KERR_NONE)
         return error;
     if (!step->topic->fact.config.write_caching) {
@@ -277,7 +152,7 @@ step_append_own(struct shard *s, struct req *r, struct produce_step *step, struc
     }
     step->out.base_offset = done.base_offset;
     step->out.log_append_time_ms = done.log_append_time_ms;
-    step->out.log_start_offset = log_start(p);
+    step->out.log_start_offset = plog_log_start(p->log);
     return KERR_NONE;
 }
 
@@ -306,16 +181,33 @@ step_answer(struct shard *s, struct req *r, struct produce_step *step)
     return at;
 }
 
+/* Where the records of a request in pieces lie. */
+static void
+step_place(const struct req *r, struct produce_step *step)
+{
+    step->pieces = r->pieces;
+    if (!r->pieces)
+        return;
+    uint64_t at = r->header_bytes + step->in.elided_at; /* both of a request that is there */
+    must(at <= r->pieces->bytes && step->in.elided_bytes <= r->pieces->bytes - at);
+    step->pieces_at = (uint32_t)at;
+}
+
 /* KERR_* or ERR_AGAIN; *j when the batch is on its way to another shard. */
 static int
 step_append(struct shard *s, struct req *r, struct produce_step *step, struct job **j)
 {
     struct route_part *p = NULL;
     int error = step_find(s, r, step, &p);
-    if (error == KERR_NONE && (r->pieces || step->in.records.len >= PRODUCE_STAGE_MIN))
-        error = produce_take(s, r, step, p);
+    if (error == KERR_NONE && (r->pieces || step->in.records.len >= PRODUCE_STAGE_MIN)) {
+        step_place(r, step);
+        error = p->owner == s->config.shard ? ERR_LIMIT : produce_lend(s, r, step, p, j);
+        if (error != ERR_LIMIT)
+            return error;
+        error = produce_take(s, step, p);
+    }
     if (error == KERR_NONE)
-        error = step_check(s, r, step);
+        error = produce_check(step);
     step->batch = step->in.records;
     if (error == KERR_NONE)
         error = produce_recode(s, &step->topic->fact.config, &step->batch, &step->info,
@@ -330,30 +222,15 @@ step_append(struct shard *s, struct req *r, struct produce_step *step, struct jo
 static void
 step_refused(struct shard *s, struct req *r, struct produce_step *step)
 {
-    refusal_count(s, step->out.error, step->in.records);
+    produce_refusal_count(s, step->out.error, step->in.records);
     r->u.produce.failed = true;
     if (step->info.bad_records == 0 || r->no_answer)
         return;
     const struct route_part *p = route_part(step->topic, step->in.index);
     if (p->owner == s->config.shard)
-        step->out.log_start_offset = log_start(p);
+        step->out.log_start_offset = plog_log_start(p->log);
     step->error_block = produce_errors(s->memory, step->in.records, &step->rules, &step->info,
                                        &step->topic->fact, &step->out);
-}
-
-static void
-step_end(struct shard *s, struct produce_step *step)
-{
-    if (step->block)
-        buddy_give(s->memory, step->block);
-    if (step->error_block)
-        buddy_give(s->memory, step->error_block);
-    if (step->collected)
-        buddy_give(s->memory, step->collected);
-    if (step->staged)
-        store_unstage(s->store);
-    step->block = step->error_block = step->collected = NULL;
-    step->staged = false;
 }
 
 /* False: not now; nothing happened. */
@@ -369,10 +246,10 @@ step_carry_out(struct shard *s, struct req *r, struct produce_step *step)
         .leader_id = -1,
         .leader_epoch = -1,
     };
-    step->info = (struct batch_info){0};
+    step->info.bad_records = 0;
     int error = step_append(s, r, step, &j);
     if (error == ERR_AGAIN) {
-        step_end(s, step);
+        produce_step_end(s, step);
         return false;
     }
     step->out.error = (int16_t)error;
@@ -382,10 +259,11 @@ step_carry_out(struct shard *s, struct req *r, struct produce_step *step)
     if (j) {
         j->part = at;
         r->pending++;
+        r->u.produce.jobs++;
         s->appends_out++;
         shard_submit(s, j);
     }
-    step_end(s, step);
+    produce_step_end(s, step);
     return true;
 }
 
@@ -393,6 +271,19 @@ static struct route_topic *
 topic_find(const struct shard *s, const struct lens_produce_topic *t)
 {
     return t->topic_id ? route_by_id(s->route, t->topic_id) : route_by_name(s->route, t->name);
+}
+
+/* Of what a step has, only what is not written before it is read. */
+static void
+step_init(struct produce_step *step, const struct lens_produce_topic *lens,
+          struct route_topic *topic)
+{
+    step->lens = lens;
+    step->topic = topic;
+    step->pieces = NULL;
+    step->out.error_message = NULL;
+    step->block = step->error_block = step->collected = NULL;
+    step->staged = false;
 }
 
 /* The second pass.  False: not now; steps_done says how far it came. */
@@ -403,8 +294,12 @@ request_carry_out(struct shard *s, struct req *r, struct lens_produce *l)
     for (uint32_t i = 0; i < l->topic_count; i++) {
         struct lens_produce_topic t;
         must(lens_produce_next_topic(l, &t) == ERR_OK); /* request_measure read it all */
-        struct produce_step step = {
-            .lens = &t, .topic = topic_find(s, &t), .transactional_id = l->transactional_id};
+        struct produce_step step;
+        step_init(&step, &t, topic_find(s, &t));
+        step.transactional_id = l->transactional_id;
+        step.now_ms = s->now_ms;
+        step.version = r->version;
+        step.trusted = trusted(r);
         if (t.partition_count == 0 && seen++ >= r->u.produce.steps_done) {
             step.first = step.last = true;
             step_answer(s, r, &step);
@@ -434,6 +329,7 @@ request_init(struct shard *s, struct req *r, int16_t acks)
     r->u.produce.held = false;
     r->u.produce.acks = acks;
     r->u.produce.carried_out = r->u.produce.failed = false;
+    list_init(&r->u.produce.refused);
     r->no_answer = acks == 0;
     counters_add(&s->counters, COUNTER_PRODUCE_REQUESTS, 1);
 }
@@ -447,13 +343,6 @@ request_answer_begin(struct shard *s, struct req *r, uint32_t topics, uint64_t b
     lens_produce_answer_begin(&w, r->version, topics);
     answer_commit(&r->answer, &w);
     return true;
-}
-
-/* acks=0 has no answer that could carry an error: Kafka closes the connection instead. */
-static bool
-request_fails(const struct req *r)
-{
-    return r->no_answer && r->u.produce.failed;
 }
 
 enum req_verdict
@@ -478,6 +367,7 @@ produce_start(struct shard *s, struct req *r, struct view body)
         answer_commit(&r->answer, &w);
     }
     r->u.produce.carried_out = true;
+    produce_explain(s, r);
     if (r->pending)
         counters_add(&s->counters, COUNTER_SCATTERED, 1);
     if (r->u.produce.lsn && !r->no_answer) {
@@ -486,132 +376,5 @@ produce_start(struct shard *s, struct req *r, struct view body)
     }
     if (r->pending)
         return REQ_PENDING;
-    return request_fails(r) ? REQ_FAILED : REQ_DONE;
-}
-
-/* ---- the owner's side ---- */
-
-static struct route_part *
-job_part(const struct shard *s, const struct job *j)
-{
-    struct route_topic *t = route_by_row(s->route, j->topic);
-    if (!t || memcmp(t->fact.id, j->topic_id, sizeof j->topic_id) != 0)
-        return NULL;
-    struct route_part *p = route_part(t, j->partition);
-    return p && p->owner == s->config.shard ? p : NULL;
-}
-
-/* Whether the batch may be appended now.  False: the job is on its way home, or waits for its
- * coordinator. */
-static bool
-job_begins(struct shard *s, struct route_part *p, struct job *j)
-{
-    uint64_t ask;
-    struct vouch_batch b = {&j->u.append.info, j->u.append.version, j->u.append.trusted,
-                            j->u.append.guard};
-    if (!(b.info->attributes & BATCH_TRANSACTIONAL))
-        return true;
-    int error = vouch_begins(s, p, &b, &ask);
-    if (error == KERR_NONE && ask == 0)
-        return true;
-    if (error == KERR_NONE) {
-        vouch_ask(s, p, j, ask);
-    } else {
-        j->error = (int16_t)error;
-        shard_return(s, j);
-    }
-    return false;
-}
-
-/* False: the store cannot take it now. */
-static bool
-job_append(struct shard *s, struct job *j)
-{
-    if (j->kind == JOB_MARKER)
-        return markers_append(s, j);
-    struct route_part *p = job_part(s, j);
-    if (!p || !p->log || s->fenced) {
-        j->error = KERR_NOT_LEADER_OR_FOLLOWER;
-        shard_return(s, j);
-        return true;
-    }
-    if (!job_begins(s, p, j))
-        return true;
-    struct store_appended done;
-    int error = appended(s, &j->u.append.info,
-                         store_append(s->store, p->log, &j->u.append.info, j->u.append.records,
-                                      p->leader_epoch, s->now_ms, &done));
-    if (error == ERR_AGAIN)
-        return false;
-    j->error = (int16_t)error;
-    if (error == KERR_NONE) {
-        j->u.append.base_offset = done.base_offset;
-        j->u.append.log_append_time_ms = done.log_append_time_ms;
-        j->u.append.log_start_offset = log_start(p);
-    }
-    bool waits =
-        j->u.append.acks != 0 && !route_by_row(s->route, j->topic)->fact.config.write_caching;
-    if (error == KERR_NONE && waits)
-        must(shard_wait_durable(s, done.lsn, done.held, NULL, j));
-    else
-        shard_return(s, j);
-    return true;
-}
-
-void
-produce_append(struct shard *s, struct job *j)
-{
-    /* Behind those that wait: the batches of one producer must stay in order. */
-    if (!list_empty(&s->appends) || !job_append(s, j))
-        list_push_back(&s->appends, &j->link);
-}
-
-void
-produce_retry(struct shard *s)
-{
-    struct list *first;
-    while ((first = list_first(&s->appends))) {
-        struct job *j = list_item(first, struct job, link);
-        list_remove(first);
-        if (!job_append(s, j)) {
-            list_push_back(s->appends.next, &j->link);
-            return;
-        }
-    }
-}
-
-/* ---- back home ---- */
-
-static void
-answer_patch(struct req *r, const struct job *j)
-{
-    uint8_t *at = r->answer.bytes + j->part;
-    set_u16(at + ANSWER_AT_ERROR, (uint16_t)j->error);
-    if (j->error != KERR_NONE)
-        return; /* the offsets are -1 already */
-    set_u64(at + ANSWER_AT_OFFSET, (uint64_t)j->u.append.base_offset);
-    set_u64(at + ANSWER_AT_TIME, (uint64_t)j->u.append.log_append_time_ms);
-    if (r->version >= ANSWER_START_SINCE)
-        set_u64(at + ANSWER_AT_START, (uint64_t)j->u.append.log_start_offset);
-}
-
-void
-produce_back(struct shard *s, struct job *j)
-{
-    struct req *r = j->req;
-    if (j->error != KERR_NONE) {
-        refusal_count(s, j->error, j->u.append.records);
-        r->u.produce.failed = true;
-    }
-    if (!r->no_answer)
-        answer_patch(r, j);
-    buddy_give(s->memory, (void *)(uintptr_t)j->u.append.records.at);
-    mesh_done(s->mesh, j);
-    s->appends_out--;
-    if (!req_piece_back(s, r) || r->pending || !r->u.produce.carried_out)
-        return;
-    if (request_fails(r))
-        req_fail(s, r, COUNTERS);
-    else
-        req_finish(s, r);
+    return produce_fails(r) ? REQ_FAILED : REQ_DONE;
 }

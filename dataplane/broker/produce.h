@@ -15,6 +15,9 @@ req_start_fn produce_start;
 void produce_append(struct shard *s, struct job *j);
 /* Appends what waits for the store. */
 void produce_retry(struct shard *s);
+/* Home's side: the job is back; what it lent is (mesh.h), though it is still out. */
 void produce_back(struct shard *s, struct job *j);
+void produce_lent_back(struct shard *s, const struct job *j);
+void produce_abandon(struct shard *s, struct req *r);
 
 #endif

@@ -2,31 +2,14 @@
  *
  * The records of an own partition go to the journal's arena in one pass, with every checksum that
  * they need, and leave it again when they are refused (store_unstage): those of a request in pieces
- * from the frames of the device, large ones of others from the stream's block.  That is not for
- * those that somebody must read before the log's place for them is known, or that travel: of other
- * shards, of transactions (which may have to wait for their coordinator), those that get another
- * codec, and those that begin a segment.  Of a request in pieces these go into a block first. */
+ * from the frames of the device, large ones of others from the stream's block, those that another
+ * shard has lent from where that one received them.  That is not for those that somebody must read
+ * before the log's place for them is known: of transactions (which may have to wait for their
+ * coordinator), those that get another codec, and those that begin a segment.  Of a request in
+ * pieces these go into a block first. */
 #include "core/base/err.h"
 #include "core/wire/kerr.h"
 #include "dataplane/broker/produce_in.h"
-
-static uint32_t
-place_of(const struct req *r, const struct produce_step *step)
-{
-    uint64_t at = r->header_bytes + step->in.elided_at; /* both of a request that is there */
-    must(at <= r->pieces->bytes && step->in.elided_bytes <= r->pieces->bytes - at);
-    return (uint32_t)at;
-}
-
-/* Whether the batch may be copied before it is known to be good. */
-static bool
-may_stage(const struct table_topic_config *c, const struct batch_info *info)
-{
-    uint32_t codec = info->attributes & BATCH_CODEC_MASK;
-    return info->bytes <= c->max_message_bytes &&
-           (c->compression >= BATCH_CODECS || c->compression == codec) &&
-           !(info->attributes & BATCH_TRANSACTIONAL);
-}
 
 /* The records of the request in pieces, one stretch after the other, into a staged place. */
 static void
@@ -42,28 +25,27 @@ put_pieces(struct shard *s, struct rope *pieces, uint32_t at, uint32_t len)
 
 /* KERR_NONE: done; ERR_AGAIN; ERR_LIMIT: they have to be in memory first. */
 static int
-stage(struct shard *s, const struct req *r, struct produce_step *step, const struct route_part *p)
+stage(struct shard *s, struct produce_step *step, const struct route_part *p)
 {
     const uint8_t *to;
     uint8_t bytes[BATCH_HEADER_BYTES];
     struct view records = step->in.records, header = records;
     struct batch_info info;
-    uint32_t at = r->pieces ? place_of(r, step) : 0;
-    uint32_t len = r->pieces ? step->in.elided_bytes : records.len;
+    uint32_t len = step->pieces ? step->in.elided_bytes : records.len;
     if (p->owner != s->config.shard || len < BATCH_HEADER_BYTES)
         return ERR_LIMIT;
-    if (r->pieces) {
-        rope_read(r->pieces, at, bytes, sizeof bytes);
+    if (step->pieces) {
+        rope_read(step->pieces, step->pieces_at, bytes, sizeof bytes);
         header = view_of(bytes, sizeof bytes);
     }
     if (batch_header(header, &info) != ERR_OK || info.bytes != len ||
-        !may_stage(&step->topic->fact.config, &info))
+        !produce_may_stage(&step->topic->fact.config, &info))
         return ERR_LIMIT;
     int err = store_stage(s->store, p->log, &info, s->now_ms, &to);
     if (err != ERR_OK)
         return err == ERR_AGAIN ? ERR_AGAIN : ERR_LIMIT; /* store_append says why */
-    if (r->pieces) {
-        put_pieces(s, r->pieces, at, len);
+    if (step->pieces) {
+        put_pieces(s, step->pieces, step->pieces_at, len);
         step->in.records = view_of(to, len);
     } else {
         store_stage_put(s->store, records.at, len);
@@ -74,26 +56,25 @@ stage(struct shard *s, const struct req *r, struct produce_step *step, const str
 }
 
 int
-produce_take(struct shard *s, const struct req *r, struct produce_step *step,
-             const struct route_part *p)
+produce_take(struct shard *s, struct produce_step *step, const struct route_part *p)
 {
-    int err = stage(s, r, step, p);
-    return err == ERR_LIMIT ? produce_collect(s, r, step) : err;
+    int err = stage(s, step, p);
+    return err == ERR_LIMIT ? produce_collect(s, step) : err;
 }
 
 int
-produce_collect(struct shard *s, const struct req *r, struct produce_step *step)
+produce_collect(struct shard *s, struct produce_step *step)
 {
-    if (!r->pieces)
+    if (!step->pieces)
         return KERR_NONE;
-    uint32_t at = place_of(r, step), len = step->in.elided_bytes;
+    uint32_t len = step->in.elided_bytes;
     if (len == 0)
         return KERR_NONE;
     size_t room;
     step->collected = buddy_take(s->memory, (size_t)len + step->transactional_id.len, &room);
     if (!step->collected)
         return ERR_AGAIN;
-    rope_read(r->pieces, at, step->collected, len);
+    rope_read(step->pieces, step->pieces_at, step->collected, len);
     counters_add(&s->counters, COUNTER_PRODUCE_COLLECTED, len);
     step->in.records = view_of(step->collected, len);
     return KERR_NONE;

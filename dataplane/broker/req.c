@@ -28,7 +28,7 @@
 enum { REQ_KEYS_MAX = 128, REQ_LENGTH_BYTES = 4, REQ_HEADER_ANSWER_BYTES = 16 };
 
 static const struct req_handler handlers[] = {
-    {WIRE_API_PRODUCE, produce_start, NULL},
+    {WIRE_API_PRODUCE, produce_start, produce_abandon},
     {WIRE_API_FETCH, fetch_start, fetch_abandon},
     {WIRE_API_LIST_OFFSETS, offsets_start, offsets_abandon},
     {WIRE_API_METADATA, metadata_start, forward_abandon},

@@ -11,6 +11,7 @@
 #define SLUICE_BROKER_REQ_H
 
 #include "core/base/list.h"
+#include "core/net/stream.h"
 #include "core/wire/wire.h"
 #include "dataplane/broker/answer.h"
 #include "dataplane/broker/mesh.h"
@@ -40,6 +41,7 @@ struct req {
     uint32_t header_bytes; /* of the request header, which lies right before the body */
     struct rope *pieces; /* during the call of the handler, where the body has no records: the whole
                           * request, header included; NULL */
+    uint32_t front_bytes; /* during that call: of what the stream has lent, with the request */
     uint32_t index, generation; /* place in the pool; uses of that place */
     bool done, no_answer;
     bool forwarded;      /* to control, by a handler that does not send it every request */
@@ -61,6 +63,11 @@ struct req {
             int16_t acks;
             bool carried_out; /* every partition was appended, refused or sent to its owner */
             bool failed;      /* acks=0 and a partition failed */
+            uint16_t jobs;    /* JOB_APPEND that are out */
+            uint16_t lent;    /* of them, with bytes of `kept` */
+            stream_kept kept;
+            struct list refused; /* struct job that is home, its reason not in the answer yet; the
+                                  * last part first */
         } produce;
         struct fetch *fetch;
         struct offsets *offsets;

@@ -163,6 +163,9 @@ take_jobs(struct shard *s)
             if (j->kind == JOB_WATCH)
                 fetch_unwatch(s, j);
             break;
+        case MESH_LENT:
+            produce_lent_back(s, j);
+            break;
         case MESH_RELEASE:
             shard_hold_of(s, &pin);
             store_release(s->store, &s->hold);

@@ -140,6 +140,10 @@ facts_tell_the_epoch_of_the_last_batch(void **state)
     assert_int_equal(facts.leader_epoch, 7);
     assert_int_equal(facts.log_end_offset, 10);
     assert_int_equal(facts.bytes, 600);
+    p.start = 4;
+    plog_facts(&p, &facts);
+    assert_int_equal(facts.log_start_offset, 4);
+    assert_int_equal(plog_log_start(&p), 4);
     plog_free(&p);
 }
 

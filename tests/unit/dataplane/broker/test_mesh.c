@@ -329,6 +329,114 @@ two_threads_lose_no_job_and_no_wake_up(void **state)
     mesh_free(p.mesh);
 }
 
+static void
+what_a_job_lends_comes_home_before_it_and_wakes_nobody(void **state)
+{
+    (void)state;
+    struct pair p;
+    pair_open(&p);
+    struct job *j = job_to(&p, 0), *got = NULL;
+    struct mesh_pin pin;
+    mesh_send(p.ends[0], j);
+    mesh_flush(p.ends[0]);
+    assert_int_equal(mesh_take(p.ends[1], &got, &pin), MESH_JOB);
+    assert_false(mesh_sleep(p.ends[0]));
+    mesh_give_back(p.ends[1], got);
+    mesh_flush(p.ends[1]);
+    assert_int_equal(p.wakers[0].wakes, 0);
+    assert_true(mesh_sleep(p.ends[0])); /* who goes to sleep sees it */
+    got->returning = 1;
+    mesh_send(p.ends[1], got);
+    assert_int_equal(mesh_take(p.ends[0], &got, &pin), MESH_LENT);
+    assert_ptr_equal(got, j);
+    assert_int_equal(mesh_take(p.ends[0], &got, &pin), MESH_NOTHING);
+    mesh_flush(p.ends[1]);
+    assert_int_equal(mesh_take(p.ends[0], &got, &pin), MESH_JOB);
+    assert_ptr_equal(got, j);
+    mesh_done(p.ends[0], j);
+    mesh_free(p.mesh);
+}
+
+/* Home fills a buffer, lends it, and fills it anew as soon as it is told that it may: the owner
+ * must have seen the old bytes.  Run under TSan too. */
+enum { LOANS = 20000, BUFFERS = 8, BUFFER = 64 };
+
+struct loans {
+    struct pair pair;
+    uint8_t buffers[BUFFERS][BUFFER];
+    bool lent[BUFFERS];
+    uint32_t sent, back, home, wrong;
+    _Atomic uint32_t carried;
+};
+
+static void *
+owner_main(void *arg)
+{
+    struct loans *l = arg;
+    struct mesh_end *e = l->pair.ends[1];
+    struct mesh_pin pin;
+    struct job *j;
+    while (atomic_load(&l->carried) < LOANS) {
+        while (mesh_take(e, &j, &pin) == MESH_JOB) {
+            struct view v = j->u.append.records;
+            for (uint32_t i = 0; i < v.len; i++)
+                l->wrong += v.at[i] != (uint8_t)j->part;
+            mesh_give_back(e, j);
+            j->returning = 1;
+            mesh_send(e, j);
+            atomic_fetch_add(&l->carried, 1);
+        }
+        mesh_flush(e);
+    }
+    return NULL;
+}
+
+static void
+home_lends(struct loans *l)
+{
+    for (uint32_t i = 0; i < BUFFERS && l->sent < LOANS; i++) {
+        struct job *j = l->lent[i] ? NULL : job_to(&l->pair, 0);
+        if (!j)
+            continue;
+        l->lent[i] = true;
+        memset(l->buffers[i], (int)(uint8_t)l->sent, BUFFER);
+        j->kind = JOB_APPEND;
+        j->u.append.records = view_of(l->buffers[i], BUFFER);
+        j->part = l->sent++;
+        mesh_send(l->pair.ends[0], j);
+    }
+    mesh_flush(l->pair.ends[0]);
+}
+
+static void
+lent_bytes_change_only_after_their_owner_has_read_them(void **state)
+{
+    (void)state;
+    static struct loans l;
+    pthread_t thread;
+    pair_open(&l.pair);
+    assert_int_equal(pthread_create(&thread, NULL, owner_main, &l), 0);
+    while (l.home < LOANS) {
+        struct mesh_pin pin;
+        struct job *j;
+        enum mesh_kind kind = mesh_take(l.pair.ends[0], &j, &pin);
+        if (kind == MESH_LENT) {
+            l.lent[(uint32_t)(j->u.append.records.at - l.buffers[0]) / BUFFER] = false;
+            l.back++;
+        } else if (kind == MESH_JOB) {
+            l.home++;
+            assert_int_equal(l.back >= l.home, true);
+            mesh_done(l.pair.ends[0], j);
+        } else {
+            home_lends(&l);
+        }
+    }
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(l.wrong, 0);
+    assert_int_equal(l.back, LOANS);
+    mesh_free(l.pair.mesh);
+}
+
 int
 main(void)
 {
@@ -341,6 +449,8 @@ main(void)
         cmocka_unit_test(a_release_brings_the_pin_back),
         cmocka_unit_test(only_a_sleeping_reader_is_woken_and_once),
         cmocka_unit_test(two_threads_lose_no_job_and_no_wake_up),
+        cmocka_unit_test(what_a_job_lends_comes_home_before_it_and_wakes_nobody),
+        cmocka_unit_test(lent_bytes_change_only_after_their_owner_has_read_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

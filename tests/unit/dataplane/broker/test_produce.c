@@ -1,50 +1,14 @@
-#include "tests/unit/dataplane/broker/harness.h"
-
-enum { V = 12 };
-
-static struct harness *
-one_shard(void)
-{
-    struct harness *h = harness_new(1, NULL);
-    harness_topic(h, 0, "0rders", 2);
-    fake_stream_open(&h->streams[0], 0);
-    harness_turn(h);
-    return h;
-}
-
-/* Shard 0 has the client; partition 0 is its own, partition 1 is shard 1's. */
-static struct harness *
-two_shards(void)
-{
-    struct harness *h = harness_new(2, NULL);
-    harness_topic(h, 0, "0rders", 2);
-    fake_stream_open(&h->streams[0], 0);
-    harness_turn(h);
-    return h;
-}
-
-static struct wire_produce_response_partition_produce_response
-answer_of(struct harness *h, int16_t version)
-{
-    struct wire_produce_response_partition_produce_response p;
-    size_t at = 0;
-    harness_turns(h, 6);
-    struct view v = harness_response(h, 0, 0, &at);
-    assert_true(v.len > 0);
-    assert_int_equal(get_i32(v.at), 77);
-    harness_produced(v, version, &p);
-    return p;
-}
+#include "tests/unit/dataplane/broker/fixture_produce.h"
 
 static void
 an_acknowledged_batch_is_in_the_log_with_its_offset(void **state)
 {
     (void)state;
     for (int16_t version = 3; version <= 13; version++) {
-        struct harness *h = one_shard();
+        struct harness *h = produce_one_shard();
         struct view batch = harness_batch(3);
         harness_produce(h, 0, version, 77, -1, "0rders", 1, batch);
-        struct wire_produce_response_partition_produce_response p = answer_of(h, version);
+        struct wire_produce_response_partition_produce_response p = produce_answer(h, version);
         assert_int_equal(p.error_code, KERR_NONE);
         assert_int_equal(p.index, 1);
         assert_int_equal(p.base_offset, 0);
@@ -64,13 +28,13 @@ no_answer_leaves_before_the_batch_is_durable(void **state)
 {
     (void)state;
     for (int16_t acks = -1; acks <= 1; acks += 2) {
-        struct harness *h = one_shard();
+        struct harness *h = produce_one_shard();
         h->stores[0]->disk_late = true;
         harness_produce(h, 0, V, 77, acks, "0rders", 0, harness_batch(1));
         harness_turns(h, 5);
         assert_int_equal(h->streams[0].conns[0].sends, 0);
         h->stores[0]->disk_late = false;
-        assert_int_equal(answer_of(h, V).error_code, KERR_NONE);
+        assert_int_equal(produce_answer(h, V).error_code, KERR_NONE);
         harness_free(h);
     }
 }
@@ -86,16 +50,16 @@ an_answer_waits_for_large_batches_of_its_own_log_alone(void **state)
 {
     (void)state;
     for (int32_t partition = 0; partition < 2; partition++) { /* one is of the other shard */
-        struct harness *h = two_shards();
+        struct harness *h = produce_two_shards();
         h->stores[partition]->extent_late = true;
         harness_produce(h, 0, V, 77, 1, "0rders", partition, harness_batch(1));
-        assert_int_equal(answer_of(h, V).error_code, KERR_NONE);
+        assert_int_equal(produce_answer(h, V).error_code, KERR_NONE);
         log_at(h, (uint32_t)partition, partition)->held = true;
         harness_produce(h, 0, V, 77, 1, "0rders", partition, harness_batch(2));
         harness_turns(h, 5);
         assert_int_equal(h->streams[0].conns[0].sends, 1);
         h->stores[partition]->extent_late = false;
-        assert_int_equal(answer_of(h, V).error_code, KERR_NONE);
+        assert_int_equal(produce_answer(h, V).error_code, KERR_NONE);
         harness_free(h);
     }
 }
@@ -104,7 +68,7 @@ static void
 acks_0_appends_and_says_nothing(void **state)
 {
     (void)state;
-    struct harness *h = one_shard();
+    struct harness *h = produce_one_shard();
     harness_produce(h, 0, V, 77, 0, "0rders", 0, harness_batch(2));
     harness_turns(h, 4);
     assert_int_equal(h->streams[0].conns[0].sends, 0);
@@ -118,7 +82,7 @@ static void
 internal_topics_take_records_of_coordinators_only(void **state)
 {
     (void)state;
-    struct harness *h = one_shard();
+    struct harness *h = produce_one_shard();
     struct table_topic_fact fact;
     assert_int_equal(table_topic_read(&region_topics(&h->region)[0], &fact), ERR_OK);
     fact.internal = 1;
@@ -127,7 +91,7 @@ internal_topics_take_records_of_coordinators_only(void **state)
     harness_ring_row(h, MSG_TOPIC, 0);
     harness_turn(h);
     harness_produce(h, 0, V, 77, -1, "0rders", 0, harness_batch(1));
-    assert_int_equal(answer_of(h, V).error_code, KERR_INVALID_TOPIC_EXCEPTION);
+    assert_int_equal(produce_answer(h, V).error_code, KERR_INVALID_TOPIC_EXCEPTION);
     assert_int_equal(route_part(route_by_row(h->shards[0].route, 0), 0)->log->end, 0);
     h->shards[0].conns[0].listener = INNER_LISTENER;
     harness_produce(h, 0, V, 78, -1, "0rders", 0, harness_batch(1));
@@ -140,7 +104,7 @@ static void
 acks_0_with_an_error_closes_the_connection(void **state)
 {
     (void)state;
-    struct harness *h = one_shard();
+    struct harness *h = produce_one_shard();
     harness_produce(h, 0, V, 77, 0, "no such", 0, harness_batch(2));
     harness_turns(h, 4);
     assert_int_equal(h->streams[0].conns[0].id, 0);
@@ -166,43 +130,14 @@ unknown_topics_and_partitions_get_their_codes(void **state)
         {12, "0rders", 0, -2, KERR_INVALID_REQUIRED_ACKS},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct harness *h = one_shard();
+        struct harness *h = produce_one_shard();
         harness_produce(h, 0, cases[i].version, 77, cases[i].acks, cases[i].topic,
                         cases[i].partition, harness_batch(1));
-        struct wire_produce_response_partition_produce_response p = answer_of(h, cases[i].version);
+        struct wire_produce_response_partition_produce_response p =
+            produce_answer(h, cases[i].version);
         assert_int_equal(p.error_code, cases[i].error);
         assert_int_equal(p.base_offset, -1);
         assert_int_equal(h->stores[0]->lsn, 0);
-        harness_free(h);
-    }
-}
-
-static void
-a_corrupt_batch_is_refused_with_a_message_and_counted(void **state)
-{
-    (void)state;
-    struct harness *h = one_shard();
-    struct view batch = harness_batch(1);
-    ((uint8_t *)(uintptr_t)batch.at)[batch.len - 1] ^= 1;
-    harness_produce(h, 0, V, 77, 1, "0rders", 0, batch);
-    struct wire_produce_response_partition_produce_response p = answer_of(h, V);
-    assert_int_equal(p.error_code, KERR_CORRUPT_MESSAGE);
-    assert_int_equal(harness_counter(h, 0, DROP_BATCH_CORRUPT), 1);
-    harness_free(h);
-}
-
-static void
-a_batch_of_an_old_format_is_counted_as_such(void **state)
-{
-    (void)state;
-    for (uint8_t magic = 0; magic < 2; magic++) {
-        struct harness *h = one_shard();
-        struct view batch = harness_batch(1);
-        ((uint8_t *)(uintptr_t)batch.at)[BATCH_AT_MAGIC] = magic;
-        harness_produce(h, 0, V, 77, 1, "0rders", 0, batch);
-        assert_int_equal(answer_of(h, V).error_code, KERR_INVALID_RECORD);
-        assert_int_equal(harness_counter(h, 0, DROP_BATCH_MAGIC), 1);
-        assert_int_equal(harness_counter(h, 0, DROP_BATCH_RECORD), 0);
         harness_free(h);
     }
 }
@@ -225,7 +160,7 @@ a_transactional_batch_is_appended_only_once_its_coordinator_vouches(void **state
 {
     (void)state;
     for (int32_t partition = 0; partition < 2; partition++) {
-        struct harness *h = two_shards();
+        struct harness *h = produce_two_shards();
         struct wire_produce_request_partition_produce_data part = {partition,
                                                                    transactional_batch()};
         struct wire_produce_request_topic_produce_data topic = {.name = view_of_text("0rders"),
@@ -242,35 +177,6 @@ a_transactional_batch_is_appended_only_once_its_coordinator_vouches(void **state
 }
 
 static void
-a_duplicate_is_a_success_with_the_first_offset(void **state)
-{
-    (void)state;
-    struct harness *h = one_shard();
-    h->stores[0]->append_error = KERR_DUPLICATE_SEQUENCE_NUMBER;
-    h->stores[0]->lsn = h->stores[0]->written = h->stores[0]->durable = 1;
-    harness_produce(h, 0, V, 77, -1, "0rders", 0, harness_batch(1));
-    struct wire_produce_response_partition_produce_response p = answer_of(h, V);
-    assert_int_equal(p.error_code, KERR_NONE);
-    assert_int_equal(p.base_offset, 7);
-    assert_int_equal(harness_counter(h, 0, COUNTER_PRODUCE_DUPLICATES), 1);
-    harness_free(h);
-}
-
-/* One topic with that configuration, its partitions 0 and 1 on the shards there are. */
-static struct harness *
-with_config(uint32_t shards, const struct table_topic_config *config)
-{
-    struct harness *h = harness_new(shards, NULL);
-    harness_topic_write(h, 0, "0rders", 2, config);
-    harness_ring_row(h, MSG_TOPIC, 0);
-    harness_ring_row(h, MSG_WANT, 0);
-    harness_ring_row(h, MSG_WANT, 1);
-    fake_stream_open(&h->streams[0], 0);
-    harness_turn(h);
-    return h;
-}
-
-static void
 a_topic_with_a_codec_stores_it_on_the_own_and_on_another_shard(void **state)
 {
     (void)state;
@@ -278,9 +184,9 @@ a_topic_with_a_codec_stores_it_on_the_own_and_on_another_shard(void **state)
     config.compression = BATCH_LZ4;
     config.lz4_level = 9;
     for (int32_t partition = 0; partition < 2; partition++) {
-        struct harness *h = with_config(2, &config);
+        struct harness *h = produce_with_config(2, &config);
         harness_produce(h, 0, V, 77, -1, "0rders", partition, harness_batch(50));
-        assert_int_equal(answer_of(h, V).error_code, KERR_NONE);
+        assert_int_equal(produce_answer(h, V).error_code, KERR_NONE);
         const struct plog *log =
             route_part(route_by_row(h->shards[partition].route, 0), partition)->log;
         struct batch_info info;
@@ -308,10 +214,10 @@ write_caching_answers_before_the_batch_is_durable_and_hides_it_from_consumers(vo
     struct table_topic_config config = harness_topic_config;
     config.write_caching = 1;
     for (int32_t partition = 0; partition < 2; partition++) {
-        struct harness *h = with_config(2, &config);
+        struct harness *h = produce_with_config(2, &config);
         h->stores[0]->disk_late = h->stores[1]->disk_late = true;
         harness_produce(h, 0, V, 77, -1, "0rders", partition, harness_batch(3));
-        struct wire_produce_response_partition_produce_response p = answer_of(h, V);
+        struct wire_produce_response_partition_produce_response p = produce_answer(h, V);
         assert_int_equal(p.error_code, KERR_NONE);
         assert_int_equal(p.base_offset, 0);
         const struct plog *log =
@@ -330,13 +236,13 @@ records_without_a_key_on_a_compacted_topic_are_named_one_by_one(void **state)
     struct table_topic_config config = harness_topic_config;
     config.cleanup_compact = 1;
     for (int16_t version = 3; version <= 13; version++) {
-        struct harness *h = with_config(1, &config);
+        struct harness *h = produce_with_config(1, &config);
         make_begin(&m);
         for (int32_t i = 0; i < 3; i++)
             make_add(&m, (struct make_record){.offset_delta = i,
                                               .key = i == 1 ? view_of_text("k") : view_of(0, 0)});
         harness_produce(h, 0, version, 77, -1, "0rders", 0, make_end(&m, MAKE_ZSTD));
-        struct wire_produce_response_partition_produce_response p = answer_of(h, version);
+        struct wire_produce_response_partition_produce_response p = produce_answer(h, version);
         assert_int_equal(p.error_code, KERR_INVALID_RECORD);
         assert_int_equal(p.log_start_offset, version >= 5 ? 0 : -1);
         if (version >= 8) {
@@ -347,23 +253,6 @@ records_without_a_key_on_a_compacted_topic_are_named_one_by_one(void **state)
         assert_int_equal(h->stores[0]->lsn, 0);
         harness_turns(h, 2);
         assert_int_equal(buddy_used(h->shards[0].memory), 0);
-        harness_free(h);
-    }
-}
-
-/* Kafka ProduceRequest.validateRecords: clients of that time cannot read it back. */
-static void
-zstd_is_refused_before_version_7(void **state)
-{
-    (void)state;
-    static struct make_batch m;
-    for (int16_t version = 6; version <= 7; version++) {
-        struct harness *h = one_shard();
-        make_begin(&m);
-        make_add(&m, (struct make_record){.key = view_of_text("k")});
-        harness_produce(h, 0, version, 77, -1, "0rders", 0, make_end(&m, MAKE_ZSTD));
-        assert_int_equal(answer_of(h, version).error_code,
-                         version < 7 ? KERR_UNSUPPORTED_COMPRESSION_TYPE : KERR_NONE);
         harness_free(h);
     }
 }
@@ -382,7 +271,7 @@ acks_all_needs_min_insync_replicas(void **state)
         fake_stream_open(&h->streams[0], 0);
         harness_turn(h);
         harness_produce(h, 0, V, 77, acks, "0rders", 0, harness_batch(1));
-        assert_int_equal(answer_of(h, V).error_code,
+        assert_int_equal(produce_answer(h, V).error_code,
                          acks == 1 ? KERR_NONE : KERR_NOT_ENOUGH_REPLICAS);
         harness_free(h);
     }
@@ -392,10 +281,10 @@ static void
 a_fenced_shard_is_no_leader(void **state)
 {
     (void)state;
-    struct harness *h = one_shard();
+    struct harness *h = produce_one_shard();
     atomic_store(&h->region.header->lease_until_ns, h->now_ns - 1);
     harness_produce(h, 0, V, 77, 1, "0rders", 0, harness_batch(1));
-    assert_int_equal(answer_of(h, V).error_code, KERR_NOT_LEADER_OR_FOLLOWER);
+    assert_int_equal(produce_answer(h, V).error_code, KERR_NOT_LEADER_OR_FOLLOWER);
     assert_int_equal(h->stores[0]->lsn, 0);
     harness_free(h);
 }
@@ -404,14 +293,14 @@ static void
 a_full_journal_stalls_the_request_until_there_is_room(void **state)
 {
     (void)state;
-    struct harness *h = one_shard();
+    struct harness *h = produce_one_shard();
     h->stores[0]->append_again = true;
     harness_produce(h, 0, V, 77, 1, "0rders", 0, harness_batch(1));
     harness_turns(h, 5);
     assert_int_equal(h->stores[0]->lsn, 0);
     assert_ptr_not_equal(h->shards[0].conns[0].again, NULL);
     h->stores[0]->append_again = false;
-    struct wire_produce_response_partition_produce_response p = answer_of(h, V);
+    struct wire_produce_response_partition_produce_response p = produce_answer(h, V);
     assert_int_equal(p.error_code, KERR_NONE);
     assert_int_equal(h->stores[0]->lsn, 1);
     harness_free(h);
@@ -421,7 +310,7 @@ static void
 a_connection_that_goes_away_while_stalled_appends_nothing(void **state)
 {
     (void)state;
-    struct harness *h = one_shard();
+    struct harness *h = produce_one_shard();
     h->stores[0]->append_again = true;
     harness_produce(h, 0, V, 77, 1, "0rders", 0, harness_batch(1));
     harness_turns(h, 2);
@@ -439,10 +328,10 @@ a_partition_of_another_shard_is_appended_there(void **state)
 {
     (void)state;
     for (int16_t version = 3; version <= 13; version++) {
-        struct harness *h = two_shards();
+        struct harness *h = produce_two_shards();
         struct view batch = harness_batch(4);
         harness_produce(h, 0, version, 77, -1, "0rders", 1, batch);
-        struct wire_produce_response_partition_produce_response p = answer_of(h, version);
+        struct wire_produce_response_partition_produce_response p = produce_answer(h, version);
         assert_int_equal(p.error_code, KERR_NONE);
         assert_int_equal(p.base_offset, 0);
         assert_int_equal(p.log_start_offset, version >= 5 ? 0 : -1);
@@ -459,96 +348,12 @@ a_partition_of_another_shard_is_appended_there(void **state)
     }
 }
 
-static void
-an_error_of_the_other_shard_reaches_the_client(void **state)
-{
-    (void)state;
-    struct harness *h = two_shards();
-    h->stores[1]->append_error = KERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
-    harness_produce(h, 0, V, 77, -1, "0rders", 1, harness_batch(1));
-    struct wire_produce_response_partition_produce_response p = answer_of(h, V);
-    assert_int_equal(p.error_code, KERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
-    assert_int_equal(p.base_offset, -1);
-    assert_int_equal(harness_counter(h, 0, DROP_BATCH_SEQUENCE), 1);
-    harness_free(h);
-}
-
-static void
-the_answer_waits_for_the_disk_of_the_other_shard(void **state)
-{
-    (void)state;
-    struct harness *h = two_shards();
-    h->stores[1]->disk_late = true;
-    harness_produce(h, 0, V, 77, 1, "0rders", 1, harness_batch(1));
-    harness_turns(h, 5);
-    assert_int_equal(h->streams[0].conns[0].sends, 0);
-    h->stores[1]->disk_late = false;
-    assert_int_equal(answer_of(h, V).error_code, KERR_NONE);
-    harness_free(h);
-}
-
-static void
-batches_wait_in_order_while_the_other_shard_has_no_room(void **state)
-{
-    (void)state;
-    struct harness *h = two_shards();
-    h->stores[1]->append_again = true;
-    for (int32_t i = 0; i < 3; i++)
-        harness_produce(h, 0, V, i, 1, "0rders", 1, harness_batch((uint32_t)i + 1));
-    harness_turns(h, 4);
-    assert_int_equal(h->stores[1]->lsn, 0);
-    h->stores[1]->append_again = false;
-    harness_turns(h, 6);
-    size_t at = 0;
-    int64_t offsets[] = {0, 1, 3};
-    for (int32_t i = 0; i < 3; i++) {
-        struct wire_produce_response_partition_produce_response p;
-        struct view v = harness_response(h, 0, 0, &at);
-        assert_int_equal(get_i32(v.at), i);
-        harness_produced(v, V, &p);
-        assert_int_equal(p.base_offset, offsets[i]);
-    }
-    harness_free(h);
-}
-
-static void
-a_connection_that_goes_away_leaves_its_jobs_to_come_home(void **state)
-{
-    (void)state;
-    struct harness *h = two_shards();
-    h->stores[1]->disk_late = true;
-    harness_produce(h, 0, V, 77, 1, "0rders", 1, harness_batch(1));
-    harness_turns(h, 3);
-    assert_int_equal(mesh_jobs_out(h->shards[0].mesh), 1);
-    fake_stream_end(&h->streams[0], 0, ERR_CLOSED);
-    harness_turns(h, 2);
-    assert_int_equal(mesh_jobs_out(h->shards[0].mesh), 1);
-    h->stores[1]->disk_late = false;
-    harness_turns(h, 3);
-    assert_int_equal(mesh_jobs_out(h->shards[0].mesh), 0);
-    assert_int_equal(buddy_used(h->shards[0].memory), 0);
-    harness_free(h);
-}
-
-static void
-acks_0_with_an_error_at_the_other_shard_closes_the_connection(void **state)
-{
-    (void)state;
-    struct harness *h = two_shards();
-    h->stores[1]->append_error = KERR_KAFKA_STORAGE_ERROR;
-    harness_produce(h, 0, V, 77, 0, "0rders", 1, harness_batch(1));
-    harness_turns(h, 6);
-    assert_int_equal(h->shards[0].conn_count, 0);
-    assert_int_equal(mesh_jobs_out(h->shards[0].mesh), 0);
-    harness_free(h);
-}
-
 /* Several topics and partitions, own and others, one of them unknown, in one request. */
 static void
 a_scattered_request_is_answered_whole_and_in_its_order(void **state)
 {
     (void)state;
-    struct harness *h = two_shards();
+    struct harness *h = produce_two_shards();
     harness_topic(h, 1, "1mpty", 1);
     struct view batch = harness_batch(2);
     struct wire_produce_request_partition_produce_data parts[3] = {
@@ -588,7 +393,7 @@ static void
 a_request_that_stalls_half_way_appends_nothing_twice(void **state)
 {
     (void)state;
-    struct harness *h = two_shards();
+    struct harness *h = produce_two_shards();
     struct view batch = harness_batch(1);
     struct wire_produce_request_partition_produce_data parts[2] = {{1, batch}, {0, batch}};
     struct wire_produce_request_topic_produce_data topic = {.name = view_of_text("0rders"),
@@ -614,7 +419,7 @@ static void
 a_malformed_request_appends_nothing_and_closes(void **state)
 {
     (void)state;
-    struct harness *h = one_shard();
+    struct harness *h = produce_one_shard();
     struct view batch = harness_batch(1);
     struct wire_produce_request_partition_produce_data part = {0, batch};
     struct wire_produce_request_topic_produce_data topic = {.name = view_of_text("0rders"),
@@ -643,25 +448,16 @@ main(void)
         cmocka_unit_test(internal_topics_take_records_of_coordinators_only),
         cmocka_unit_test(acks_0_with_an_error_closes_the_connection),
         cmocka_unit_test(unknown_topics_and_partitions_get_their_codes),
-        cmocka_unit_test(a_corrupt_batch_is_refused_with_a_message_and_counted),
-        cmocka_unit_test(a_batch_of_an_old_format_is_counted_as_such),
         cmocka_unit_test(a_transactional_batch_is_appended_only_once_its_coordinator_vouches),
-        cmocka_unit_test(a_duplicate_is_a_success_with_the_first_offset),
         cmocka_unit_test(a_topic_with_a_codec_stores_it_on_the_own_and_on_another_shard),
         cmocka_unit_test(
             write_caching_answers_before_the_batch_is_durable_and_hides_it_from_consumers),
         cmocka_unit_test(records_without_a_key_on_a_compacted_topic_are_named_one_by_one),
-        cmocka_unit_test(zstd_is_refused_before_version_7),
         cmocka_unit_test(acks_all_needs_min_insync_replicas),
         cmocka_unit_test(a_fenced_shard_is_no_leader),
         cmocka_unit_test(a_full_journal_stalls_the_request_until_there_is_room),
         cmocka_unit_test(a_connection_that_goes_away_while_stalled_appends_nothing),
         cmocka_unit_test(a_partition_of_another_shard_is_appended_there),
-        cmocka_unit_test(an_error_of_the_other_shard_reaches_the_client),
-        cmocka_unit_test(the_answer_waits_for_the_disk_of_the_other_shard),
-        cmocka_unit_test(batches_wait_in_order_while_the_other_shard_has_no_room),
-        cmocka_unit_test(a_connection_that_goes_away_leaves_its_jobs_to_come_home),
-        cmocka_unit_test(acks_0_with_an_error_at_the_other_shard_closes_the_connection),
         cmocka_unit_test(a_scattered_request_is_answered_whole_and_in_its_order),
         cmocka_unit_test(a_request_that_stalls_half_way_appends_nothing_twice),
         cmocka_unit_test(a_malformed_request_appends_nothing_and_closes),

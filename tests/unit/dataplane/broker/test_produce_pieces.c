@@ -1,5 +1,6 @@
-/* Each request is put to two brokers: one gets it in one piece, the other in pieces.  Their answers
- * and their logs must be the same, whatever is wrong with it. */
+/* Each request is put to two brokers: one gets it in one piece and copies what it has for another
+ * shard, the other gets it in pieces and lends them.  Their answers and their logs must be the
+ * same, whatever is wrong with it. */
 #include "tests/unit/dataplane/broker/harness.h"
 
 #include <stdlib.h>
@@ -64,8 +65,10 @@ harness_with_topics(uint32_t shards, uint32_t piece_bytes)
 static struct pair
 pair_new(uint32_t shards)
 {
-    return (struct pair){.whole = harness_with_topics(shards, 0),
-                         .pieces = harness_with_topics(shards, PIECE)};
+    struct pair p = {.whole = harness_with_topics(shards, 0),
+                     .pieces = harness_with_topics(shards, PIECE)};
+    p.whole->streams[0].keeps_none = true;
+    return p;
 }
 
 static void
@@ -322,7 +325,7 @@ batches_get_another_codec_also_in_pieces(void **state)
 }
 
 static void
-a_partition_of_another_shard_gets_one_copy(void **state)
+a_partition_of_another_shard_reads_the_pieces_unless_they_change(void **state)
 {
     (void)state;
     struct pair p = pair_new(2);
@@ -335,8 +338,10 @@ a_partition_of_another_shard_gets_one_copy(void **state)
     };
     assert_int_equal(ask(&p, V, parts, 5), KERR_NONE);
     assert_int_equal(p.pieces->stores[0]->stages, 2);
-    assert_int_equal(harness_counter(p.pieces, 0, COUNTER_PRODUCE_COLLECTED),
-                     2 * parts[0].records.len);
+    assert_int_equal(p.pieces->stores[1]->stages, 1);
+    assert_int_equal(harness_counter(p.pieces, 0, COUNTER_PRODUCE_LENT), parts[0].records.len);
+    assert_int_equal(harness_counter(p.pieces, 0, COUNTER_PRODUCE_COLLECTED), parts[0].records.len);
+    assert_int_equal(p.pieces->streams[0].kept_out, 0);
     assert_int_equal(scattered(&p), 1);
     assert_int_equal(buddy_used(p.pieces->shards[0].memory), buddy_used(p.whole->shards[0].memory));
     pair_free(&p);
@@ -411,6 +416,12 @@ any_requests_behind_each_other_are_answered_alike(void **state)
             struct part parts[3];
             uint32_t count = 1 + (uint32_t)rand_r(&chance) % 3;
             uint32_t bytes = rand_r(&chance) % 3 ? (uint32_t)rand_r(&chance) % LARGE : 10;
+            bytes = rand_r(&chance) % 8 == 0 ? STAGED : bytes;
+            p.whole->streams[0].keeps_none = rand_r(&chance) % 2;
+            p.pieces->streams[0].keeps_none = rand_r(&chance) % 4 == 0;
+            p.whole->stores[1]->stage_limit = rand_r(&chance) % 4 == 0;
+            p.pieces->stores[1]->stage_limit = rand_r(&chance) % 4 == 0;
+            p.pieces->stores[1]->staged_limit = rand_r(&chance) % 4 == 0;
             struct view b = batch_of(bytes, rand_r(&chance) % 2 ? MAKE_NONE : MAKE_ZSTD,
                                      rand_r(&chance) % 4 == 0);
             if (rand_r(&chance) % 5 == 0)
@@ -429,6 +440,8 @@ any_requests_behind_each_other_are_answered_alike(void **state)
         harness_turns(p.pieces, 10);
         same_logs(&p);
         assert_true(scattered(&p) > 5);
+        assert_true(p.pieces->streams[0].keeps > 2);
+        assert_int_equal(p.pieces->streams[0].kept_out, 0);
         pair_free(&p);
     }
 }
@@ -476,7 +489,7 @@ main(void)
         cmocka_unit_test(what_the_store_says_is_answered),
         cmocka_unit_test(a_large_batch_in_one_piece_goes_the_same_way),
         cmocka_unit_test(batches_get_another_codec_also_in_pieces),
-        cmocka_unit_test(a_partition_of_another_shard_gets_one_copy),
+        cmocka_unit_test(a_partition_of_another_shard_reads_the_pieces_unless_they_change),
         cmocka_unit_test(a_transaction_waits_for_its_coordinator),
         cmocka_unit_test(a_full_journal_delays_the_partitions_that_are_left),
         cmocka_unit_test(any_requests_behind_each_other_are_answered_alike),
