@@ -171,6 +171,64 @@ a_recovery_that_is_cut_off_cuts_the_log_at_the_same_place(void **state)
     }
 }
 
+/* A process dies with an extent in flight, and a log start behind it; the bytes are in the page
+ * cache, or not. */
+static void
+live_trimmed(struct fixture *f, uint64_t seed)
+{
+    fixture_init(f, seed);
+    f->cache_bytes = f->journal_bytes = 1 << 20;
+    f->extent_bytes = 2 * STORE_BLOCK;
+    f->config.segment_bytes = 64 << 10;
+    assert_int_equal(fixture_start(f), ERR_OK);
+    struct plog *p = fixture_log(f, 1, 0);
+    for (uint64_t i = 1; p->segment_count < 2; i++)
+        fixture_append(f, p, 1, LARGE, i, (int64_t)i);
+    for (int i = 0; i < 300; i++)
+        assert_int_equal(fixture_turns(f, 1), ERR_OK);
+    assert_int_equal(fixture_checkpoint(f), ERR_OK);
+    uint64_t extents = f->store[0]->stats.extents;
+    disk_mem_late(f->disk, "log/", LATE_POLLS);
+    fixture_append(f, p, 1, LARGE, 77, 77);
+    assert_int_equal(f->store[0]->stats.extents, extents + 1);
+    struct store_trimmed out;
+    assert_int_equal(store_trim(f->store[0], p, plog_last(p)->base, &out), KERR_NONE);
+    assert_int_equal(fixture_turns(f, 60), ERR_OK);
+    assert_int_equal(f->store[0]->extents, 1);
+    disk_mem_late(f->disk, "log/", 0);
+    disk_mem_kill(f->disk);
+    fixture_kill(f);
+    disk_mem_reopen(f->disk);
+}
+
+static void
+a_recovery_takes_nothing_back_of_what_another_one_has_judged_by(void **state)
+{
+    (void)state;
+    uint32_t cuts[2] = {0};
+    for (uint64_t seed = 1; seed <= 6; seed++)
+        for (uint64_t ops = 1;; ops++) {
+            struct fixture f;
+            live_trimmed(&f, seed);
+            disk_mem_cut_after(f.disk, ops);
+            bool whole = fixture_start(&f) == ERR_OK && !disk_mem_is_cut(f.disk);
+            fixture_kill(&f);
+            disk_mem_restart(f.disk);
+            assert_int_equal(fixture_start(&f), ERR_OK);
+            assert_int_equal(f.boot.offline, 0);
+            struct plog_facts facts;
+            plog_facts(fixture_log(&f, 1, 0), &facts);
+            assert_int_equal(facts.state, PLOG_ONLINE);
+            assert_true(facts.high_watermark >= facts.log_start_offset);
+            cuts[f.boot.cut > 0]++;
+            fixture_end(&f);
+            if (whole)
+                break;
+            assert_true(ops < 1000);
+        }
+    assert_true(cuts[0] && cuts[1]);
+}
+
 static void
 a_batch_that_was_journaled_after_all_behind_a_torn_one_keeps_its_place_before_it(void **state)
 {
@@ -251,6 +309,7 @@ main(void)
         cmocka_unit_test(damage_in_an_extent_that_was_acknowledged_takes_its_log_offline),
         cmocka_unit_test(a_torn_extent_cuts_its_own_log_and_no_other),
         cmocka_unit_test(a_recovery_that_is_cut_off_cuts_the_log_at_the_same_place),
+        cmocka_unit_test(a_recovery_takes_nothing_back_of_what_another_one_has_judged_by),
         cmocka_unit_test(
             a_batch_that_was_journaled_after_all_behind_a_torn_one_keeps_its_place_before_it),
         cmocka_unit_test(a_segment_that_is_gone_is_damage_too),
