@@ -128,7 +128,7 @@ struct plog {
     /* tail map: sequence numbers of entries, 0 none */
     uint64_t tail_first, tail_last, dirty_first;
     uint64_t dirty_bytes, dirty_since_ns;
-    uint32_t write_index; /* segment that write-back is in */
+    uint32_t write_limit; /* in its segment: where the bytes end that a write under way takes */
     uint16_t block;       /* of the store, with the last bytes of the file; PLOG_BLOCK_NONE */
     bool writing, block_known, dirs_made, ready;
     uint8_t dirs_unsynced; /* 1: its own directory; 2: those above too */

@@ -20,10 +20,11 @@
  *    the way through the journal.
  * E2 an extent that cannot be written is journaled after all (STORE_REC_AGAIN): then it is a batch
  *    like any other, and write-back finds out whether the partition goes on.
- * E3 a shared block has one writer at a time: an extent takes it while no write-back of the log is
- *    under way, and write-back leaves it alone until that extent is durable or has failed.  The
- *    record has the head, and that of the batch before it the end, as without sharing: recovery
- *    knows nothing of it, and no checkpoint counts on these bytes before.
+ * E3 a shared block has one writer at a time: an extent takes it only from behind all that a
+ *    write-back under way takes (plog.write_limit), and write-back leaves it alone until that
+ * extent is durable or has failed.  The record has the head, and that of the batch before it the
+ * end, as without sharing: recovery knows nothing of it, and no checkpoint counts on these bytes
+ * before.
  *
  * Recovery takes a bad interior for damage when the record is known to have been acknowledged, and
  * for the torn end of the log otherwise (store_replay_extent.c). */
@@ -191,8 +192,9 @@ share_first(struct store *s, struct plog *p, const struct segment *seg, struct t
 {
     const struct tail_entry *b = before ? store_entry(s, before) : NULL;
     uint32_t front = e->pos % STORE_BLOCK;
-    if (!front || !b || b->written || p->writing || b->base < seg->base || b->len < front ||
-        seg->written > e->pos - front)
+    uint32_t block = e->pos - front;
+    if (!front || !b || b->written || b->base < seg->base || b->len < front ||
+        seg->written > block || (p->writing && p->write_limit > block))
         return 0;
     must(b->pos + b->len == e->pos);
     memcpy(at - front, journal_at(s->journal, b->place) + b->len - front, front);

@@ -276,6 +276,7 @@ store_write_next(struct store *s, struct job *j)
         memcpy(j->mem, block_of(s, p), front);
         j->len = gather(s, p, seg, j->mem, front);
         must(j->len > 0);
+        p->write_limit = j->from + j->len;
     }
     total = (front + j->len + STORE_BLOCK - 1) / STORE_BLOCK * STORE_BLOCK;
     memset(j->mem + front + j->len, 0, total - front - j->len);
@@ -327,6 +328,7 @@ write_begin(struct store *s, struct plog *p)
     j->mem = s->bounce + (uint64_t)j->bounce * (STORE_BOUNCE_BYTES + STORE_BLOCK);
     j->from = seg->written;
     s->writes++;
+    p->write_limit = j->from + 1; /* more is known when it is gathered */
     p->writing = true;
     store_job_open(s, j);
     return true;

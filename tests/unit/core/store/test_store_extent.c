@@ -121,6 +121,55 @@ large_batches_one_behind_the_other_leave_write_back_only_the_last_end(void **sta
 }
 
 static void
+a_stream_shares_its_blocks_while_write_back_is_under_way(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct plog *p = start(&f, 13);
+    struct store *s = f.store[0];
+    assert_int_equal(fixture_checkpoint(&f), ERR_OK); /* the next one shares nothing */
+    assert_int_equal(append_large(&f, p, 2), 1);
+    s->flushing = true;
+    for (int i = 0; i < 100 && !p->writing; i++)
+        assert_int_equal(fixture_turns(&f, 1), ERR_OK);
+    assert_true(p->writing); /* of the bytes in front of its interior */
+    for (uint64_t i = 3; i <= 5; i++) {
+        assert_int_equal(append_large(&f, p, i), 1);
+        assert_true(store_entry(s, p->tail_last)->shared);
+    }
+    s->flushing = false;
+    assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+    assert_int_equal(plog_last(p)->written, plog_last(p)->bytes);
+    check_read(&f, p, 5);
+    power_cut(&f);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    check_read(&f, fixture_log(&f, 1, 0), 5);
+    fixture_end(&f);
+}
+
+static void
+the_block_that_write_back_writes_is_not_shared(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct plog *p = start(&f, 14);
+    struct store *s = f.store[0];
+    assert_int_equal(append_large(&f, p, 2), 1);
+    assert_int_equal(fixture_settle(&f), ERR_OK);
+    s->flushing = true; /* its end is durable, and goes to its block with zeros behind it */
+    uint32_t block = plog_last(p)->bytes / STORE_BLOCK * STORE_BLOCK;
+    for (int i = 0; i < 200 && (!p->writing || p->write_limit <= block); i++)
+        assert_int_equal(fixture_turns(&f, 1), ERR_OK);
+    assert_true(p->writing && p->write_limit == plog_last(p)->bytes);
+    assert_int_equal(append_large(&f, p, 3), 1);
+    assert_false(store_entry(s, p->tail_last)->shared);
+    s->flushing = false;
+    assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+    check_read(&f, p, 3);
+    fixture_end(&f);
+}
+
+static void
 a_batch_whose_first_block_was_shared_comes_back_when_its_write_fails(void **state)
 {
     (void)state;
@@ -470,6 +519,8 @@ main(void)
         cmocka_unit_test(a_large_batch_is_written_to_its_segment_and_not_to_the_journal),
         cmocka_unit_test(write_back_writes_only_the_ends_of_an_extent),
         cmocka_unit_test(large_batches_one_behind_the_other_leave_write_back_only_the_last_end),
+        cmocka_unit_test(a_stream_shares_its_blocks_while_write_back_is_under_way),
+        cmocka_unit_test(the_block_that_write_back_writes_is_not_shared),
         cmocka_unit_test(a_batch_whose_first_block_was_shared_comes_back_when_its_write_fails),
         cmocka_unit_test(small_batches_between_large_ones_keep_their_place),
         cmocka_unit_test(the_sums_of_large_batches_are_those_of_their_bytes),
