@@ -180,14 +180,14 @@ what_is_kept_in_a_block_is_not_written_over_by_what_comes_behind_it(void **state
 {
     (void)state;
     struct pair *p = pair_new();
-    enum { ROUNDS = 8, EACH = 9000, REST = 500 };
-    uint8_t *b = pair_bytes(ROUNDS * EACH + REST);
+    enum { ROUNDS = 8, EACH = 3000, REST = 500 }; /* small enough for two in one block */
+    uint8_t *b = pair_bytes((ROUNDS + 1) * EACH + REST);
     const uint8_t *at[ROUNDS];
     stream_kept kept[ROUNDS];
     uint32_t count = 0, sent = 0, had = 0;
     pair_consume(p, 0, EACH);
     for (uint32_t i = 0; i < ROUNDS; i++) {
-        uint32_t upto = (i + 1) * EACH + REST; /* a part of the next one is there, too */
+        uint32_t upto = (i + 2) * EACH + REST; /* the next one is there, and a part of a third */
         pair_client_send(p, b + sent, upto - sent);
         sent = upto;
         pair_run(p, 20 * PAIR_DELAY_US);
