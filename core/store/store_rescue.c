@@ -223,6 +223,8 @@ record_take(struct replay *r, struct replay_log *l, uint32_t kind, struct view b
     if (!seg || x.len > seg->bytes || x.pos > seg->bytes - x.len || x.pos > seg->written ||
         x.pos + x.len <= seg->synced)
         return ERR_OK;
+    if (store_replay_doomed(r, l->log.id, x.base, 0)) /* its file may be the compacted one */
+        return ERR_OK;
     r->records++;
     if (kind == STORE_REC_EXTENT)
         return store_replay_extent_parts(r, l, seg, body);
