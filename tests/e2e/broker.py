@@ -180,6 +180,16 @@ class Broker:
                              check=True, capture_output=True, text=True, timeout=90).stdout
         return json.loads(out)
 
+    def explain(self):
+        """Prints where a broker that owes an answer waits: its sockets, threads and counters."""
+        print(subprocess.run(["ss", "-tanm", f"sport = :{self.port} or dport = :{self.port}"],
+                             capture_output=True, text=True, timeout=30).stdout)
+        for name, pid in self.children().items():
+            for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+                told = [(task / what).read_text().strip() for what in ("comm", "wchan", "syscall")]
+                print(f"# {name} {task.name}: {' '.join(told)}")
+        print(f"# {self.stat()}", flush=True)
+
     def alive(self):
         check(self.process.poll() is None, "sluice run is gone")
         check(answers(self.bootstrap, START_SECONDS), "the broker does not answer")
@@ -218,6 +228,8 @@ class Broker:
 
     def __exit__(self, kind, *_):
         try:
+            if kind and issubclass(kind, TimeoutError):
+                self.explain()
             if self.process and self.process.poll() is None:
                 self.stop()
         finally:
