@@ -281,6 +281,67 @@ a_log_that_was_refused_a_read_is_called_and_none_reads_ahead_of_it(void **state)
     fixture_end(&f);
 }
 
+/* Lends what comes next of a range, as soon as it can be had. */
+static void
+hold_next(struct fixture *f, struct store_range *range, struct store_hold *hold)
+{
+    int rc;
+    for (int n = 0; (rc = store_hold(f->store[0], range, 7, hold)) == ERR_AGAIN; n++)
+        assert_true(n < 1000 && fixture_turns(f, 1) == ERR_OK);
+    assert_int_equal(rc, ERR_OK);
+    range->at += hold->bytes;
+    range->len -= hold->bytes;
+}
+
+static void
+who_has_half_of_a_header_is_told_when_another_read_ends(void **state)
+{
+    (void)state;
+    enum {
+        VALUE_BYTES = 12409 /* the header of the 22nd lies across two buffers */,
+        WAITER = 1234
+    };
+    struct fixture f;
+    fixture_init(&f, 30);
+    f.config.segment_bytes = 4 << 20;
+    f.read_buffers = 8;
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    for (int i = 0; i < 60; i++)
+        for (int n = 0; n < 2; n++)
+            fixture_append(&f, fixture_log(&f, 1, n), 1, VALUE_BYTES, (uint64_t)i, i);
+    assert_int_equal(fixture_stop(&f), ERR_OK);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    struct store *s = f.store[0];
+    struct store_range range[2];
+    struct store_hold hold;
+    for (int n = 0; n < 2; n++)
+        while (store_locate(s, fixture_log(&f, 1, n), 0, INT64_MAX, 600000, true, &range[n]) ==
+               ERR_AGAIN)
+            fixture_turns(&f, 1);
+    forget_buffers(&f);
+    hold_next(&f, &range[0], &hold);
+    store_release(s, &hold);
+    assert_in_range(STORE_READ_BYTES - range[0].at, 1, BATCH_HEADER_BYTES - 1);
+    while (store_buffers_busy(s))
+        fixture_turns(&f, 1);
+    for (uint32_t i = 0; i < s->config.read_buffers; i++)
+        if (s->buffers[i].pos > 0)
+            s->buffers[i].state = READ_FREE;
+    fixture_append(&f, fixture_log(&f, 1, 2), 1, 100, 1, 1);
+    assert_int_equal(store_hold(s, &range[1], 1, &hold), ERR_AGAIN);
+    assert_int_equal(store_buffers_busy(s), STORE_READS_BESIDE); /* no more now */
+    assert_int_equal(store_hold(s, &range[0], WAITER, &hold), ERR_AGAIN);
+    bool told = false;
+    uint64_t waiter;
+    for (int n = 0; n < 100 && !told; n++) {
+        fixture_turns(&f, 1);
+        while (store_take_read(s, &waiter))
+            told = told || waiter == WAITER;
+    }
+    assert_true(told);
+    fixture_end(&f);
+}
+
 static void
 reading_ahead_ends_where_the_file_ends_and_the_cache_begins(void **state)
 {
@@ -359,18 +420,6 @@ damage_at_the_front_is_told_before_anything_is_lent(void **state)
         assert_int_equal(rc, ERR_CORRUPT);
         fixture_end(&f);
     }
-}
-
-/* Lends what comes next of a range, as soon as it can be had. */
-static void
-hold_next(struct fixture *f, struct store_range *range, struct store_hold *hold)
-{
-    int rc;
-    for (int n = 0; (rc = store_hold(f->store[0], range, 7, hold)) == ERR_AGAIN; n++)
-        assert_true(n < 1000 && fixture_turns(f, 1) == ERR_OK);
-    assert_int_equal(rc, ERR_OK);
-    range->at += hold->bytes;
-    range->len -= hold->bytes;
 }
 
 /* Does a batch begin there?  All have an index entry. */
@@ -566,6 +615,7 @@ main(void)
         cmocka_unit_test(old_data_is_read_piece_by_piece_while_records_are_appended),
         cmocka_unit_test(a_read_beside_appends_goes_to_the_device_in_slices),
         cmocka_unit_test(a_log_that_was_refused_a_read_is_called_and_none_reads_ahead_of_it),
+        cmocka_unit_test(who_has_half_of_a_header_is_told_when_another_read_ends),
         cmocka_unit_test(reading_ahead_ends_where_the_file_ends_and_the_cache_begins),
         cmocka_unit_test(a_damaged_base_offset_is_reported_and_not_taken_for_the_end),
         cmocka_unit_test(damage_at_the_front_is_told_before_anything_is_lent),
