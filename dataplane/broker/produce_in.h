@@ -42,6 +42,13 @@ struct produce_step {
     struct lens_produce_result out;
 };
 
+/* Of the records, wherever they lie. */
+static inline uint32_t
+produce_records_bytes(const struct produce_step *step)
+{
+    return step->pieces ? step->in.elided_bytes : step->in.records.len;
+}
+
 /* ---- produce_step.c: a batch at the shard that appends it ---- */
 
 /* Counts a refusal, also by its reason when the drop table knows it. */
@@ -69,8 +76,9 @@ must_check int produce_lend(struct shard *s, struct req *r, struct produce_step 
 /* What every JOB_APPEND says, but its records, info and transactional id. */
 void produce_job_set(struct job *j, struct req *r, const struct produce_step *step,
                      const struct route_part *p);
-/* Whether the batch may be copied before it is known to be good. */
-bool produce_may_stage(const struct table_topic_config *c, const struct batch_info *info);
+/* Whether the records are one batch that may be copied before it is known to be good; then *info is
+ * what its header says. */
+bool produce_may_stage(const struct produce_step *step, struct batch_info *info);
 
 /* ---- produce_home.c ---- */
 

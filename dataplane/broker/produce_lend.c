@@ -21,8 +21,20 @@
 #include "dataplane/broker/produce_in.h"
 
 bool
-produce_may_stage(const struct table_topic_config *c, const struct batch_info *info)
+produce_may_stage(const struct produce_step *step, struct batch_info *info)
 {
+    const struct table_topic_config *c = &step->topic->fact.config;
+    uint8_t bytes[BATCH_HEADER_BYTES];
+    struct view header = step->in.records;
+    uint32_t len = produce_records_bytes(step);
+    if (len < BATCH_HEADER_BYTES)
+        return false;
+    if (step->pieces) {
+        rope_read(step->pieces, step->pieces_at, bytes, sizeof bytes);
+        header = view_of(bytes, sizeof bytes);
+    }
+    if (batch_header(header, info) != ERR_OK || info->bytes != len)
+        return false;
     uint32_t codec = info->attributes & BATCH_CODEC_MASK;
     return info->bytes <= c->max_message_bytes &&
            (c->compression >= BATCH_CODECS || c->compression == codec) &&
@@ -48,23 +60,6 @@ produce_job_set(struct job *j, struct req *r, const struct produce_step *step,
     j->u.append.version = step->version;
     j->u.append.trusted = step->trusted;
     j->u.append.now_ms = step->now_ms;
-}
-
-/* What the header says, when the batch may be lent. */
-static bool
-lendable(const struct produce_step *step, struct batch_info *info)
-{
-    uint8_t bytes[BATCH_HEADER_BYTES];
-    struct view header = step->in.records;
-    uint32_t len = step->pieces ? step->in.elided_bytes : header.len;
-    if (len < PRODUCE_LEND_MIN)
-        return false;
-    if (step->pieces) {
-        rope_read(step->pieces, step->pieces_at, bytes, sizeof bytes);
-        header = view_of(bytes, sizeof bytes);
-    }
-    return batch_header(header, info) == ERR_OK && info->bytes == len &&
-           produce_may_stage(&step->topic->fact.config, info);
 }
 
 /* Where the records lie, into memory of the job.  False: there is none. */
@@ -110,7 +105,8 @@ produce_lend(struct shard *s, struct req *r, struct produce_step *step, const st
 {
     stream_kept kept = r->u.produce.kept;
     struct batch_info info;
-    if ((kept && r->begun) || !lendable(step, &info)) /* I1 */
+    if ((kept && r->begun) || /* I1 */
+        produce_records_bytes(step) < PRODUCE_LEND_MIN || !produce_may_stage(step, &info))
         return ERR_LIMIT;
     bool check = !step->pieces && info.attributes & BATCH_CODEC_MASK;
     step->info = info;

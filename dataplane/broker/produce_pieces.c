@@ -28,18 +28,9 @@ static int
 stage(struct shard *s, struct produce_step *step, const struct route_part *p)
 {
     const uint8_t *to;
-    uint8_t bytes[BATCH_HEADER_BYTES];
-    struct view records = step->in.records, header = records;
     struct batch_info info;
-    uint32_t len = step->pieces ? step->in.elided_bytes : records.len;
-    if (p->owner != s->config.shard || len < BATCH_HEADER_BYTES)
-        return ERR_LIMIT;
-    if (step->pieces) {
-        rope_read(step->pieces, step->pieces_at, bytes, sizeof bytes);
-        header = view_of(bytes, sizeof bytes);
-    }
-    if (batch_header(header, &info) != ERR_OK || info.bytes != len ||
-        !produce_may_stage(&step->topic->fact.config, &info))
+    uint32_t len = produce_records_bytes(step);
+    if (p->owner != s->config.shard || !produce_may_stage(step, &info))
         return ERR_LIMIT;
     int err = store_stage(s->store, p->log, &info, s->now_ms, &to);
     if (err != ERR_OK)
@@ -48,7 +39,7 @@ stage(struct shard *s, struct produce_step *step, const struct route_part *p)
         put_pieces(s, step->pieces, step->pieces_at, len);
         step->in.records = view_of(to, len);
     } else {
-        store_stage_put(s->store, records.at, len);
+        store_stage_put(s->store, step->in.records.at, len);
     }
     step->crc = store_stage_crc(s->store);
     step->staged = true;
