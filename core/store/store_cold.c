@@ -23,6 +23,8 @@ enum { READ_DATA = JOB_OPENED + 1 };
 void
 store_wait(struct store *s, uint64_t waiter, struct read_buffer *b)
 {
+    if (b && b->state != READ_BUSY)
+        b = NULL; /* it may have the front of what is wanted: no read of its own will end */
     for (uint32_t i = 0; i < s->waiter_count; i++)
         if (s->waiters[i].waiter == waiter && s->waiters[i].buffer == b)
             return;

@@ -65,6 +65,7 @@ int store_buffer_read(struct store *s, struct plog *p, struct segment *seg, uint
 /* Why a position in a buffer that is ready cannot be used, ERR_OK when it can.  An error is told
  * once: who asks again reads again. */
 int store_buffer_error(struct read_buffer *b, uint32_t pos);
+/* The waiter comes back when the read of b has ended; NULL, or not being read: when any has. */
 void store_wait(struct store *s, uint64_t waiter, struct read_buffer *b);
 void store_wake(struct store *s, const struct read_buffer *b);
 void store_cold_forget(struct store *s, const struct plog *p);

@@ -191,9 +191,7 @@ store_prove(struct store *s, struct plog *p, struct segment *seg, uint32_t pos,
         int rc = store_header(s, p, seg, pos, &info);
         struct read_buffer *b = store_buffer_find(s, p, seg, pos);
         if (rc != ERR_OK) {
-            /* One that was read has only the front of the header, and the read of the rest could
-             * not begin: any that ends is a reason to come back. */
-            *awaited = rc == ERR_AGAIN && b && b->state == READ_BUSY ? b : NULL;
+            *awaited = rc == ERR_AGAIN ? b : NULL;
             return rc;
         }
         must(b);
