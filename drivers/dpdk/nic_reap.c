@@ -15,7 +15,7 @@
  * stay with the driver, which never looks at their bytes again. */
 #include "drivers/dpdk/nic_dpdk_in.h"
 
-static const struct {
+static const struct row {
     const char *driver;
     enum nic_reap how;
     bool by_page;
@@ -25,24 +25,29 @@ static const struct {
     {"net_e1000_em", NIC_REAP_STATUS, true},
 };
 
+static const struct row *
+row_of(const char *driver)
+{
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+        if (strcmp(driver, table[i].driver) == 0)
+            return &table[i];
+    return NULL;
+}
+
 enum nic_reap
 nic_reap_of(const char *driver, int cleanup)
 {
+    const struct row *row = row_of(driver);
     if (cleanup >= 0)
         return NIC_REAP_CLEANUP;
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
-        if (strcmp(driver, table[i].driver) == 0)
-            return table[i].how;
-    return NIC_REAP_NEVER;
+    return row ? row->how : NIC_REAP_NEVER;
 }
 
 bool
 nic_reap_by_page(const char *driver)
 {
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
-        if (strcmp(driver, table[i].driver) == 0)
-            return table[i].by_page;
-    return false;
+    const struct row *row = row_of(driver);
+    return row && row->by_page;
 }
 
 /* ---- holds ---- */
