@@ -59,6 +59,7 @@ struct nic_queue {
 struct nic_dpdk {
     struct nic_facts facts;
     uint16_t port;
+    bool found; /* port is ours, and ends with us */
     uint32_t queue_count;
     const char *copies; /* why nothing goes by reference; NULL: it does */
     struct nic_queue queues[];

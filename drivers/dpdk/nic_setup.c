@@ -198,6 +198,7 @@ port_named(struct setup *s)
         if (strcmp(rte_dev_name(s->info.device), s->host->name) != 0)
             continue;
         s->d->port = port;
+        s->d->found = true;
         return ERR_OK;
     }
     (void)snprintf(s->error, NIC_DPDK_ERROR_BYTES, "DPDK has no driver for %s", s->config->device);
@@ -328,7 +329,7 @@ device_create(const struct nic_dpdk_config *config, const struct nic_host *host,
     struct setup s = {.d = d, .config = config, .host = host, .error = error};
     int err = setup(&s);
     if (err) {
-        free(d);
+        nic_dpdk_destroy(d);
         return err;
     }
     *out = d;
@@ -363,8 +364,10 @@ nic_dpdk_destroy(struct nic_dpdk *d)
         return;
     for (uint32_t i = 0; i < d->queue_count; i++)
         nic_dpdk_pending_drop(&d->queues[i]);
-    (void)rte_eth_dev_stop(d->port);
-    (void)rte_eth_dev_close(d->port);
+    if (d->found) {
+        (void)rte_eth_dev_stop(d->port);
+        (void)rte_eth_dev_close(d->port);
+    }
     for (uint32_t i = 0; i < d->queue_count; i++) {
         nic_reap_end(&d->queues[i]);
         rte_mempool_free(d->queues[i].rx_pool);

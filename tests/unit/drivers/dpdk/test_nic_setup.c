@@ -2,11 +2,32 @@
 
 #include "drivers/dpdk/nic_dpdk_in.h"
 
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+/* The step of bringing a device up that fails; the real ones otherwise. */
+static enum { FAIL_NONE, FAIL_QUEUE, FAIL_START } failing;
+
+int
+rte_eth_tx_queue_setup(uint16_t port, uint16_t queue, uint16_t places, unsigned socket,
+                       const struct rte_eth_txconf *conf)
+{
+    int (*real)(uint16_t, uint16_t, uint16_t, unsigned, const struct rte_eth_txconf *);
+    *(void **)&real = dlsym(RTLD_NEXT, __func__);
+    return failing == FAIL_QUEUE && queue == 1 ? -EIO : real(port, queue, places, socket, conf);
+}
+
+int
+rte_eth_dev_start(uint16_t port)
+{
+    int (*real)(uint16_t);
+    *(void **)&real = dlsym(RTLD_NEXT, __func__);
+    return failing == FAIL_START ? -EIO : real(port);
+}
 
 static void
 bring_up(void)
@@ -91,12 +112,43 @@ bring_up_a_good_and_a_bad_one(void)
     must(nic_dpdk_create(c, 2, d, error) == ERR_UNSUPPORTED);
     must(strstr(error, "net_memif0") != NULL);
     must(d[0] == NULL && d[1] == NULL);
+    must(rte_eth_dev_count_avail() == 0);
 }
 
 static void
 one_that_cannot_takes_the_others_down(void **state)
 {
     in_child(bring_up_a_good_and_a_bad_one);
+}
+
+static void
+pool_counted(struct rte_mempool *pool, void *count)
+{
+    must(pool);
+    ++*(uint32_t *)count;
+}
+
+static void
+bring_up_and_fail(void)
+{
+    struct nic_dpdk_config c = child_config("net_null0");
+    struct nic_dpdk *d;
+    uint32_t pools = 0;
+    char error[NIC_DPDK_ERROR_BYTES];
+    c.queues = 2;
+    must(nic_dpdk_create(&c, 1, &d, error) == ERR_IO);
+    must(d == NULL);
+    must(rte_eth_dev_count_avail() == 0);
+    rte_mempool_walk(pool_counted, &pools);
+    must(pools == 0);
+}
+
+static void
+one_that_fails_half_way_leaves_no_port_and_no_memory(void **state)
+{
+    for (failing = FAIL_QUEUE; failing <= FAIL_START; failing++)
+        in_child(bring_up_and_fail);
+    failing = FAIL_NONE;
 }
 
 static void
@@ -188,6 +240,7 @@ main(void)
         cmocka_unit_test(each_queue_has_pools_of_its_own),
         cmocka_unit_test(several_devices_come_up_each_as_its_own),
         cmocka_unit_test(one_that_cannot_takes_the_others_down),
+        cmocka_unit_test(one_that_fails_half_way_leaves_no_port_and_no_memory),
         cmocka_unit_test(more_queues_than_the_device_has_are_refused),
         cmocka_unit_test(packets_longer_than_the_device_takes_are_refused),
         cmocka_unit_test(what_is_not_in_memory_of_dpdk_is_copied_for_a_memif_that_lends_it),
