@@ -11,6 +11,7 @@ The image is built once (image.sh; SLUICE_VM names its folder).  --if-cached: it
 and without it nothing runs."""
 import argparse
 import concurrent.futures
+import contextlib
 import hashlib
 import os
 import pathlib
@@ -257,15 +258,23 @@ def acknowledge_on(ackers, count):
           lambda: sum(len(a.acknowledged()) for a in ackers) >= before + count, 0.1)
 
 
+@contextlib.contextmanager
 def producers(broker, topic):
     """Each with a name, and so a file, that no other card's has."""
-    return [Acker(broker, topic, PARTITIONS, f"{broker.name}-{topic}-{i}", RATE)
-            for i in range(ACKERS)]
+    ackers = [Acker(broker, topic, PARTITIONS, f"{broker.name}-{topic}-{i}", RATE)
+              for i in range(ACKERS)]
+    try:
+        yield ackers
+    except AssertionError:
+        print(broker.said(), flush=True)
+        raise
+    finally:
+        for a in ackers:
+            a.abandon()
 
 
 def kill_loop(broker, topic, kills):
-    ackers = producers(broker, topic)
-    try:
+    with producers(broker, topic) as ackers:
         for n in range(kills):
             acknowledge_on(ackers, 50)
             if n % 3 == 2:  # everything at once, and nobody is left to start it again
@@ -275,9 +284,6 @@ def kill_loop(broker, topic, kills):
                 broker.kill(PROGRAMS[1 + n % 2])
         acknowledge_on(ackers, 50)
         proven(broker, topic, ackers)
-    finally:
-        for a in ackers:
-            a.abandon()
 
 
 def proven(broker, topic, ackers):
@@ -290,10 +296,9 @@ def proven(broker, topic, ackers):
 
 
 def power_cut(machine, card):
-    topic, broker = "cut", Remote(machine, card)
+    topic, broker = "cut", Remote(machine, card, cores=card.queues)
     topic_ready(broker.bootstrap, topic, PARTITIONS)
-    ackers = producers(broker, topic)
-    try:
+    with producers(broker, topic) as ackers:
         acknowledge_on(ackers, 100)
         machine.cut()
         machine.boot()
@@ -301,9 +306,6 @@ def power_cut(machine, card):
         broker.start()
         acknowledge_on(ackers, 50)
         proven(broker, topic, ackers)
-    finally:
-        for a in ackers:
-            a.abandon()
 
 
 def stopped(broker):
