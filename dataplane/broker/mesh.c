@@ -39,6 +39,7 @@ struct mesh_end {
     uint32_t shard;
     uint32_t next;   /* ring to look at first: no writer starves another */
     uint32_t out;    /* jobs that are not in `free` */
+    uint64_t sent;   /* messages, of whatever number of words */
     uint64_t filled; /* bit i: ring to shard i has unpublished words */
     uint64_t quiet;  /* the same, of words that need not wake it */
     struct list free;
@@ -145,6 +146,12 @@ mesh_jobs_out(const struct mesh_end *e)
     return e->out;
 }
 
+uint64_t
+mesh_sent(const struct mesh_end *e)
+{
+    return e->sent;
+}
+
 static struct ring *
 ring_of(const struct mesh *m, uint32_t writer, uint32_t reader)
 {
@@ -171,6 +178,7 @@ word_send(struct mesh_end *e, uint32_t to, enum mesh_kind kind, void *pointer)
 {
     must(((uintptr_t)pointer & ~WORD_POINTER) == 0);
     raw_send(e, to, (uint64_t)kind << WORD_KIND_SHIFT | (uint64_t)(uintptr_t)pointer);
+    e->sent++;
     if (kind == MESH_LENT)
         e->quiet |= UINT64_C(1) << to;
     else

@@ -135,6 +135,9 @@ struct mesh_end *mesh_join(struct mesh *m, uint32_t shard, const struct clock *w
 /* Jobs that this shard has not got back. */
 uint32_t mesh_jobs_out(const struct mesh_end *e);
 
+/* Messages to other shards so far: jobs both ways, cancellations, releases, loans given back. */
+uint64_t mesh_sent(const struct mesh_end *e);
+
 /* A free job of this shard, NULL when JOB_MAX are out (the caller tries again next turn). */
 struct job *mesh_job(struct mesh_end *e);
 /* Home gives a job it got back (or never sent) to its pool. */

@@ -449,6 +449,7 @@ count_turn(struct shard *s)
         s->clock.ops->calls(s->clock.self, &calls);
     counters_set(&s->counters, COUNTER_ENTERS, calls.enters);
     counters_set(&s->counters, COUNTER_WAKES, calls.wakes);
+    counters_set(&s->counters, COUNTER_HOPS, mesh_sent(s->mesh));
     counters_add(&s->counters, s->work ? COUNTER_TURNS : COUNTER_TURNS_IDLE, 1);
 }
 

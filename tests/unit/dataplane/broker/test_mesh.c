@@ -95,6 +95,29 @@ a_job_goes_to_its_owner_and_comes_home(void **state)
 }
 
 static void
+each_message_is_counted_once_where_it_was_sent(void **state)
+{
+    (void)state;
+    struct pair p;
+    pair_open(&p);
+    struct job *j = job_to(&p, 0);
+    struct store_hold hold = {.pin = &hold, .pin_first = 1, .pin_limit = 2};
+    mesh_send(p.ends[0], j);
+    mesh_cancel(p.ends[0], j);
+    mesh_release(p.ends[0], 1, &hold); /* three words */
+    mesh_flush(p.ends[0]);
+    assert_int_equal(mesh_sent(p.ends[0]), 3);
+    assert_int_equal(mesh_sent(p.ends[1]), 0);
+    mesh_give_back(p.ends[1], j);
+    j->returning = 1;
+    mesh_send(p.ends[1], j);
+    mesh_flush(p.ends[1]);
+    assert_int_equal(mesh_sent(p.ends[0]), 3);
+    assert_int_equal(mesh_sent(p.ends[1]), 2);
+    mesh_free(p.mesh);
+}
+
+static void
 jobs_arrive_in_the_order_they_were_sent_however_often_the_ring_wraps(void **state)
 {
     (void)state;
@@ -442,6 +465,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_job_goes_to_its_owner_and_comes_home),
+        cmocka_unit_test(each_message_is_counted_once_where_it_was_sent),
         cmocka_unit_test(jobs_arrive_in_the_order_they_were_sent_however_often_the_ring_wraps),
         cmocka_unit_test(a_shard_has_job_max_jobs_and_no_more),
         cmocka_unit_test(a_cancellation_reaches_a_job_that_is_at_its_owner),

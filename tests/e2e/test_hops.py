@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+"""How many messages the rings between cores carry for a request that comes to one core for a
+partition of the other: the broker counts what each core sends (`hops`).  As it is: over kernel
+sockets; under namespaced.py: over our own TCP/IP, which must add none."""
+import os
+import struct
+
+from broker import SMALL, Broker, stamp
+from case import Skip, case, check, equal, finish, until
+from kafka import (LIST_OFFSETS, NONE, PRODUCE, Connection, batch, records_of, string,
+                   topic_ready)
+
+PARTITIONS = 16  # by a hash of the topic's id all of one core once in 32,768 runs
+REQUESTS = 50
+SECONDS = 90
+
+
+class Cores:
+    """Two, of which `home` has our connection."""
+    def __init__(self, broker):
+        self.broker, self.topic = broker, f"hops-{stamp()}"
+        topic_ready(broker.bootstrap, self.topic, PARTITIONS)
+        self.client = Connection(broker.bootstrap)
+        self.home = self.home_of_ours()
+
+    def told(self, counter="hops"):
+        return self.broker.stat()["counters"][counter]["shards"]
+
+    def home_of_ours(self):
+        before = self.told("requests")
+        for _ in range(REQUESTS):
+            self.client.api_versions()
+
+        def more():
+            return [a - b for a, b in zip(self.told("requests"), before)]
+        until("our requests are counted", SECONDS, lambda: max(more()) >= REQUESTS)
+        return more().index(max(more()))
+
+    def sent(self):
+        """By the home and the other core.  Another request: what the one before sent is counted."""
+        self.client.api_versions()
+        hops = self.told()
+        return hops[self.home], hops[1 - self.home]
+
+    def cost(self, request, there, back):
+        """Each request to a partition of the other core sends so many messages from home, and so
+        many from the other core; one to an own partition sends none."""
+        others = 0
+        before = self.sent()
+        for partition in range(PARTITIONS):
+            for _ in range(REQUESTS):
+                request(partition)
+            if self.sent()[0] != before[0]:
+                others += 1
+                want = before[0] + REQUESTS * there, before[1] + REQUESTS * back
+                # Memory that was fetched goes back when the client has acknowledged it.
+                until("both cores have counted", SECONDS,
+                      lambda: all(a >= b for a, b in zip(self.sent(), want)))
+                before = want
+            equal(self.sent(), before, f"messages of the cores after partition {partition}")
+        check(0 < others < PARTITIONS, f"{others} of {PARTITIONS} partitions are the other core's")
+        print(f"# {others * REQUESTS} requests for partitions of the other core: {there} there, "
+              f"{back} back", flush=True)
+
+    def produce(self, partition, size=100):
+        code, _ = self.client.produced(self.client.call(PRODUCE, 7, self.client.produce_body(
+            self.topic, partition, batch([b"x" * size]))))
+        equal(code, NONE, "Produce")
+
+    def fetch(self, partition):
+        code, _, data = self.client.fetch(self.topic, partition, 0, wait_ms=0, bytes_max=1)
+        equal((code, len(records_of(data)) > 0), (NONE, True), "Fetch")
+
+    def list_offsets(self, partition):
+        c = self.client.call(LIST_OFFSETS, 1, struct.pack(">ii", -1, 1) + string(self.topic)
+                             + struct.pack(">iiq", 1, partition, -1))
+        c.take("i")
+        c.string()
+        equal(c.take("iih")[1:], (partition, NONE), "ListOffsets")
+
+
+def main():
+    if len(os.sched_getaffinity(0)) < 2:
+        with case("hops"):
+            raise Skip("one processor")
+        finish()
+    with Broker(SMALL, "cores=2") as broker:
+        cores = Cores(broker)
+        with case("hops: a Produce request crosses once each way"):
+            cores.cost(cores.produce, 1, 1)
+        with case("hops: so does ListOffsets"):
+            cores.cost(cores.list_offsets, 1, 1)
+        with case("hops: a Fetch crosses to locate and to hold, and gives the memory back"):
+            cores.cost(cores.fetch, 3, 2)
+    finish()
+
+
+main()
