@@ -151,12 +151,20 @@ store_forget(struct store *s)
     free(s);
 }
 
+static bool
+read_bytes_good(uint32_t bytes)
+{
+    if (bytes > STORE_READ_BYTES)
+        return bytes % STORE_READ_BYTES == 0;
+    return bytes == 0 || (bytes >= 2 * SUMS_PIECE && bytes % SUMS_PIECE == 0);
+}
+
 int
 store_init(const struct store_config *config, struct disk *disk, const struct store_boot *boot,
            struct store **out)
 {
     if (config->core >= config->core_count || config->logs_max == 0 || config->read_buffers == 0 ||
-        config->read_buffers > STORE_READ_BUFFERS_MAX || config->read_bytes % STORE_READ_BYTES)
+        config->read_buffers > STORE_READ_BUFFERS_MAX || !read_bytes_good(config->read_bytes))
         return ERR_INVALID;
     struct store *s = calloc(1, sizeof *s);
     if (!s)
@@ -395,6 +403,7 @@ store_step(struct store *s, uint64_t now_ns, uint64_t *deadline_ns)
     store_move_step(s);
     store_writeback_step(s);
     store_index_evict(s);
+    uint64_t unread = store_unread_step(s);
     store_rescue_step(s);
     store_ckpt_step(s);
     if (!list_empty(&s->dying) && !s->ending)
@@ -412,6 +421,8 @@ store_step(struct store *s, uint64_t now_ns, uint64_t *deadline_ns)
         *deadline_ns = swap;
     if (shrink < *deadline_ns)
         *deadline_ns = shrink;
+    if (unread < *deadline_ns)
+        *deadline_ns = unread;
     if (s->ckpt.phase == CKPT_SAVE)
         *deadline_ns = now_ns; /* more to do at once */
     return ERR_OK;

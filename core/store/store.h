@@ -31,7 +31,8 @@ struct store_config {
     uint64_t journal_bytes;    /* size of the ring of journal files */
     uint64_t cache_bytes;      /* journal frames kept in memory: tail cache */
     uint32_t read_buffers;     /* buffers for cold reads, */
-    uint32_t read_bytes;       /* each so large; whole STORE_READ_BYTES, 0: that */
+    uint32_t read_bytes;       /* each so large; whole STORE_READ_BYTES, or for tests less: two
+                                * SUMS_PIECE or more (sums.h); 0: STORE_READ_BYTES */
     uint32_t sidecar_bytes;    /* after a clean stop so large an active segment has one, and again
                                 * after each four times as much; 0: 8 MiB */
     uint32_t shrink_bytes;     /* blocks of a file that goes are given back in steps of so many, a

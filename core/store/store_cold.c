@@ -1,4 +1,4 @@
-/* store_cold.c: reading segment files: read buffers, and who waits for them.
+/* store_cold.c: reading segment files: read buffers.
  *
  * A read buffer holds up to config.read_bytes of one file, from a SUMS_PIECE boundary on, and stays
  * as a small cache until the least recently used one is needed again.  When its bytes arrive, every
@@ -11,115 +11,9 @@
 #include "core/base/mutant.h"
 #include "core/store/store_in.h"
 
-#include <stdlib.h>
-
 enum { READ_DATA = JOB_OPENED + 1 };
 #define READ_CALM_NS  (10 * CLOCK_NS_PER_MS)
 #define READ_STILL_NS CLOCK_NS_PER_S
-
-/* ---- who waits ---------------------------------------------------------------------------------
- */
-
-void
-store_wait(struct store *s, uint64_t waiter, struct read_buffer *b)
-{
-    if (b && b->state != READ_BUSY)
-        b = NULL; /* it may have the front of what is wanted: no read of its own will end */
-    for (uint32_t i = 0; i < s->waiter_count; i++)
-        if (s->waiters[i].waiter == waiter && s->waiters[i].buffer == b)
-            return;
-    if (s->waiter_count == s->waiter_room) {
-        uint32_t room = s->waiter_room ? s->waiter_room * 2 : 64;
-        struct read_waiter *more =
-            room > STORE_WAITERS_MAX ? NULL : realloc(s->waiters, room * sizeof *more);
-        if (!more) {
-            log_error("store", "no room for a reader core=%u waiters=%u", s->config.core,
-                      s->waiter_count);
-            return;
-        }
-        s->waiters = more;
-        s->waiter_room = room;
-    }
-    s->waiters[s->waiter_count++] = (struct read_waiter){waiter, b};
-}
-
-static void
-ready_add(struct store *s, uint64_t waiter)
-{
-    if (s->ready_count == s->ready_room) {
-        uint32_t room = s->ready_room ? s->ready_room * 2 : 64;
-        uint64_t *more = calloc(room, sizeof *more);
-        must(more);
-        for (uint32_t i = 0; i < s->ready_count; i++)
-            more[i] = s->ready[(s->ready_first + i) % s->ready_room];
-        free(s->ready);
-        s->ready = more;
-        s->ready_room = room;
-        s->ready_first = 0;
-    }
-    s->ready[(s->ready_first + s->ready_count++) % s->ready_room] = waiter;
-}
-
-void
-store_wake(struct store *s, const struct read_buffer *b)
-{
-    /* Who waits for any comes first, or one that reads on and on would keep them all. */
-    for (uint32_t i = 0; i < s->waiter_count; i++)
-        if (s->waiters[i].buffer == NULL)
-            ready_add(s, s->waiters[i].waiter);
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < s->waiter_count; i++) {
-        struct read_waiter w = s->waiters[i];
-        if (w.buffer && w.buffer == b)
-            ready_add(s, w.waiter);
-        else if (w.buffer)
-            s->waiters[kept++] = w;
-    }
-    s->waiter_count = kept;
-}
-
-bool
-store_take_read(struct store *s, uint64_t *waiter)
-{
-    if (s->ready_count == 0)
-        return false;
-    *waiter = s->ready[s->ready_first];
-    s->ready_first = (s->ready_first + 1) % s->ready_room;
-    s->ready_count--;
-    return true;
-}
-
-/* ---- which log is next -------------------------------------------------------------------------
- */
-
-static void
-unread_add(struct store *s, struct plog *p)
-{
-    if (s->unread_turn == p)
-        s->unread_turn = NULL;
-    if (list_empty(&p->unread_node))
-        list_push_back(&s->unread, &p->unread_node);
-}
-
-void
-store_unread_forget(struct store *s, struct plog *p)
-{
-    list_remove(&p->unread_node);
-    if (s->unread_turn == p)
-        s->unread_turn = NULL;
-}
-
-void
-store_unread_call(struct store *s)
-{
-    struct list *n = list_first(&s->unread);
-    s->unread_turn = NULL; /* one that does not come is not waited for */
-    if (!n)
-        return;
-    list_remove(n);
-    s->unread_turn = list_item(n, struct plog, unread_node);
-    store_log_changed(s, s->unread_turn);
-}
 
 /* ---- buffers -----------------------------------------------------------------------------------
  */
@@ -178,11 +72,17 @@ store_calm(const struct store *s)
     return s->now_ns - s->append_ns > READ_CALM_NS;
 }
 
+uint32_t
+store_read_least(const struct store *s)
+{
+    return s->config.read_bytes < STORE_READ_BYTES ? s->config.read_bytes : STORE_READ_BYTES;
+}
+
 /* Where records come now and then, one would meet large reads that began in a pause. */
 static uint32_t
 piece_bytes(const struct store *s)
 {
-    return s->now_ns - s->append_ns > READ_STILL_NS ? s->config.read_bytes : STORE_READ_BYTES;
+    return s->now_ns - s->append_ns > READ_STILL_NS ? s->config.read_bytes : store_read_least(s);
 }
 
 bool
@@ -191,12 +91,11 @@ store_read_allowed(const struct store *s)
     return store_calm(s) || store_buffers_busy(s) < STORE_READS_BESIDE;
 }
 
-int
-store_buffer_read(struct store *s, struct plog *p, struct segment *seg, uint32_t pos,
-                  struct read_buffer **out)
+struct read_buffer *
+store_buffer_pick(struct store *s)
 {
     struct read_buffer *pick = NULL;
-    uint32_t count = store_read_allowed(s) ? s->config.read_buffers : 0;
+    uint32_t count = store_read_allowed(s) && store_job_room(s) ? s->config.read_buffers : 0;
     for (uint32_t i = 0; i < count; i++) {
         struct read_buffer *b = &s->buffers[i];
         if (b->state == READ_BUSY || (b->pins && !mutant(MUTANT_LENT_BUFFER_TAKEN)))
@@ -204,10 +103,18 @@ store_buffer_read(struct store *s, struct plog *p, struct segment *seg, uint32_t
         if (!pick || b->state == READ_FREE || (pick->state == READ_READY && b->used < pick->used))
             pick = b;
     }
-    struct job *j = pick && !p->shut && store_job_room(s) ? store_job(s, JOB_READ, p, seg) : NULL;
+    return pick;
+}
+
+int
+store_buffer_read(struct store *s, struct plog *p, struct segment *seg, uint32_t pos,
+                  struct read_buffer **out)
+{
+    struct read_buffer *pick = store_buffer_pick(s);
+    struct job *j = pick && !p->shut ? store_job(s, JOB_READ, p, seg) : NULL;
     if (!j) {
         if (!p->shut)
-            unread_add(s, p);
+            store_unread_add(s, p);
         return ERR_AGAIN;
     }
     store_unread_forget(s, p);

@@ -1,5 +1,6 @@
 /* store_cold.h: segment files in memory: read buffers and what vouches for them (store_cold.c,
- * store_prove.c), indexes that are not known (store_index.c, store_sidecar.c).  Of the loop alone.
+ * store_prove.c), who waits for them (store_wait.c), indexes that are not known (store_index.c,
+ * store_sidecar.c).  Of the loop alone.
  */
 #ifndef SLUICE_STORE_STORE_COLD_H
 #define SLUICE_STORE_STORE_COLD_H
@@ -50,24 +51,22 @@ struct read_waiter {
 };
 
 /* store_cold.c */
+/* The one that a read may take now; NULL: none. */
+struct read_buffer *store_buffer_pick(struct store *s);
 struct read_buffer *store_buffer_find(struct store *s, const struct plog *p,
                                       const struct segment *seg, uint32_t pos);
 uint32_t store_buffers_busy(const struct store *s);  /* reads under way */
 uint32_t store_buffers_ahead(const struct store *s); /* the same, and what was read ahead of use */
 bool store_read_allowed(const struct store *s);
+/* So many bytes a read has at least, where the file has them. */
+uint32_t store_read_least(const struct store *s);
 /* No records came lately: reads need not be small and few. */
 bool store_calm(const struct store *s);
-/* A read buffer became free: calls the log that has waited longest for one. */
-void store_unread_call(struct store *s);
-void store_unread_forget(struct store *s, struct plog *p);
 int store_buffer_read(struct store *s, struct plog *p, struct segment *seg, uint32_t pos,
                       struct read_buffer **out); /* ERR_AGAIN: none free */
 /* Why a position in a buffer that is ready cannot be used, ERR_OK when it can.  An error is told
  * once: who asks again reads again. */
 int store_buffer_error(struct read_buffer *b, uint32_t pos);
-/* The waiter comes back when the read of b has ended; NULL, or not being read: when any has. */
-void store_wait(struct store *s, uint64_t waiter, struct read_buffer *b);
-void store_wake(struct store *s, const struct read_buffer *b);
 void store_cold_forget(struct store *s, const struct plog *p);
 
 /* Notes that the batch at `from` is bad: store_locate keeps readers away from it.  Its length may
@@ -75,6 +74,18 @@ void store_cold_forget(struct store *s, const struct plog *p);
  */
 uint32_t store_damaged(struct store *s, const struct plog *p, struct segment *seg, uint32_t from,
                        uint32_t to);
+
+/* store_wait.c */
+/* The waiter comes back when the read of b has ended; NULL, or not being read: when any has. */
+void store_wait(struct store *s, uint64_t waiter, struct read_buffer *b);
+void store_wake(struct store *s, const struct read_buffer *b);
+/* A log was refused a read buffer. */
+void store_unread_add(struct store *s, struct plog *p);
+/* A read buffer became free: calls the log that has waited longest for one. */
+void store_unread_call(struct store *s);
+void store_unread_forget(struct store *s, struct plog *p);
+/* Once a turn; when it wants the next one at the latest. */
+uint64_t store_unread_step(struct store *s);
 
 /* store_prove.c */
 /* Is the batch at a position, which begins there, what was written?  ERR_AGAIN: it is being read;

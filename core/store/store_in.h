@@ -298,6 +298,7 @@ struct store {
     struct plog *block_owners[STORE_BLOCKS_MAX];
     uint32_t block_hand;
     struct list unread;       /* logs that were refused a read buffer, longest first */
+    bool unread_called;       /* one of them was, in this turn */
     struct plog *unread_turn; /* of them, who was called: no read ahead before its own */
     struct list indexed;      /* segments whose index a sidecar has, longest unused first */
     struct list unwalked;     /* logs of which a segment waits to be walked, longest first */

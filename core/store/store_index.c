@@ -77,8 +77,12 @@ give_up(struct store *s, struct job *j)
 void
 store_index_begin(struct store *s, struct plog *p, struct segment *seg)
 {
-    if (seg->indexed_from == 0 || seg->index_busy || p->shut || !store_job_room(s))
+    if (seg->indexed_from == 0 || seg->index_busy || p->shut)
         return;
+    if (!store_job_room(s)) {
+        store_unread_add(s, p);
+        return;
+    }
     bool walks = !seg->sealed || seg->bare; /* mostly at least a part of it */
     if (walks && !walk_take(s, p))
         return;

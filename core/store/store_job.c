@@ -41,8 +41,10 @@ store_job_end(struct store *s, struct job *j)
     j->used = false;
     bool none = !store_job_room(s);
     s->jobs_used--;
-    if (none && store_job_room(s))
+    if (none && store_job_room(s)) { /* a read was refused for it, maybe with none under way */
         store_unread_call(s);
+        store_wake(s, NULL);
+    }
 }
 
 void

@@ -228,11 +228,12 @@ cut_damage(struct store *s, struct plog *p, struct segment *seg, struct store_ra
 /* Where to begin a read for a position: at an index entry, from which on batches can be checked,
  * unless that is far in front of it. */
 static uint32_t
-cold_start(const struct segment *seg, uint32_t pos)
+cold_start(const struct store *s, const struct segment *seg, uint32_t pos)
 {
     int64_t i = index_by_pos(&seg->idx, pos);
     uint32_t at = i < 0 ? pos : index_get(&seg->idx, (uint32_t)i)->pos;
-    return pos - at > STORE_READ_BYTES / 2 ? pos : at;
+    uint32_t least = store_read_least(s), from = at / SUMS_PIECE * SUMS_PIECE;
+    return pos - at > least / 2 || pos - from >= least ? pos : at;
 }
 
 /* The buffer that goes on where b ends; NULL: none. */
@@ -461,7 +462,7 @@ hold_cold(struct store *s, const struct store_range *range, struct segment *seg,
         return ERR_AGAIN;
     }
     struct read_buffer *b = store_buffer_find(s, p, seg, range->at), *awaited = NULL;
-    if (!b && store_buffer_read(s, p, seg, cold_start(seg, range->at), &b) != ERR_OK)
+    if (!b && store_buffer_read(s, p, seg, cold_start(s, seg, range->at), &b) != ERR_OK)
         b = NULL;
     if (b)
         read_on(s, range, seg, b);

@@ -118,7 +118,7 @@ batch_view(struct seek *k, uint32_t bytes, struct view *out)
     uint32_t want = bytes ? bytes : BATCH_HEADER_BYTES;
     if (k->pos + want > k->seg->written) /* of a log offline: the rest is in the journal only */
         return ERR_IO;
-    if (want > STORE_READ_BYTES - SUMS_PIECE)
+    if (want > store_read_least(s) - SUMS_PIECE)
         return large_view(k, want, out);
     struct read_buffer *b = store_buffer_find(s, k->p, k->seg, k->pos);
     if (b && b->state == READ_READY && store_buffer_error(b, k->pos) != ERR_OK)

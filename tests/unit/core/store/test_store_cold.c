@@ -1,18 +1,4 @@
-#include "tests/unit/core/store/store_fixture.h"
-
-/* A log of some batches, all in files, after a restart: nothing is cached. */
-static struct plog *
-cold_log(struct fixture *f, uint64_t seed)
-{
-    fixture_init(f, seed);
-    assert_int_equal(fixture_start(f), ERR_OK);
-    struct plog *p = fixture_log(f, 1, 0);
-    for (int i = 0; i < 100; i++)
-        fixture_append(f, p, 1, 900, (uint64_t)i, i);
-    assert_int_equal(fixture_stop(f), ERR_OK);
-    assert_int_equal(fixture_start(f), ERR_OK);
-    return fixture_log(f, 1, 0);
-}
+#include "tests/unit/core/store/cold_fixture.h"
 
 static void
 an_index_is_rebuilt_when_it_is_needed(void **state)
@@ -97,31 +83,6 @@ a_device_error_reaches_the_reader(void **state)
 }
 
 static void
-a_waiter_comes_back_when_its_read_ended(void **state)
-{
-    (void)state;
-    struct fixture f;
-    struct plog *p = cold_log(&f, 4);
-    struct store_range range;
-    struct store_hold hold;
-    uint64_t waiter;
-    while (store_locate(f.store[0], p, 50, INT64_MAX, 4000, true, &range) == ERR_AGAIN)
-        fixture_turns(&f, 1);
-    for (int i = 0; i < 4; i++)
-        f.store[0]->buffers[i].state = READ_FREE;
-    while (store_take_read(f.store[0], &waiter))
-        ;
-    assert_int_equal(store_hold(f.store[0], &range, 1234, &hold), ERR_AGAIN);
-    assert_false(store_take_read(f.store[0], &waiter));
-    fixture_turns(&f, 20);
-    assert_true(store_take_read(f.store[0], &waiter));
-    assert_int_equal(waiter, 1234);
-    assert_int_equal(store_hold(f.store[0], &range, 1234, &hold), ERR_OK);
-    store_release(f.store[0], &hold);
-    fixture_end(&f);
-}
-
-static void
 a_long_range_is_read_ahead_and_half_of_the_buffers_are_left_to_others(void **state)
 {
     (void)state;
@@ -158,53 +119,18 @@ a_long_range_is_read_ahead_and_half_of_the_buffers_are_left_to_others(void **sta
     fixture_end(&f);
 }
 
-/* Once nothing is being read: nothing was. */
-static void
-forget_buffers(struct fixture *f)
-{
-    while (store_buffers_busy(f->store[0]))
-        fixture_turns(f, 1);
-    for (uint32_t i = 0; i < f->store[0]->config.read_buffers; i++)
-        f->store[0]->buffers[i].state = READ_FREE;
-    while (store_take_changed(f->store[0]))
-        ;
-}
-
-/* Two logs of 140 large batches in files, after a restart; one more append goes to a third. */
-static void
-two_cold_logs(struct fixture *f, uint64_t seed, struct plog *p[3])
-{
-    fixture_init(f, seed);
-    f->config.segment_bytes = 4 << 20;
-    f->read_buffers = 8;
-    assert_int_equal(fixture_start(f), ERR_OK);
-    for (int i = 0; i < 140; i++)
-        for (int n = 0; n < 2; n++)
-            fixture_append(f, fixture_log(f, 1, n), 1, 12000, (uint64_t)i, i);
-    assert_int_equal(fixture_stop(f), ERR_OK);
-    assert_int_equal(fixture_start(f), ERR_OK);
-    for (int n = 0; n < 3; n++)
-        p[n] = fixture_log(f, 1, n);
-    for (int n = 0; n < 2; n++) {
-        struct store_range range;
-        while (store_locate(f->store[0], p[n], 0, INT64_MAX, 1600000, true, &range) == ERR_AGAIN)
-            fixture_turns(f, 1);
-    }
-    forget_buffers(f);
-}
-
 static void
 old_data_is_read_piece_by_piece_while_records_are_appended(void **state)
 {
     (void)state;
     struct fixture f;
     struct plog *p[3];
-    two_cold_logs(&f, 10, p);
+    cold_two(&f, 10, p);
     struct store_range range = {0};
     struct store_hold hold;
     while (store_locate(f.store[0], p[0], 0, INT64_MAX, 1600000, true, &range) == ERR_AGAIN)
         fixture_turns(&f, 1);
-    forget_buffers(&f);
+    cold_forget(&f);
     fixture_append(&f, p[2], 1, 100, 1, 1);
     assert_int_equal(store_hold(f.store[0], &range, 1, &hold), ERR_AGAIN);
     assert_int_equal(store_buffers_busy(f.store[0]), 1); /* nothing ahead */
@@ -221,13 +147,13 @@ a_read_beside_appends_goes_to_the_device_in_slices(void **state)
     (void)state;
     struct fixture f;
     struct plog *p[3];
-    two_cold_logs(&f, 10, p);
+    cold_two(&f, 10, p);
     struct store_range range = {0};
     struct store_hold hold;
     while (store_locate(f.store[0], p[0], 0, INT64_MAX, 1600000, true, &range) == ERR_AGAIN)
         fixture_turns(&f, 1);
     for (uint64_t appends = 0; appends < 2; appends++) {
-        forget_buffers(&f);
+        cold_forget(&f);
         fixture_turns(&f, 100);
         uint64_t before = disk_mem_count(f.disk, DISK_READ), bytes;
         if (appends)
@@ -246,99 +172,6 @@ a_read_beside_appends_goes_to_the_device_in_slices(void **state)
         assert_true(bytes > STORE_SLICE_BESIDE);
         assert_int_equal(reads, appends ? STORE_READ_BYTES / STORE_SLICE_BESIDE : 1 + STORE_AHEAD);
     }
-    fixture_end(&f);
-}
-
-static void
-a_log_that_was_refused_a_read_is_called_and_none_reads_ahead_of_it(void **state)
-{
-    (void)state;
-    struct fixture f;
-    struct plog *p[3], *called;
-    two_cold_logs(&f, 11, p);
-    struct store *s = f.store[0];
-    struct store_range range;
-    struct store_hold hold;
-    while (store_locate(s, p[0], 0, INT64_MAX, 1600000, true, &range) == ERR_AGAIN)
-        fixture_turns(&f, 1);
-    forget_buffers(&f);
-    fixture_append(&f, p[2], 1, 100, 1, 1);
-    assert_int_equal(store_hold(s, &range, 1, &hold), ERR_AGAIN);
-    struct store_range other;
-    assert_int_equal(store_locate(s, p[1], 0, INT64_MAX, 1600000, true, &other), ERR_AGAIN);
-    assert_int_equal(store_buffers_busy(s), 1);
-    bool told = false;
-    for (int n = 0; n < 20 && store_buffers_busy(s); n++)
-        fixture_turns(&f, 1);
-    while ((called = store_take_changed(s)))
-        told |= called == p[1];
-    assert_true(told);
-    assert_int_equal(store_hold(s, &range, 1, &hold), ERR_OK);
-    assert_int_equal(store_buffers_busy(s), 0); /* it is the other's turn */
-    assert_int_equal(store_locate(s, p[1], 0, INT64_MAX, 1600000, true, &other), ERR_AGAIN);
-    assert_int_equal(store_buffers_busy(s), 1);
-    store_release(s, &hold);
-    fixture_end(&f);
-}
-
-/* Lends what comes next of a range, as soon as it can be had. */
-static void
-hold_next(struct fixture *f, struct store_range *range, struct store_hold *hold)
-{
-    int rc;
-    for (int n = 0; (rc = store_hold(f->store[0], range, 7, hold)) == ERR_AGAIN; n++)
-        assert_true(n < 1000 && fixture_turns(f, 1) == ERR_OK);
-    assert_int_equal(rc, ERR_OK);
-    range->at += hold->bytes;
-    range->len -= hold->bytes;
-}
-
-static void
-who_has_half_of_a_header_is_told_when_another_read_ends(void **state)
-{
-    (void)state;
-    enum {
-        VALUE_BYTES = 12409 /* the header of the 22nd lies across two buffers */,
-        WAITER = 1234
-    };
-    struct fixture f;
-    fixture_init(&f, 30);
-    f.config.segment_bytes = 4 << 20;
-    f.read_buffers = 8;
-    assert_int_equal(fixture_start(&f), ERR_OK);
-    for (int i = 0; i < 60; i++)
-        for (int n = 0; n < 2; n++)
-            fixture_append(&f, fixture_log(&f, 1, n), 1, VALUE_BYTES, (uint64_t)i, i);
-    assert_int_equal(fixture_stop(&f), ERR_OK);
-    assert_int_equal(fixture_start(&f), ERR_OK);
-    struct store *s = f.store[0];
-    struct store_range range[2];
-    struct store_hold hold;
-    for (int n = 0; n < 2; n++)
-        while (store_locate(s, fixture_log(&f, 1, n), 0, INT64_MAX, 600000, true, &range[n]) ==
-               ERR_AGAIN)
-            fixture_turns(&f, 1);
-    forget_buffers(&f);
-    hold_next(&f, &range[0], &hold);
-    store_release(s, &hold);
-    assert_in_range(STORE_READ_BYTES - range[0].at, 1, BATCH_HEADER_BYTES - 1);
-    while (store_buffers_busy(s))
-        fixture_turns(&f, 1);
-    for (uint32_t i = 0; i < s->config.read_buffers; i++)
-        if (s->buffers[i].pos > 0)
-            s->buffers[i].state = READ_FREE;
-    fixture_append(&f, fixture_log(&f, 1, 2), 1, 100, 1, 1);
-    assert_int_equal(store_hold(s, &range[1], 1, &hold), ERR_AGAIN);
-    assert_int_equal(store_buffers_busy(s), STORE_READS_BESIDE); /* no more now */
-    assert_int_equal(store_hold(s, &range[0], WAITER, &hold), ERR_AGAIN);
-    bool told = false;
-    uint64_t waiter;
-    for (int n = 0; n < 100 && !told; n++) {
-        fixture_turns(&f, 1);
-        while (store_take_read(s, &waiter))
-            told = told || waiter == WAITER;
-    }
-    assert_true(told);
     fixture_end(&f);
 }
 
@@ -437,7 +270,7 @@ torn_pieces(struct fixture *f, struct store_range range)
     uint32_t torn = 0;
     struct store_hold hold;
     while (range.len) {
-        hold_next(f, &range, &hold);
+        cold_hold(f, &range, &hold);
         torn += !hold.whole;
         assert_true(hold.whole ? range.len == 0 || boundary(range.log->segments[0], range.at)
                                : range.len > 0);
@@ -500,11 +333,11 @@ nothing_is_read_twice_where_batches_lie_across_buffers(void **state)
         while (store_locate(f.store[0], p, 0, INT64_MAX, 4 << 20, true, &range) == ERR_AGAIN)
             fixture_turns(&f, 1);
         assert_true(range.len > 2500000);
-        forget_buffers(&f);
+        cold_forget(&f);
         uint32_t bytes = range.len, read = 0;
         while (range.len) {
             struct store_hold hold;
-            hold_next(&f, &range, &hold);
+            cold_hold(&f, &range, &hold);
             store_release(f.store[0], &hold);
         }
         for (uint32_t i = 0; i < f.read_buffers; i++)
@@ -520,20 +353,20 @@ who_goes_on_is_read_ahead_of_behind_its_range(void **state)
     (void)state;
     struct fixture f;
     struct plog *p[3];
-    two_cold_logs(&f, 12, p);
+    cold_two(&f, 12, p);
     struct store *s = f.store[0];
     struct store_range range;
     struct store_hold hold;
     while (store_locate(s, p[0], 0, INT64_MAX, 50000, true, &range) == ERR_AGAIN)
         fixture_turns(&f, 1);
-    forget_buffers(&f);
-    hold_next(&f, &range, &hold);
+    cold_forget(&f);
+    cold_hold(&f, &range, &hold);
     assert_int_equal(range.len, 0);
     assert_int_equal(store_buffers_ahead(s), 0); /* it may have wanted no more than that */
     store_release(s, &hold);
     while (store_locate(s, p[0], range.offset_limit, INT64_MAX, 50000, true, &range) == ERR_AGAIN)
         fixture_turns(&f, 1);
-    hold_next(&f, &range, &hold);
+    cold_hold(&f, &range, &hold);
     assert_true(store_buffers_ahead(s) >= 3);
     assert_true(store_buffers_ahead(s) <= f.read_buffers / 2);
     store_release(s, &hold);
@@ -546,14 +379,14 @@ what_is_read_ahead_is_shared_among_readers(void **state)
     (void)state;
     struct fixture f;
     struct plog *p[3];
-    two_cold_logs(&f, 13, p);
+    cold_two(&f, 13, p);
     struct store *s = f.store[0];
     struct store_range range[2];
     struct store_hold hold;
     for (int n = 0; n < 2; n++)
         while (store_locate(s, p[n], 0, INT64_MAX, 1600000, true, &range[n]) == ERR_AGAIN)
             fixture_turns(&f, 1);
-    forget_buffers(&f);
+    cold_forget(&f);
     for (int n = 0; n < 2; n++)
         assert_int_equal(store_hold(s, &range[n], 1, &hold), ERR_AGAIN);
     uint32_t of[2] = {0};
@@ -564,7 +397,7 @@ what_is_read_ahead_is_shared_among_readers(void **state)
     fixture_turns(&f, 20);
     for (int i = 0; i < 3; i++)
         for (int n = 0; n < 2; n++) {
-            hold_next(&f, &range[n], &hold); /* neither takes what was read for the other */
+            cold_hold(&f, &range[n], &hold); /* neither takes what was read for the other */
             store_release(s, &hold);
         }
     fixture_end(&f);
@@ -590,7 +423,7 @@ large_reads_are_for_when_nothing_is_appended(void **state)
         struct store_hold hold;
         while (store_locate(f.store[0], p, 0, INT64_MAX, 1600000, true, &range) == ERR_AGAIN)
             fixture_turns(&f, 1);
-        forget_buffers(&f);
+        cold_forget(&f);
         fixture_append(&f, fixture_log(&f, 1, 1), 1, 100, 1, 1);
         fixture_turns(&f, 1);
         f.now_ns += (uint64_t)quiet_ms * CLOCK_NS_PER_MS;
@@ -611,11 +444,8 @@ main(void)
         cmocka_unit_test(a_damaged_batch_is_reported_and_never_lent),
         cmocka_unit_test(damage_that_was_found_is_told_when_it_is_located_and_the_rest_is_served),
         cmocka_unit_test(a_device_error_reaches_the_reader),
-        cmocka_unit_test(a_waiter_comes_back_when_its_read_ended),
         cmocka_unit_test(old_data_is_read_piece_by_piece_while_records_are_appended),
         cmocka_unit_test(a_read_beside_appends_goes_to_the_device_in_slices),
-        cmocka_unit_test(a_log_that_was_refused_a_read_is_called_and_none_reads_ahead_of_it),
-        cmocka_unit_test(who_has_half_of_a_header_is_told_when_another_read_ends),
         cmocka_unit_test(reading_ahead_ends_where_the_file_ends_and_the_cache_begins),
         cmocka_unit_test(a_damaged_base_offset_is_reported_and_not_taken_for_the_end),
         cmocka_unit_test(damage_at_the_front_is_told_before_anything_is_lent),
