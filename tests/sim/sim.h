@@ -2,7 +2,8 @@
  *
  *   store_sim.c   the program: seeds, processes, what failed
  *   sim_life.c    configuration, workload, crashes, recovery
- *   sim_io.c      turns, appends, reads: what goes in is noted, what comes out is compared
+ *   sim_io.c      turns, appends: what goes in is noted
+ *   sim_read.c    reads: what comes out is compared; readers wait for what the store promises
  *   sim_txn.c     transactions
  *   sim_clean.c   compaction; sim_retain.c: retention
  *   sim_dirs.c    several data directories
@@ -29,6 +30,9 @@ enum {
     SIM_RECORDS_MAX = 4, /* of a batch */
     SIM_CONFIGS_MAX = 8,
     SIM_CLEAN_SLOTS = 200,
+    SIM_READERS_MAX = 4,
+    SIM_WAITER = 77,        /* who asks and does nothing else */
+    SIM_WAITER_BESIDE = 78, /* nobody */
 };
 
 struct sim_batch {
@@ -70,6 +74,34 @@ struct sim_log {
     bool offline;                /* may be */
     bool dies;                   /* was in the directory that died */
     uint32_t core;               /* that wrote lsns */
+    uint32_t changes;            /* so often the store has handed it back */
+};
+
+enum sim_reader_state {
+    SIM_READER_IDLE,
+    SIM_READER_LOCATING,
+    SIM_READER_TAKING,
+    SIM_READER_HOLDING
+};
+
+struct sim_wait {
+    uint32_t turns, idle; /* idle: of the store, one behind the other */
+};
+
+/* sim_read.c */
+struct sim_reader {
+    enum sim_reader_state state;
+    struct sim_log *log;
+    uint64_t serial; /* of its plog */
+    struct store *store;
+    int64_t offset;
+    struct store_range range, left; /* being read; what of it is still to come */
+    struct store_hold hold;
+    struct sim_wait wait;
+    uint64_t waiter;
+    uint32_t changes; /* of its log when it asked last */
+    uint32_t keeps;   /* turns that it holds on for */
+    bool told;        /* to ask again */
 };
 
 enum sim_fault_kind {
@@ -101,6 +133,13 @@ struct sim {
     struct clean_map map;
     struct clean_slot clean_slots[SIM_CLEAN_SLOTS];
     bool sidecars; /* files beside segments are damaged between two lives of the process */
+    uint32_t reader_count;
+    struct sim_reader readers[SIM_READERS_MAX];
+    uint64_t reader_rng, waits, turn;
+    uint32_t read_bytes; /* of a read buffer; 0: as many as ever */
+    bool edges;          /* headers lie across what is read at once */
+    uint32_t holds;      /* of memory, by readers */
+    bool told;           /* SIM_WAITER was handed back */
     uint64_t journal_bytes, cache_bytes, now_ns, cut_ops;
     int64_t now_ms;
     struct sim_log logs[SIM_LOGS_MAX];
@@ -160,8 +199,6 @@ void sim_turns(struct sim *s, uint32_t count);
 /* Finds or creates; NULL when it cannot be now. */
 struct plog *sim_open(struct sim *s, struct sim_log *l);
 void sim_append(struct sim *s, struct sim_log *l);
-/* Reads [from, limit) and compares; false when it ended early, for a reason that is excused. */
-bool sim_read(struct sim *s, struct sim_log *l, int64_t from, int64_t limit, uint32_t piece);
 void sim_find_time(struct sim *s, struct sim_log *l);
 /* DeleteRecords. */
 void sim_trim(struct sim *s, struct sim_log *l);
@@ -172,12 +209,27 @@ void sim_note_acks(struct sim *s);
 void sim_appended(struct sim *s, struct sim_log *l, const struct sim_batch *b, uint32_t bytes,
                   const struct store_appended *out);
 
-/* Copies a range to s->bytes; a code. */
-int sim_range_bytes(struct sim *s, struct store *store, const struct store_range *range);
 /* True when KAFKA_STORAGE_ERROR has a reason. */
 bool sim_storage_excused(struct sim *s, const struct sim_log *l);
+/* ---- sim_read.c --------------------------------------------------------------------------------
+ */
+
+/* Reads [from, limit) and compares; false when it ended early, for a reason that is excused. */
+bool sim_read(struct sim *s, struct sim_log *l, int64_t from, int64_t limit, uint32_t piece);
+/* Copies a range to s->bytes; a code. */
+int sim_range_bytes(struct sim *s, struct store *store, const struct store_range *range);
 /* True when an error of a read has a reason; fails otherwise. */
 bool sim_read_excused(struct sim *s, const struct sim_log *l, int rc, int64_t offset);
+/* Turns until SIM_WAITER, or the log, is handed back; false when the life is over.  `what` is it
+ * that waits: it fails when it would for ever. */
+bool sim_wait_read(struct sim *s, struct store *store, const char *what);
+bool sim_wait_log(struct sim *s, struct store *store, const struct sim_log *l, const char *what);
+/* Takes what a store hands back. */
+void sim_readers_told(struct sim *s, struct store *store);
+/* A step of those that read beside all work; before their stores go they give back what they hold.
+ */
+void sim_readers_step(struct sim *s);
+void sim_readers_end(struct sim *s);
 
 /* ---- sim_clean.c -------------------------------------------------------------------------------
  */

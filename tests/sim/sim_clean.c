@@ -87,8 +87,12 @@ sim_clean_read(struct sim *s, struct sim_log *l, int64_t from, int64_t limit, ui
             offset = p->start;
             continue;
         }
-        if (rc == ERR_AGAIN || (rc == ERR_NOT_FOUND && turns < CLEAN_TURNS_MAX)) {
-            sim_turns(s, 1); /* or its segment was replaced meanwhile */
+        if (rc == ERR_AGAIN && !sim_wait_log(s, store, l, "a search in a compacted log"))
+            return false;
+        if (rc == ERR_AGAIN)
+            continue;
+        if (rc == ERR_NOT_FOUND && turns < CLEAN_TURNS_MAX) {
+            sim_turns(s, 1); /* its segment was replaced meanwhile */
             if (sim_over(s))
                 return false;
             if (++turns > CLEAN_TURNS_MAX)

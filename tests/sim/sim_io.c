@@ -1,15 +1,10 @@
-/* sim_io.c: what a life does to its stores, and what it sees of them.
- *
- * Whatever a read gives must be a batch of the model, byte for byte; what it gave counts as seen,
- * and must be there for ever. */
+/* sim_io.c: what a life does to its stores, but for reading (sim_read.c). */
 #include "core/base/crc32c.h"
 #include "core/base/err.h"
 #include "core/wire/kerr.h"
 #include "tests/sim/sim.h"
 
 #include <string.h>
-
-enum { IO_TURNS_MAX = 20000, IO_WAITER = 77, IO_BESIDE = 4, IO_BESIDE_BYTES = 16 << 10 };
 
 struct store *
 sim_store(struct sim *s, const struct sim_log *l)
@@ -105,13 +100,10 @@ sim_turns(struct sim *s, uint32_t count)
     for (uint32_t n = 0; n < count && !sim_over(s); n++) {
         s->now_ns += 50000 + sim_below(s, 500000);
         for (uint32_t i = 0; i < s->cores; i++) {
-            uint64_t deadline, waiter;
+            uint64_t deadline;
             int rc = store_step(s->stores[i], s->now_ns, &deadline);
             run_tasks(s, s->stores[i]);
-            while (store_take_changed(s->stores[i]))
-                ;
-            while (store_take_read(s->stores[i], &waiter))
-                must(waiter == IO_WAITER);
+            sim_readers_told(s, s->stores[i]);
             if (rc == ERR_OK)
                 continue;
             if (!s->excused && !disk_mem_is_cut(s->disk))
@@ -120,6 +112,7 @@ sim_turns(struct sim *s, uint32_t count)
         }
         if (!s->dead)
             sim_note_acks(s);
+        sim_readers_step(s);
     }
 }
 
@@ -237,8 +230,20 @@ batch_append(struct sim *s, struct sim_log *l, struct plog *p, const struct batc
                         out);
 }
 
+/* A value with which the next batch begins a little before a piece of its segment ends; 0: no. */
 static uint32_t
-value_choose(struct sim *s, int32_t records)
+value_to_edge(const struct sim_log *l, const struct plog *p, int32_t records)
+{
+    enum { EDGE_BEFORE = BATCH_HEADER_BYTES / 2, EDGE_RECORD = 10, EDGE_LEAST = 200 };
+    uint32_t left = SUMS_PIECE - (p->segment_count ? plog_last(p)->bytes % SUMS_PIECE : 0);
+    uint32_t rest = BATCH_HEADER_BYTES + EDGE_BEFORE;
+    if (left < EDGE_LEAST || l->count % 4 == 0)
+        return 0;
+    return (left - rest) / (uint32_t)records - EDGE_RECORD;
+}
+
+static uint32_t
+value_choose(struct sim *s, const struct sim_log *l, const struct plog *p, int32_t records)
 {
     static const uint32_t sizes[] = {1, 10, 40, 100, 200, 400, 1000, 3000, 9000, 20000};
     enum { SIZES = sizeof sizes / sizeof *sizes, LARGE = 2 };
@@ -246,6 +251,8 @@ value_choose(struct sim *s, int32_t records)
     if (s->heavy && sim_chance(s, 2))
         value = sizes[SIZES - 1 - sim_below(s, LARGE)];
     uint32_t most = s->batch_bytes_max - BATCH_HEADER_BYTES;
+    uint32_t edge = s->edges ? value_to_edge(l, p, records) : 0;
+    value = edge ? edge : value;
     if ((value + 40) * (uint32_t)records > most)
         value = most / (uint32_t)records - 40;
     return value;
@@ -270,7 +277,7 @@ sim_append(struct sim *s, struct sim_log *l)
                    : sim_producer(l, b.producer, b.epoch, b.sequence, b.records, &duplicate);
     struct batch_info info;
     struct store_appended out;
-    uint32_t bytes = sim_build(s, &b, value_choose(s, b.records), &info);
+    uint32_t bytes = sim_build(s, &b, value_choose(s, l, p, b.records), &info);
     int rc = batch_append(s, l, p, &info, &out);
     if (rc == ERR_AGAIN)
         return;
@@ -287,141 +294,10 @@ sim_append(struct sim *s, struct sim_log *l)
                  (long long)duplicate->base, (long long)out.base_offset);
 }
 
-/* ---- read --------------------------------------------------------------------------------------
- */
-
 bool
 sim_storage_excused(struct sim *s, const struct sim_log *l)
 {
     return s->excused || sim_dirs_is_bad(s, l, sim_plog(s, l));
-}
-
-bool
-sim_read_excused(struct sim *s, const struct sim_log *l, int rc, int64_t offset)
-{
-    struct disk_hit hit;
-    disk_mem_hit(s->disk, &hit);
-    if (sim_over(s) || sim_storage_excused(s, l) || l->damaged ||
-        (s->faults == SIM_FAULT_REST && hit.count))
-        return true;
-    sim_fail(s, "log %d: read at %lld: %s", l->partition, (long long)offset, err_name(rc));
-}
-
-/* Another reader comes while memory is held, and may begin reads; what it gets is not looked at. */
-static void
-read_beside(struct sim *s)
-{
-    const struct sim_log *l = &s->logs[sim_below(s, s->log_count)];
-    struct plog *p = l->state == SIM_THERE ? sim_plog(s, l) : NULL;
-    struct store_range range;
-    struct store_hold hold;
-    if (!p || l->count == 0)
-        return;
-    int64_t from = l->batches[sim_below(s, l->count)].base;
-    if (store_locate(sim_store(s, l), p, from, INT64_MAX, IO_BESIDE_BYTES, true, &range) ==
-            ERR_OK &&
-        store_hold(sim_store(s, l), &range, IO_WAITER, &hold) == ERR_OK)
-        store_release(sim_store(s, l), &hold);
-}
-
-int
-sim_range_bytes(struct sim *s, struct store *store, const struct store_range *range)
-{
-    struct store_range left = *range;
-    uint32_t fill = 0;
-    for (uint32_t n = 0; left.len; n++) {
-        struct store_hold hold;
-        int rc = store_hold(store, &left, IO_WAITER, &hold);
-        if (rc == ERR_AGAIN) {
-            sim_turns(s, 1);
-            if (sim_over(s))
-                return ERR_IO;
-            if (n > IO_TURNS_MAX)
-                sim_fail(s, "a read never ends");
-            continue;
-        }
-        if (rc != ERR_OK)
-            return rc;
-        for (uint32_t i = 0; i < hold.span_count; i++) {
-            memcpy(s->bytes + fill, hold.spans[i].at, hold.spans[i].len);
-            fill += hold.spans[i].len;
-        }
-        left.at += hold.bytes;
-        left.len -= hold.bytes;
-        for (uint32_t k = 0; s->crowded && !sim_over(s) && k < IO_BESIDE; k++, sim_turns(s, 1))
-            read_beside(s);
-        if (sim_chance(s, 4)) /* memory that is held must not change */
-            sim_turns(s, 1);
-        for (uint32_t i = 0, at = fill - hold.bytes; i < hold.span_count; i++) {
-            if (memcmp(s->bytes + at, hold.spans[i].at, hold.spans[i].len) != 0)
-                sim_fail(s, "held memory changed");
-            at += hold.spans[i].len;
-        }
-        store_release(store, &hold);
-    }
-    return ERR_OK;
-}
-
-static void
-range_compare(struct sim *s, struct sim_log *l, const struct store_range *range, int64_t offset)
-{
-    const struct sim_batch *b = sim_at(l, offset);
-    if (!b || range->offset_first != b->base)
-        sim_fail(s, "log %d: offset %lld is found at %lld", l->partition, (long long)offset,
-                 (long long)range->offset_first);
-    uint32_t at = 0;
-    const struct sim_batch *limit = l->batches + l->count;
-    for (; at < range->len; b++) {
-        if (b == limit || b->len > range->len - at)
-            sim_fail(s, "log %d: more bytes than were produced, at %lld", l->partition,
-                     (long long)offset);
-        if (crc32c(0, s->bytes + at, b->len) != b->crc)
-            sim_fail(s, "log %d: wrong bytes at offset %lld (%u bytes)", l->partition,
-                     (long long)b->base, b->len);
-        at += b->len;
-        offset = b->base + b->records;
-    }
-    if (offset != range->offset_limit)
-        sim_fail(s, "log %d: a range ends at %lld, its bytes at %lld", l->partition,
-                 (long long)range->offset_limit, (long long)offset);
-}
-
-bool
-sim_read(struct sim *s, struct sim_log *l, int64_t from, int64_t limit, uint32_t piece)
-{
-    if (l->config.cleanup_compact)
-        return sim_clean_read(s, l, from, limit, piece);
-    struct store *store = sim_store(s, l);
-    struct plog *p = sim_plog(s, l);
-    uint32_t turns = 0;
-    for (int64_t offset = from; offset < limit;) {
-        struct store_range range;
-        int rc = store_locate(store, p, offset, INT64_MAX, piece, true, &range);
-        if (rc == ERR_AGAIN) {
-            sim_turns(s, 1);
-            if (sim_over(s))
-                return false;
-            if (++turns > IO_TURNS_MAX)
-                sim_fail(s, "a read of log %d never finds %lld", l->partition, (long long)offset);
-            continue;
-        }
-        if (rc == ERR_OK && range.len == 0)
-            sim_fail(s, "log %d: nothing at %lld", l->partition, (long long)offset);
-        if (rc == ERR_OK)
-            rc = sim_range_bytes(s, store, &range);
-        if (rc == ERR_NOT_FOUND && p->start > offset) {
-            offset = p->start; /* moved up meanwhile */
-            continue;
-        }
-        if (rc != ERR_OK)
-            return !sim_read_excused(s, l, rc, offset);
-        range_compare(s, l, &range, offset);
-        offset = range.offset_limit;
-        if (l->seen < offset)
-            l->seen = offset;
-        s->reads++;
-    }
-    return true;
 }
 
 /* ---- by time -----------------------------------------------------------------------------------
@@ -462,15 +338,10 @@ sim_find_time(struct sim *s, struct sim_log *l)
     int64_t time_ms = l->batches[sim_below(s, l->count)].first_ms + sim_below(s, 9) - 4;
     int64_t want_ms = -1, want = time_brute(l, time_ms, largest, &want_ms), offset, found_ms;
     int rc;
-    for (uint32_t n = 0; (rc = store_find_time(store, p, largest ? STORE_TIME_MAX : time_ms,
-                                               IO_WAITER, &offset, &found_ms)) == ERR_AGAIN;
-         n++) {
-        sim_turns(s, 1);
-        if (sim_over(s))
+    while ((rc = store_find_time(store, p, largest ? STORE_TIME_MAX : time_ms, SIM_WAITER, &offset,
+                                 &found_ms)) == ERR_AGAIN)
+        if (!sim_wait_read(s, store, "a search by time"))
             return;
-        if (n > IO_TURNS_MAX)
-            sim_fail(s, "a search by time never ends");
-    }
     if (l->start != start || (rc != ERR_OK && sim_read_excused(s, l, rc, -1)))
         return;
     if (offset != want || found_ms != want_ms)

@@ -18,7 +18,11 @@ enum {
     LIFE_QUIET_TURNS = 40,
     LIFE_SMALL_BYTES = 800,
     LIFE_PENDING_MAX = 10,
-    LIFE_LATE_POLLS = 60
+    LIFE_LATE_POLLS = 60,
+    LIFE_EDGE_CACHE = 64 << 10,
+    LIFE_EDGE_LOGS = 3,
+    LIFE_EDGE_ROUNDS = 100,
+    LIFE_EDGE_BUFFERS = 4,
 };
 
 /* ---- starting and stopping ---------------------------------------------------------------------
@@ -38,6 +42,7 @@ sim_start(struct sim *s)
                                  .journal_bytes = s->journal_bytes,
                                  .cache_bytes = s->cache_bytes,
                                  .read_buffers = s->read_buffers,
+                                 .read_bytes = s->read_bytes,
                                  .sidecar_bytes = 1,
                                  .shrink_bytes = 4096,
                                  .logs_max = 16,
@@ -62,6 +67,7 @@ sim_start(struct sim *s)
 void
 sim_kill(struct sim *s)
 {
+    sim_readers_end(s);
     for (uint32_t i = 0; i < SIM_CORES_MAX; i++)
         if (s->stores[i])
             store_abandon(s->stores[i]);
@@ -75,6 +81,7 @@ static void
 stop(struct sim *s)
 {
     int first = ERR_OK;
+    sim_readers_end(s);
     for (uint32_t i = 0; i < s->cores; i++) {
         int rc = store_close(s->stores[i]);
         s->stores[i] = NULL;
@@ -286,6 +293,10 @@ features_choose(struct sim *s)
     s->crowded = (f >> 10 & 3) == 0;
     s->late = f >> 12 & 1;
     s->heavy = s->extent_bytes_min && (f >> 13 & 1);
+    s->reader_count = f >> 14 & 1 ? 1 + (f >> 15) % SIM_READERS_MAX : 0;
+    s->read_bytes = f >> 17 & 1 ? 0 : (uint32_t)(2 + (f >> 18 & 1)) * SUMS_PIECE;
+    s->edges = s->reader_count && s->read_bytes;
+    s->reader_rng = f | 1;
     static const uint8_t secret[CLEAN_MAP_SECRET_BYTES] = "any";
     must(clean_map_init(&s->map, s->clean_slots, sizeof s->clean_slots, secret) == ERR_OK);
 }
@@ -311,6 +322,8 @@ born(struct sim *s, uint64_t seed)
         s->journal_bytes *= 4;
         s->cache_bytes *= 8;
     }
+    if (s->edges && !s->heavy)
+        s->cache_bytes = LIFE_EDGE_CACHE;
     struct journal_config jc;
     store_journal_config(s->journal_bytes, s->cache_bytes, s->flight, "", &jc);
     s->batch_bytes_max = jc.record_bytes_max - 256;
@@ -321,18 +334,24 @@ born(struct sim *s, uint64_t seed)
     s->now_ms = 1000000;
     s->next_value = seed;
     s->log_count = 1 + sim_below(s, SIM_LOGS_MAX);
+    if (s->edges) { /* few long logs, most of them in files only */
+        s->log_count = s->log_count < LIFE_EDGE_LOGS ? s->log_count : LIFE_EDGE_LOGS;
+        s->rounds += LIFE_EDGE_ROUNDS;
+        s->read_buffers += LIFE_EDGE_BUFFERS;
+    }
     for (uint32_t i = 0; i < s->log_count; i++)
         s->logs[i] = (struct sim_log){
             .topic = i / 2,
             .partition = (int32_t)i,
             .batches = s->logs[i].batches,
             .room = s->logs[i].room,
-            .config = {.segment_bytes =
-                           (s->crowded || s->heavy ? LIFE_SEGMENT_LONG : LIFE_SEGMENT_SHORT)
-                           << sim_below(s, 4),
-                       .index_interval_bytes = 4096,
-                       .cleanup_compact = s->compacts && i % 2,
-                       .log_append_time = sim_chance(s, 6)}};
+            .config = {
+                .segment_bytes =
+                    (s->crowded || s->heavy || s->edges ? LIFE_SEGMENT_LONG : LIFE_SEGMENT_SHORT)
+                    << sim_below(s, 4),
+                .index_interval_bytes = 4096,
+                .cleanup_compact = s->compacts && i % 2,
+                .log_append_time = sim_chance(s, 6)}};
     for (uint32_t i = 0; i < s->log_count && s->retains; i++)
         sim_retain_choose(s, &s->logs[i]);
     disk_mem_trace(s->disk, s->verbose && getenv("SIM_TRACE"));
