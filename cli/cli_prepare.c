@@ -2,6 +2,7 @@
 
 #include "core/base/err.h"
 #include "core/base/log.h"
+#include "core/net/ipcounts.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -142,6 +143,23 @@ journal_fit(struct cli_plan *p, char *error)
                : ERR_OK;
 }
 
+static int
+connections_check(const struct cli_plan *p, char *error)
+{
+    const char *overrides = conf_text(&p->conf, CONF_CONNECTIONS_OVERRIDES);
+    if (!ipcounts_valid(overrides))
+        return refuse(
+            ERR_INVALID, error,
+            "max.connections.per.ip.overrides=%.100s is not a list of address:count, such "
+            "as 192.0.2.7:100",
+            overrides);
+    if (conf_number(&p->conf, CONF_CONNECTIONS_PER_IP) == 0 && !*overrides)
+        return refuse(ERR_INVALID, error,
+                      "max.connections.per.ip=0 lets nobody in: give "
+                      "max.connections.per.ip.overrides, too");
+    return ERR_OK;
+}
+
 int
 cli_prepare(struct cli_plan *p, char error[CLI_ERROR_BYTES])
 {
@@ -151,6 +169,8 @@ cli_prepare(struct cli_plan *p, char error[CLI_ERROR_BYTES])
     if (count < 0)
         return count;
     int err = conf_check(&p->conf, error);
+    if (!err)
+        err = connections_check(p, error);
     if (!err)
         err = sizes_check(p, error);
     if (!err)

@@ -11,6 +11,7 @@
 #include "core/net/iptext.h"
 #include "core/store/clean_map.h"
 #include "core/wire/batch.h"
+#include "dataplane/broker/seats.h"
 #include "dataplane/broker/shard.h"
 #include "dataplane/netup/netup.h"
 #include "drivers/os/os.h"
@@ -62,6 +63,7 @@ struct data {
     struct netup *net; /* NULL: kernel sockets */
     struct mesh *mesh;
     struct quota_usage *quota_usage;
+    struct seats *seats;
     struct clock clocks[REGION_SHARDS_MAX];
     struct data_shard *shards;
     int cpus[OS_CPUS_MAX], cpu_count;
@@ -268,6 +270,7 @@ serve(struct data_shard *d, struct store *store)
         .store = store,
         .mesh = d->mesh,
         .quota_usage = data->quota_usage,
+        .seats = data->seats,
         .cleaner = data->cleaner,
         .drained = &data->drained,
     };
@@ -433,8 +436,7 @@ shard_prepare(struct data *d, struct data_shard *s)
 {
     const struct conf *c = &d->conf;
     uint32_t n = d->shard_count;
-    uint32_t connections =
-        ((uint32_t)conf_number(c, CONF_MAX_CONNECTIONS) + n - 1) / n + (uint32_t)SHARD_CONNS_SPARE;
+    uint32_t connections = shard_conns(c, n);
     struct uring_config config = {
         .wake_fd = d->region.header->wake_fds[s->number],
         .connections_max = d->net ? 0 : connections,
@@ -463,6 +465,17 @@ net_create(struct data *d)
 }
 
 static void
+seats_make(struct data *d)
+{
+    uint8_t secret[SEATS_SECRET_BYTES];
+    uint32_t connections = d->shard_count * shard_conns(&d->conf, d->shard_count);
+    void *memory = calloc(1, seats_footprint(connections));
+    die_if(memory ? ERR_OK : ERR_FULL, "memory");
+    os_random(secret, sizeof secret);
+    d->seats = seats_init(memory, connections, secret);
+}
+
+static void
 shards_prepare(struct data *d)
 {
     char error[OS_ERROR_BYTES];
@@ -478,6 +491,7 @@ shards_prepare(struct data *d)
     void *usage = calloc(1, quota_footprint(d->shard_count));
     die_if(usage ? ERR_OK : ERR_FULL, "memory");
     d->quota_usage = quota_init(usage, d->shard_count);
+    seats_make(d);
     for (uint32_t i = 0; i < d->shard_count; i++) {
         d->shards[i].data = d;
         d->shards[i].number = i;

@@ -140,6 +140,7 @@ start(struct server *s, const struct server_config *config)
     }
     s->generation = region_join((struct region *)(uintptr_t)s->region, REGION_CONTROL, config->pid);
     server_publish_init(&s->publish, s->region, &s->core.image, &s->core.rules, s->generation);
+    s->publish.overrides = conf_text(config->conf, CONF_CONNECTIONS_OVERRIDES);
     rc = server_log_open(&config->log, &s->core.image, &s->log);
     if (rc == ERR_OK)
         rc = identity_check(s);

@@ -17,7 +17,7 @@ enum {
     SERVER_DESCRIBE_PARTITIONS_MAX = 2000, /* Kafka max.request.partition.size.limit */
     SERVER_AUTO_CREATE_MAX = 1000,         /* topics that one Metadata request may create */
     SERVER_KEY_BYTES = 64,                 /* of a broker's key, with its NUL */
-    SERVER_DYNAMIC_KEYS = 6,               /* server_dynamic.h */
+    SERVER_DYNAMIC_KEYS = 11,              /* server_dynamic.h */
     SERVER_OPEN_WAIT_MS = 1000,            /* longest wait of a creation for the shards */
 };
 

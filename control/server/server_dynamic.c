@@ -1,6 +1,7 @@
 #include "control/server/server_dynamic.h"
 #include "control/meta/meta_resource.h"
 #include "control/server/server_defaults.h"
+#include "core/net/ipcounts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,9 @@ static const struct {
     {CONF_CONSUMER_ASSIGNMENT_MS, META_TYPE_INT}, {CONF_PRODUCER_EXPIRY_MS, META_TYPE_INT},
     {CONF_TXN_VERIFY, META_TYPE_BOOLEAN},         {CONF_MAX_CONNECTIONS, META_TYPE_INT},
     {CONF_CLEANER_BACKOFF, META_TYPE_LONG},       {CONF_CLEANER_RATE, META_TYPE_LONG},
+    {CONF_CONNECTIONS_PER_IP, META_TYPE_INT},     {CONF_CONNECTIONS_OVERRIDES, META_TYPE_STRING},
+    {CONF_CONNECTION_RATE, META_TYPE_INT},        {CONF_LISTENER_CONNECTIONS, META_TYPE_INT},
+    {CONF_LISTENER_RATE, META_TYPE_INT},
 };
 
 static const char *const fixed_names[] = {
@@ -93,12 +97,31 @@ server_dynamic_store(const struct server_core *core, struct view name)
     return starts_with_one(name, starts, sizeof starts / sizeof starts[0]);
 }
 
+/* Kafka KafkaConfig.validateValues. */
+static int16_t
+connections_check(const struct server_core *core, const struct meta_config_row *row,
+                  const char *value, struct meta_error *e)
+{
+    const char *per_ip = conf_row(CONF_CONNECTIONS_PER_IP)->name,
+               *overrides = conf_row(CONF_CONNECTIONS_OVERRIDES)->name;
+    if (strcmp(row->name, overrides) == 0 && !ipcounts_valid(value))
+        return meta_error_set(e, KERR_INVALID_CONFIG, "%s must be a list of address:count: %.200s",
+                              overrides, value);
+    if (strcmp(row->name, per_ip) != 0 || strtoll(value, NULL, 10) != 0)
+        return KERR_NONE;
+    const char *set = server_dynamic_value(&core->image, core->rules.node_id, overrides);
+    if ((set ? set : conf_text(core->conf, CONF_CONNECTIONS_OVERRIDES))[0] != '\0')
+        return KERR_NONE;
+    return meta_error_set(e, KERR_INVALID_CONFIG,
+                          "%s can be set to zero only if %s property is set.", per_ip, overrides);
+}
+
 int16_t
 server_dynamic_check(const struct server_core *core, const struct meta_config_row *row,
                      const char *value, struct meta_error *e)
 {
     if (strcmp(row->name, conf_row(CONF_CONSUMER_ASSIGNMENT_MS)->name) != 0)
-        return KERR_NONE;
+        return connections_check(core, row, value, e);
     int64_t v = strtoll(value, NULL, 10);
     bool low = v < conf_number(core->conf, CONF_CONSUMER_ASSIGNMENT_MIN_MS);
     if (!low && v <= conf_number(core->conf, CONF_CONSUMER_ASSIGNMENT_MAX_MS))

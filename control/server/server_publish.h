@@ -30,6 +30,8 @@ struct server_publish {
     uint64_t quotas_index; /* of the image, as published */
     bool quotas_known;     /* it was published by us */
     struct quotas_fact *quotas;
+    uint64_t overrides_index;
+    const char *overrides; /* max.connections.per.ip.overrides of the start, lent; NULL: none */
     uint64_t settings_index;
     bool settings_known;
     struct server_shard shards[REGION_SHARDS_MAX];
@@ -51,7 +53,8 @@ bool server_publish_bells(struct server_publish *p);
 /* Wakes the shards that got something. */
 void server_publish_wake(struct server_publish *p);
 
-/* server_publish_quota.c: the quotas of the user that every connection has, once committed. */
+/* server_publish_quota.c: the quotas of the user that every connection has, and what there is for
+ * single addresses, once committed. */
 void server_publish_quotas(struct server_publish *p, uint64_t committed);
 
 /* server_publish_setting.c: the settings of the broker that shards obey, once committed. */

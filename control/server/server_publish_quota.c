@@ -1,8 +1,11 @@
-/* server_publish_quota.c: client quotas as the shards obey them (core/shm/quotas.h).  All
- * connections have one user until there is security, so only what can concern that user is
- * published. */
+/* server_publish_quota.c: quotas as the shards obey them (core/shm/quotas.h).  All connections have
+ * one user until there is security, so only what can concern that user is published; and what there
+ * is for single addresses, from quotas and from max.connections.per.ip.overrides. */
 #include "control/meta/meta_quota.h"
+#include "control/server/server_dynamic.h"
 #include "control/server/server_publish.h"
+#include "core/net/ipcounts.h"
+#include "core/net/iptext.h"
 
 static const char quota_user[] = "ANONYMOUS"; /* Kafka KafkaPrincipal.ANONYMOUS */
 
@@ -57,24 +60,91 @@ place_of(struct quotas_fact *f, const struct meta_quota_entity *q)
     return f->defaults[user->kind == META_QUOTA_NAMED ? QUOTAS_USER : QUOTAS_ANY_USER];
 }
 
+/* ---- addresses ---- */
+
+/* The row of an address; NULL: there is no room, and it is treated as all others. */
+static struct quotas_address *
+address_of(struct quotas_fact *f, const uint8_t ip[16])
+{
+    for (uint32_t i = 0; i < f->address_count; i++)
+        if (memcmp(f->addresses[i].ip, ip, sizeof f->addresses[i].ip) == 0)
+            return &f->addresses[i];
+    if (f->address_count == QUOTAS_ADDRESSES_MAX)
+        return NULL;
+    struct quotas_address *row = &f->addresses[f->address_count++];
+    *row = (struct quotas_address){.connections_max = -1};
+    memcpy(row->ip, ip, sizeof row->ip);
+    return row;
+}
+
+static void
+overrides_read(struct quotas_fact *f, const char *text)
+{
+    struct ipcount entry;
+    while (text && *text) {
+        text = ipcounts_next(text, &entry);
+        struct quotas_address *row = text ? address_of(f, entry.ip) : NULL;
+        if (row)
+            row->connections_max = entry.count;
+    }
+}
+
+static void
+creation_rate_read(struct quotas_fact *f, const struct meta_resource *r,
+                   const struct meta_quota_part *ip)
+{
+    char text[IPTEXT_BYTES];
+    uint8_t bytes[16];
+    uint32_t *rate = &f->creation_rate;
+    if (ip->kind == META_QUOTA_NAMED) {
+        if (ip->name.len >= sizeof text)
+            return;
+        memcpy(text, ip->name.at, ip->name.len);
+        text[ip->name.len] = '\0';
+        struct quotas_address *row = iptext_read(text, bytes) ? address_of(f, bytes) : NULL;
+        if (!row)
+            return;
+        rate = &row->creation_rate;
+    }
+    for (uint32_t i = 0; i < r->count; i++)
+        if (strcmp(r->settings[i].key, "connection_creation_rate") == 0)
+            *rate = (uint32_t)meta_quota_value(r->settings[i].value);
+}
+
+/* ---- all of them ---- */
+
+static void
+quota_place(struct quotas_fact *f, const struct meta_resource *r)
+{
+    struct meta_quota_entity q;
+    must(meta_quota_read(view_of(r->name, r->name_bytes), &q));
+    if (q.parts[META_QUOTA_IP].kind != META_QUOTA_ABSENT) {
+        creation_rate_read(f, r, &q.parts[META_QUOTA_IP]);
+        return;
+    }
+    double *bounds = place_of(f, &q);
+    if (bounds)
+        bounds_read(r, bounds);
+}
+
 void
 server_publish_quotas(struct server_publish *p, uint64_t committed)
 {
     const struct meta_image *m = p->image;
     uint32_t count;
-    if (m->quota_index > committed || (p->quotas_known && p->quotas_index == m->quota_index))
+    if (m->quota_index > committed || m->broker_index > committed ||
+        (p->quotas_known && p->quotas_index == m->quota_index &&
+         p->overrides_index == m->broker_index))
         return;
     uint32_t first = meta_resource_range(m, META_RESOURCE_QUOTA, &count);
     memset(p->quotas, 0, sizeof *p->quotas);
-    for (uint32_t i = 0; i < count; i++) {
-        const struct meta_resource *r = m->resources[first + i];
-        struct meta_quota_entity q;
-        must(meta_quota_read(view_of(r->name, r->name_bytes), &q));
-        double *bounds = place_of(p->quotas, &q);
-        if (bounds)
-            bounds_read(r, bounds);
-    }
+    const char *overrides =
+        server_dynamic_value(m, p->rules->node_id, conf_row(CONF_CONNECTIONS_OVERRIDES)->name);
+    overrides_read(p->quotas, overrides ? overrides : p->overrides);
+    for (uint32_t i = 0; i < count; i++)
+        quota_place(p->quotas, m->resources[first + i]);
     quotas_write(region_quotas(p->region), p->quotas);
     p->quotas_index = m->quota_index;
+    p->overrides_index = m->broker_index;
     p->quotas_known = true;
 }

@@ -12,6 +12,10 @@ static const struct {
     {CONF_PRODUCER_EXPIRY_MS, REGION_PRODUCER_EXPIRY_MS},
     {CONF_TXN_VERIFY, REGION_TXN_VERIFY},
     {CONF_MAX_CONNECTIONS, REGION_MAX_CONNECTIONS},
+    {CONF_CONNECTIONS_PER_IP, REGION_CONNECTIONS_PER_IP},
+    {CONF_CONNECTION_RATE, REGION_CONNECTION_RATE},
+    {CONF_LISTENER_CONNECTIONS, REGION_LISTENER_CONNECTIONS},
+    {CONF_LISTENER_RATE, REGION_LISTENER_RATE},
     {CONF_CLEANER_BACKOFF, REGION_CLEANER_BACKOFF_MS},
     {CONF_CLEANER_RATE, REGION_CLEANER_RATE},
 };
@@ -38,6 +42,8 @@ server_publish_settings(struct server_publish *p, uint64_t committed)
                               word_of(server_dynamic_value(m, p->rules->node_id, name)),
                               memory_order_relaxed);
     }
+    for (uint32_t i = 0; i < p->shard_count; i++)
+        p->shards[i].sent = true; /* a loop that sleeps looks at them, too */
     p->settings_index = m->broker_index;
     p->settings_known = true;
 }

@@ -4,6 +4,7 @@
 #include "control/meta/meta_quota.h"
 #include "control/server/server_core.h"
 #include "core/base/err.h"
+#include "core/net/iptext.h"
 #include "core/wire/wire_gen.h"
 
 #include <stdio.h>
@@ -208,6 +209,24 @@ ops_twice(const alter_in *in)
     return false;
 }
 
+/* Kafka resolves names here, and again for each connection; we take addresses only. */
+static int16_t
+address_check(const struct meta_quota_part *ip, struct meta_error *e)
+{
+    char text[IPTEXT_BYTES];
+    uint8_t bytes[16];
+    if (ip->kind != META_QUOTA_NAMED)
+        return KERR_NONE;
+    if (ip->name.len < sizeof text) {
+        memcpy(text, ip->name.at, ip->name.len);
+        text[ip->name.len] = '\0';
+        if (iptext_read(text, bytes))
+            return KERR_NONE;
+    }
+    return meta_error_set(e, KERR_INVALID_REQUEST, "%.*s is not a valid IP or resolvable host.",
+                          shown(ip->name), (const char *)ip->name.at);
+}
+
 static int
 alteration_do(struct server_core *core, struct server_call *call, const alter_in *in,
               struct alteration *a)
@@ -228,13 +247,9 @@ alteration_do(struct server_core *core, struct server_call *call, const alter_in
         return ERR_OK;
     }
     struct put w = put_of(core->entry, META_ENTRY_BYTES_MAX);
-    if (meta_plan_quota(&core->image, &a->entity, ops, count, &w, &a->e) != KERR_NONE)
+    if (meta_plan_quota(&core->image, &a->entity, ops, count, &w, &a->e) != KERR_NONE ||
+        address_check(&a->entity.parts[META_QUOTA_IP], &a->e) != KERR_NONE)
         return ERR_OK;
-    if (a->entity.parts[META_QUOTA_IP].kind != META_QUOTA_ABSENT) {
-        (void)meta_error_set(&a->e, KERR_INVALID_REQUEST,
-                             "Quotas of addresses are not available yet.");
-        return ERR_OK;
-    }
     if (request->validate_only || put_len(&w) == 0)
         return ERR_OK;
     return core->append(core->user, view_of(core->entry, put_len(&w)));

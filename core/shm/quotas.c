@@ -17,7 +17,7 @@ used_bytes(uint32_t count)
 void
 quotas_write(struct quotas_table *t, const struct quotas_fact *fact)
 {
-    must(fact->count <= QUOTAS_ROWS_MAX);
+    must(fact->count <= QUOTAS_ROWS_MAX && fact->address_count <= QUOTAS_ADDRESSES_MAX);
     uint32_t seq = atomic_load_explicit(&t->seq, memory_order_relaxed);
     if (seq % 2 == 0 && t->fact.count == fact->count &&
         memcmp(&t->fact, fact, used_bytes(fact->count)) == 0)
@@ -47,7 +47,8 @@ quotas_read(const struct quotas_table *t, struct quotas_fact *out, uint32_t *ver
     memcpy(out, &t->fact, used_bytes(count));
     /* The copy ends before the second look; pairs with the fence in quotas_write. */
     atomic_thread_fence(memory_order_acquire);
-    if (atomic_load_explicit(&t->seq, memory_order_relaxed) != before)
+    if (atomic_load_explicit(&t->seq, memory_order_relaxed) != before ||
+        out->address_count > QUOTAS_ADDRESSES_MAX)
         return ERR_AGAIN;
     out->count = count;
     *version = before;

@@ -1,8 +1,10 @@
 /* quotas.h: client quotas, as control publishes them and every shard reads them: one table with one
  * seqlock.  It holds what concerns the user that all connections have (there is one until there is
- * security): bounds for client ids that are named, and for all others.
+ * security): bounds for client ids that are named, and for all others; and what concerns single
+ * addresses of peers.
  *
- * A bound is an amount per second: bytes, or nanoseconds of work for requests; 0: no bound. */
+ * A bound is an amount per second: bytes, nanoseconds of work for requests, or connections; 0: no
+ * bound. */
 #ifndef SLUICE_SHM_QUOTAS_H
 #define SLUICE_SHM_QUOTAS_H
 
@@ -11,9 +13,16 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-enum { QUOTAS_ROWS_MAX = 1024, QUOTAS_NAME_BYTES_MAX = 255 };
+enum { QUOTAS_ROWS_MAX = 1024, QUOTAS_NAME_BYTES_MAX = 255, QUOTAS_ADDRESSES_MAX = 1024 };
 
-enum quotas_kind { QUOTAS_PRODUCE, QUOTAS_FETCH, QUOTAS_REQUEST, QUOTAS_KINDS };
+enum quotas_kind {
+    QUOTAS_PRODUCE,
+    QUOTAS_FETCH,
+    QUOTAS_REQUEST,
+    QUOTAS_KINDS,                     /* those of clients */
+    QUOTAS_CONNECTION = QUOTAS_KINDS, /* of addresses and of the broker */
+    QUOTAS_COUNTED
+};
 
 /* Who a bound of a named client id is for, the first that has one counts, before and behind the
  * defaults as Kafka ClientQuotaManager orders them. */
@@ -33,8 +42,17 @@ struct quotas_row {
     uint8_t name[QUOTAS_NAME_BYTES_MAX]; /* not NUL-terminated */
 };
 
+/* Of one address, IPv4 as ::ffff:a.b.c.d. */
+struct quotas_address {
+    uint8_t ip[16];
+    int32_t connections_max; /* max.connections.per.ip.overrides; below 0: as all others */
+    uint32_t creation_rate;  /* connection_creation_rate; 0: as all others */
+};
+
 struct quotas_fact {
-    uint32_t count, spare;
+    uint32_t count, address_count;
+    uint32_t creation_rate, spare; /* of each address that has none of its own */
+    struct quotas_address addresses[QUOTAS_ADDRESSES_MAX];
     double defaults[QUOTAS_DEFAULTS][QUOTAS_KINDS];
     struct quotas_row rows[QUOTAS_ROWS_MAX];
 };

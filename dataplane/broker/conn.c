@@ -31,7 +31,7 @@ conn_of(struct shard *s, const struct stream_event *e)
 bool
 conn_may_parse(const struct shard *s, const struct conn *c)
 {
-    if (c->request_count >= s->in_flight_max || c->muted_ns)
+    if (c->request_count >= s->in_flight_max || c->muted_ns || c->door != CONN_IN)
         return false;
     uint64_t unsent = 0;
     for (const struct list *at = c->requests.next; at != &c->requests; at = at->next) {
@@ -53,7 +53,7 @@ conn_opened(struct shard *s, const struct stream_event *e)
 {
     uint32_t index = (uint32_t)e->id;
     bool own = e->listener == INNER_LISTENER;
-    if (index >= s->conn_slots || (s->conn_count >= s->conn_max && !own)) {
+    if (index >= s->conn_slots) {
         counters_add(&s->counters, DROP_CONNECTION_LIMIT, 1);
         s->stream.ops->close(s->stream.self, e->id);
         return;
@@ -66,6 +66,7 @@ conn_opened(struct shard *s, const struct stream_event *e)
     list_init(&c->dirty);
     list_init(&c->muted);
     list_init(&c->stalled);
+    list_init(&c->line);
     list_init(&c->requests);
     c->listener = e->listener;
     c->peer = e->peer;
@@ -80,6 +81,7 @@ conn_opened(struct shard *s, const struct stream_event *e)
     if (s->expire_ns == CLOCK_NEVER)
         s->expire_ns = s->now_ns;
     counters_add(&s->counters, COUNTER_CONNECTIONS_OPENED, 1);
+    conn_arrive(s, c);
 }
 
 void
@@ -390,6 +392,7 @@ conn_closed(struct shard *s, const struct stream_event *e)
     c->id = 0;
     if (c->listener == INNER_LISTENER)
         return;
+    conn_depart(s, c);
     s->conn_count--;
     counters_add(&s->counters, COUNTER_CONNECTIONS_CLOSED, 1);
 }

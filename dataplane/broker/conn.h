@@ -37,11 +37,14 @@ struct conn_pin {
     uint32_t owner; /* shard */
 };
 
+enum conn_door { CONN_IN, CONN_LINE, CONN_SHUT, CONN_OUT }; /* conn_admit.c */
+
 struct conn {
     stream_id id;         /* 0: the slot is free */
     struct list dirty;    /* in the shard's conns_dirty: something to parse or to send */
     struct list muted;    /* in the shard's conns_muted: over a quota */
     struct list stalled;  /* in the shard's conns_stalled: its next request got REQ_AGAIN */
+    struct list line;     /* in the shard's conns_line: not let in yet, or to be closed */
     struct list requests; /* struct req, oldest first */
     struct req *again;    /* the request that got REQ_AGAIN; nothing behind it is parsed */
     uint32_t request_count;
@@ -51,7 +54,10 @@ struct conn {
     bool reading;           /* the range at the front is being read from disk */
     bool was_read;          /* it was: map it before anything else, while it is still in memory */
     uint8_t pin_count;
+    uint8_t door; /* enum conn_door; nothing is read but of CONN_IN */
     uint16_t listener;
+    uint32_t seat;       /* seats.h; SEATS_NONE: none */
+    uint64_t door_ns;    /* not before then: in, or closed; 0: not known yet */
     uint64_t muted_ns;   /* nothing is parsed before then, 0: not muted */
     uint64_t active_ns;  /* last progress in either direction */
     uint64_t partial_ns; /* since when an incomplete request is there, 0: none */
@@ -101,6 +107,12 @@ void conn_close(struct shard *s, struct conn *c, uint32_t drop);
  * over, and returns when to look again. */
 void conn_mute(struct shard *s, struct conn *c, uint32_t ms);
 uint64_t conn_unmute(struct shard *s, uint64_t now_ns);
+
+/* Decides what becomes of a connection that a client has opened; conn_depart: it has ended. */
+void conn_arrive(struct shard *s, struct conn *c);
+void conn_depart(struct shard *s, struct conn *c);
+/* Lets in those whose turn it is and closes those that are too many; returns when to look again. */
+uint64_t conn_door(struct shard *s, uint64_t now_ns);
 
 /* Between conn.c and conn_send.c: the connection an event is for, NULL when it is none of ours (any
  * more); gives back what sending has pinned or asked for. */

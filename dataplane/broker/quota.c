@@ -10,7 +10,16 @@
 
 #include <stdatomic.h>
 
-enum { SENSOR_SHARED = 0, SENSOR_USER = 1, SENSOR_FIRST = 2 };
+/* Places that have one owner each; behind them those of client ids, then those of addresses. */
+enum {
+    SENSOR_CLIENTS,   /* that found no place of their own */
+    SENSOR_ADDRESSES, /* the same */
+    SENSOR_USER,
+    SENSOR_TOTALS,
+    SENSOR_CLIENT_FIRST = SENSOR_TOTALS + QUOTA_LISTENER + 1,
+    SENSOR_ADDRESS_FIRST = SENSOR_CLIENT_FIRST + QUOTA_CLIENTS_MAX,
+    SENSORS = SENSOR_ADDRESS_FIRST + QUOTA_ADDRESSES_MAX
+};
 
 struct cell {
     _Atomic uint64_t second, amount;
@@ -18,9 +27,9 @@ struct cell {
 
 struct quota_usage {
     uint32_t shard_count;
-    _Atomic uint64_t keys[QUOTA_SENSORS_MAX]; /* 0: free */
-    _Atomic uint64_t used_s[QUOTA_SENSORS_MAX];
-    struct cell cells[][QUOTA_SENSORS_MAX][QUOTAS_KINDS][QUOTA_CELLS]; /* by shard */
+    _Atomic uint64_t keys[SENSORS]; /* 0: free */
+    _Atomic uint64_t used_s[SENSORS];
+    struct cell cells[][SENSORS][QUOTAS_COUNTED][QUOTA_CELLS]; /* by shard */
 };
 
 size_t
@@ -123,12 +132,13 @@ bound_find(const struct quota *q, enum quotas_kind kind, const struct quotas_row
 
 /* ---- places ---- */
 
+/* One of the `count` places from `first` on; SENSORS: none is free. */
 static uint32_t
-sensor_take(struct quota_usage *u, uint64_t hash, uint64_t now_s)
+sensor_take(struct quota_usage *u, uint64_t hash, uint64_t now_s, uint32_t first, uint32_t count)
 {
     uint64_t key = hash ? hash : 1;
     for (uint32_t i = 0; i < QUOTA_PROBES; i++) {
-        uint32_t at = SENSOR_FIRST + (uint32_t)((key + i) % (QUOTA_SENSORS_MAX - SENSOR_FIRST));
+        uint32_t at = first + (uint32_t)((key + i) % count);
         uint64_t is = atomic_load_explicit(&u->keys[at], memory_order_relaxed);
         uint64_t used = atomic_load_explicit(&u->used_s[at], memory_order_relaxed);
         bool free = is == 0 || used + QUOTA_IDLE_S < now_s;
@@ -138,7 +148,7 @@ sensor_take(struct quota_usage *u, uint64_t hash, uint64_t now_s)
             is == key)
             return at;
     }
-    return SENSOR_SHARED;
+    return SENSORS;
 }
 
 struct quota_claim
@@ -151,9 +161,47 @@ quota_claim(struct quota *q, enum quotas_kind kind, struct view client_id, uint6
     bool whole;
     c.bound = bound_find(q, kind, row_find(q, client_id, hash), &whole);
     if (c.bound > 0) {
-        c.sensor = whole ? (uint32_t)SENSOR_USER : sensor_take(q->usage, hash, now_s);
+        c.sensor = whole
+                       ? (uint32_t)SENSOR_USER
+                       : sensor_take(q->usage, hash, now_s, SENSOR_CLIENT_FIRST, QUOTA_CLIENTS_MAX);
+        if (c.sensor == SENSORS)
+            c.sensor = SENSOR_CLIENTS;
         atomic_store_explicit(&q->usage->used_s[c.sensor], now_s, memory_order_relaxed);
     }
+    return c;
+}
+
+const struct quotas_address *
+quota_address(const struct quota *q, const uint8_t ip[16])
+{
+    for (uint32_t i = 0; i < q->fact.address_count; i++)
+        if (memcmp(q->fact.addresses[i].ip, ip, sizeof q->fact.addresses[i].ip) == 0)
+            return &q->fact.addresses[i];
+    return NULL;
+}
+
+struct quota_claim
+quota_claim_address(struct quota *q, const uint8_t ip[16], uint64_t hash, uint64_t now_ns)
+{
+    struct quota_claim c = {0};
+    uint64_t now_s = now_ns / CLOCK_NS_PER_S;
+    const struct quotas_address *row = quota_address(q, ip);
+    c.bound = row && row->creation_rate ? row->creation_rate : q->fact.creation_rate;
+    if (c.bound > 0) {
+        c.sensor = sensor_take(q->usage, hash, now_s, SENSOR_ADDRESS_FIRST, QUOTA_ADDRESSES_MAX);
+        if (c.sensor == SENSORS)
+            c.sensor = SENSOR_ADDRESSES;
+        atomic_store_explicit(&q->usage->used_s[c.sensor], now_s, memory_order_relaxed);
+    }
+    return c;
+}
+
+struct quota_claim
+quota_claim_total(enum quota_total which, int64_t per_second)
+{
+    struct quota_claim c = {.sensor = (uint32_t)SENSOR_TOTALS + (uint32_t)which};
+    if (per_second < INT32_MAX)
+        c.bound = per_second > 0 ? (double)per_second : 1e-9; /* as Kafka: one a window */
     return c;
 }
 
@@ -215,8 +263,8 @@ quota_owed(const struct quota *q, enum quotas_kind kind, const struct quota_clai
     if (amount <= c->bound * elapsed_s)
         return 0;
     double ms = (amount / c->bound - elapsed_s) * 1000 + 0.5;
-    if (kind == QUOTAS_REQUEST && ms > QUOTA_REQUEST_THROTTLE_MAX_MS)
-        return QUOTA_REQUEST_THROTTLE_MAX_MS;
+    if (kind >= QUOTAS_REQUEST && ms > QUOTA_THROTTLE_MAX_MS)
+        return QUOTA_THROTTLE_MAX_MS;
     return ms > INT32_MAX ? (uint32_t)INT32_MAX : (uint32_t)ms;
 }
 

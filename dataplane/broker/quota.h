@@ -1,13 +1,15 @@
-/* quota.h: client quotas obeyed: how much each client id has produced, fetched and cost, and for
- * how long it is to be left alone.  Pure: no clock, no allocation.
+/* quota.h: quotas obeyed: how much each client id has produced, fetched and cost, how many
+ * connections each address has opened, and for how long it is to be left alone.  Pure: no clock, no
+ * allocation.
  *
  * What is counted is shared by the shards of the process, since a client has connections to
  * several: each shard has cells of its own that only it writes, and adds up those of all when it
  * decides. Amounts are sampled in windows of a second; a rate is taken over the last 11, and over
  * 10 seconds at least.  Source: Kafka 4.3 ClientQuotaManager, QuotaUtils, SampledStat, Rate.
  *
- * Bounds: QUOTA_SENSORS_MAX client ids at a time; one unused for QUOTA_IDLE_S gives its place away.
- * While all are in use, further client ids share one place, and so one allowance. */
+ * Bounds: QUOTA_CLIENTS_MAX client ids and QUOTA_ADDRESSES_MAX addresses at a time; one unused for
+ * QUOTA_IDLE_S gives its place away.  While all are in use, further ones share one place, and so
+ * one allowance. */
 #ifndef SLUICE_BROKER_QUOTA_H
 #define SLUICE_BROKER_QUOTA_H
 
@@ -21,10 +23,11 @@
 enum {
     QUOTA_WINDOWS = 11,
     QUOTA_CELLS = 12, /* windows in use, and the one that is being reused */
-    QUOTA_SENSORS_MAX = 1024,
+    QUOTA_CLIENTS_MAX = 1024,
+    QUOTA_ADDRESSES_MAX = 1024,
     QUOTA_PROBES = 16,
     QUOTA_IDLE_S = 60,
-    QUOTA_REQUEST_THROTTLE_MAX_MS = 1000, /* Kafka: a window */
+    QUOTA_THROTTLE_MAX_MS = 1000, /* of requests and connections.  Kafka: a window */
     QUOTA_INDEX = 2 * QUOTAS_ROWS_MAX,
 };
 
@@ -54,6 +57,14 @@ struct quota_claim {
 };
 struct quota_claim quota_claim(struct quota *q, enum quotas_kind kind, struct view client_id,
                                uint64_t now_ns);
+/* QUOTAS_CONNECTION of one address, whose hash (any, but always the same) is given. */
+struct quota_claim quota_claim_address(struct quota *q, const uint8_t ip[16], uint64_t hash,
+                                       uint64_t now_ns);
+/* QUOTAS_CONNECTION of the whole broker, and of its listeners: so many a second. */
+enum quota_total { QUOTA_BROKER, QUOTA_LISTENER };
+struct quota_claim quota_claim_total(enum quota_total which, int64_t per_second);
+/* The row of an address; NULL: nothing is said of it. */
+const struct quotas_address *quota_address(const struct quota *q, const uint8_t ip[16]);
 /* Counts an amount.  Returns for how many ms the client is to be left alone, 0: it is within its
  * bound. */
 uint32_t quota_charge(struct quota *q, enum quotas_kind kind, const struct quota_claim *c,

@@ -331,11 +331,6 @@ settings_read(struct shard *s)
 {
     const struct conf *c = s->config.conf;
     const struct region *r = s->region;
-    int64_t connections = conf_number(c, CONF_MAX_CONNECTIONS);
-    int64_t wanted = region_setting(r, REGION_MAX_CONNECTIONS, connections);
-    uint32_t total =
-        (uint32_t)(wanted < connections ? wanted : connections); /* memory is for these */
-    s->conn_max = (total + s->config.shard_count - 1) / s->config.shard_count;
     s->producer_ms =
         region_setting(r, REGION_PRODUCER_EXPIRY_MS, conf_number(c, CONF_PRODUCER_EXPIRY_MS));
     s->txn_verify = region_setting(r, REGION_TXN_VERIFY, conf_bool(c, CONF_TXN_VERIFY)) != 0;
@@ -349,6 +344,7 @@ tick(struct shard *s)
 {
     count(s);
     settings_read(s);
+    s->door_ns = s->now_ns;
     (void)route_report_stale(s->route, SHARD_BURST);
     if (s->config.shard == 0)
         atomic_store_explicit(&s->region->header->peers[REGION_DATA].heartbeat_ns, s->now_ns,
@@ -413,6 +409,8 @@ take_timers(struct shard *s)
         s->clean_ns = store_clean(s->store, s->now_ms) ? s->now_ns + s->clean_every_ns : s->now_ns;
     if (s->tick_ns <= s->now_ns)
         tick(s);
+    if (s->door_ns <= s->now_ns)
+        s->door_ns = conn_door(s, s->now_ns);
 }
 
 /* Until when the loop may sleep; 0: there is more to do at once. */
@@ -427,7 +425,7 @@ turn_deadline(struct shard *s)
         return 0;
     uint64_t at = least(least(s->expire_ns, s->fetch_ns), least(s->forward_next_ns, s->store_ns));
     at = least(least(at, s->route_retry_ns), least(s->lease_ns, s->clean_ns));
-    at = least(at, least(s->retain_ns, least(s->vouch_ns, s->mute_ns)));
+    at = least(at, least(s->retain_ns, least(s->vouch_ns, least(s->mute_ns, s->door_ns))));
     if (s->config.shard == 0 || route_stale(s->route))
         at = least(at, s->tick_ns);
     if (!list_empty(&s->conns_stalled) || !list_empty(&s->appends) || !list_empty(&s->trims))

@@ -32,7 +32,7 @@ enum {
     SHARD_ANSWER_BULK = 16 << 10, /* larger answers leave the last quarter to the others */
     SHARD_ANSWER_BULK_BYTES = SHARD_ANSWER_BYTES / 4 * 3,
     SHARD_REQS_SPARE = 8192, /* requests beyond one for each connection */
-    SHARD_CONNS_SPARE = 64,  /* slots beyond max.connections, to accept and refuse */
+    SHARD_CONNS_SPARE = 64,  /* connections beyond max.connections, which wait or are refused */
     SHARD_STOP_MS = 5000,
     SHARD_TICK_MS = 100,
     SHARD_PRODUCERS_MS = 1000,         /* between two looks for idempotent producers to forget */
@@ -51,6 +51,7 @@ struct shard_config {
     struct store *store;
     struct mesh_end *mesh;
     struct quota_usage *quota_usage; /* shared by the shards; NULL: quotas are not obeyed */
+    struct seats *seats;             /* shared by the shards */
     struct cleaner *cleaner;         /* carries out long work on files; NULL: nobody does */
     atomic_uint
         *drained; /* shards that have nothing left to answer after *stop; NULL: do not wait */
@@ -97,9 +98,10 @@ struct shard {
     uint64_t expire_ns, fetch_ns, forward_next_ns, store_ns, vouch_ns; /* next, of each part */
     struct conn *conns; /* [conn_slots], index = low 32 bits of the stream id */
     struct conn_pieces *pieces;
-    uint32_t conn_slots, conn_max, conn_count, conn_high, conn_sweep;
-    struct list conns_dirty, conns_stalled, conns_muted;
+    uint32_t conn_slots, conn_count, conn_high, conn_sweep;
+    struct list conns_dirty, conns_stalled, conns_muted, conns_line;
     uint64_t mute_ns; /* when the next of the muted may go on */
+    uint64_t door_ns; /* when to look at conns_line */
     struct quota quota;
     struct list forwards;         /* struct req by u.forward.waiting, oldest first */
     struct list forwards_endless; /* the same, without a time limit */
@@ -185,6 +187,17 @@ shard_ns_of_ms(int64_t ms)
 {
     uint64_t v = (uint64_t)ms;
     return v > CLOCK_NEVER / 2 / CLOCK_NS_PER_MS ? CLOCK_NEVER / 2 : v * CLOCK_NS_PER_MS;
+}
+
+/* Connections that a shard has room for: its share of max.connections, a quarter of that more where
+ * there are several, since the kernel and cards spread connections by chance, and the spare ones.
+ */
+static inline uint32_t
+shard_conns(const struct conf *c, uint32_t shard_count)
+{
+    uint32_t total = (uint32_t)conf_number(c, CONF_MAX_CONNECTIONS);
+    uint32_t share = (total + shard_count - 1) / shard_count;
+    return share + (shard_count > 1 ? share / 4 : 0) + (uint32_t)SHARD_CONNS_SPARE;
 }
 
 /* Looks at the clocks and the lease: they stay so for a turn. */

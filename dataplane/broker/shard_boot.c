@@ -23,10 +23,8 @@ configure(struct shard *s)
     s->clean_on = s->config.cleaner && conf_bool(c, CONF_CLEANER_ENABLE);
     s->clean_ns = s->clean_on ? 0 : CLOCK_NEVER;
     s->node_id = (int32_t)conf_number(c, CONF_NODE_ID);
-    s->spin = conf_number(c, CONF_IDLE) == 1; /* sleep|spin */
-    uint32_t total = (uint32_t)conf_number(c, CONF_MAX_CONNECTIONS);
-    s->conn_max = (total + s->config.shard_count - 1) / s->config.shard_count;
-    s->conn_slots = s->conn_max + SHARD_CONNS_SPARE + 1; /* the last one is control's */
+    s->spin = conf_number(c, CONF_IDLE) == 1;                  /* sleep|spin */
+    s->conn_slots = shard_conns(c, s->config.shard_count) + 1; /* the last one is control's */
 }
 
 /* Zeroed by the kernel, touched as it is used; NULL: none. */
@@ -92,7 +90,8 @@ shard_init(struct shard *s, const struct shard_config *config)
     list_init(&s->conns_dirty);
     list_init(&s->conns_stalled);
     list_init(&s->conns_muted);
-    s->mute_ns = CLOCK_NEVER;
+    list_init(&s->conns_line);
+    s->mute_ns = s->door_ns = CLOCK_NEVER;
     s->quota.usage = config->quota_usage;
     s->quota.shard = config->shard;
     list_init(&s->forwards);

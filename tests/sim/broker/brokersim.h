@@ -5,6 +5,7 @@
 
 #include "core/conf/conf.h"
 #include "core/shm/msg.h"
+#include "dataplane/broker/seats.h"
 #include "dataplane/broker/shard.h"
 #include "dataplane/bypass/bypass.h"
 #include "tests/sim/disk_mem.h"
@@ -40,6 +41,7 @@ struct host {
     struct chan from_data, to_data; /* control's ends */
     struct mesh *mesh;
     struct quota_usage *quota_usage;
+    struct seats *seats;
     struct clock ring, clock;
     struct store *store;
     struct bypass *bypass;

@@ -141,6 +141,8 @@ shard_start(struct sim *s)
     region_join(&h->region, REGION_DATA, 1);
     must(mesh_create(1, &h->mesh) == ERR_OK);
     h->quota_usage = quota_init(calloc(1, quota_footprint(1)), 1);
+    h->seats =
+        seats_init(calloc(1, seats_footprint(96)), 96, (const uint8_t[SEATS_SECRET_BYTES]){1});
     h->clock = bypass_clock(h->bypass);
     struct shard_config config = {
         .shard_count = 1,
@@ -151,6 +153,7 @@ shard_start(struct sim *s)
         .store = h->store,
         .mesh = mesh_join(h->mesh, 0, &h->clock),
         .quota_usage = h->quota_usage,
+        .seats = h->seats,
     };
     must(shard_init(&h->shard, &config) == ERR_OK);
 }
@@ -236,5 +239,6 @@ host_die(struct sim *s)
         nic_pair_reset(s->wires[i], 0);
     mesh_free(h->mesh);
     free(h->quota_usage);
+    free(h->seats);
     region_destroy(&h->region);
 }

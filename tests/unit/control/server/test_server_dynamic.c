@@ -92,10 +92,31 @@ one_broker_counts_before_all(void **state)
     core_fixture_free(f);
 }
 
+static void
+limits_of_addresses_are_checked(void **state)
+{
+    struct core_fixture *f = core_fixture_new();
+    struct meta_error e = {0};
+    const struct meta_config_row *per_ip =
+        server_dynamic_row(&f->core, view_of_text("max.connections.per.ip"));
+    const struct meta_config_row *overrides =
+        server_dynamic_row(&f->core, view_of_text("max.connections.per.ip.overrides"));
+    assert_int_equal(server_dynamic_check(&f->core, overrides, "1.2.3.4:5", &e), KERR_NONE);
+    assert_int_equal(server_dynamic_check(&f->core, overrides, "name:5", &e), KERR_INVALID_CONFIG);
+    assert_int_equal(server_dynamic_check(&f->core, per_ip, "1", &e), KERR_NONE);
+    assert_int_equal(server_dynamic_check(&f->core, per_ip, "0", &e), KERR_INVALID_CONFIG);
+    core_fixture_free(f);
+    f = core_fixture_conf("max.connections.per.ip.overrides=1.2.3.4:5\n");
+    per_ip = server_dynamic_row(&f->core, view_of_text("max.connections.per.ip"));
+    assert_int_equal(server_dynamic_check(&f->core, per_ip, "0", &e), KERR_NONE);
+    core_fixture_free(f);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(limits_of_addresses_are_checked),
         cmocka_unit_test(what_a_start_alone_sets_is_told_from_what_changes),
         cmocka_unit_test(listeners_and_their_security_are_of_one_broker),
         cmocka_unit_test(connections_are_bounded_by_the_memory_of_the_start),

@@ -49,12 +49,21 @@ a_setting_reaches_its_word_and_leaves_it(void **state)
     set("", "producer.id.expiration.ms", "500");
     set("", "transaction.partition.verification.enable", "false");
     set("7", "max.connections", "9");
+    set("7", "max.connections.per.ip", "5");
+    set("", "max.connection.creation.rate", "6");
+    set("7", "listener.name.plaintext.max.connections", "8");
+    set("7", "listener.name.plaintext.max.connection.creation.rate", "3");
     set("7", "log.cleaner.backoff.ms", "0");
     set("7", "log.cleaner.io.max.bytes.per.second", "1000000");
     server_publish_settings(&publish, image.index);
+    assert_true(publish.shards[0].sent); /* a shard that sleeps is to look */
     assert_int_equal(word(REGION_PRODUCER_EXPIRY_MS), 500);
     assert_int_equal(word(REGION_TXN_VERIFY), 0);
     assert_int_equal(word(REGION_MAX_CONNECTIONS), 9);
+    assert_int_equal(word(REGION_CONNECTIONS_PER_IP), 5);
+    assert_int_equal(word(REGION_CONNECTION_RATE), 6);
+    assert_int_equal(word(REGION_LISTENER_CONNECTIONS), 8);
+    assert_int_equal(word(REGION_LISTENER_RATE), 3);
     assert_int_equal(word(REGION_CLEANER_BACKOFF_MS), 0);
     assert_int_equal(word(REGION_CLEANER_RATE), 1000000);
     set("", "transaction.partition.verification.enable", "true");

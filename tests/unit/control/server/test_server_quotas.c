@@ -154,11 +154,17 @@ what_cannot_be_kept_is_refused(void **state)
     entry_in entry = {{&part, 1}, {&op, 1}};
     struct wire_alter_client_quotas_request q = {.entries = {&entry, 1}};
     core_fixture_ask(f, WIRE_API_ALTER_CLIENT_QUOTAS, 1, &q, &altered);
+    assert_int_equal(altered.entries.items[0].error_code, KERR_NONE);
+    assert_int_equal(f->appends, 1);
+    part.entity_name = view_of_text("1.2.3.4.example");
+    core_fixture_ask(f, WIRE_API_ALTER_CLIENT_QUOTAS, 1, &q, &altered);
     assert_int_equal(altered.entries.items[0].error_code, KERR_INVALID_REQUEST);
+    assert_view(altered.entries.items[0].error_message,
+                "1.2.3.4.example is not a valid IP or resolvable host.");
     part.entity_type = view_of_text("foo");
     core_fixture_ask(f, WIRE_API_ALTER_CLIENT_QUOTAS, 1, &q, &altered);
     assert_view(altered.entries.items[0].error_message, "Unhandled client quota entity type: foo");
-    assert_int_equal(f->appends, 0);
+    assert_int_equal(f->appends, 1);
     core_fixture_free(f);
 }
 

@@ -279,7 +279,7 @@ static const struct stream_ops fake_stream_piece_ops = {
 /* ---- what the test does ---- */
 
 static inline stream_id
-fake_stream_open(struct fake_stream *f, uint32_t index)
+fake_stream_open_from(struct fake_stream *f, uint32_t index, uint8_t address)
 {
     struct fake_conn *c = &f->conns[index];
     must(c->id == 0);
@@ -290,9 +290,15 @@ fake_stream_open(struct fake_stream *f, uint32_t index)
     c->out = malloc(32 << 20);
     must(c->in && c->out);
     struct stream_event e = {.id = c->id, .kind = STREAM_OPENED, .peer = {.port = 4711}};
-    e.peer.ip[15] = 1;
+    e.peer.ip[15] = address;
     fake_stream_event(f, e);
     return c->id;
+}
+
+static inline stream_id
+fake_stream_open(struct fake_stream *f, uint32_t index)
+{
+    return fake_stream_open_from(f, index, 1);
 }
 
 static inline void

@@ -8,6 +8,7 @@
 #include "core/shm/msg.h"
 #include "core/wire/wire_gen.h"
 #include "dataplane/broker/forward.h"
+#include "dataplane/broker/seats.h"
 #include "dataplane/broker/shard.h"
 #include "tests/unit/core/wire/make_batch.h"
 #include "tests/unit/dataplane/broker/fake_store.h"
@@ -26,6 +27,7 @@ struct harness {
     struct region region;
     struct mesh *mesh;
     struct quota_usage *quota_usage;
+    struct seats *seats;
     struct clock clocks[HARNESS_SHARDS];
     struct fake_stream streams[HARNESS_SHARDS];
     struct store *stores[HARNESS_SHARDS];
@@ -102,6 +104,9 @@ harness_new_pieces(uint32_t shard_count, const char *const *settings, uint32_t p
     region_join(&h->region, REGION_DATA, 1);
     assert_int_equal(mesh_create(shard_count, &h->mesh), ERR_OK);
     h->quota_usage = quota_init(calloc(1, quota_footprint(shard_count)), shard_count);
+    static const uint8_t secret[SEATS_SECRET_BYTES] = {7, [9] = 3, [18] = 5, [30] = 11};
+    uint32_t connections = shard_count * shard_conns(&h->conf, shard_count);
+    h->seats = seats_init(calloc(1, seats_footprint(connections)), connections, secret);
     for (uint32_t i = 0; i < shard_count; i++)
         h->clocks[i] = (struct clock){&harness_clock, h};
     for (uint32_t i = 0; i < shard_count; i++) {
@@ -117,6 +122,7 @@ harness_new_pieces(uint32_t shard_count, const char *const *settings, uint32_t p
             .store = h->stores[i],
             .mesh = mesh_join(h->mesh, i, h->clocks),
             .quota_usage = h->quota_usage,
+            .seats = h->seats,
         };
         assert_int_equal(shard_init(&h->shards[i], &config), ERR_OK);
     }
@@ -140,6 +146,7 @@ harness_free(struct harness *h)
     }
     mesh_free(h->mesh);
     free(h->quota_usage);
+    free(h->seats);
     region_destroy(&h->region);
     free(h);
 }

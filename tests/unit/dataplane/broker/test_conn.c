@@ -127,43 +127,6 @@ no_more_than_in_flight_max_requests_are_parsed(void **state)
     harness_free(h);
 }
 
-static void
-fewer_connections_are_wanted_while_the_broker_runs(void **state)
-{
-    (void)state;
-    const char *settings[] = {"max.connections", "4", NULL};
-    struct harness *h = client(1, settings);
-    atomic_store(&h->region.header->settings[REGION_MAX_CONNECTIONS], 1);
-    h->now_ns += SHARD_TICK_MS * CLOCK_NS_PER_MS;
-    harness_turn(h);
-    fake_stream_open(&h->streams[0], 1);
-    harness_turns(h, 2);
-    assert_int_equal(h->shards[0].conn_count, 1); /* the one that is open stays */
-    assert_int_equal(harness_counter(h, 0, DROP_CONNECTION_LIMIT), 1);
-    atomic_store(&h->region.header->settings[REGION_MAX_CONNECTIONS], -1);
-    h->now_ns += SHARD_TICK_MS * CLOCK_NS_PER_MS;
-    harness_turn(h);
-    fake_stream_open(&h->streams[0], 2);
-    harness_turns(h, 2);
-    assert_int_equal(h->shards[0].conn_count, 2);
-    harness_free(h);
-}
-
-static void
-more_than_max_connections_are_refused(void **state)
-{
-    (void)state;
-    const char *settings[] = {"max.connections", "2", NULL};
-    struct harness *h = client(1, settings);
-    fake_stream_open(&h->streams[0], 1);
-    fake_stream_open(&h->streams[0], 2);
-    harness_turns(h, 3);
-    assert_int_equal(h->shards[0].conn_count, 2);
-    assert_int_equal(h->streams[0].conns[2].id, 0);
-    assert_int_equal(harness_counter(h, 0, DROP_CONNECTION_LIMIT), 1);
-    harness_free(h);
-}
-
 /* Moves time on in steps, as timers would. */
 static void
 time_passes(struct harness *h, uint64_t ms)
@@ -330,8 +293,6 @@ main(void)
         cmocka_unit_test(requests_cut_anywhere_are_put_together),
         cmocka_unit_test(a_length_out_of_range_closes_the_connection),
         cmocka_unit_test(no_more_than_in_flight_max_requests_are_parsed),
-        cmocka_unit_test(fewer_connections_are_wanted_while_the_broker_runs),
-        cmocka_unit_test(more_than_max_connections_are_refused),
         cmocka_unit_test(an_idle_connection_is_closed_after_its_time),
         cmocka_unit_test(half_a_request_has_its_time),
         cmocka_unit_test(a_peer_that_takes_nothing_has_its_time),

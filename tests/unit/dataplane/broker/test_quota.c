@@ -193,7 +193,7 @@ requests_wait_for_a_window_at_most(void **state)
     publish(f);
     struct quota_claim c = quota_claim(&f->shards[0], QUOTAS_REQUEST, view_of_text("a"), f->now_ns);
     assert_int_equal(quota_charge(&f->shards[0], QUOTAS_REQUEST, &c, 1000000, f->now_ns),
-                     QUOTA_REQUEST_THROTTLE_MAX_MS);
+                     QUOTA_THROTTLE_MAX_MS);
     teardown(f);
 }
 
@@ -205,11 +205,11 @@ more_client_ids_than_places_share_one_until_others_are_idle(void **state)
     uint32_t shared = 0;
     f->fact.defaults[QUOTAS_ANY_CLIENT][QUOTAS_PRODUCE] = 1000;
     publish(f);
-    for (uint32_t i = 0; i < 4 * QUOTA_SENSORS_MAX; i++) {
+    for (uint32_t i = 0; i < 4 * QUOTA_CLIENTS_MAX; i++) {
         (void)snprintf(name, sizeof name, "c%u", i);
         shared += claim(f, 0, name).sensor == 0;
     }
-    assert_true(shared > 2 * QUOTA_SENSORS_MAX);
+    assert_true(shared > 2 * QUOTA_CLIENTS_MAX);
     f->now_ns += (QUOTA_IDLE_S + 1) * CLOCK_NS_PER_S;
     assert_int_not_equal(claim(f, 0, "new").sensor, 0);
     assert_int_equal(claim(f, 0, "new").sensor, claim(f, 1, "new").sensor);
