@@ -20,15 +20,21 @@ class Load:
         self.bursts = [b"".join(frames[(i + (k if spread else 0)) % partitions]
                                 for k in range(depth)) for i in range(connections)]
 
+    def send(self):
+        for c, burst in zip(self.connections, self.bursts):
+            c.socket.sendall(burst)
+
+    def receive(self):
+        for c in self.connections:
+            for _ in range(self.depth):
+                answer = c.receive()
+                # Ends with: error, base offset, append time, log start, throttle.
+                equal(struct.unpack_from(">h", answer, len(answer) - 30)[0], NONE, "produce")
+
     def run(self, rounds):
         for _ in range(rounds):
-            for c, burst in zip(self.connections, self.bursts):
-                c.socket.sendall(burst)
-            for c in self.connections:
-                for _ in range(self.depth):
-                    answer = c.receive()
-                    # Ends with: error, base offset, append time, log start, throttle.
-                    equal(struct.unpack_from(">h", answer, len(answer) - 30)[0], NONE, "produce")
+            self.send()
+            self.receive()
 
     def close(self):
         for c in self.connections:
