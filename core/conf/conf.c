@@ -239,6 +239,17 @@ variable_key(const char *name, size_t n)
     return NULL;
 }
 
+/* Read by others of our programs: no settings. */
+static bool
+variable_foreign(const char *name, size_t n)
+{
+    static const char *const names[] = {"BOOTSTRAP"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strlen(names[i]) == n && memcmp(names[i], name, n) == 0)
+            return true;
+    return false;
+}
+
 static int
 variable_unknown(const char *name, size_t n, char error[CONF_ERROR_BYTES])
 {
@@ -264,6 +275,8 @@ conf_environment(struct conf *c, char *const *environ_, char error[CONF_ERROR_BY
             continue;
         name += prefix;
         size_t n = strcspn(name, "=");
+        if (variable_foreign(name, n))
+            continue;
         const char *key = variable_key(name, n);
         if (!key)
             return variable_unknown(name, n, error);

@@ -57,7 +57,8 @@ must_check int conf_set(struct conf *c, const char *key, const char *value, enum
  * escapes).  `error` names the line.  Values before the bad line have been set then. */
 must_check int conf_parse(struct conf *c, const char *text, enum conf_origin origin,
                           char error[CONF_ERROR_BYTES]);
-/* SLUICE_* of an environment (NULL-terminated "NAME=value" list). */
+/* SLUICE_* of an environment (NULL-terminated "NAME=value" list), but SLUICE_BOOTSTRAP: that is
+ * what commands which are clients read. */
 must_check int conf_environment(struct conf *c, char *const *environ_,
                                 char error[CONF_ERROR_BYTES]);
 /* Whether values that bound each other fit: to be asked when all are set.  ERR_INVALID with `error`

@@ -144,6 +144,16 @@ every_key_has_one_variable(void **state)
 }
 
 static void
+the_variable_of_clients_is_no_setting(void **state)
+{
+    char *environ_[] = {"SLUICE_BOOTSTRAP=host:9092", "SLUICE_IDLE=spin", NULL};
+    assert_int_equal(conf_environment(&c, environ_, error), ERR_OK);
+    assert_int_equal(conf_number(&c, CONF_IDLE), 1);
+    char *longer[] = {"SLUICE_BOOTSTRAPS=host:9092", NULL};
+    assert_int_equal(conf_environment(&c, longer, error), ERR_INVALID);
+}
+
+static void
 an_unknown_variable_is_told_the_nearest_one(void **state)
 {
     char *environ_[] = {"SLUICE_NUM_PARTITION=3", NULL};
@@ -220,6 +230,7 @@ main(void)
         cmocka_unit_test_setup(the_stronger_origin_stands_whatever_comes_first, defaults),
         cmocka_unit_test_setup(variables_of_the_environment_set_their_keys, defaults),
         cmocka_unit_test_setup(every_key_has_one_variable, defaults),
+        cmocka_unit_test_setup(the_variable_of_clients_is_no_setting, defaults),
         cmocka_unit_test_setup(an_unknown_variable_is_told_the_nearest_one, defaults),
         cmocka_unit_test_setup(values_that_bound_each_other_have_to_fit, defaults),
         cmocka_unit_test_setup(of_a_password_only_is_shown_that_there_is_one, defaults),
