@@ -135,6 +135,9 @@ const char *command_group_summary(const char *group, int bytes);
 /* command_table_local.c: the rows that need no broker on the network. */
 extern const struct command command_local[];
 extern const uint32_t command_local_count;
+extern const struct command_option command_conf_options[];    /* which broker, by its folder */
+extern const struct command_option command_metrics_options[]; /* which broker, by its endpoint */
+extern const struct command_option command_format_options[];
 
 /* command_table_client.c: the rows that ask a broker over the network. */
 extern const struct command command_client[];

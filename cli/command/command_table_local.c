@@ -2,7 +2,7 @@
  */
 #include "cli/command/command.h"
 
-static const struct command_option conf_options[] = {
+const struct command_option command_conf_options[] = {
     {.name = "--data",
      .kind = COMMAND_TEXT,
      .names = COMMAND_NAMES_FOLDERS,
@@ -20,7 +20,7 @@ static const struct command_option markdown_options[] = {
     {0},
 };
 
-static const struct command_option format_options[] = {
+const struct command_option command_format_options[] = {
     {.name = "--format",
      .kind = COMMAND_CHOICE,
      .value = "text|json",
@@ -29,7 +29,7 @@ static const struct command_option format_options[] = {
     {0},
 };
 
-static const struct command_option metrics_options[] = {
+const struct command_option command_metrics_options[] = {
     {.name = "--metrics",
      .kind = COMMAND_TEXT,
      .value = "HOST:PORT",
@@ -91,7 +91,7 @@ const struct command command_local[] = {
      .text = "SIGTERM or ^C stops it. " PRECEDENCE,
      .examples = "sluice run --data ./data\n"
                  "sluice run -o listeners=PLAINTEXT://10.0.0.1:9092 server.properties\n",
-     .sets = {conf_options}},
+     .sets = {command_conf_options}},
     {.id = COMMAND_CONFIG,
      .words = "config",
      .arguments = "[FILE]",
@@ -101,27 +101,27 @@ const struct command command_local[] = {
      .text = "Shows what 'sluice run' with the same options would use, and starts "
              "nothing. " PRECEDENCE,
      .examples = "sluice config server.properties\n",
-     .sets = {conf_options, markdown_options}},
+     .sets = {command_conf_options, markdown_options}},
     {.id = COMMAND_STAT,
      .words = "stat",
      .summary = "counters of the broker that runs on a data directory",
      .text = "Reads the shared memory of the broker, which does not notice.",
      .examples = "sluice stat --data ./data\n"
                  "sluice stat --data ./data --format json\n",
-     .sets = {conf_options, format_options}},
+     .sets = {command_conf_options, command_format_options}},
     {.id = COMMAND_LOG_VERIFY,
      .words = "log verify",
      .summary = "looks over the data directory of a stopped broker",
      .text = "Changes nothing. Exit code 1 says that damage was found.",
      .examples = "sluice log verify --data ./data\n",
-     .sets = {conf_options, format_options}},
+     .sets = {command_conf_options, command_format_options}},
     {.id = COMMAND_LOG_REPAIR,
      .words = "log repair",
      .summary = "says what it would do about damage, and does it with --yes",
      .text = "Cuts each damaged partition at its first batch that is not good. What it cuts off is "
              "kept under removed/.",
      .examples = "sluice log repair --data ./data --yes\n",
-     .sets = {conf_options, format_options, repair_options}},
+     .sets = {command_conf_options, command_format_options, repair_options}},
     {.id = COMMAND_LOG_DUMP,
      .words = "log dump",
      .arguments = "FILE",
@@ -134,7 +134,7 @@ const struct command command_local[] = {
      .examples = "sluice log dump --deep log/TOPIC/PARTITION/OFFSET.log\n"
                  "sluice log dump boot-checkpoint\n"
                  "sluice log dump --deep core-0/journal-0000\n",
-     .sets = {conf_options, format_options, dump_options}},
+     .sets = {command_conf_options, command_format_options, dump_options}},
     {.id = COMMAND_DOCTOR,
      .words = "doctor",
      .arguments = "[FILE]",
@@ -146,14 +146,14 @@ const struct command command_local[] = {
          "nothing. The configuration names the data directory to look at.",
      .examples = "sluice doctor --data ./data\nsluice doctor --format json server.properties\n",
      .found = "a check found something that costs latency, throughput or durability",
-     .sets = {conf_options, format_options}},
+     .sets = {command_conf_options, command_format_options}},
     {.id = COMMAND_TOP,
      .words = "top",
      .summary = "what a broker does now: throughput, cores, hottest partitions, lag, drops",
      .text = "Reads the broker's HTTP endpoint (metrics.listener). On a terminal a screen that is "
              "drawn again and again until q; else, or with --once, one view of an interval.",
      .examples = "sluice top\nsluice top --metrics 10.0.0.1:9644 --once --format json\n",
-     .sets = {metrics_options, top_options, format_options}},
+     .sets = {command_metrics_options, top_options, command_format_options}},
     {.id = COMMAND_SLOW,
      .words = "slow",
      .summary =
@@ -164,7 +164,7 @@ const struct command command_local[] = {
          "journal and of a large batch that ended meanwhile, TURN is the longest turn of the "
          "loop and WHERE what it was busy with.",
      .examples = "sluice slow\nsluice slow --metrics 10.0.0.1:9644 --format json\n",
-     .sets = {metrics_options, format_options}},
+     .sets = {command_metrics_options, command_format_options}},
     {.id = COMMAND_BUNDLE,
      .words = "bundle",
      .arguments = "[FILE]",
@@ -177,7 +177,7 @@ const struct command command_local[] = {
          "MiB of each --log. No records. What follows a key that sounds like a secret is "
          "removed; look at the file all the same before you send it. Prints its name.",
      .examples = "sluice bundle --data ./data --log /var/log/sluice.log\n",
-     .sets = {conf_options, metrics_options, bundle_options}},
+     .sets = {command_conf_options, command_metrics_options, bundle_options}},
     {.id = COMMAND_COMPLETION,
      .words = "completion",
      .arguments = "bash|zsh|fish",

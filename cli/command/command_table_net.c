@@ -2,38 +2,6 @@
  * orders through its shared memory. */
 #include "cli/command/command.h"
 
-static const struct command_option net_options[] = {
-    {.name = "--metrics",
-     .kind = COMMAND_TEXT,
-     .value = "HOST:PORT",
-     .fallback = "127.0.0.1:9644",
-     .help = "metrics.listener of the broker"},
-    {.name = "--format",
-     .kind = COMMAND_CHOICE,
-     .value = "text|json",
-     .fallback = "text",
-     .help = "text for people, or JSON for programs"},
-    {0},
-};
-
-static const struct command_option broker_options[] = {
-    {.name = "--data",
-     .kind = COMMAND_TEXT,
-     .names = COMMAND_NAMES_FOLDERS,
-     .value = "DIR",
-     .help = "data directory of the broker; the same as -o log.dirs=DIR"},
-    {.name = "-o",
-     .kind = COMMAND_PAIR,
-     .value = "key=value",
-     .help = "sets a configuration key; may be given again"},
-    {.name = "--format",
-     .kind = COMMAND_CHOICE,
-     .value = "text|json",
-     .fallback = "text",
-     .help = "text for people, or JSON for programs"},
-    {0},
-};
-
 static const struct command_option capture_options[] = {
     {.name = "--connection",
      .kind = COMMAND_TEXT,
@@ -75,7 +43,7 @@ const struct command command_net[] = {
      .words = "net info",
      .summary = "how the broker is on the network: kernel sockets or its own TCP/IP, and sums",
      .examples = "sluice net info\n",
-     .sets = {net_options}},
+     .sets = {command_metrics_options, command_format_options}},
     {.id = COMMAND_NET_PORTS,
      .words = "net ports",
      .summary = "with net=dpdk: the devices, a line for each core's queue",
@@ -83,24 +51,24 @@ const struct command command_net[] = {
          "CHECKSUMS says what the device does itself: tx fills them in, rx verifies them. "
          "PAYLOAD is by reference where the device sends from the broker's memory, else copied.",
      .examples = "sluice net ports\n",
-     .sets = {net_options}},
+     .sets = {command_metrics_options, command_format_options}},
     {.id = COMMAND_NET_ADDRESSES,
      .words = "net addresses",
      .summary = "with net=dpdk: addresses and their state",
      .text = "tentative: other hosts are asked first whether they have it; duplicate: one has, so "
              "it is not used.",
      .examples = "sluice net addresses\n",
-     .sets = {net_options}},
+     .sets = {command_metrics_options, command_format_options}},
     {.id = COMMAND_NET_ROUTES,
      .words = "net routes",
      .summary = "with net=dpdk: routes",
      .examples = "sluice net routes\n",
-     .sets = {net_options}},
+     .sets = {command_metrics_options, command_format_options}},
     {.id = COMMAND_NET_NEIGHBOURS,
      .words = "net neighbours",
      .summary = "with net=dpdk: hosts on the link, as each core knows them",
      .examples = "sluice net neighbours\n",
-     .sets = {net_options}},
+     .sets = {command_metrics_options, command_format_options}},
     {.id = COMMAND_NET_CONNECTIONS,
      .words = "net connections",
      .summary = "TCP connections of clients: state, round trip time, windows, queues",
@@ -109,14 +77,14 @@ const struct command command_net[] = {
          "core. Handshakes and TIME_WAIT of net=dpdk are counted by 'sluice net info'.",
      .examples = "sluice net connections\n"
                  "sluice net connections --format json\n",
-     .sets = {net_options}},
+     .sets = {command_metrics_options, command_format_options}},
     {.id = COMMAND_NET_DROPS,
      .words = "net drops",
      .summary = "with net=dpdk: why frames and segments went no further, by reason",
      .text = "The text shows reasons that were counted, JSON all of them. What was refused of "
              "requests is told by 'sluice stat'.",
      .examples = "sluice net drops\n",
-     .sets = {net_options}},
+     .sets = {command_metrics_options, command_format_options}},
     {.id = COMMAND_NET_CAPTURE_START,
      .words = "net capture start",
      .arguments = "FILE",
@@ -130,16 +98,16 @@ const struct command command_net[] = {
      .examples = "sluice net capture start all.pcapng\n"
                  "sluice net capture start --connection 10.77.0.1:40312 --snaplen 9300 "
                  "one.pcapng\n",
-     .sets = {capture_options, broker_options}},
+     .sets = {capture_options, command_conf_options, command_format_options}},
     {.id = COMMAND_NET_CAPTURE_STOP,
      .words = "net capture stop",
      .summary = "ends the capture; the file is whole then",
      .examples = "sluice net capture stop\n",
-     .sets = {broker_options}},
+     .sets = {command_conf_options, command_format_options}},
     {.id = COMMAND_NET_CAPTURE_STATUS,
      .words = "net capture status",
      .summary = "what the last capture has taken, and why it ended",
      .examples = "sluice net capture status --format json\n",
-     .sets = {broker_options}},
+     .sets = {command_conf_options, command_format_options}},
 };
 const uint32_t command_net_count = sizeof command_net / sizeof command_net[0];
