@@ -2,7 +2,7 @@
 """The command `sluice` against a live broker: each subcommand, its JSON (cli.golden), exit codes,
 completion by real shells, man pages that mandoc has nothing to say about.
 
-CLI_RECORD=1 writes cli.golden anew: look at the difference, scripts depend on it."""
+E2E_RECORD=1 writes cli.golden anew: look at the difference, scripts depend on it."""
 import json
 import os
 import pathlib
@@ -14,9 +14,12 @@ import tempfile
 
 from broker import program, stamp, target
 from case import Skip, case, check, equal, finish, until
+from golden import Golden
 from kafka import NONE, PRODUCE, Connection, batch, crc32c, string
 
 GOLDEN = pathlib.Path(__file__).with_name("cli.golden")
+DIFFERS = ("cluster_id", "port", "time_ms", "member", "host", "coordinator", "controller", "id",
+           "leader", "producer_id", "replicas", "isr")
 SECONDS = 60
 OK, FAILED, USAGE = 0, 1, 2
 INIT_PRODUCER_ID, ADD_PARTITIONS_TO_TXN = 22, 24
@@ -52,34 +55,6 @@ def told(cli, *words):
     check(cli.error.startswith("sluice: ") and cli.error.count("\n") == 1, cli.error)
     for word in words:
         check(word in cli.error, word, "is not in", cli.error)
-
-
-class Golden:
-    """Answers in JSON with what differs from run to run replaced by its name."""
-
-    def __init__(self, suffix):
-        self.suffix, self.seen = suffix, {}
-        self.known = json.loads(GOLDEN.read_text()) if GOLDEN.exists() else {}
-
-    def plain(self, value, key=""):
-        if isinstance(value, dict):
-            return {k: self.plain(v, k) for k, v in value.items()}
-        if isinstance(value, list):
-            return [self.plain(v, key) for v in value]
-        if key in ("cluster_id", "port", "time_ms", "member", "host", "coordinator", "controller",
-                   "id", "leader", "producer_id", "replicas", "isr") and value is not None:
-            return f"<{key}>"
-        return value.replace(self.suffix, "<run>") if isinstance(value, str) else value
-
-    def same(self, name, value):
-        value = self.plain(value)
-        self.seen[name] = value
-        if not os.environ.get("CLI_RECORD"):
-            equal(value, self.known.get(name), f"cli.golden: {name}")
-
-    def write(self):
-        if os.environ.get("CLI_RECORD"):
-            GOLDEN.write_text(json.dumps(self.seen, indent=1) + "\n")
 
 
 def topics(cli, golden, run):
@@ -404,7 +379,7 @@ def pages(cli):
 def main():
     with target() as broker:
         cli, run = Cli(broker.bootstrap), stamp()
-        golden = Golden(run)
+        golden = Golden(GOLDEN, DIFFERS, run)
         topics(cli, golden, run)
         records(cli, golden, run)
         groups(cli, golden, run)

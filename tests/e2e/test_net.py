@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 """sluice net: what the broker tells of its network.  As it is: over kernel sockets; under
-namespaced.py: over our own TCP/IP on a device of DPDK."""
+namespaced.py: over our own TCP/IP on a device of DPDK.
+
+What scripts depend on is in net.golden and net-dpdk.golden: E2E_RECORD=1 writes it anew."""
 import json
 import os
+import pathlib
 import re
 import shutil
 import socket
@@ -13,11 +16,17 @@ import urllib.request
 
 from broker import CONTROL, Broker, SMALL, free_port, program
 from case import Skip, case, check, equal, finish, until
+from golden import Golden
 from kafka import Connection
 from test_metrics import names_of_panels_and_alerts
 
 OURS = bool(os.environ.get("E2E_NET"))
 SECONDS = 90
+GOLDEN = pathlib.Path(__file__).with_name("net-dpdk.golden" if OURS else "net.golden")
+DIFFERS = ("core", "cores", "queues", "mac", "local", "remote", "rtt_us", "rto_us", "cwnd", "mss",
+           "in_flight", "send_window", "receive_window", "unread", "unsent", "resent", "timeouts",
+           "state", "age_ms", "count", "connections", "handshakes", "time_wait", "neighbours",
+           "drops", "sent_by_reference", "sent_copied")
 
 
 class Net:
@@ -60,6 +69,21 @@ def connections(broker, net):
         c.close()
     until("they are gone", SECONDS, lambda: not ends & {
         r["remote"] for r in net.json("connections") if r["state"] != "TIME_WAIT"})
+
+
+def documents(broker, net):
+    """Of a list the first row, of drops all."""
+    golden = Golden(GOLDEN, DIFFERS)
+    client = Connection(broker.bootstrap)
+    client.api_versions()
+    for what in ("info", "ports", "addresses", "routes", "neighbours", "connections", "drops"):
+        value = net.json(what)
+        golden.same(what, value if what in ("info", "drops") else value[:1])
+        lines = net.run(what).splitlines()
+        golden.same(f"{what}: text", [l.split()[0] for l in lines] if what == "info" else
+                    lines[0].split() if lines else [])
+    client.close()
+    golden.write()
 
 
 def kernel(net):
@@ -250,6 +274,8 @@ def main():
         net = Net(port)
         with case("net: connections are listed with what TCP knows of them"):
             connections(broker, net)
+        with case("net: names in JSON and headings of tables are as they were"):
+            documents(broker, net)
         if OURS:
             over_our_own(broker, net)
         else:
