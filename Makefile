@@ -140,6 +140,8 @@ mutants:
 	ninja -C build-mutants tests/sim/store_sim tests/sim/tcp/tcpsim tests/sim/broker/brokersim
 	! build-mutants/tests/sim/broker/brokersim --mutant ACK_BEFORE_DURABLE --seeds 100
 	! build-mutants/tests/sim/broker/brokersim --mutant SEEN_BEFORE_DURABLE --seeds 300
+	for m in EARLY TWICE NEVER; do \
+	  ! build-mutants/tests/sim/broker/brokersim --mutant BROKER_LENT_$$m --seeds 100 || exit 1; done
 	build-mutants/tests/sim/tcp/tcpsim --mutants 300
 	build-mutants/tests/sim/store_sim --mutants $(SEEDS)
 

@@ -4,6 +4,7 @@
  * jobs come.  Why a batch was refused takes more room, and would move what other jobs still have to
  * patch: such jobs are kept in r->u.produce.refused until all are home. */
 #include "core/base/err.h"
+#include "core/base/mutant.h"
 #include "core/wire/kerr.h"
 #include "core/wire/lens.h"
 #include "dataplane/broker/produce.h"
@@ -43,9 +44,10 @@ lent_end(struct shard *s, const struct job *j)
     if (j->u.append.pieces)
         buddy_give(s->memory, (void *)(uintptr_t)j->u.append.pieces);
     must(r->u.produce.lent > 0);
-    if (--r->u.produce.lent > 0)
+    if (--r->u.produce.lent > 0 || mutant(MUTANT_BROKER_LENT_NEVER))
         return;
-    s->stream.ops->release(s->stream.self, r->u.produce.kept);
+    if (!mutant(MUTANT_BROKER_LENT_EARLY))
+        s->stream.ops->release(s->stream.self, r->u.produce.kept);
     r->u.produce.kept = 0;
 }
 
@@ -60,7 +62,7 @@ job_end(struct shard *s, struct job *j)
 {
     if (!j->u.append.lent)
         buddy_give(s->memory, (void *)(uintptr_t)j->u.append.records.at);
-    else if (!j->u.append.given_back)
+    else if (!j->u.append.given_back || mutant(MUTANT_BROKER_LENT_TWICE))
         lent_end(s, j);
     mesh_done(s->mesh, j);
 }

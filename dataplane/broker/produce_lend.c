@@ -16,6 +16,7 @@
  * was lent: a later call of the same request may find its bytes elsewhere, and lends nothing before
  *    those are back. */
 #include "core/base/err.h"
+#include "core/base/mutant.h"
 #include "core/wire/kerr.h"
 #include "dataplane/broker/inner.h"
 #include "dataplane/broker/produce_in.h"
@@ -123,6 +124,8 @@ produce_lend(struct shard *s, struct req *r, struct produce_step *step, const st
             s->stream.ops->release(s->stream.self, kept);
         return ERR_AGAIN;
     }
+    if (!r->u.produce.kept && mutant(MUTANT_BROKER_LENT_EARLY))
+        s->stream.ops->release(s->stream.self, kept);
     j->u.append.unchecked = !check;
     r->u.produce.kept = kept;
     r->u.produce.lent++;

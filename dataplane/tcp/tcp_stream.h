@@ -80,6 +80,7 @@ struct tcp_stream_stat {
     uint64_t evicted;       /* closed for memory */
     uint64_t memory_bytes;  /* of blocks for requests, now */
     uint32_t copies_in_use; /* now */
+    uint32_t kept;          /* keep() without its release(), now */
 };
 void tcp_stream_stat(const struct tcp_stream *s, struct tcp_stream_stat *out);
 /* bytes_in_copied alone; bytes_in and bytes_out. */

@@ -345,11 +345,13 @@ tcp_slot_keep(void *self, stream_id id, uint32_t bytes)
     if (!c || c->deaf)
         return 0;
     must(bytes <= c->lent);
-    if (tcp_slot_held(c))
-        return rxbuf_keep(s->rxbuf, c->block) ? (stream_kept)(uintptr_t)c->block : 0;
     struct tcp_kept kept;
-    if (!tcp_keep(s->tcp, id, bytes, &kept))
+    bool held = tcp_slot_held(c);
+    if (held ? !rxbuf_keep(s->rxbuf, c->block) : !tcp_keep(s->tcp, id, bytes, &kept))
         return 0;
+    s->stat.kept++;
+    if (held)
+        return (stream_kept)(uintptr_t)c->block;
     return KEPT_FRAMES | (stream_kept)kept.count << KEPT_COUNT_SHIFT | kept.first;
 }
 
@@ -357,6 +359,8 @@ void
 tcp_slot_release(void *self, stream_kept kept)
 {
     struct tcp_stream *s = self;
+    must(s->stat.kept > 0);
+    s->stat.kept--;
     if (kept & KEPT_FRAMES) {
         struct tcp_kept frames = {.first = (uint32_t)kept,
                                   .count = (uint32_t)((kept & ~KEPT_FRAMES) >> KEPT_COUNT_SHIFT)};

@@ -19,8 +19,9 @@ enum {
     SIM_PRODUCERS = 5,
     SIM_CALLS = SIM_PRODUCERS + 1, /* and one consumer */
     SIM_BATCHES = 20000,
-    SIM_OFFSETS = 65536, /* of a partition */
-    SIM_ASK_BYTES = 32 << 10,
+    SIM_OFFSETS = 65536,         /* of a partition */
+    SIM_BATCH_BYTES = 120 << 10, /* the large ones; most have a few hundred bytes */
+    SIM_ASK_BYTES = 160 << 10,
     SIM_ANSWER_BYTES = 256 << 10,
     SIM_FETCH_BYTES = 64 << 10,
     SIM_JOURNAL_BYTES = 8 << 20,
@@ -29,6 +30,14 @@ enum {
     SIM_MTU = 1500,
     SIM_STEP_NS = 50000,
     SIM_LINKS = 2,
+    SIM_CORES = 2,
+};
+
+struct core {
+    struct chan from_data, to_data; /* control's ends */
+    struct store *store;
+    struct bypass *bypass;
+    struct shard shard;
 };
 
 /* The machine with the broker.  Everything in it is gone when it dies, but for the disk. */
@@ -38,14 +47,14 @@ struct host {
     struct nic_late nics[SIM_LINKS];
     struct conf conf;
     struct region region;
-    struct chan from_data, to_data; /* control's ends */
     struct mesh *mesh;
     struct quota_usage *quota_usage;
     struct seats *seats;
-    struct clock ring, clock;
-    struct store *store;
-    struct bypass *bypass;
-    struct shard shard;
+    struct clock ring, clocks[SIM_CORES];
+    uint32_t core_count; /* drawn at each start; of two each has a link of its own */
+    uint32_t paused;     /* a core that takes no turn for so many steps to come */
+    uint32_t pause_steps;
+    struct core cores[SIM_CORES];
 };
 
 /* A batch that some producer has made: found again by its checksum. */
@@ -97,9 +106,11 @@ struct sim {
     uint32_t shown[SIM_PARTITIONS][SIM_OFFSETS];
     bool stayed[SIM_PARTITIONS][SIM_OFFSETS];
     uint32_t batch_count, acked_count, shown_count;
+    bool calm;    /* all is well: no more faults */
     bool judging; /* the consumer reads for the last time */
     uint64_t cuts, kills;
-    uint64_t scattered; /* requests that the broker read in pieces */
+    uint64_t scattered;  /* requests that the broker read in pieces */
+    uint64_t lent_bytes; /* of batches that one core lent another */
 };
 
 /* brokersim.c */
@@ -112,6 +123,8 @@ _Noreturn void sim_fail(const struct sim *s, const char *format, ...) must_print
 must_check bool host_start(struct sim *s);
 /* One turn of its loop; false: the power has gone, or its journal has failed. */
 must_check bool host_turn(struct sim *s);
+/* Whether no core owes another, or its streams, anything. */
+bool host_settled(const struct sim *s);
 /* Without a word to anybody. */
 void host_die(struct sim *s);
 

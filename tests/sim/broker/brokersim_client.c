@@ -19,6 +19,8 @@ enum {
     CLIENT_RECORDS = 7,
     CLIENT_STAYS = 50,
     CLIENT_RECORD_BYTES = 3000,
+    CLIENT_LARGE_BYTES = 20 << 10,
+    CLIENT_PATIENCE = 2000, /* one turn in so many it gives up an answer that it waits for */
     PRODUCE_VERSION = 12,
     FETCH_VERSION = 12,
     HEADER_BYTES = 5, /* of a flexible response */
@@ -38,6 +40,14 @@ batch_bytes(uint32_t producer, uint32_t sequence)
     uint8_t choice[8];
     make_noise(&noise, choice, sizeof choice);
     make_begin(&m);
+    if (choice[6] % 20 == 0) { /* one that is lent, or goes straight to its segment */
+        static uint8_t large[SIM_BATCH_BYTES];
+        uint32_t bytes = CLIENT_LARGE_BYTES +
+                         get_u32(choice + 1) % (uint32_t)(SIM_BATCH_BYTES - CLIENT_LARGE_BYTES);
+        make_noise(&noise, large, bytes);
+        make_add(&m, (struct make_record){.value = view_of(large, bytes)});
+        return make_end(&m, MAKE_NONE);
+    }
     for (uint8_t i = 0; i <= choice[0] % CLIENT_RECORDS; i++) {
         uint32_t bytes = ((uint32_t)choice[1 + i] * 61 + choice[5]) % (CLIENT_RECORD_BYTES - 1) + 1;
         /* Most are small, so that several share a frame of the journal. */
@@ -317,7 +327,9 @@ call_turn(struct sim *s, uint32_t k)
     case CALL_ENDING:
         return;
     }
-    if (s->now_ns < c->deadline_ns)
+    bool tired = c->state == CALL_ASKED && c->given == c->ask_bytes && c->got == 0 && !s->calm &&
+                 sim_below(s, CLIENT_PATIENCE) == 0;
+    if (s->now_ns < c->deadline_ns && !tired)
         return;
     c->state = CALL_ENDING;
     tcp_abort(s->client.tcp, c->id);
