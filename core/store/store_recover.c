@@ -197,6 +197,8 @@ static int
 core_record(void *user, uint64_t lsn, uint32_t kind, struct view body)
 {
     struct replay *r = user;
+    if (store_replay_is_held(r->seen, lsn, kind, body))
+        return store_rescue_hold(r, kind, body);
     if (!store_replay_is_cut(r->seen, lsn, kind, body))
         return store_replay_record(r, lsn, kind, body);
     r->cut_records++;
@@ -237,10 +239,10 @@ core_walk(struct recover *v, uint32_t core, struct replay *r, struct journal_end
     store_replay_core(r, core);
     r->new_from = base->header.next_id;
     int rc = logs_load(r, base, core, v->boot.header.core_count);
-    if (rc == ERR_OK && !r->dry)
-        rc = store_rescue_replay(r);
-    else if (rc == ERR_OK && v->replay.rescued.count)
+    if (rc == ERR_OK && r->dry && v->replay.rescued.count)
         store_rescue_assume(r);
+    if (rc == ERR_OK)
+        rc = store_rescue_replay(r, v->disk, &v->replay.rescued);
     if (rc == ERR_OK && !r->dry)
         rc = store_damage_files(r);
     if (rc == ERR_OK)

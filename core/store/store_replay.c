@@ -427,12 +427,12 @@ store_replay_place(struct replay *r, const struct replay_place *at, struct view 
 }
 
 static int
-replay_batch(struct replay *r, uint64_t lsn, struct view body)
+replay_batch(struct replay *r, uint64_t lsn, uint32_t kind, struct view body)
 {
     struct batch_place x;
     struct batch_info info;
-    if (store_record_read(STORE_REC_BATCH, body, &x) != ERR_OK ||
-        batch_header(x.rest, &info) != ERR_OK || info.bytes != x.len)
+    if (store_record_read(kind, body, &x) != ERR_OK || batch_header(x.rest, &info) != ERR_OK ||
+        info.bytes != x.len)
         return ERR_CORRUPT;
     struct replay_log *l;
     struct segment *seg;
@@ -470,8 +470,9 @@ store_replay_record(void *replay, uint64_t lsn, uint32_t kind, struct view body)
     if (kept != ERR_OK)
         return kept;
     switch (kind) {
+    case STORE_REC_FULL: /* that has waited */
     case STORE_REC_BATCH:
-        return replay_batch(r, lsn, body);
+        return replay_batch(r, lsn, kind, body);
     case STORE_REC_EXTENT:
         return store_replay_extent(r, lsn, body);
     case STORE_REC_AGAIN:

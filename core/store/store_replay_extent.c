@@ -28,7 +28,7 @@ enum { EXTENT_READ_BYTES = 1 << 20 };
 struct replay_extent {
     struct replay_log *log;
     int64_t base;
-    uint64_t lsn;
+    uint64_t lsn, kept;              /* kept: see store_replay_in.h */
     uint32_t pos, first, bytes, crc; /* of the batch; of its interior */
 };
 
@@ -111,19 +111,25 @@ store_replay_extent(struct replay *r, uint64_t lsn, struct view body)
     struct segment *seg;
     if (record_read(body, &x, &info) != ERR_OK)
         return ERR_CORRUPT;
+    struct replay_extent note = {.base = x.base,
+                                 .lsn = lsn,
+                                 .kept = r->kept,
+                                 .pos = x.pos,
+                                 .first = x.first,
+                                 .bytes = x.limit - x.first,
+                                 .crc = x.crc};
     struct replay_place place = {x.id, x.base, x.pos, lsn};
+    l = store_replay_log(r, x.id);
+    bool counted = l && info.base_offset < l->log.end; /* by a checkpoint: it was durable */
     int rc = store_replay_place(r, &place, x.header, &info, &l, &seg);
+    note.log = l;
+    if (rc == ERR_OK && !seg && r->dry && l && !counted && l->log.dir == PLOG_DIR_NONE)
+        return extent_note(r, &note);
     if (rc != ERR_OK || !seg)
         return rc;
     l->keeps_files = true;
     if (r->dry && seg->synced < x.limit)
-        rc = extent_note(r, &(struct replay_extent){.log = l,
-                                                    .base = x.base,
-                                                    .lsn = lsn,
-                                                    .pos = x.pos,
-                                                    .first = x.first,
-                                                    .bytes = x.limit - x.first,
-                                                    .crc = x.crc});
+        rc = extent_note(r, &note);
     return rc == ERR_OK ? parts_add(r, l, seg, &x) : rc;
 }
 
@@ -137,6 +143,19 @@ store_replay_extent_parts(struct replay *r, struct replay_log *l, struct segment
     return rc == ERR_OK ? parts_add(r, l, seg, &x) : rc;
 }
 
+/* The interior of that extent is in the journal: its file is not looked at. */
+static void
+again_noted(struct replay *r, const struct replay_log *l, const struct batch_place *at)
+{
+    for (uint32_t i = r->extent_count; i-- > 0;) {
+        const struct replay_extent *x = &r->extents[i];
+        if (x->log != l || x->base != at->base || x->pos != at->pos)
+            continue;
+        r->extents[i] = r->extents[--r->extent_count];
+        return;
+    }
+}
+
 int
 store_replay_again(struct replay *r, uint64_t lsn, struct view body)
 {
@@ -145,17 +164,14 @@ store_replay_again(struct replay *r, uint64_t lsn, struct view body)
         return ERR_CORRUPT;
     struct replay_log *l = store_replay_log(r, x.log);
     struct segment *seg = l && !l->log.dead ? plog_segment_at(&l->log, x.base) : NULL;
+    if (seg && r->dry && l->log.dir == PLOG_DIR_NONE)
+        again_noted(r, l, &x);
     if (!seg || seg->gaps || l->log.dir == PLOG_DIR_NONE ||
         store_replay_doomed(r, x.log, x.base, lsn))
         return ERR_OK; /* deleted, gone from the log, offline, or replaced by compaction */
     if (x.pos > seg->written || x.len > seg->written - x.pos)
         return store_replay_misplaced(r, l, x.base, x.pos, lsn);
-    for (uint32_t i = r->extent_count; i-- > 0;) {
-        if (r->extents[i].log != l || r->extents[i].base != x.base || r->extents[i].pos != x.pos)
-            continue;
-        r->extents[i] = r->extents[--r->extent_count];
-        break;
-    }
+    again_noted(r, l, &x);
     return r->dry ? ERR_OK : store_replay_write(r, l, seg, x.pos, x.rest);
 }
 
@@ -230,12 +246,27 @@ log_cut(struct replay *r, const struct replay_extent *x)
         "store",
         "a log is cut before a large batch that was being written path=%s position=%u lsn=%llu",
         path, x->pos, (unsigned long long)x->lsn);
-    r->cut_count += x->log->cut_lsn == 0;
-    if (x->log->cut_lsn && x->log->cut_lsn < x->lsn)
+    uint64_t *cut = x->kept ? &x->log->kept_cut : &x->log->cut_lsn;
+    uint64_t at = x->kept ? x->kept : x->lsn;
+    r->cut_count += *cut == 0;
+    if (*cut && *cut < at)
         return;
-    x->log->cut_lsn = x->lsn;
+    *cut = at;
     x->log->cut_base = x->base;
     x->log->cut_pos = x->pos;
+}
+
+/* Nobody can look at it: what follows in its log waits with it. */
+static void
+log_hold(struct replay *r, const struct replay_extent *x)
+{
+    struct replay_log *l = x->log;
+    r->held_count += l->held_lsn == 0;
+    if (l->held_lsn && l->held_lsn < x->lsn)
+        return;
+    l->held_lsn = x->lsn;
+    l->held_base = x->base;
+    l->held_pos = x->pos;
 }
 
 bool
@@ -274,7 +305,12 @@ store_replay_extents_check(struct replay *r, struct disk *disk, uint64_t lsn_ack
     int rc = ERR_OK;
     for (uint32_t i = 0; i < r->extent_count && rc == ERR_OK; i++) {
         const struct replay_extent *x = &r->extents[i];
-        bool open = x->lsn > lsn_acked;
+        bool open = x->kept || x->lsn > lsn_acked;
+        if (x->log->log.dir == PLOG_DIR_NONE) {
+            if (open && of_use(x))
+                log_hold(r, x);
+            continue;
+        }
         if (!of_use(x) || interior_good(disk, x, open, mem, &rc) || rc != ERR_OK)
             continue;
         if (open) {

@@ -27,6 +27,13 @@ struct replay_log {
     uint64_t cut_lsn;
     int64_t cut_base; /* of the segment */
     uint32_t cut_pos;
+    /* Of a dry replay, of a log whose directory is not there: its records from held_lsn on wait for
+     * it (store_replay_kept.c), 0: none do; and where the batch lies that is the first. */
+    uint64_t held_lsn;
+    int64_t held_base; /* of the segment */
+    uint32_t held_pos;
+    uint64_t kept;     /* records that have waited for its directory, so far */
+    uint64_t kept_cut; /* of a dry replay: those from this one on do not count, 0: all do */
     bool doubt; /* journal records are missing, and no later one shows that none was of this log */
 };
 
@@ -47,6 +54,7 @@ struct replay_swap {
     uint32_t core;
     uint64_t lsn, log;
     int64_t first, limit;
+    uint64_t kept; /* its number among the records that waited; 0: it did not */
 };
 
 /* A MOVE record that is still to come. */
@@ -88,6 +96,8 @@ struct replay {
     uint64_t pending_total, records, bytes;
     bool dry;                  /* nothing is written; extents are noted */
     const struct replay *seen; /* what the dry replay of this core ended with; NULL: none */
+    uint64_t kept;             /* the record being replayed waited in a rescue file; its number */
+    uint32_t held_count;       /* of a dry replay: logs of which records are to wait */
     uint32_t cut_count;        /* of a dry replay: logs that are cut */
     uint64_t cut_records;      /* left out since they are behind a cut */
     struct replay_extent *extents;
@@ -119,6 +129,13 @@ must_check int store_replay_extents_check(struct replay *r, struct disk *disk, u
 bool store_replay_is_cut(const struct replay *seen, uint64_t lsn, uint32_t kind, struct view body);
 /* The same of a log by its id. */
 bool store_replay_log_is_cut(const struct replay *seen, uint64_t log, uint64_t lsn);
+/* store_replay_kept.c: is a record to wait until the directory of its log is there? */
+bool store_replay_is_held(const struct replay *seen, uint64_t lsn, uint32_t kind, struct view body);
+/* Replays one that has waited; its body is changed. */
+must_check int store_replay_kept(struct replay *r, struct replay_log *l, uint32_t kind,
+                                 uint8_t *body, uint32_t len);
+/* Is it behind where the dry replay has cut its log among those? */
+bool store_replay_kept_is_cut(const struct replay *seen, uint64_t log, uint64_t kept);
 /* store_replay_extent.c: records of these kinds. */
 must_check int store_replay_extent(struct replay *r, uint64_t lsn, struct view body);
 must_check int store_replay_again(struct replay *r, uint64_t lsn, struct view body);
@@ -204,13 +221,16 @@ must_check int store_rescue_add(struct rescue_out *o, const uint8_t topic[16], i
                                 uint32_t kind, const struct batch_place *x);
 /* A journal record that replay sees: kept when its log is offline. */
 must_check int store_rescue_keep(struct replay *r, uint32_t kind, struct view body);
+/* One that store_replay_is_held: kept for later. */
+must_check int store_rescue_hold(struct replay *r, uint32_t kind, struct view body);
 /* For a dry replay: rescue files have what the segments miss. */
 void store_rescue_assume(struct replay *r);
 /* Makes the file durable when rc is ERR_OK; closes it.  The first error. */
 must_check int store_rescue_end(struct rescue_out *o, int rc);
 must_check int store_rescue_find(struct disk *disk, struct rescue_set *set);
-/* Gives the logs of the present core what their files miss. */
-must_check int store_rescue_replay(struct replay *r);
+/* Gives the logs of the present core what their files miss, and then the records that have waited
+ * for their directory (a dry replay: these alone). */
+must_check int store_rescue_replay(struct replay *r, struct disk *disk, struct rescue_set *set);
 void store_rescue_tidy(struct disk *disk, const struct rescue_set *set);
 
 /* store_stray.c.  Moves directories of logs that nobody knows to stray/, in one data directory;

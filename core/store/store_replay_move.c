@@ -79,6 +79,8 @@ store_replay_move(struct replay *r, uint64_t lsn, struct view body)
         return ERR_OK;
     memcpy(l->log.dir_id, x.id, sizeof x.id);
     l->log.dir = store_dir_find(&r->dirs, x.id);
+    if (l->log.dir == PLOG_DIR_NONE) /* they had ended */
+        store_replay_extents_forget(r, l, INT64_MIN, INT64_MAX);
     return move_note(r, &x);
 }
 

@@ -50,7 +50,9 @@ store_replay_swaps_take(struct replay *r, const struct replay *dry)
 {
     int rc = ERR_OK;
     for (uint32_t i = 0; i < dry->swap_count && rc == ERR_OK; i++)
-        if (!store_replay_log_is_cut(dry, dry->swaps[i].log, dry->swaps[i].lsn))
+        if (dry->swaps[i].kept
+                ? !store_replay_kept_is_cut(dry, dry->swaps[i].log, dry->swaps[i].kept)
+                : !store_replay_log_is_cut(dry, dry->swaps[i].log, dry->swaps[i].lsn))
             rc = swap_note(r, &dry->swaps[i]);
     return rc;
 }
@@ -174,9 +176,12 @@ store_replay_swap(struct replay *r, uint64_t lsn, struct view body)
         return rc;
     if (r->dry) {
         store_replay_extents_forget(r, l, x.first, x.limit);
-        rc = swap_note(
-            r, &(struct replay_swap){
-                   .core = r->core, .lsn = lsn, .log = log, .first = x.first, .limit = x.limit});
+        rc = swap_note(r, &(struct replay_swap){.core = r->core,
+                                                .lsn = lsn,
+                                                .log = log,
+                                                .kept = r->kept,
+                                                .first = x.first,
+                                                .limit = x.limit});
         if (rc != ERR_OK)
             return rc;
     }

@@ -5,7 +5,8 @@
  * endian):
  *    0 u32 magic "SLRS"   4 u32 crc-32c of what follows, with the bytes
  *    8 16 bytes topic id   24 i32 partition   28 u32 kind   32 u32 bytes
- *   36 a record of that kind: FULL, EXTENT or AGAIN (store_record.c)
+ *   36 a record of that kind: FULL, EXTENT or AGAIN (store_record.c); or one that waits for its
+ *      directory (store_replay_kept.c)
  * A file ends where a record is not whole: what it was to hold is then still in the journal.
  *
  * A log goes offline: nothing of it is appended or synced again.  When its last record is durable
@@ -35,6 +36,7 @@
 
 #define RESCUE_MAGIC UINT32_C(0x534c5253)
 #define RESCUE_DIR   "rescue"
+#define RESCUE_KEPT  UINT32_C(0x80000000) /* with a kind: not applied yet, store_replay_kept.c */
 
 enum {
     RESCUE_HEADER_BYTES = 36,
@@ -106,26 +108,48 @@ out_open(struct rescue_out *o)
     return o->mem ? ERR_OK : ERR_LIMIT;
 }
 
+/* Behind what says whose it is: `front`, STORE_PLACE_BYTES at most, and `rest`. */
+static int
+record_put(struct rescue_out *o, const struct plog *p, uint32_t kind, struct view front,
+           struct view rest)
+{
+    uint8_t head[RESCUE_HEADER_BYTES + STORE_PLACE_BYTES];
+    uint32_t bytes = front.len + rest.len, len = RESCUE_HEADER_BYTES + front.len;
+    must(front.len <= STORE_PLACE_BYTES);
+    set_u32(head, RESCUE_MAGIC);
+    memcpy(head + 8, p->topic, 16);
+    set_u32(head + 24, (uint32_t)p->partition);
+    set_u32(head + 28, kind);
+    set_u32(head + 32, bytes);
+    memcpy(head + RESCUE_HEADER_BYTES, front.at, front.len);
+    set_u32(head + 4, crc32c(crc32c(0, head + 8, len - 8), rest.at, rest.len));
+    int rc = out_open(o);
+    if (rc == ERR_OK)
+        rc = bytes_put(o, head, len);
+    if (rc == ERR_OK)
+        rc = bytes_put(o, rest.at, rest.len);
+    o->bytes += bytes;
+    return rc;
+}
+
+/* flags: RESCUE_KEPT or 0. */
+static int
+batch_put(struct rescue_out *o, const struct plog *p, uint32_t kind, uint32_t flags,
+          const struct batch_place *x)
+{
+    uint8_t place[STORE_PLACE_BYTES];
+    store_record_place(place, x);
+    return record_put(o, p, (kind == STORE_REC_BATCH ? STORE_REC_FULL : kind) | flags,
+                      view_of(place, sizeof place), x->rest);
+}
+
 int
 store_rescue_add(struct rescue_out *o, const uint8_t topic[16], int32_t partition, uint32_t kind,
                  const struct batch_place *x)
 {
-    uint8_t head[RESCUE_HEADER_BYTES + STORE_PLACE_BYTES];
-    uint32_t bytes = STORE_PLACE_BYTES + x->rest.len;
-    set_u32(head, RESCUE_MAGIC);
-    memcpy(head + 8, topic, 16);
-    set_u32(head + 24, (uint32_t)partition);
-    set_u32(head + 28, kind == STORE_REC_BATCH ? STORE_REC_FULL : kind);
-    set_u32(head + 32, bytes);
-    store_record_place(head + RESCUE_HEADER_BYTES, x);
-    set_u32(head + 4, crc32c(crc32c(0, head + 8, sizeof head - 8), x->rest.at, x->rest.len));
-    int rc = out_open(o);
-    if (rc == ERR_OK)
-        rc = bytes_put(o, head, sizeof head);
-    if (rc == ERR_OK)
-        rc = bytes_put(o, x->rest.at, x->rest.len);
-    o->bytes += bytes;
-    return rc;
+    struct plog p = {.partition = partition};
+    memcpy(p.topic, topic, sizeof p.topic);
+    return batch_put(o, &p, kind, 0, x);
 }
 
 int
@@ -248,6 +272,25 @@ store_rescue_keep(struct replay *r, uint32_t kind, struct view body)
     return store_rescue_add(&r->rescue, l->log.topic, l->log.partition, kind, &x);
 }
 
+int
+store_rescue_hold(struct replay *r, uint32_t kind, struct view body)
+{
+    struct batch_place x;
+    uint64_t log;
+    if (!store_record_log(kind, body, &log))
+        return ERR_CORRUPT;
+    const struct replay_log *l = store_replay_log(r, log);
+    if (!l || l->log.dead)
+        return ERR_OK;
+    if (!store_record_of_batch(kind)) {
+        uint32_t n = body.len < STORE_PLACE_BYTES ? body.len : STORE_PLACE_BYTES;
+        return record_put(&r->rescue, &l->log, kind | RESCUE_KEPT, view_of(body.at, n),
+                          view_of(body.at + n, body.len - n));
+    }
+    int rc = store_record_read(kind, body, &x);
+    return rc == ERR_OK ? batch_put(&r->rescue, &l->log, kind, RESCUE_KEPT, &x) : rc;
+}
+
 void
 store_rescue_assume(struct replay *r)
 {
@@ -258,9 +301,22 @@ store_rescue_assume(struct replay *r)
         }
 }
 
-/* All records of a file in memory; stops where one is not whole. */
+/* Of one whose log is there. */
 static int
-file_take(struct replay *r, struct rescue_file *f, const uint8_t *at, uint64_t left)
+record_replay(struct replay *r, struct replay_log *l, uint32_t kind, uint8_t *body, uint32_t len,
+              bool kept)
+{
+    if (kept != ((kind & RESCUE_KEPT) != 0))
+        return ERR_OK;
+    if (kept)
+        return store_replay_kept(r, l, kind & ~RESCUE_KEPT, body, len);
+    return record_take(r, l, kind, view_of(body, len));
+}
+
+/* All records of a file in memory, of those that waited or of the others; stops where one is not
+ * whole. */
+static int
+file_take(struct replay *r, struct rescue_file *f, uint8_t *at, uint64_t left, bool kept)
 {
     struct replay_log *last = NULL;
     int rc = ERR_OK;
@@ -276,29 +332,29 @@ file_take(struct replay *r, struct rescue_file *f, const uint8_t *at, uint64_t l
                                  .topic = at + 8};
         struct replay_log *l = log_of(r, &o, last);
         if (l && !l->log.dead && l->log.dir == PLOG_DIR_NONE)
-            f->needed = true;
+            f->needed = f->needed || !r->dry;
         else if (l && !l->log.dead)
-            rc = record_take(r, l, get_u32(at + 28), view_of(at + RESCUE_HEADER_BYTES, len));
+            rc = record_replay(r, l, get_u32(at + 28), at + RESCUE_HEADER_BYTES, len, kept);
         last = l ? l : last;
         at += all;
         left -= all;
     }
-    if (left && rc == ERR_OK)
+    if (left && rc == ERR_OK && !kept)
         log_warn("store", "a rescue file ends in a torn record path=" RESCUE_DIR "/%s bytes=%llu",
                  f->name, (unsigned long long)left);
     return rc;
 }
 
 static int
-file_replay(struct replay *r, struct rescue_file *f)
+file_replay(struct replay *r, struct disk *disk, struct rescue_file *f, bool kept)
 {
     char path[RESCUE_NAME_BYTES * 2];
     snprintf(path, sizeof path, RESCUE_DIR "/%s", f->name);
-    int64_t got = store_run(r->disk, (struct disk_op){.kind = DISK_OPEN, .path = path});
+    int64_t got = store_run(disk, (struct disk_op){.kind = DISK_OPEN, .path = path});
     if (got < 0)
         return (int)got;
     int32_t file = (int32_t)got;
-    got = store_run(r->disk, (struct disk_op){.kind = DISK_SIZE, .file = file});
+    got = store_run(disk, (struct disk_op){.kind = DISK_SIZE, .file = file});
     uint64_t size = got < 0 ? 0 : (uint64_t)got;
     uint8_t *mem = got < 0 ? NULL : malloc(size + 1);
     if (got >= 0 && !mem)
@@ -306,24 +362,25 @@ file_replay(struct replay *r, struct rescue_file *f)
     for (uint64_t at = 0; got >= 0 && at < size; at += (uint64_t)got) {
         uint64_t n = size - at < RESCUE_BUFFER_BYTES ? size - at : RESCUE_BUFFER_BYTES;
         got = store_run(
-            r->disk,
+            disk,
             (struct disk_op){
                 .kind = DISK_READ, .file = file, .at = mem + at, .len = (uint32_t)n, .offset = at});
         if (got == 0)
             got = ERR_IO;
     }
-    store_run(r->disk, (struct disk_op){.kind = DISK_CLOSE, .file = file});
-    int rc = got < 0 ? (int)got : file_take(r, f, mem, size);
+    store_run(disk, (struct disk_op){.kind = DISK_CLOSE, .file = file});
+    int rc = got < 0 ? (int)got : file_take(r, f, mem, size, kept);
     free(mem);
     return rc;
 }
 
 int
-store_rescue_replay(struct replay *r)
+store_rescue_replay(struct replay *r, struct disk *disk, struct rescue_set *set)
 {
     int rc = ERR_OK;
-    for (uint32_t i = 0; i < r->rescued.count && rc == ERR_OK; i++)
-        rc = file_replay(r, &r->rescued.files[i]);
+    for (int kept = r->dry; kept <= 1; kept++) /* what waited comes behind all that is counted */
+        for (uint32_t i = 0; i < set->count && rc == ERR_OK; i++)
+            rc = file_replay(r, disk, &set->files[i], kept);
     return rc;
 }
 

@@ -54,6 +54,8 @@ struct sim_batch {
     bool commit;
 };
 
+#define SIM_UNDECIDED UINT64_MAX /* for an lsn: the batch may be there, or not */
+
 enum sim_log_state { SIM_NONE, SIM_THERE, SIM_DELETED };
 
 struct sim_log {
@@ -72,6 +74,7 @@ struct sim_log {
     uint64_t start_lsn;          /* of the latter; 0: durable */
     bool damaged;                /* the device spoiled bytes of it: an error is an answer */
     bool offline;                /* may be */
+    bool held;                   /* its directory is not there, and large batches may be torn */
     bool dies;                   /* was in the directory that died */
     uint32_t core;               /* that wrote lsns */
     uint32_t changes;            /* so often the store has handed it back */

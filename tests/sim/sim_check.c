@@ -18,7 +18,7 @@ survival_note(struct survival *v, const struct sim_log *l, uint32_t kept)
 {
     for (uint32_t i = 0; i < l->count; i++) {
         uint64_t lsn = l->batches[i].lsn;
-        if (lsn == 0)
+        if (lsn == 0 || lsn == SIM_UNDECIDED)
             continue;
         if (i < kept && lsn > v->most_kept[l->core])
             v->most_kept[l->core] = lsn;
@@ -131,6 +131,31 @@ check_length(struct sim *s, const struct sim_log *l, const struct plog_facts *fa
     return kept;
 }
 
+/* Its directory is not there.  It may end before a large batch of which nobody can say whether it
+ * is torn, whatever was told of that: the rest is seen when the directory is back. */
+static bool
+check_held(struct sim *s, struct sim_log *l, const struct plog *p, struct survival *v)
+{
+    uint32_t kept = 0;
+    while (kept < l->count && l->batches[kept].base < p->end)
+        kept++;
+    l->held = kept < l->count && l->batches[kept].extent;
+    if (!l->held)
+        return false;
+    if (p->end != l->batches[kept].base)
+        sim_fail(s, "log %d ends at %lld, within a batch", l->partition, (long long)p->end);
+    survival_note(v, l, kept);
+    for (uint32_t i = 0; i < l->count; i++) {
+        l->batches[i].lsn = i < kept ? 0 : SIM_UNDECIDED;
+        l->batches[i].acked = l->batches[i].acked || i < kept;
+    }
+    l->acked = l->acked > kept ? l->acked : kept;
+    l->state = SIM_THERE;
+    l->change_lsn = 0;
+    check_config(s, l, p);
+    return true;
+}
+
 static void
 check_log(struct sim *s, struct sim_log *l, struct survival *v)
 {
@@ -155,6 +180,9 @@ check_log(struct sim *s, struct sim_log *l, struct survival *v)
         l->offline = true;
         return;
     }
+    l->held = false;
+    if (facts.dir == PLOG_DIR_NONE && check_held(s, l, p, v))
+        return;
     uint32_t kept = check_length(s, l, &facts);
     if (l->state == SIM_THERE)
         survival_note(v, l, kept);

@@ -63,7 +63,7 @@ sim_note_acks(struct sim *s)
             continue;
         uint64_t durable = store_durable_lsn(sim_store(s, l));
         uint64_t written = store_written_lsn(sim_store(s, l));
-        while (l->acked < l->count &&
+        while (l->acked < l->count && !l->held &&
                l->batches[l->acked].lsn <= (l->batches[l->acked].held ? durable : written))
             l->batches[l->acked++].acked = true;
         acks_seen(s, l);
@@ -71,10 +71,12 @@ sim_note_acks(struct sim *s)
             l->change_lsn = 0;
         if (l->config_lsn <= durable)
             l->config_lsn = 0;
-        if (l->start_lsn && l->start_lsn <= durable) {
+        if (l->start_lsn && l->start_lsn <= durable && !l->held) {
             l->start_lsn = 0;
             l->start = l->start_asked;
         }
+        if (l->held)
+            continue;
         start_see(s, l);
         if (s->txns)
             sim_stable_check(s, l);

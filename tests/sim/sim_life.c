@@ -97,10 +97,13 @@ stop(struct sim *s)
     }
     for (uint32_t i = 0; i < s->log_count; i++) {
         struct sim_log *l = &s->logs[i];
+        l->change_lsn = l->config_lsn = 0;
+        if (l->held)
+            continue;
         for (uint32_t k = l->acked; k < l->count; k++)
             l->batches[k].acked = true;
         l->acked = l->count;
-        l->change_lsn = l->config_lsn = l->start_lsn = 0;
+        l->start_lsn = 0;
         l->start = l->start_asked;
     }
     if (!s->excused && !disk_mem_is_cut(s->disk) && disk_mem_open_files(s->disk))
@@ -362,7 +365,7 @@ born(struct sim *s, uint64_t seed)
         disk_mem_late(s->disk, "log/", LIFE_LATE_POLLS);
     sim_fault_choose(s);
     uint64_t f = s->seed * UINT64_C(0xc2b2ae3d27d4eb4f);
-    sim_dirs_choose(s, f >> 40 & 1, f >> 41 & 1 && !s->heavy);
+    sim_dirs_choose(s, f >> 40 & 1, f >> 41 & 1);
 }
 
 static void

@@ -113,7 +113,7 @@ sim_forget(struct sim_log *l)
     l->start_lsn = 0;
     l->change_lsn = l->config_lsn = 0;
     l->config_count = 0;
-    l->damaged = l->offline = false;
+    l->damaged = l->offline = l->held = false;
 }
 
 /* ---- producers ---------------------------------------------------------------------------------

@@ -21,8 +21,9 @@ static void
 records_before_a_swap_are_doomed_and_those_behind_it_are_not(void **state)
 {
     (void)state;
-    struct replay_swap seen[] = {{0, 100, 1, 0, 50}, {0, 200, 2, 30, 60}, {0, 300, 3, 0, 9}};
-    struct replay_swap other[] = {{1, 50, 1, 0, 10}};
+    struct replay_swap seen[] = {
+        {0, 100, 1, 0, 50, 0}, {0, 200, 2, 30, 60, 0}, {0, 300, 3, 0, 9, 0}};
+    struct replay_swap other[] = {{1, 50, 1, 0, 10, 0}};
     struct replay r = {0};
     struct replay dry = {.swaps = seen, .swap_count = 3, .dry = true};
     struct replay_log *cut = calloc(1, sizeof *cut);
