@@ -13,6 +13,7 @@
  * ended: such an extent waits for nothing. K3 What is known without the files is applied at once: a
  * configuration, a deletion. */
 #include "core/base/err.h"
+#include "core/base/mutant.h"
 #include "core/store/store_replay_in.h"
 
 /* An AGAIN record is about an extent that came before it, and maybe before `base` and `pos`. */
@@ -32,7 +33,7 @@ store_replay_is_held(const struct replay *seen, uint64_t lsn, uint32_t kind, str
         kind == STORE_REC_MOVE || !store_record_log(kind, body, &log))
         return false;
     const struct replay_log *l = store_replay_log(seen, log);
-    return l && l->held_lsn && lsn >= l->held_lsn &&
+    return l && l->held_lsn && !mutant(MUTANT_ABSENT_NOT_HELD) && lsn >= l->held_lsn &&
            (kind != STORE_REC_AGAIN || !again_before(body, l->held_base, l->held_pos));
 }
 
