@@ -7,7 +7,7 @@ clients outside use it over our TCP: kcat's records come back with the same byte
 acknowledged while its processes are killed with signal 9, and once while the power goes, is all in
 the log afterwards.  Start errors are believed: the command that one names is done, until it starts.
 
-The image is built once (image.sh; SLUICE_VM names its folder).  --if-cached: it is not built here,
+The image is built once (image.sh; VM_IMAGE names its folder).  --if-cached: it is not built here,
 and without it nothing runs."""
 import argparse
 import concurrent.futures
@@ -385,7 +385,7 @@ def main():
     cards = [c for c in CARDS if c.name in options.cards.split(",")]
     os.environ.setdefault("ACKER", str(options.build.resolve() / "tests/e2e/acker"))
     cache = pathlib.Path.home() / ".cache"
-    image = pathlib.Path(os.environ.get("SLUICE_VM", cache / "sluice-vm"))
+    image = pathlib.Path(os.environ.get("VM_IMAGE", cache / "sluice-vm"))
     programs = [options.build / name for name in PROGRAMS]
     why = unable()
     if not why and not os.environ.get("VM_INSIDE") and \
