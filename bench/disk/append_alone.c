@@ -222,7 +222,8 @@ written(struct store *s)
 {
     struct store_stats stats;
     store_stats(s, &stats);
-    return stats.frame_bytes + stats.extent_bytes + stats.writeback_bytes;
+    return stats.frame_bytes + stats.extent_bytes + stats.writeback_bytes +
+           stats.writeback_again_bytes + stats.checkpoint_bytes + stats.sidecar_bytes;
 }
 
 static void *

@@ -87,16 +87,29 @@ def counters(broker):
             if len(line.split()) >= 3 and line.split()[2].isdigit()}
 
 
+def counters_written_back(broker):
+    """Once all that was produced is in segments; 10 s at most."""
+    for _ in range(100):
+        now = counters(broker)
+        if now["writeback_bytes"] + now["extent_bytes"] >= now["produce_bytes"]:
+            break
+        time.sleep(0.1)
+    return now
+
+
 def load(build, broker, *words):
     return json.loads(output(build / "bench" / "load" / "sluice-bench", *words,
                              "--bootstrap", broker.bootstrap))
 
 
+# All that the store writes.  What came neither through the journal nor by write-back was an extent.
+WRITTEN = ("journal_bytes", "writeback_bytes", "writeback_again_bytes", "extent_bytes",
+           "checkpoint_bytes", "sidecar_bytes")
+
+
 def written_per_byte(before, after):
     diff = {k: after[k] - before[k] for k in after if k in before}
-    # What neither went through the journal nor came by write-back was an extent.
-    total = diff["journal_bytes"] + diff["writeback_bytes"] + diff.get("extent_bytes", 0)
-    return total / diff["produce_bytes"]
+    return sum(diff[k] for k in WRITTEN) / diff["produce_bytes"]
 
 
 def produce(build, broker, seconds, topic, producers, depth):
@@ -166,7 +179,7 @@ def small(build, home, seconds, row):
         first = counters(broker)
         appends(build, broker, lambda: [broker.process.pid, *broker.children().values()], "durable",
                 seconds, row)
-        row["small_written_per_byte"] = written_per_byte(first, counters(broker))
+        row["small_written_per_byte"] = written_per_byte(first, counters_written_back(broker))
     finally:
         broker.abandon()
         shutil.rmtree(home / "data", ignore_errors=True)

@@ -299,6 +299,7 @@ frame_submit(struct journal *j)
     j->submit++;
     j->stats.frames++;
     j->stats.frame_bytes += bytes;
+    j->stats.padding_bytes += bytes - f->used;
     j->disk->ops->submit(j->disk->self, &j->ops[slot]);
 }
 

@@ -192,7 +192,7 @@ void journal_pin(struct journal *j, uint64_t place, uint64_t limit);
 void journal_unpin(struct journal *j, uint64_t place, uint64_t limit);
 
 struct journal_stats {
-    uint64_t frames, frame_bytes, marks, carried; /* carried: records */
+    uint64_t frames, frame_bytes, padding_bytes, marks, carried; /* carried: records */
 };
 void journal_stats(const struct journal *j, struct journal_stats *out);
 

@@ -447,5 +447,6 @@ store_stats(const struct store *s, struct store_stats *out)
     *out = s->stats;
     out->frames = j.frames;
     out->frame_bytes = j.frame_bytes;
+    out->journal_padding_bytes = j.padding_bytes;
     journal_room(s->journal, &out->journal_used_bytes, &total);
 }

@@ -310,7 +310,8 @@ struct store_dir_facts {
 must_check int store_dir_facts(const struct store *s, uint32_t dir, struct store_dir_facts *out);
 
 struct store_stats {
-    uint64_t frames, frame_bytes, batch_bytes, syncs, writeback_bytes, checkpoints, cold_reads,
+    uint64_t frames, frame_bytes, batch_bytes, syncs, writeback_bytes, writeback_again_bytes,
+        checkpoints, checkpoint_bytes, sidecar_bytes, journal_padding_bytes, cold_reads,
         segments_dropped, sidecars, sidecars_bad, damaged, indexes_dropped, cache_reads, extents,
         extent_bytes, journal_used_bytes, journal_wait_turns;
     /* Compaction: */

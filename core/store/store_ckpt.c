@@ -292,6 +292,7 @@ ckpt_write(struct store *s)
     uint64_t total = plog_round_block(k->len);
     memset(k->mem + k->len, 0, total - k->len);
     k->len = total;
+    s->stats.checkpoint_bytes += total;
     j->step = CKPT_OPEN;
     store_ckpt_path(s->config.core, k->seq % 2 ? 0 : 1, j->path);
     store_job_run(s, j,

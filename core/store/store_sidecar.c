@@ -166,6 +166,7 @@ store_sidecar_next(struct store *s, struct job *j)
         op.kind = DISK_WRITE;
         op.at = j->mem;
         op.len = j->len;
+        s->stats.sidecar_bytes += op.len;
         break;
     case SIDE_SYNC:
         op.kind = DISK_SYNC;

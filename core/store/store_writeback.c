@@ -199,6 +199,7 @@ write_done(struct store *s, struct job *j)
                rest);
     p->block_known = true;
     s->stats.writeback_bytes += j->len;
+    s->stats.writeback_again_bytes += j->op.len - j->len;
     if (seg->sums.bytes == j->from)
         sums_add(&seg->sums, j->mem + front, j->len);
     if (list_empty(&seg->sync_node))

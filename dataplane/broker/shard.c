@@ -311,9 +311,13 @@ count(struct shard *s)
     counters_set(&s->counters, COUNTER_DAMAGED, st.damaged);
     counters_set(&s->counters, COUNTER_JOURNAL_FRAMES, st.frames);
     counters_set(&s->counters, COUNTER_JOURNAL_BYTES, st.frame_bytes);
+    counters_set(&s->counters, COUNTER_JOURNAL_PADDING, st.journal_padding_bytes);
     counters_set(&s->counters, COUNTER_WRITEBACK_BYTES, st.writeback_bytes);
+    counters_set(&s->counters, COUNTER_WRITEBACK_AGAIN, st.writeback_again_bytes);
     counters_set(&s->counters, COUNTER_EXTENT_BYTES, st.extent_bytes);
     counters_set(&s->counters, COUNTER_CHECKPOINTS, st.checkpoints);
+    counters_set(&s->counters, COUNTER_CHECKPOINT_BYTES, st.checkpoint_bytes);
+    counters_set(&s->counters, COUNTER_SIDECAR_BYTES, st.sidecar_bytes);
     counters_set(&s->counters, COUNTER_SEGMENTS_DROPPED, st.segments_dropped);
     counters_set(&s->counters, COUNTER_READS_CACHE, st.cache_reads);
     counters_set(&s->counters, COUNTER_READS_DISK, st.cold_reads);

@@ -64,6 +64,37 @@ appending_goes_on_behind_a_partial_block_after_a_restart(void **state)
     fixture_end(&f);
 }
 
+/* Two writes of a log: the second one writes the block again in which the first one ended. */
+static void
+what_is_written_beside_the_bytes_of_a_log_is_counted(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct store_stats before, after;
+    fixture_init(&f, 11);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    struct plog *p = fixture_log(&f, 1, 0);
+    store_stats(f.store[0], &before);
+    fixture_append(&f, p, 1, 5000, 1, 1);
+    assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+    uint64_t first = p->bytes;
+    fixture_append(&f, p, 1, 5000, 2, 2);
+    assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+    store_stats(f.store[0], &after);
+    assert_int_equal(after.writeback_bytes - before.writeback_bytes, p->bytes);
+    assert_true(first % STORE_BLOCK && p->bytes % STORE_BLOCK);
+    uint64_t blocks =
+        plog_round_block(first) + plog_round_block(p->bytes) - first / STORE_BLOCK * STORE_BLOCK;
+    assert_int_equal(after.writeback_again_bytes - before.writeback_again_bytes, blocks - p->bytes);
+    /* Frames are headers, records and padding. */
+    uint64_t frames = after.frames - before.frames;
+    uint64_t padding = after.journal_padding_bytes - before.journal_padding_bytes;
+    assert_true(padding > 0 && padding < frames * STORE_BLOCK);
+    assert_true(after.frame_bytes - before.frame_bytes - padding >= 64 * frames + p->bytes);
+    assert_true(after.checkpoint_bytes >= before.checkpoint_bytes + 2 * STORE_BLOCK);
+    fixture_end(&f);
+}
+
 /* The block of a log's last bytes goes to another log meanwhile. */
 static void
 more_logs_than_blocks_keep_what_is_in_their_partial_blocks(void **state)
@@ -205,6 +236,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(segment_files_hold_exactly_the_batches),
         cmocka_unit_test(appending_goes_on_behind_a_partial_block_after_a_restart),
+        cmocka_unit_test(what_is_written_beside_the_bytes_of_a_log_is_counted),
         cmocka_unit_test(more_logs_than_blocks_keep_what_is_in_their_partial_blocks),
         cmocka_unit_test(a_failed_write_takes_one_partition_offline_and_loses_nothing),
         cmocka_unit_test(small_logs_take_little_space),
