@@ -95,6 +95,8 @@ journal_init(struct disk *disk, const struct journal_config *config, uint64_t ge
     j->config = *config;
     j->generation = generation;
     j->frame_slots = config->arena_bytes / JOURNAL_BLOCK + 1;
+    j->slab_bytes =
+        journal_round((config->arena_bytes + JOURNAL_SLABS - 1) / JOURNAL_SLABS, JOURNAL_BLOCK);
     j->keep = UINT64_MAX;
     j->lsn_next = 1;
     j->ring_next = JOURNAL_BLOCK;
@@ -192,11 +194,8 @@ journal_frame_begin(struct journal *j, uint64_t place, uint64_t ring)
 static bool
 frame_begin(struct journal *j, uint64_t bytes)
 {
-    uint64_t ring, place = j->place_next, size = j->config.arena_bytes;
-    if (place % size + bytes > size)
-        place = journal_round(place, size);
-    if (!journal_frame_ring(j, bytes, &ring) ||
-        !journal_arena_reach(j, place + bytes + journal_arena_kept(j)))
+    uint64_t ring, place = j->place_next;
+    if (!journal_frame_ring(j, bytes, &ring) || !journal_arena_find(j, &place, bytes))
         return false;
     journal_frame_begin(j, place, ring);
     return true;
@@ -210,7 +209,7 @@ frame_fits(struct journal *j, const struct frame *f, uint32_t bytes)
     uint64_t size = j->config.arena_bytes, file = j->config.file_bytes;
     return (uint64_t)f->used + bytes <= JOURNAL_FRAME_FILL && f->place % size + total <= size &&
            f->ring % file + total <= file && journal_ring_kept(j, f->ring / file) &&
-           journal_arena_reach(j, f->place + total + journal_arena_kept(j));
+           journal_arena_reach(j, f->place, total);
 }
 
 void

@@ -7,7 +7,8 @@
  * sequence of all records of this generation, strictly growing; 0 is before the first.
  *
  * The arena that frames are built in is also a cache: a frame's bytes stay where they are until the
- * arena comes round, so the owner may serve reads from them (journal_pin holds one for a moment).
+ * arena comes round, so the owner may serve reads from them.  What a reader still uses he pins:
+ * appends go round it, however long he takes.
  *
  * Format of files and frames: journal.c. */
 #ifndef SLUICE_STORE_JOURNAL_H
@@ -187,9 +188,12 @@ uint64_t journal_place_limit(const struct journal *j);
 void journal_keep(struct journal *j, uint64_t place);
 
 /* Keeps the memory of [place, limit), all durable, as it is until journal_unpin with the same
- * arguments. */
+ * arguments.  Appends go on; nobody finds there any more what they went round. */
 void journal_pin(struct journal *j, uint64_t place, uint64_t limit);
 void journal_unpin(struct journal *j, uint64_t place, uint64_t limit);
+/* More than three quarters of the arena are so kept: appends go round them, and are refused with
+ * ERR_AGAIN where the rest has no room in one piece. */
+must_check bool journal_pins_short(const struct journal *j);
 
 struct journal_stats {
     uint64_t frames, frame_bytes, padding_bytes, marks, carried; /* carried: records */

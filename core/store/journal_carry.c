@@ -40,7 +40,7 @@ carry_wanted(struct journal *j, const struct frame *f)
                    journal_round(FRAME_HEADER_BYTES + f->used - f->cut, JOURNAL_BLOCK);
     return f->place % j->config.arena_bytes + end <= j->config.arena_bytes &&
            f->ring % j->config.file_bytes + end <= j->config.file_bytes &&
-           journal_arena_reach(j, f->place + end + journal_arena_kept(j));
+           journal_arena_reach(j, f->place, end);
 }
 
 static void

@@ -18,12 +18,19 @@ share(const struct journal *j)
     return arena < file ? arena : file;
 }
 
-/* Where bytes can lie without crossing the end of the arena. */
-static uint64_t
-place_for(const struct journal *j, uint64_t place, uint64_t bytes)
+/* Places for an extent and, behind it, for the frame that has its record. */
+static bool
+places_find(struct journal *j, uint64_t from, uint64_t bytes, uint64_t frame_bytes, uint64_t *place,
+            uint64_t *behind)
 {
-    uint64_t size = j->config.arena_bytes;
-    return place % size + bytes > size ? journal_round(place, size) : place;
+    *place = from;
+    if (!journal_arena_find(j, place, bytes))
+        return false;
+    *behind = *place + bytes;
+    if (journal_arena_find(j, behind, frame_bytes))
+        return true;
+    j->clear = 0; /* the first one may have gone round what is pinned */
+    return false;
 }
 
 /* The open frame, if it can go behind an extent and take a record of `need` bytes. */
@@ -52,12 +59,12 @@ journal_extent_append(struct journal *j, uint32_t kind, uint32_t body_bytes,
     struct frame old = j->open_any ? *journal_frame_of(j, j->open) : (struct frame){0};
     uint64_t used = j->open_any ? old.used : FRAME_HEADER_BYTES, ring = old.ring;
     uint64_t frame_bytes = journal_round(used + need, JOURNAL_BLOCK);
-    uint64_t place = place_for(j, j->open_any ? old.place : j->place_next, bytes);
-    uint64_t behind = place_for(j, place + bytes, frame_bytes);
+    uint64_t place, behind;
     j->extent_bytes += bytes;
     if (!(j->open_any ? journal_ring_kept(j, ring / j->config.file_bytes)
                       : journal_frame_ring(j, frame_bytes, &ring)) ||
-        !journal_arena_reach(j, behind + frame_bytes + journal_arena_kept(j))) {
+        !places_find(j, j->open_any ? old.place : j->place_next, bytes, frame_bytes, &place,
+                     &behind)) {
         j->extent_bytes -= bytes;
         return ERR_AGAIN;
     }

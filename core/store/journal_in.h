@@ -144,7 +144,7 @@ bool journal_files_take(struct journal_files *f, struct disk_op *op, int *error)
 /* ---- journal.c, journal_arena.c -----------------------------------------------------------------
  */
 
-enum { JOURNAL_SLABS = 64 };
+enum { JOURNAL_SLABS = 64 }; /* at most */
 
 /* A stretch of the arena: a frame, or an extent: bytes that the owner writes to a file of its own.
  */
@@ -196,6 +196,8 @@ struct journal {
     bool open_any;                                 /* frame `open` has begun */
     uint64_t seq_submitted, seq_written, seq_durable;
     uint64_t place_next, ring_next, lsn_next, keep;
+    uint64_t slab_bytes;
+    uint64_t clear; /* appends may go on up to here (journal_arena.c); 0: not known */
     uint64_t open_since_ns, ack_ns, now_ns;
     uint64_t make_ns;                     /* no file is made before */
     uint64_t durable_noted;               /* highest durable_upto in a submitted frame */
@@ -208,7 +210,7 @@ struct journal {
     struct journal_mark mark;
     bool rescuing; /* the append under way may use what is kept for failed extents */
     uint32_t prev_crc;
-    uint32_t pins[JOURNAL_SLABS];
+    uint32_t pins[JOURNAL_SLABS], slabs_pinned; /* the latter: how many have pins */
     struct disk_op ops[JOURNAL_FLIGHT_MAX];
     bool busy[JOURNAL_FLIGHT_MAX];
     uint32_t ended, write_count; /* frames that ended since the last step; before it */
@@ -223,8 +225,12 @@ journal_frame_of(const struct journal *j, uint64_t n)
     return &j->frames[n % j->frame_slots];
 }
 
-/* Drops the oldest stretches until arena bytes up to `limit` (a place) can be written. */
-bool journal_arena_reach(struct journal *j, uint64_t limit);
+/* Drops the oldest stretches until `bytes` from `place` on, where appends stand, can be written.
+ * False: somebody needs what is there. */
+bool journal_arena_reach(struct journal *j, uint64_t place, uint64_t bytes);
+/* The same, from the first place on, at or behind *place, where so many lie in one piece and are
+ * not pinned; says which.  False leaves it as it is. */
+bool journal_arena_find(struct journal *j, uint64_t *place, uint64_t bytes);
 /* Arena bytes that an append leaves alone, so that extents which fail can be journaled. */
 uint64_t journal_arena_kept(const struct journal *j);
 

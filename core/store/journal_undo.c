@@ -43,6 +43,7 @@ journal_take_back(struct journal *j)
     j->open = m->open;
     j->open_any = m->open_any;
     j->place_next = m->place_next;
+    j->clear = 0; /* pinned slabs may lie between this place and where it was true */
     j->ring_next = m->ring_next;
     j->lsn_next = m->lsn_next;
     j->extent_bytes = m->extent_bytes;

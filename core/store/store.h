@@ -233,12 +233,17 @@ struct store_hold {
 };
 
 /* Maps the front of a range into memory.  ERR_OK: hold is filled from the tail cache or a read
- * buffer, valid until store_release; hold it for a turn or two, never for as long as a peer likes.
+ * buffer, valid until store_release; the shorter it is held, the more is left for others.
  * ERR_AGAIN: a disk read was started or has to wait for a buffer; `waiter` comes back from
  * store_take_read when it is worth asking again.  ERR_NOT_FOUND: deleted.  ERR_IO, ERR_CORRUPT. */
 must_check int store_hold(struct store *s, const struct store_range *range, uint64_t waiter,
                           struct store_hold *out);
 void store_release(struct store *s, struct store_hold *hold);
+
+/* More than three quarters of the tail cache, or of the read buffers, are held.  Appends and reads
+ * go on with the rest; when all is held they wait for it, so whoever holds for peers should give up
+ * those that take nothing. */
+must_check bool store_lent_short(const struct store *s);
 
 /* Hands back one `waiter` whose read ended; false when there is none. */
 bool store_take_read(struct store *s, uint64_t *waiter);

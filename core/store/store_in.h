@@ -337,6 +337,7 @@ struct store {
     struct ckpt ckpt;
     struct read_buffer *buffers;
     uint8_t *buffer_mem;
+    uint32_t buffers_lent; /* to readers: not read into until they are given back */
     struct proof proofs[STORE_PROOFS_MAX];
     uint64_t tick;
     struct read_waiter *waiters;

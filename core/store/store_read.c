@@ -429,7 +429,7 @@ lend(struct store *s, const struct store_range *range, const struct segment *seg
     out->bytes = n;
     out->whole = n == range->len || range->at + n == end;
     out->pin = b;
-    b->pins++;
+    s->buffers_lent += b->pins++ == 0;
     b->lent_to = range->at + n;
     b->ahead = false;
     s->stats.cold_reads++;
@@ -515,6 +515,7 @@ store_release(struct store *s, struct store_hold *hold)
         struct read_buffer *b = hold->pin;
         must(b->pins > 0);
         if (--b->pins == 0) {
+            s->buffers_lent--;
             store_unread_call(s);
             store_wake(s, NULL); /* who waits for any buffer */
         }
@@ -524,4 +525,10 @@ store_release(struct store *s, struct store_hold *hold)
     hold->pin = NULL;
     hold->pin_limit = 0;
     hold->span_count = hold->bytes = 0;
+}
+
+bool
+store_lent_short(const struct store *s)
+{
+    return s->buffers_lent > s->config.read_buffers / 4 * 3 || journal_pins_short(s->journal);
 }

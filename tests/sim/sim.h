@@ -138,6 +138,7 @@ struct sim {
     bool sidecars; /* files beside segments are damaged between two lives of the process */
     uint32_t reader_count;
     struct sim_reader readers[SIM_READERS_MAX];
+    bool vanishing; /* some of them hold what they get for long */
     uint64_t reader_rng, waits, turn;
     uint32_t read_bytes; /* of a read buffer; 0: as many as ever */
     bool edges;          /* headers lie across what is read at once */

@@ -299,6 +299,7 @@ features_choose(struct sim *s)
     s->reader_count = f >> 14 & 1 ? 1 + (f >> 15) % SIM_READERS_MAX : 0;
     s->read_bytes = f >> 17 & 1 ? 0 : (uint32_t)(2 + (f >> 18 & 1)) * SUMS_PIECE;
     s->edges = s->reader_count && s->read_bytes;
+    s->vanishing = f >> 20 & 1;
     s->reader_rng = f | 1;
     static const uint8_t secret[CLEAN_MAP_SECRET_BYTES] = "any";
     must(clean_map_init(&s->map, s->clean_slots, sizeof s->clean_slots, secret) == ERR_OK);

@@ -9,6 +9,9 @@
  * work, a step a turn, each from a place of its own:
  *
  *   idle -> locating -> holding (a turn or two) -> ... the range has come -> locating or idle
+ *
+ * In some of those lives a reader may hold what it got for hundreds of turns, as for a peer that
+ * vanished: others go on.
  */
 #include "core/base/crc32c.h"
 #include "core/base/err.h"
@@ -26,6 +29,7 @@ enum {
     READER_BYTES = READER_PIECE_BYTES + SIM_BATCH_BYTES_MAX,
     READER_WAITER = SIM_WAITER + 2, /* and on: each time that one asks has a number of its own */
     READER_KEEPS_TURNS = 3,
+    READER_KEEPS_LONG = 400, /* a peer that vanished */
 };
 
 /* ---- waiting -----------------------------------------------------------------------------------
@@ -345,7 +349,8 @@ reader_take(struct sim *s, struct sim_reader *r, struct plog *p)
     }
     hold_copy(&r->hold, reader_bytes[r - s->readers] + (r->range.len - r->left.len));
     s->holds++;
-    r->keeps = reader_below(s, READER_KEEPS_TURNS);
+    bool vanished = s->vanishing && reader_below(s, 4) == 0;
+    r->keeps = reader_below(s, vanished ? READER_KEEPS_LONG : READER_KEEPS_TURNS);
     r->state = SIM_READER_HOLDING;
 }
 
