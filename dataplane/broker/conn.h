@@ -61,7 +61,9 @@ struct conn {
     uint64_t muted_ns;   /* nothing is parsed before then, 0: not muted */
     uint64_t active_ns;  /* last progress in either direction */
     uint64_t partial_ns; /* since when an incomplete request is there, 0: none */
-    uint64_t send_ns; /* since when the peer has not taken a byte that it could, 0: nothing out */
+    /* Since when the peer has taken no byte of a loan, or made no room for one; 0: we wait for
+     * something else, a read perhaps. */
+    uint64_t send_ns;
     /* Where sending stands in the answer of the oldest request: */
     uint32_t sent_bytes;  /* of its own bytes */
     uint32_t range_index; /* next range */

@@ -470,13 +470,13 @@ conn_sent(struct shard *s, const struct stream_event *e)
     pins_release(s, c);
     if (e->bytes_sent) {
         c->active_ns = s->now_ns;
-        c->send_ns = next_done(c, NULL) ? s->now_ns : 0;
+        c->send_ns = 0;
         sent_advance(s, c, e->bytes_sent);
     }
-    if (!next_done(c, NULL))
-        c->send_ns = 0;
-    if (e->bytes_back)
+    if (e->bytes_back) {
         c->blocked = true;
+        c->send_ns = c->send_ns ? c->send_ns : s->now_ns;
+    }
     conn_mark(s, c);
 }
 
@@ -487,6 +487,7 @@ conn_writable(struct shard *s, const struct stream_event *e)
     if (!c)
         return;
     c->blocked = false;
+    c->send_ns = 0;
     conn_mark(s, c);
 }
 

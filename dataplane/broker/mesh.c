@@ -42,12 +42,14 @@ struct mesh_end {
     uint64_t sent;   /* messages, of whatever number of words */
     uint64_t filled; /* bit i: ring to shard i has unpublished words */
     uint64_t quiet;  /* the same, of words that need not wake it */
+    bool lent_short; /* as last said */
     struct list free;
     struct job *jobs;
 };
 
 struct mesh {
-    uint32_t shard_count;
+    _Alignas(MESH_LINE) _Atomic uint64_t lent_short; /* bit i: shard i says so */
+    _Alignas(MESH_LINE) uint32_t shard_count;
     struct mesh_end *ends;
     struct ring *rings; /* [writer * shard_count + reader] */
     size_t rings_bytes;
@@ -66,9 +68,10 @@ mesh_create(uint32_t shard_count, struct mesh **out)
 {
     if (shard_count < 1 || shard_count > MESH_SHARDS_MAX)
         return ERR_LIMIT;
-    struct mesh *m = calloc(1, sizeof *m);
+    struct mesh *m = aligned_alloc(MESH_LINE, sizeof *m);
     if (!m)
         return ERR_FULL;
+    memset(m, 0, sizeof *m);
     m->shard_count = shard_count;
     m->rings_bytes = (size_t)shard_count * shard_count * sizeof(struct ring);
     m->rings = pages_take(m->rings_bytes);
@@ -325,4 +328,23 @@ mesh_awake(struct mesh_end *e)
 {
     if (atomic_load_explicit(&e->sleeps, memory_order_relaxed))
         atomic_store_explicit(&e->sleeps, 0, memory_order_relaxed);
+}
+
+void
+mesh_lent_short_say(struct mesh_end *e, bool is_short)
+{
+    if (e->lent_short == is_short)
+        return;
+    e->lent_short = is_short;
+    uint64_t bit = UINT64_C(1) << e->shard;
+    if (is_short)
+        atomic_fetch_or_explicit(&e->mesh->lent_short, bit, memory_order_relaxed);
+    else
+        atomic_fetch_and_explicit(&e->mesh->lent_short, ~bit, memory_order_relaxed);
+}
+
+bool
+mesh_lent_short(const struct mesh_end *e)
+{
+    return atomic_load_explicit(&e->mesh->lent_short, memory_order_relaxed) != 0;
 }

@@ -151,6 +151,10 @@ void mesh_cancel(struct mesh_end *e, struct job *j);
 /* The owner has read what a job lends: home may have it again, though the job stays out.  At most
  * once for each time it was sent.  Wakes nobody: home looks when it is awake, or with the job. */
 void mesh_give_back(struct mesh_end *e, struct job *j);
+/* What this shard lends is short, or not any more; whether any shard says so. */
+void mesh_lent_short_say(struct mesh_end *e, bool is_short);
+bool mesh_lent_short(const struct mesh_end *e);
+
 /* Gives a hold of another shard's memory back to it; `hold` may be reused at once.  At most JOB_MAX
  * holds may be out (asked for and not released). */
 void mesh_release(struct mesh_end *e, uint32_t owner, struct store_hold *hold);

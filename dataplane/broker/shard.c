@@ -395,6 +395,7 @@ take_timers(struct shard *s)
     s->forward_next_ns = forward_run(s, s->now_ns);
     s->vouch_ns = vouch_run(s, s->now_ns);
     s->fetch_ns = fetch_expire(s, s->now_ns);
+    mesh_lent_short_say(s->mesh, store_lent_short(s->store));
     uint64_t soon_ns = s->now_ns + CONN_SHORT_SWEEP_MS * CLOCK_NS_PER_MS;
     if (shard_memory_short(s) && s->expire_ns > soon_ns)
         s->expire_ns = soon_ns;

@@ -149,11 +149,12 @@ shard_answer_room(const struct shard *s, uint64_t bytes)
     return bytes <= SHARD_ANSWER_BULK || buddy_used(s->memory) + bytes <= SHARD_ANSWER_BULK_BYTES;
 }
 
-/* Memory is short: who takes no byte of his answers is closed sooner. */
+/* Memory for answers, or what some core lends of its log, is short: who takes no byte of his
+ * answers is closed sooner. */
 static inline bool
 shard_memory_short(const struct shard *s)
 {
-    return buddy_used(s->memory) > SHARD_ANSWER_BULK_BYTES / 4 * 3;
+    return buddy_used(s->memory) > SHARD_ANSWER_BULK_BYTES / 4 * 3 || mesh_lent_short(s->mesh);
 }
 
 /* What store_* calls get as `waiter`: a connection slot or a job that waits for the read.  A job

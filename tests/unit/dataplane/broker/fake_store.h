@@ -66,6 +66,7 @@ struct store {
     uint32_t retains;
     bool retain_more; /* store_retain has not come round */
     bool hold_late;   /* a hold must wait */
+    bool lent_short;  /* too much is held */
     int hold_error;
     uint32_t hold_bad_at; /* holds from this position of a log on fail; 0: none */
     bool hold_torn;       /* holds end within a batch */

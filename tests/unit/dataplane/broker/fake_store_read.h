@@ -95,6 +95,12 @@ store_release(struct store *s, struct store_hold *hold)
 }
 
 bool
+store_lent_short(const struct store *s)
+{
+    return s->lent_short;
+}
+
+bool
 store_take_read(struct store *s, uint64_t *waiter)
 {
     if (s->hold_late || s->waiter_count == 0)

@@ -242,6 +242,22 @@ a_peer_that_takes_nothing_goes_soon_when_memory_is_short(void **state)
 }
 
 static void
+a_peer_that_takes_nothing_goes_soon_when_any_core_lends_too_much(void **state)
+{
+    (void)state;
+    struct harness *h = client(2, (const char *[]){"socket.request.timeout.ms", "10000", NULL});
+    h->streams[0].conns[0].deaf = true;
+    versions_ask(h, 1);
+    time_passes(h, 2000);
+    assert_int_equal(h->shards[0].conn_count, 1);
+    h->stores[1]->lent_short = true;
+    time_passes(h, 3000);
+    assert_int_equal(h->shards[0].conn_count, 0);
+    assert_int_equal(harness_counter(h, 0, DROP_SEND_STALLED), 1);
+    harness_free(h);
+}
+
+static void
 an_answer_that_finds_no_memory_holds_up_no_append(void **state)
 {
     (void)state;
@@ -298,6 +314,7 @@ main(void)
         cmocka_unit_test(a_peer_that_takes_nothing_has_its_time),
         cmocka_unit_test(large_answers_leave_the_last_quarter_of_memory_to_small_ones),
         cmocka_unit_test(a_peer_that_takes_nothing_goes_soon_when_memory_is_short),
+        cmocka_unit_test(a_peer_that_takes_nothing_goes_soon_when_any_core_lends_too_much),
         cmocka_unit_test(an_answer_that_finds_no_memory_holds_up_no_append),
         cmocka_unit_test(with_much_unsent_no_other_request_is_begun),
     };

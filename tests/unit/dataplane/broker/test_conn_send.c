@@ -281,6 +281,26 @@ records_that_must_be_read_from_disk_come_when_they_are_read(void **state)
 }
 
 static void
+a_peer_whose_records_are_being_read_has_all_the_time(void **state)
+{
+    (void)state;
+    struct harness *h = client(1, (const char *[]){"socket.request.timeout.ms", "2000", NULL});
+    uint32_t len = fill(h, 0, 3);
+    size_t at = 0;
+    h->stores[0]->hold_late = true;
+    fetch_ask(h, 2, 0, 1 << 20);
+    for (int second = 0; second < 10; second++) {
+        h->now_ns += 1000 * CLOCK_NS_PER_MS;
+        harness_turns(h, 2);
+    }
+    assert_in_range(h->streams[0].conns[0].out_len, 1, len);
+    h->stores[0]->hold_late = false;
+    harness_turns(h, 5);
+    expect_records(h, &at, 2, log_bytes(h, 0), len);
+    harness_free(h);
+}
+
+static void
 records_of_another_shard_are_sent_from_its_memory(void **state)
 {
     (void)state;
@@ -549,6 +569,7 @@ main(void)
         cmocka_unit_test(without_appends_a_send_takes_all_there_is),
         cmocka_unit_test(a_send_that_is_refused_is_tried_again_when_writable),
         cmocka_unit_test(records_that_must_be_read_from_disk_come_when_they_are_read),
+        cmocka_unit_test(a_peer_whose_records_are_being_read_has_all_the_time),
         cmocka_unit_test(records_of_another_shard_are_sent_from_its_memory),
         cmocka_unit_test(ranges_of_another_shard_are_asked_for_together),
         cmocka_unit_test(a_wide_response_arrives_whole_under_every_hindrance),
