@@ -91,6 +91,54 @@ young_segments_and_all_behind_them_wait(void **state)
     fixture_end(&w.f);
 }
 
+/* One record of a transaction of producer 9, which stays open. */
+static void
+append_open(void)
+{
+    static uint8_t bytes[4096];
+    struct batch_template form = {.producer_id = 9,
+                                  .attributes = BATCH_TRANSACTIONAL,
+                                  .base_timestamp_ms = w.end,
+                                  .last_offset_delta = -1};
+    struct clean_record *r = &w.records[w.end];
+    *r = (struct clean_record){.key = 1, .time_ms = w.end};
+    struct batch_info info;
+    struct store_appended out;
+    struct store *s = w.f.store[0];
+    uint64_t guard;
+    uint32_t len = clean_fixture_batch(bytes, sizeof bytes, &form, r, 1);
+    assert_int_equal(batch_header(view_of(bytes, len), &info), ERR_OK);
+    info.found_timestamp_ms = info.max_timestamp_ms;
+    assert_int_equal(store_txn_verify(s, w.log, &info, false, w.end, &guard), KERR_NONE);
+    assert_true(store_txn_verified(s, w.log, 9, guard));
+    assert_int_equal(store_append(s, w.log, &info, view_of(bytes, len), 1, w.end, &out), KERR_NONE);
+    w.end++;
+}
+
+/* Its records may take the place of nothing: it may be aborted. */
+static void
+an_open_transaction_and_all_behind_it_wait(void **state)
+{
+    (void)state;
+    clean_world_init(&w, 7);
+    begin(7, 100);
+    int64_t open = w.end;
+    append_open();
+    clean_world_append(&w, 200);
+    assert_int_equal(fixture_checkpoint(&w.f), ERR_OK);
+    assert_true(clean_world_clean(&w, 5000));
+    assert_in_range(w.log->clean_to, 1, open);
+    assert_false(due(5000));
+    clean_world_check(&w, 20000);
+    struct store_marker m = {.producer_id = 9, .commit = true};
+    struct store_appended out;
+    assert_int_equal(store_append_marker(w.f.store[0], w.log, &m, 1, w.end, &out), KERR_NONE);
+    assert_int_equal(fixture_settle(&w.f), ERR_OK);
+    assert_true(clean_world_clean(&w, 5000));
+    assert_true(w.log->clean_to > open);
+    fixture_end(&w.f);
+}
+
 static void
 segments_without_a_durable_name_wait(void **state)
 {
@@ -153,6 +201,7 @@ main(void)
         cmocka_unit_test(the_dirty_part_must_be_more_than_the_ratio),
         cmocka_unit_test(an_old_dirty_batch_makes_it_due),
         cmocka_unit_test(young_segments_and_all_behind_them_wait),
+        cmocka_unit_test(an_open_transaction_and_all_behind_it_wait),
         cmocka_unit_test(segments_without_a_durable_name_wait),
         cmocka_unit_test(how_far_it_got_outlives_a_restart),
         cmocka_unit_test(tombstones_go_after_delete_retention),
