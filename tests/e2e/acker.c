@@ -1,7 +1,8 @@
-/* acker BOOTSTRAP TOPIC PARTITIONS NAME LOG RATE: an idempotent acks=all producer for the kill
- * loop.
+/* acker BOOTSTRAP TOPIC PARTITIONS NAME LOG RATE [BYTES]: an idempotent acks=all producer for the
+ * kill loop.
  *
- * Sends until SIGTERM, then flushes.  Every record that the broker acknowledged becomes a line of
+ * Sends RATE records a second, 0: as many as are taken, of less than BYTES (1500), until SIGTERM,
+ * then flushes.  Every record that the broker acknowledged becomes a line of
  * LOG: partition offset sequence crc32      (of the payload, hexadecimal) The payload
  * begins "NAME/sequence/"; its length and bytes follow from the sequence.  Ends with exit code 0
  * and a line "delivered N failed N" on stdout; a record that failed was never acknowledged. */
@@ -14,7 +15,7 @@
 #include <time.h>
 #include <zlib.h>
 
-enum { PAYLOAD_BYTES_MAX = 4096, FLUSH_MS = 120000, TICK_MS = 10 };
+enum { PAYLOAD_BYTES_MAX = 256 << 10, NAME_BYTES_MAX = 64, FLUSH_MS = 120000, TICK_MS = 10 };
 
 struct sent { /* travels with a message; freed by its report */
     uint64_t sequence;
@@ -80,6 +81,7 @@ producer_new(const char *bootstrap)
         {"reconnect.backoff.ms", "20"},
         {"reconnect.backoff.max.ms", "200"},
         {"retry.backoff.ms", "20"},
+        {"queue.buffering.max.kbytes", "65536"},
         {"log_level", "0"},
     };
     char text[512];
@@ -99,11 +101,12 @@ producer_new(const char *bootstrap)
 }
 
 static void
-send_one(rd_kafka_t *rk, const char *topic, int partitions, const char *name, uint64_t sequence)
+send_one(rd_kafka_t *rk, const char *topic, int partitions, const char *name, uint64_t sequence,
+         uint64_t bytes)
 {
-    unsigned char payload[PAYLOAD_BYTES_MAX];
+    static unsigned char payload[PAYLOAD_BYTES_MAX + NAME_BYTES_MAX];
     size_t n = (size_t)snprintf((char *)payload, sizeof payload, "%s/%" PRIu64 "/", name, sequence);
-    size_t total = n + (size_t)(sequence * 2654435761u % 1500);
+    size_t total = n + (size_t)(sequence * 2654435761u % bytes);
     for (size_t i = n; i < total; i++)
         payload[i] = (unsigned char)(sequence * 131 + i * 17);
     struct sent *s = malloc(sizeof *s);
@@ -126,22 +129,26 @@ send_one(rd_kafka_t *rk, const char *topic, int partitions, const char *name, ui
 int
 main(int argc, char **argv)
 {
-    if (argc != 7) {
-        fprintf(stderr, "usage: acker BOOTSTRAP TOPIC PARTITIONS NAME LOG RECORDS_PER_SECOND\n");
+    if (argc < 7 || argc > 8) {
+        fprintf(stderr, "usage: acker BOOTSTRAP TOPIC PARTITIONS NAME LOG RATE [BYTES]\n");
         return 2;
     }
     int partitions = (int)strtol(argv[3], NULL, 10);
     uint64_t rate = strtoull(argv[6], NULL, 10);
+    uint64_t bytes = argc == 8 ? strtoull(argv[7], NULL, 10) : 1500;
     log_file = fopen(argv[5], "w");
-    if (!log_file || partitions < 1 || rate < 1)
+    if (!log_file || partitions < 1 || bytes < 1 || bytes > PAYLOAD_BYTES_MAX)
         return 2;
     signal(SIGTERM, on_signal);
     rd_kafka_t *rk = producer_new(argv[1]);
     uint64_t sequence = 0, begin_ms = now_ms();
     while (!stopping) {
-        while (sequence * 1000 < (now_ms() - begin_ms) * rate)
-            send_one(rk, argv[2], partitions, argv[4], sequence++);
-        nanosleep(&(struct timespec){.tv_nsec = TICK_MS * 1000000}, NULL);
+        uint64_t tick_ms = now_ms();
+        while (!stopping && (rate ? sequence * 1000 < (now_ms() - begin_ms) * rate
+                                  : now_ms() - tick_ms < TICK_MS))
+            send_one(rk, argv[2], partitions, argv[4], sequence++, bytes);
+        if (rate)
+            nanosleep(&(struct timespec){.tv_nsec = TICK_MS * 1000000}, NULL);
         rd_kafka_poll(rk, 0);
         fflush(log_file);
     }

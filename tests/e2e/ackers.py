@@ -12,13 +12,13 @@ FLUSH_SECONDS = 150
 
 
 class Acker:
-    def __init__(self, broker, topic, partitions, name, rate):
+    def __init__(self, broker, topic, partitions, name, rate, *value_bytes):
         self.name = name
         self.log = broker.home / f"acker-{name}.log"
         self.errors = open(broker.home / f"acker-{name}.err", "w+b")
         self.process = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", os.environ["ACKER"], broker.bootstrap, topic,
-             str(partitions), name, str(self.log), str(rate)],
+             str(partitions), name, str(self.log), str(rate), *map(str, value_bytes)],
             stdout=subprocess.PIPE, stderr=self.errors, text=True)
 
     def acknowledged(self):

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Producers run while either process is killed at random times; afterwards every acknowledged
-record is in the log once, in order, with the bytes sent.
+record is in the log once, in order, with the bytes sent.  Once with few records a second and many
+kills, into starts and recoveries too, and once with all that the broker takes.
 
 E2E_SEED repeats the choices (not the timing of the machine), E2E_KILLS their number."""
 import os
@@ -17,6 +18,8 @@ SEED = int(os.environ.get("E2E_SEED", "0")) or random.SystemRandom().randrange(1
 KILLS = int(os.environ.get("E2E_KILLS", "24"))
 ACKERS, PARTITIONS, RATE = 3, 6, 400
 PAUSE_SECONDS_MAX = 2.5
+# At full load: records, and bytes acknowledged between one kill and the next.
+FULL_BYTES, FULL_BETWEEN, FULL_KILLS = 128 << 10, 64 << 20, 5
 
 
 def found_whole(broker):
@@ -53,6 +56,31 @@ def kill_loop(broker, ackers):
     return done
 
 
+def kill_at_full_load(broker):
+    """Producers send large batches as fast as they are taken, several in flight each."""
+    topic = f"full-{stamp()}"
+    topic_ready(broker.bootstrap, topic, PARTITIONS)
+    ackers = [Acker(broker, topic, PARTITIONS, f"f{i}", 0, FULL_BYTES) for i in range(ACKERS)]
+    count = 0
+
+    def acknowledged():
+        return sum(len(a.acknowledged()) for a in ackers)
+    try:
+        for i in range(FULL_KILLS):
+            count += FULL_BETWEEN // (FULL_BYTES // 2)
+            until("acknowledgements go on", 90, lambda: acknowledged() > count)
+            count = acknowledged()
+            broker.kill(DATA if i % 3 < 2 else CONTROL)
+        rows = {a.name: a.finish() for a in ackers}
+        count = sum(len(r) for r in rows.values())
+        total = verify(broker.bootstrap, topic, PARTITIONS, rows)
+        print(f"# {FULL_KILLS} kills; {count} acknowledged, {total} in the log")
+        check(total >= count, "records")
+    finally:
+        for a in ackers:
+            a.abandon()
+
+
 def main():
     print(f"# E2E_SEED={SEED} E2E_KILLS={KILLS}")
     ackers = []
@@ -81,6 +109,8 @@ def main():
         finally:
             for a in ackers:
                 a.abandon()
+    with Broker(SMALL) as broker, case(f"kill -9 at full load: {FULL_KILLS} kills, nothing is lost"):
+        kill_at_full_load(broker)
     finish()
 
 
