@@ -47,7 +47,7 @@ struct store_config {
     uint64_t index_bytes;      /* of memory for indexes of segments, about; 0: 64 MiB */
 };
 
-enum { STORE_READ_BYTES = 256 << 10, STORE_SPANS_MAX = 64, STORE_EXTENT_BYTES_LEAST = 8 << 10 };
+enum { STORE_READ_BYTES = 256 << 10, STORE_SPANS_MAX = 60, STORE_EXTENT_BYTES_LEAST = 8 << 10 };
 
 /* ---- boot (main thread, before any loop runs) --------------------------------------------------
  */
@@ -231,6 +231,7 @@ struct store_hold {
     void *pin;                  /* the store's, like the next two */
     uint64_t pin_first, pin_limit;
 };
+_Static_assert(sizeof(struct store_hold) <= 1024, "each waiting fetch may have room for one");
 
 /* Maps the front of a range into memory.  ERR_OK: hold is filled from the tail cache or a read
  * buffer, valid until store_release; the shorter it is held, the more is left for others.
@@ -238,6 +239,10 @@ struct store_hold {
  * store_take_read when it is worth asking again.  ERR_NOT_FOUND: deleted.  ERR_IO, ERR_CORRUPT. */
 must_check int store_hold(struct store *s, const struct store_range *range, uint64_t waiter,
                           struct store_hold *out);
+/* The same, of the tail cache alone: ERR_AGAIN when the range does not begin there, and nothing was
+ * started. */
+must_check int store_hold_cached(struct store *s, const struct store_range *range,
+                                 struct store_hold *out);
 void store_release(struct store *s, struct store_hold *hold);
 
 /* More than three quarters of the tail cache, or of the read buffers, are held.  Appends and reads

@@ -481,9 +481,10 @@ hold_cold(struct store *s, const struct store_range *range, struct segment *seg,
     return rc;
 }
 
-int
-store_hold(struct store *s, const struct store_range *range, uint64_t waiter,
-           struct store_hold *out)
+/* Holds what is in the tail cache.  ERR_AGAIN: the range begins elsewhere; *cold is its segment. */
+static int
+hold_tail(struct store *s, const struct store_range *range, struct store_hold *out,
+          struct segment **cold)
 {
     out->span_count = out->bytes = 0;
     out->whole = false;
@@ -502,10 +503,27 @@ store_hold(struct store *s, const struct store_range *range, uint64_t waiter,
         return ERR_OK;
     must(range->at < seg->bytes && range->len <= seg->bytes - range->at);
     uint64_t seq = retired ? 0 : store_tail_by_pos(s, p, seg, range->at);
+    *cold = seg;
     if (!seq)
-        return hold_cold(s, range, seg, waiter, out);
+        return ERR_AGAIN;
     hold_cached(s, range, plog_segment_limit(p, seg), seq, out);
     return ERR_OK;
+}
+
+int
+store_hold(struct store *s, const struct store_range *range, uint64_t waiter,
+           struct store_hold *out)
+{
+    struct segment *cold;
+    int rc = hold_tail(s, range, out, &cold);
+    return rc == ERR_AGAIN ? hold_cold(s, range, cold, waiter, out) : rc;
+}
+
+int
+store_hold_cached(struct store *s, const struct store_range *range, struct store_hold *out)
+{
+    struct segment *cold;
+    return hold_tail(s, range, out, &cold);
 }
 
 void

@@ -11,8 +11,9 @@ struct answer_range {
     uint32_t at;    /* leaves before byte `at` of the bytes */
     uint32_t shard; /* that owns the log */
     struct store_range range;
-    uint32_t whole;    /* so many bytes of it are known to end where a batch ends */
-    uint32_t cut_from; /* from here on, less 1, it is filled (conn_send.c); 0: it is not */
+    uint32_t whole;          /* so many bytes of it are known to end where a batch ends */
+    uint32_t cut_from;       /* from here on, less 1, it is filled (conn_send.c); 0: it is not */
+    struct store_hold *hold; /* of its front, until the end of this turn (holds.h); NULL: none */
 };
 
 struct answer {

@@ -7,7 +7,8 @@
  * I1 One loan at a time; pins belong to it.  Where sending stands moves only when STREAM_SENT says
  * so.
  * I2 A JOB_HOLD is asked for only when no loan is out and nothing is pinned, and its hold is
- * used in the turn it comes home.
+ * used in the turn it comes home.  So is a hold that came with the answer (holds.h); what of those
+ * is not sent in the turn that made the answer is asked for later.
  *
  * The kernel copies what is sent while the loop waits, so in a turn in which appends wait for their
  * answers not more than SHARD_SEND_CALM_BYTES of log memory are begun (share_left): connections
@@ -58,15 +59,6 @@ gather_add(struct gather *g, struct view v)
     return v.len;
 }
 
-/* Gives memory of another shard back to it. */
-static void
-hold_release(struct shard *s, uint32_t owner, struct store_hold *hold)
-{
-    mesh_release(s->mesh, owner, hold);
-    must(s->holds_out > 0);
-    s->holds_out--;
-}
-
 static void
 pins_release(struct shard *s, struct conn *c)
 {
@@ -75,7 +67,7 @@ pins_release(struct shard *s, struct conn *c)
         if (c->pins[i].owner == s->config.shard)
             store_release(s->store, &s->hold);
         else
-            hold_release(s, c->pins[i].owner, &s->hold);
+            holds_release(s, c->pins[i].owner, &s->hold);
     }
     c->pin_count = 0;
 }
@@ -114,11 +106,7 @@ gather_hold(struct gather *g, struct conn *c, const struct store_hold *hold, uin
 static void
 hold_job_free(struct shard *s, struct job *j)
 {
-    if (j->u.hold.result != ERR_OK) {
-        must(s->holds_out > 0); /* nothing was mapped: nothing will be released */
-        s->holds_out--;
-    }
-    buddy_give(s->memory, j->u.hold.hold);
+    holds_give(s, j->u.hold.hold, j->u.hold.result == ERR_OK);
     mesh_done(s->mesh, j);
 }
 
@@ -126,11 +114,10 @@ hold_job_free(struct shard *s, struct job *j)
 static bool
 hold_ask(struct shard *s, struct conn *c, uint32_t owner, const struct store_range *range)
 {
-    struct job *j = s->holds_out < JOB_MAX ? mesh_job(s->mesh) : NULL;
+    struct job *j = mesh_job(s->mesh);
     if (!j)
         return false;
-    size_t room;
-    struct store_hold *hold = buddy_take(s->memory, sizeof *hold, &room);
+    struct store_hold *hold = holds_take(s);
     if (!hold) {
         mesh_done(s->mesh, j);
         return false;
@@ -143,21 +130,36 @@ hold_ask(struct shard *s, struct conn *c, uint32_t owner, const struct store_ran
     j->u.hold.hold = hold;
     c->holds[c->hold_count++] = j;
     c->holds_out++;
-    s->holds_out++;
     shard_submit(s, j);
     return true;
 }
 
-/* Asks for the ranges of other shards from the front on, as many as one send may take. */
+/* Where the ranges that one send may take end, and whether one of them, of another shard, is not
+ * held. */
+static uint32_t
+window_end(const struct shard *s, const struct gather *g, uint32_t front_len, bool *lacking)
+{
+    const struct answer *a = &g->r->answer;
+    uint64_t bytes = 0;
+    uint32_t i = g->range_index;
+    *lacking = false;
+    for (; i < a->range_count && bytes < g->limit && i - g->range_index < CONN_HOLDS_MAX; i++) {
+        bytes += i == g->range_index ? front_len : a->ranges[i].range.len;
+        *lacking |= a->ranges[i].shard != s->config.shard && !a->ranges[i].hold;
+    }
+    return i;
+}
+
+/* Asks for the ranges of other shards from the front on, as many as one send may take, unless they
+ * are held.  (When some are not, what others hold goes back before those come.) */
 static void
 holds_ask(struct shard *s, struct conn *c, const struct gather *g, struct store_range front)
 {
     const struct answer *a = &g->r->answer;
-    uint64_t bytes = 0;
-    for (uint32_t i = g->range_index;
-         i < a->range_count && bytes < g->limit && i - g->range_index < CONN_HOLDS_MAX; i++) {
+    bool lacking;
+    uint32_t end = window_end(s, g, front.len, &lacking);
+    for (uint32_t i = g->range_index; lacking && i < end; i++) {
         const struct store_range *range = i == g->range_index ? &front : &a->ranges[i].range;
-        bytes += range->len;
         if (a->ranges[i].shard == s->config.shard || hold_ask(s, c, a->ranges[i].shard, range))
             continue;
         if (list_empty(&c->stalled)) /* memory is short: look again next turn */
@@ -173,7 +175,7 @@ holds_return(struct shard *s, struct conn *c)
     for (uint32_t i = c->hold_next; i < c->hold_count; i++) {
         struct job *j = c->holds[i];
         if (j->u.hold.result == ERR_OK)
-            hold_release(s, j->owner, j->u.hold.hold);
+            holds_release(s, j->owner, j->u.hold.hold);
         hold_job_free(s, j);
     }
     c->hold_count = c->hold_next = 0;
@@ -219,8 +221,14 @@ map_remote(struct shard *s, struct conn *c, struct gather *g, const struct answe
 static enum mapped
 map_range(struct shard *s, struct conn *c, struct gather *g)
 {
-    const struct answer_range *a = &g->r->answer.ranges[g->range_index];
+    struct answer_range *a = &g->r->answer.ranges[g->range_index];
     struct store_range rest = a->range;
+    if (a->hold && g->range_sent == 0) { /* it came with the answer */
+        gather_hold(g, c, a->hold, a->shard);
+        holds_give(s, a->hold, true);
+        a->hold = NULL;
+        return MAPPED;
+    }
     rest.at += g->range_sent;
     rest.len = (a->cut_from ? a->cut_from - 1 : rest.len) - g->range_sent;
     bool own = a->shard == s->config.shard;
@@ -320,6 +328,7 @@ request_leaves(struct shard *s, struct conn *c, struct req *r)
     c->request_count--;
     c->sent_bytes = c->range_index = c->range_sent = 0;
     r->conn = NULL;
+    holds_end(s, r);
     if (r->pending == 0)
         req_give(s, r);
     else
@@ -428,6 +437,7 @@ conn_flush(struct shard *s)
         list_remove(first);
         list_push_back(&s->conns_dirty, first);
     }
+    holds_end_all(s);
 }
 
 /* Moves where sending stands `bytes` on. */
@@ -520,7 +530,7 @@ conn_held(struct shard *s, struct job *j)
     }
     /* That connection is gone. */
     if (j->u.hold.result == ERR_OK)
-        hold_release(s, j->owner, j->u.hold.hold);
+        holds_release(s, j->owner, j->u.hold.hold);
     hold_job_free(s, j);
 }
 
@@ -546,7 +556,7 @@ conn_send_abandon(struct shard *s, struct conn *c)
         if (!(c->holds_home & 1u << i))
             continue;
         if (j->u.hold.result == ERR_OK)
-            hold_release(s, j->owner, j->u.hold.hold);
+            holds_release(s, j->owner, j->u.hold.hold);
         hold_job_free(s, j);
     }
     c->hold_count = c->hold_next = c->holds_out = 0;

@@ -1,9 +1,9 @@
 /* fetch.c: the way of a Fetch request through its home shard.
  *
- *   open -> ask (JOB_LOCATE for partitions of other shards) -> settle (own partitions, in order and
- *   within the budget; what the others found is taken or left) -> answer, or wait.
- * A wait has a watch on every partition and one deadline; the first that fires leads to ask again.
- * A partition whose watch is still parked at its owner has not changed, so it is not asked again.
+ *   open -> ask (fetch_ask.c, for partitions of other shards) -> settle (own partitions, in order
+ * and within the budget; what the others found is taken or left) -> answer, or wait. A wait has a
+ * watch on every partition and one deadline; the first that fires leads to ask again. A partition
+ * whose watch is still parked at its owner has not changed, so it is not asked again.
  *
  * I1 A part is in its partition's list of watchers only while its fetch waits.
  * I2 jobs_out counts the jobs that point here and equals req->pending; the block lives until the
@@ -101,6 +101,7 @@ release(struct shard *s, struct fetch *f)
         return;
     for (uint32_t i = 0; f->read_committed && i < f->part_count; i++)
         fetch_drop_aborted(s, &f->parts[i]);
+    must(list_empty(&f->holding));
     buddy_give(s->memory, f);
 }
 
@@ -110,53 +111,14 @@ end(struct shard *s, struct fetch *f)
 {
     wait_end(s, f);
     cold_end(s, f);
+    if (f->parked)
+        heap_remove(&s->fetch->waits, &f->wait);
+    f->parked = false;
     list_remove(&f->retry);
+    fetch_drop_holds(s, f);
     f->ended = true;
-    for (uint32_t i = 0; i < f->part_count; i++) {
-        struct fetch_part *p = &f->parts[i];
-        if (p->watch && !p->cancelled) {
-            p->cancelled = true;
-            shard_cancel(s, p->watch);
-        }
-    }
+    fetch_ask_back(s, f);
     release(s, f);
-}
-
-static struct job *
-job_for(struct shard *s, struct fetch *f, uint32_t part, enum job_kind kind)
-{
-    struct job *j = mesh_job(s->mesh);
-    if (!j)
-        return NULL;
-    const struct fetch_part *p = &f->parts[part];
-    j->kind = (uint8_t)kind;
-    j->owner = p->owner;
-    memcpy(j->topic_id, f->topics[p->topic].id, sizeof j->topic_id);
-    j->partition = p->partition;
-    j->req = f->req;
-    j->part = part;
-    f->req->pending++;
-    f->jobs_out++;
-    return j;
-}
-
-/* Parks a watch at the owner; false when jobs or watches are short. */
-static bool
-watch_remote(struct shard *s, struct fetch *f, uint32_t part)
-{
-    struct fetch_part *p = &f->parts[part];
-    if (p->watch)
-        return true;
-    if (s->fetch->watches_out == FETCH_WATCHES_MAX)
-        return false;
-    struct job *j = job_for(s, f, part, JOB_WATCH);
-    if (!j)
-        return false;
-    s->fetch->watches_out++;
-    p->watch = j;
-    j->u.watch.offset = p->high_watermark;
-    shard_submit(s, j);
-    return true;
 }
 
 /* Whether the own partitions still are as they were settled, which may be some time ago. */
@@ -184,6 +146,9 @@ still_so(struct shard *s, const struct fetch *f)
 static bool
 wait_begin(struct shard *s, struct fetch *f)
 {
+    fetch_drop_holds(s, f);
+    for (uint32_t i = 0; i < f->part_count; i++)
+        f->parts[i].fresh = false;
     if (f->cold_ns && !still_so(s, f)) { /* I3 */
         round_begin(f);
         retry_later(s, f);
@@ -198,7 +163,7 @@ wait_begin(struct shard *s, struct fetch *f)
         if (p->stranger)
             continue;
         if (!p->local) {
-            poll = !watch_remote(s, f, i) || poll;
+            poll = !fetch_ask_watch(s, f, i) || poll;
             continue;
         }
         int16_t error; /* settle has just found it in order */
@@ -217,46 +182,6 @@ wait_begin(struct shard *s, struct fetch *f)
 }
 
 /* ---- locating ---- */
-
-/* Sends what is to be asked of other shards.  False: some could not be sent yet. */
-static bool
-ask(struct shard *s, struct fetch *f)
-{
-    for (; f->ask_next < f->part_count; f->ask_next++) {
-        struct fetch_part *p = &f->parts[f->ask_next];
-        if (p->local || p->watch)
-            continue;
-        struct job *j =
-            f->locating < FETCH_LOCATES_MAX ? job_for(s, f, f->ask_next, JOB_LOCATE) : NULL;
-        if (!j)
-            return false;
-        f->locating++;
-        j->u.locate.offset = p->params.fetch_offset;
-        j->u.locate.leader_epoch = p->params.leader_epoch;
-        j->u.locate.fetched_epoch = p->params.fetched_epoch;
-        j->u.locate.max_bytes =
-            p->params.max_bytes < f->max_bytes ? p->params.max_bytes : f->max_bytes;
-        j->u.locate.at_least_one = true; /* whether it is the first is not known yet */
-        j->u.locate.give_up_ns = 0;
-        j->u.locate.read_committed = f->read_committed;
-        j->u.locate.aborted = p->aborted;
-        j->u.locate.aborted_room = p->aborted_room;
-        shard_submit(s, j);
-    }
-    return true;
-}
-
-static void
-take_located(struct fetch_part *p, const struct job *j)
-{
-    p->error = j->error;
-    p->high_watermark = j->u.locate.high_watermark;
-    p->last_stable_offset = j->u.locate.last_stable_offset;
-    p->log_start_offset = j->u.locate.log_start_offset;
-    p->diverging = j->u.locate.diverging;
-    p->range = j->u.locate.range;
-    p->aborted_count = j->u.locate.aborted_count;
-}
 
 /* Reads an own partition with the budget that is left.  ERR_AGAIN: a file must be read first; only
  * the facts are known. */
@@ -277,7 +202,7 @@ read_local(struct shard *s, struct fetch *f, struct fetch_part *p, int32_t limit
     do
         err = fetch_read(s, &j);
     while (fetch_more_aborted(s, p, &j));
-    take_located(p, &j);
+    fetch_take_facts(p, &j);
     return err;
 }
 
@@ -360,6 +285,8 @@ settle(struct shard *s, struct fetch *f)
         if (p->local && f->replica_id < 0 && settle_local(s, f, limit) == ERR_AGAIN)
             return ERR_AGAIN;
         settle_part(f, p, limit);
+        if (p->records_bytes == 0)
+            fetch_drop_hold(s, p);
     }
     f->enough = f->bytes >= f->min_bytes;
     return ERR_OK;
@@ -369,7 +296,7 @@ settle(struct shard *s, struct fetch *f)
 static bool
 go_on(struct shard *s, struct fetch *f)
 {
-    if (!ask(s, f)) {
+    if (!fetch_ask(s, f)) {
         if (f->locating == 0)
             retry_later(s, f);
         return false;
@@ -441,24 +368,10 @@ fetch_back(struct shard *s, struct job *j)
     struct req *r = j->req;
     struct fetch *f = r->u.fetch;
     must(f->req == r && f->jobs_out > 0);
-    struct fetch_part *p = &f->parts[j->part];
-    if (j->kind == JOB_LOCATE && !f->ended && fetch_more_aborted(s, p, j)) {
-        shard_submit(s, j);
+    bool watch = j->kind == JOB_WATCH;
+    if (fetch_take(s, f, j))
         return;
-    }
-    f->jobs_out--;
-    bool go;
-    if (j->kind == JOB_LOCATE) {
-        take_located(p, j);
-        f->locating--;
-        go = !f->ended && (f->locating == 0 || f->ask_next < f->part_count);
-    } else {
-        must(p->watch == j);
-        p->watch = NULL;
-        s->fetch->watches_out--;
-        go = f->waiting;
-    }
-    mesh_done(s->mesh, j);
+    bool go = watch ? f->waiting : !f->ended && (f->locating == 0 || f->ask_next < f->part_count);
     if (f->ended)
         release(s, f);
     if (!req_piece_back(s, r) || !go)
@@ -488,7 +401,7 @@ fetch_changed(struct shard *s, struct route_part *p)
         if (own->kind == FETCH_LOCAL_WATCH)
             resume(s, own->fetch);
         else
-            shard_return(s, list_item(node, struct job, link));
+            fetch_tell(s, list_item(node, struct job, link));
     }
 }
 
@@ -551,6 +464,38 @@ retries_run(struct shard *s)
     }
 }
 
+/* Gives the holds back that wait for other partitions of their requests for too long. */
+static void
+holds_expire(struct shard *s)
+{
+    for (struct list *n; (n = list_first(&s->fetch->holding)) != NULL;) {
+        struct fetch *f = list_item(n, struct fetch, holding);
+        uint64_t until = f->held_ns + FETCH_HOLD_MS * CLOCK_NS_PER_MS;
+        if (s->now_ns < until) {
+            look_at(s, until);
+            return;
+        }
+        fetch_drop_holds(s, f);
+    }
+}
+
+static void
+wait_expires(struct shard *s, struct fetch *f)
+{
+    if (f->cold) {
+        go_on_now(s, f);
+        return;
+    }
+    f->expired = s->now_ns >= f->deadline_ns;
+    if (!f->parked) {
+        resume(s, f);
+        return;
+    }
+    f->parked = false; /* its job comes home with what there is now */
+    heap_remove(&s->fetch->waits, &f->wait);
+    fetch_ask_back(s, f);
+}
+
 uint64_t
 fetch_expire(struct shard *s, uint64_t now_ns)
 {
@@ -558,15 +503,9 @@ fetch_expire(struct shard *s, uint64_t now_ns)
     s->fetch_ns = CLOCK_NEVER;
     asks_run(s);
     retries_run(s);
-    for (struct heap_node *n; (n = heap_first(&state->waits)) && n->key <= now_ns;) {
-        struct fetch *f = heap_item(n, struct fetch, wait);
-        if (f->cold) {
-            go_on_now(s, f);
-            continue;
-        }
-        f->expired = now_ns >= f->deadline_ns;
-        resume(s, f);
-    }
+    for (struct heap_node *n; (n = heap_first(&state->waits)) && n->key <= now_ns;)
+        wait_expires(s, heap_item(n, struct fetch, wait));
+    holds_expire(s);
     struct heap_node *next = heap_first(&state->waits);
     if (next)
         look_at(s, next->key);

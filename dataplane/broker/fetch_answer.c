@@ -219,6 +219,25 @@ over_quota(struct shard *s, struct fetch *f, uint64_t bytes)
     return r->throttle_ms > 0;
 }
 
+/* What is held goes with the answer. */
+static void
+hand_over_holds(struct shard *s, struct fetch *f, uint32_t count)
+{
+    struct answer *a = &f->req->answer;
+    uint32_t range = 0;
+    if (list_empty(&f->holding))
+        return;
+    for (uint32_t i = 0; i < count; i++) {
+        struct fetch_part *p = &f->parts[f->order[i]];
+        if (p->records_bytes == 0)
+            continue;
+        must(range < a->range_count);
+        a->ranges[range++].hold = p->hold;
+        p->hold = NULL;
+    }
+    holds_keep(s, f->req);
+}
+
 static void
 count_bytes(struct shard *s, const struct fetch *f, uint32_t count)
 {
@@ -275,5 +294,6 @@ fetch_respond(struct shard *s, struct fetch *f)
         session_answered(session, p->session_part, &r);
     }
     count_bytes(s, f, count);
+    hand_over_holds(s, f, count);
     return true;
 }

@@ -1,6 +1,7 @@
 /* fetch_in.h: what the files of fetch share.
  *
- * fetch.c         start, jobs that come back, deadlines: which step is next
+ * fetch.c         start, deadlines, waiting: which step is next
+ * fetch_ask.c     jobs for partitions of other shards: what they ask, what they bring
  * fetch_open.c    memory of a shard; request and session -> struct fetch
  * fetch_locate.c  the owner's side: facts and a range of one partition, parked watches
  * fetch_aborted.c aborted transactions of what one who reads committed data is given
@@ -12,6 +13,7 @@
 #include "core/wire/lens.h"
 #include "dataplane/broker/fetch.h"
 #include "dataplane/broker/session.h"
+#include "dataplane/broker/shard.h"
 
 enum {
     FETCH_PARTS_MAX = SESSION_PARTS_MAX, /* partitions of one request; more: malformed */
@@ -21,6 +23,8 @@ enum {
     FETCH_SESSION_BYTES = 64 << 20,      /* sessions of one shard */
     FETCH_POLL_MS = 20,                  /* instead of a watch that could not be had */
     FETCH_RETRY_MS = 1,                  /* memory, jobs or an index were short */
+    FETCH_HOLD_MS = 1, /* so long a hold waits for other partitions of its fetch */
+    FETCH_HOLD_MEMORY = SHARD_ANSWER_BYTES / 4, /* with more in use no fetch has room for holds */
     /* Partitions whose files must be read before it is known what they have.  Few at a time, so
      * that those who wait do not take the read buffers away from each other. */
     FETCH_COLD_FETCHES = 8, /* requests of one shard that such reads are made for, oldest first */
@@ -44,6 +48,7 @@ struct fetch_part {
     bool stranger;    /* our index does not know it: answered last, and no reason to end a wait */
     bool local;
     bool cancelled; /* the watch was asked back */
+    bool fresh;     /* its watch has told what there is: it is not asked again in this round */
     int16_t error;
     uint16_t owner;
     int32_t partition;
@@ -57,7 +62,8 @@ struct fetch_part {
     uint32_t records_bytes;         /* of the range, that go into the answer: all or none */
     struct stable_aborted *aborted; /* of the range; a block of the shard's memory */
     uint32_t aborted_count, aborted_room;
-    struct job *watch; /* parked at the owner */
+    struct job *watch;       /* parked at the owner, or on its way to be */
+    struct store_hold *hold; /* the front of the range; NULL: not held */
     struct fetch *fetch;
 };
 
@@ -68,9 +74,12 @@ struct fetch {
     struct list retry;     /* in fetch_state.retry or .cold */
     struct heap_node wait; /* in fetch_state.waits: when to look whatever happens */
     uint64_t deadline_ns;
+    struct list holding; /* in fetch_state.holding: a partition is held, since */
+    uint64_t held_ns;
     bool ended; /* answered or abandoned: only jobs are still to come */
     bool waiting, expired;
-    bool cold; /* in fetch_state.cold: the partition at `settled` is being read */
+    bool parked; /* its one job may wait at the owner; in fetch_state.waits */
+    bool cold;   /* in fetch_state.cold: the partition at `settled` is being read */
     /* What settle has found in the partitions before `settled`: */
     bool any, enough, failed, more;
     uint32_t settled;
@@ -95,9 +104,10 @@ struct fetch {
 struct fetch_state {
     struct session_cache *sessions;
     struct heap waits;
-    struct list retry; /* struct fetch: go on at the next turn */
-    struct list cold;  /* struct fetch by retry, oldest first: a file of theirs is being read */
-    struct list asks;  /* struct job: JOB_LOCATE and JOB_TIME that wait for an index to be read */
+    struct list retry;   /* struct fetch: go on at the next turn */
+    struct list cold;    /* struct fetch by retry, oldest first: a file of theirs is being read */
+    struct list asks;    /* struct job: JOB_LOCATE and JOB_TIME that wait for an index to be read */
+    struct list holding; /* struct fetch by holding, oldest first */
     uint32_t watches_out;
     void *memory;
     size_t memory_bytes;
@@ -114,6 +124,23 @@ struct route_part *fetch_partition(struct shard *s, const uint8_t id[16], int32_
 /* Carries out what j->u.locate asks: fills it and j->error.  ERR_AGAIN: files have to be read
  * first; it is filled with the facts and an empty range then. */
 must_check int fetch_read(struct shard *s, struct job *j);
+
+/* Owner: what there is now goes home, and what of it is in memory. */
+void fetch_tell(struct shard *s, struct job *j);
+
+/* Home: sends what is to be asked of other shards.  False: some could not be sent yet. */
+must_check bool fetch_ask(struct shard *s, struct fetch *f);
+/* Home: parks a watch at the owner of a part; false when jobs or watches are short. */
+must_check bool fetch_ask_watch(struct shard *s, struct fetch *f, uint32_t part);
+/* Home: takes what a job has brought for its part, and the job.  True: it is out again. */
+must_check bool fetch_take(struct shard *s, struct fetch *f, struct job *j);
+/* Home: what an own partition was found to have, the same way. */
+void fetch_take_facts(struct fetch_part *p, const struct job *j);
+/* Home: asks those parts' parked jobs back that are still out. */
+void fetch_ask_back(struct shard *s, struct fetch *f);
+/* Home: gives the holds of a part, or of all, back. */
+void fetch_drop_hold(struct shard *s, struct fetch_part *p);
+void fetch_drop_holds(struct shard *s, struct fetch *f);
 
 /* The first offset that this request may not see of a partition. */
 static inline int64_t

@@ -2,9 +2,9 @@
  *
  * route_part.watchers holds two kinds of nodes that begin alike (list, then kind): partitions of
  * fetches of this shard (struct fetch_part, FETCH_LOCAL_WATCH) and parked jobs of others
- * (JOB_WATCH). A change of the partition empties the list; what still waits comes back by itself.
- * So a change costs as much as there are watchers of this partition, whoever else waits. Source:
- * Kafka ReplicaManager.readFromLog, Partition.fetchRecords, UnifiedLog.read. */
+ * (JOB_WATCH, JOB_LOCATE). A change of the partition empties the list; what still waits comes back
+ * by itself. So a change costs as much as there are watchers of this partition, whoever else waits.
+ * Source: Kafka ReplicaManager.readFromLog, Partition.fetchRecords, UnifiedLog.read. */
 #include "dataplane/broker/fetch_in.h"
 
 #include "core/base/err.h"
@@ -160,9 +160,29 @@ fetch_ask_later(struct shard *s, struct job *j)
         s->fetch_ns = at;
 }
 
+/* Sends a job home, with what of its range is in memory. */
+static void
+bring(struct shard *s, struct job *j)
+{
+    j->u.locate.held = j->u.locate.hold && j->u.locate.range.len > 0 &&
+                       store_hold_cached(s->store, &j->u.locate.range, j->u.locate.hold) == ERR_OK;
+    shard_return(s, j);
+}
+
+/* Nothing is there that its reader does not have, and more may come. */
+static bool
+nothing_yet(const struct job *j)
+{
+    int64_t end =
+        j->u.locate.read_committed ? j->u.locate.last_stable_offset : j->u.locate.high_watermark;
+    return j->error == KERR_NONE && j->u.locate.diverging.epoch < 0 && j->u.locate.offset >= end;
+}
+
 void
 fetch_locate(struct shard *s, struct job *j)
 {
+    bool parked = j->u.locate.parked;
+    j->u.locate.parked = false;
     if (fetch_read(s, j) == ERR_AGAIN) {
         if (j->u.locate.give_up_ns == 0)
             j->u.locate.give_up_ns = s->now_ns + FETCH_COLD_MS * CLOCK_NS_PER_MS;
@@ -170,8 +190,29 @@ fetch_locate(struct shard *s, struct job *j)
             fetch_ask_later(s, j);
             return;
         }
+    } else if (j->u.locate.park && !j->cancelled && nothing_yet(j)) {
+        int16_t error;
+        struct route_part *p = fetch_partition(s, j->topic_id, j->partition, &error);
+        must(p); /* it was just read */
+        if (!parked)
+            counters_add(&s->counters, COUNTER_FETCH_WAITS, 1);
+        j->u.locate.parked = true;
+        list_push_back(&p->watchers, &j->link);
+        return;
     }
-    shard_return(s, j);
+    bring(s, j);
+}
+
+void
+fetch_tell(struct shard *s, struct job *j)
+{
+    if (j->kind == JOB_LOCATE) {
+        fetch_locate(s, j);
+        return;
+    }
+    /* Files to be read first: home asks in another way. */
+    j->u.locate.told = fetch_read(s, j) == ERR_OK;
+    bring(s, j);
 }
 
 void
@@ -182,18 +223,24 @@ fetch_watch(struct shard *s, struct job *j)
     struct route_part *p = fetch_partition(s, j->topic_id, j->partition, &error);
     if (!j->cancelled && p && p->log && p->leader_id == s->node_id && !s->fenced) {
         plog_facts(p->log, &facts);
-        if (facts.state == PLOG_ONLINE && facts.high_watermark == j->u.watch.offset) {
+        if (facts.state == PLOG_ONLINE && facts.high_watermark == j->u.locate.seen) {
             list_push_back(&p->watchers, &j->link);
             return;
         }
     }
-    shard_return(s, j); /* not as home saw it any more: it looks again */
+    fetch_tell(s, j); /* not as home saw it any more */
 }
 
 void
 fetch_unwatch(struct shard *s, struct job *j)
 {
-    must(j->kind == JOB_WATCH);
+    must(j->kind == JOB_WATCH || j->kind == JOB_LOCATE);
+    bool watch = j->kind == JOB_WATCH;
+    if (!watch && !j->u.locate.parked)
+        return; /* it waits for a file, and no longer than that */
     list_remove(&j->link);
-    shard_return(s, j);
+    if (watch)
+        shard_return(s, j);
+    else
+        fetch_locate(s, j); /* home knows nothing of it yet */
 }

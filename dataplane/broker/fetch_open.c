@@ -40,6 +40,7 @@ fetch_init(struct shard *s, uint32_t sessions_max, struct fetch_state **out)
     list_init(&f->retry);
     list_init(&f->cold);
     list_init(&f->asks);
+    list_init(&f->holding);
     *out = f;
     return ERR_OK;
 }
@@ -101,6 +102,7 @@ carve(void *block, const struct size *size, uint8_t **text)
     f->order = (uint32_t *)(void *)(f->parts + size->parts);
     *text = (uint8_t *)(f->order + size->parts);
     list_init(&f->retry);
+    list_init(&f->holding);
     return f;
 }
 

@@ -23,8 +23,8 @@ enum { JOB_MAX = 8192 };
 
 enum job_kind {
     JOB_APPEND,    /* produce one batch; back when durable (or at once for acks=0) */
-    JOB_LOCATE,    /* offsets and a range for one fetch partition */
-    JOB_WATCH,     /* parked at the owner until the high watermark passes `offset`, or cancelled */
+    JOB_LOCATE,    /* offsets and a range for one fetch partition, and its front, if in memory */
+    JOB_WATCH,     /* the same, parked at the owner until the partition changes, or cancelled */
     JOB_HOLD,      /* map the front of a range; back when it is in memory */
     JOB_TIME,      /* ListOffsets for one partition */
     JOB_TRIM,      /* DeleteRecords for one partition; back when durable */
@@ -100,10 +100,13 @@ struct job {
             uint32_t aborted_room, aborted_count;
             uint64_t
                 give_up_ns; /* owner's: waits no longer for a file to be read; 0: did not yet */
+            int64_t seen;   /* JOB_WATCH: not parked unless the high watermark still is this */
+            bool park;      /* JOB_LOCATE: parked, too, while there is nothing to tell */
+            bool parked;    /* the owner's: it is */
+            bool told;      /* JOB_WATCH: what is above is of when it left its owner */
+            bool held;      /* `hold` has the front of the range; given back as of JOB_HOLD */
+            struct store_hold *hold; /* home's memory for it; NULL: none is wanted */
         } locate;
-        struct {
-            int64_t offset; /* return when high watermark > offset */
-        } watch;
         struct {
             struct store_range range;
             struct store_hold *hold; /* filled by the owner; given back by mesh_release */
@@ -144,7 +147,7 @@ struct job *mesh_job(struct mesh_end *e);
 void mesh_done(struct mesh_end *e, struct job *j);
 /* To its owner, or back home when j->returning. */
 void mesh_send(struct mesh_end *e, struct job *j);
-/* Home asks a job back that is out at another shard; it comes back in any case, maybe with a
+/* Home asks a parked job back that is out at another shard; it comes back in any case, maybe with a
  * result. At most once for each time it was sent.  The wish is dropped when the owner does not have
  * it any more (the rings keep order, so a later use of the same job is never meant). */
 void mesh_cancel(struct mesh_end *e, struct job *j);

@@ -107,6 +107,7 @@ req_pool_init(struct shard *s, uint32_t count)
     list_init(&s->reqs_free);
     for (uint32_t i = 0; i < count; i++) {
         s->reqs[i].index = i;
+        list_init(&s->reqs[i].held);
         list_push_back(&s->reqs_free, &s->reqs[i].link);
     }
     return ERR_OK;
@@ -134,6 +135,7 @@ void
 req_give(struct shard *s, struct req *r)
 {
     must(r->pending == 0);
+    holds_end(s, r);
     answer_free(&r->answer, s->memory);
     r->conn = NULL;
     list_remove(&r->link);

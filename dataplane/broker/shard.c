@@ -160,8 +160,7 @@ take_jobs(struct shard *s)
                 job_carry_out(s, j);
             break;
         case MESH_CANCEL:
-            if (j->kind == JOB_WATCH)
-                fetch_unwatch(s, j);
+            fetch_unwatch(s, j);
             break;
         case MESH_LENT:
             produce_lent_back(s, j);

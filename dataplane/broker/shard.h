@@ -16,6 +16,7 @@
 #include "dataplane/broker/cleaner.h"
 #include "dataplane/broker/conn.h"
 #include "dataplane/broker/fetch.h"
+#include "dataplane/broker/holds.h"
 #include "dataplane/broker/inner.h"
 #include "dataplane/broker/mesh.h"
 #include "dataplane/broker/route.h"
@@ -116,6 +117,7 @@ struct shard {
     uint32_t waits_mask;
     struct store_hold hold; /* of the moment; never zeroed */
     uint32_t holds_out;     /* of other shards, asked for and not given back */
+    struct list reqs_held;  /* struct req by held: answers that have holds until the turn ends */
     /* From the configuration, once: */
     uint32_t request_bytes_max, in_flight_max, fetch_bytes_max;
     uint64_t idle_ns, stall_ns, forward_ns;
@@ -225,8 +227,8 @@ must_check bool shard_wait_durable(struct shard *s, uint64_t lsn, bool held, str
 
 /* Sends a job on its way: carried out at once when this shard is the owner. */
 void shard_submit(struct shard *s, struct job *j);
-/* Asks for a parked JOB_WATCH back (fetch_unwatch at its owner, at once when that is this shard);
- * it comes back in any case, maybe with a result. */
+/* Asks for a parked JOB_WATCH or JOB_LOCATE back (fetch_unwatch at its owner, at once when that is
+ * this shard); it comes back in any case, maybe with a result. */
 void shard_cancel(struct shard *s, struct job *j);
 /* The owner is finished with a job: back home (at once when home is here). */
 void shard_return(struct shard *s, struct job *j);

@@ -312,7 +312,8 @@ host_settled(const struct sim *s)
     for (uint32_t i = 0; i < s->host.core_count; i++) {
         struct bypass_stat stat;
         bypass_stat(s->host.cores[i].bypass, &stat);
-        if (stat.stream.kept || s->host.cores[i].shard.appends_out)
+        if (stat.stream.kept || s->host.cores[i].shard.appends_out ||
+            s->host.cores[i].shard.holds_out)
             return false;
     }
     return true;

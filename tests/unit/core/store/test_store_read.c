@@ -159,6 +159,39 @@ a_held_range_keeps_its_bytes_while_the_cache_goes_round(void **state)
     fixture_end(&f);
 }
 
+static void
+what_has_left_the_cache_is_not_read_for_a_hold_of_the_cache(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, 9);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    struct plog *p = fixture_log(&f, 1, 0), *other = fixture_log(&f, 2, 0);
+    struct store_range range;
+    struct store_hold hold;
+    uint64_t waiter;
+    fixture_append(&f, p, 1, 1000, 1, 1);
+    assert_int_equal(fixture_settle(&f), ERR_OK);
+    assert_int_equal(store_locate(f.store[0], p, 0, INT64_MAX, 10000, true, &range), ERR_OK);
+    assert_int_equal(store_hold_cached(f.store[0], &range, &hold), ERR_OK);
+    assert_int_equal(hold.bytes, range.len);
+    store_release(f.store[0], &hold);
+    for (int i = 0; store_entry(f.store[0], p->tail_first); i++) { /* until the cache forgets it */
+        assert_true(i < 1000);
+        fixture_append(&f, other, 1, 900, 1, 1);
+        f.now_ns += 20 * CLOCK_NS_PER_MS;
+        assert_int_equal(fixture_turns(&f, 3), ERR_OK);
+    }
+    assert_int_equal(store_hold_cached(f.store[0], &range, &hold), ERR_AGAIN);
+    assert_int_equal(fixture_turns(&f, 50), ERR_OK);
+    assert_false(store_take_read(f.store[0], &waiter)); /* nobody waits, */
+    struct store_stats stats;
+    store_stats(f.store[0], &stats);
+    assert_int_equal(stats.cold_reads, 0); /* and nothing was lent */
+    assert_int_equal(store_hold_cached(f.store[0], &range, &hold), ERR_AGAIN);
+    fixture_end(&f);
+}
+
 /* Four buffers: two were read for one reader, then two for another.  When the first comes back its
  * buffer is the one unused longest, and what comes behind is to be read ahead. */
 static void
@@ -228,6 +261,7 @@ main(void)
         cmocka_unit_test(offsets_outside_the_log_are_not_found),
         cmocka_unit_test(what_is_not_durable_is_not_shown),
         cmocka_unit_test(a_held_range_keeps_its_bytes_while_the_cache_goes_round),
+        cmocka_unit_test(what_has_left_the_cache_is_not_read_for_a_hold_of_the_cache),
         cmocka_unit_test(what_an_offline_log_has_only_in_the_journal_is_an_error),
         cmocka_unit_test(reading_ahead_never_takes_the_buffer_that_is_lent),
     };

@@ -83,6 +83,12 @@ store_hold(struct store *s, const struct store_range *range, uint64_t waiter,
     return ERR_OK;
 }
 
+int
+store_hold_cached(struct store *s, const struct store_range *range, struct store_hold *out)
+{
+    return s->hold_late || s->cold_buffers ? ERR_AGAIN : store_hold(s, range, 0, out);
+}
+
 void
 store_release(struct store *s, struct store_hold *hold)
 {

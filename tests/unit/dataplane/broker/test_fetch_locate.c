@@ -186,11 +186,11 @@ a_watch_is_parked_only_if_nothing_has_changed(void **state)
     j->partition = 1;
     harness_topic_id(j->topic_id, 0);
     struct route_part *p = route_part(route_by_id(owner->route, j->topic_id), 1);
-    j->u.watch.offset = 1;
+    j->u.locate.seen = 1;
     fetch_watch(owner, j);
     assert_false(list_empty(&p->watchers));
     list_remove(&j->link);
-    j->u.watch.offset = 0; /* what home saw is history */
+    j->u.locate.seen = 0; /* what home saw is history */
     fetch_watch(owner, j);
     assert_true(list_empty(&p->watchers));
     assert_true(j->returning);

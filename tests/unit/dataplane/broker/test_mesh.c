@@ -276,13 +276,13 @@ side_take(struct side *s, struct mesh_end *e)
         } else if (kind == MESH_CANCEL) {
             s->cancelled++;
         } else if (j->returning) {
-            assert_int_equal(j->u.watch.offset, j->part + 1);
+            assert_int_equal(j->u.locate.seen, j->part + 1);
             s->home++;
             mesh_done(e, j);
         } else {
             static struct store_hold none;
             s->carried++;
-            j->u.watch.offset = j->part + 1;
+            j->u.locate.seen = j->part + 1;
             j->returning = 1;
             mesh_send(e, j);
             if (s->carried % 7 == 0) {
