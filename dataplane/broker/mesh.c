@@ -177,15 +177,12 @@ raw_send(struct mesh_end *e, uint32_t to, uint64_t word)
 }
 
 static void
-word_send(struct mesh_end *e, uint32_t to, enum mesh_kind kind, void *pointer)
+word_send(struct mesh_end *e, uint32_t to, enum mesh_kind kind, void *pointer, bool quiet)
 {
     must(((uintptr_t)pointer & ~WORD_POINTER) == 0);
     raw_send(e, to, (uint64_t)kind << WORD_KIND_SHIFT | (uint64_t)(uintptr_t)pointer);
     e->sent++;
-    if (kind == MESH_LENT)
-        e->quiet |= UINT64_C(1) << to;
-    else
-        e->filled |= UINT64_C(1) << to;
+    *(quiet ? &e->quiet : &e->filled) |= UINT64_C(1) << to;
 }
 
 void
@@ -193,27 +190,27 @@ mesh_send(struct mesh_end *e, struct job *j)
 {
     if (j->returning)
         atomic_store_explicit(&j->at, 0, memory_order_relaxed);
-    word_send(e, j->returning ? j->home : j->owner, MESH_JOB, j);
+    word_send(e, j->returning ? j->home : j->owner, MESH_JOB, j, false);
 }
 
 void
 mesh_cancel(struct mesh_end *e, struct job *j)
 {
     must(j->home == e->shard);
-    word_send(e, j->owner, MESH_CANCEL, j);
+    word_send(e, j->owner, MESH_CANCEL, j, false);
 }
 
 void
 mesh_give_back(struct mesh_end *e, struct job *j)
 {
     must(j->owner == e->shard);
-    word_send(e, j->home, MESH_LENT, j);
+    word_send(e, j->home, MESH_LENT, j, true);
 }
 
 void
 mesh_release(struct mesh_end *e, uint32_t owner, struct store_hold *hold)
 {
-    word_send(e, owner, MESH_RELEASE, hold->pin);
+    word_send(e, owner, MESH_RELEASE, hold->pin, hold->pin == NULL);
     raw_send(e, owner, hold->pin_first);
     raw_send(e, owner, hold->pin_limit);
 }

@@ -159,7 +159,8 @@ void mesh_lent_short_say(struct mesh_end *e, bool is_short);
 bool mesh_lent_short(const struct mesh_end *e);
 
 /* Gives a hold of another shard's memory back to it; `hold` may be reused at once.  At most JOB_MAX
- * holds may be out (asked for and not released). */
+ * holds may be out (asked for and not released).  Wakes nobody for memory of the tail cache: a
+ * shard that needs it is awake, or looks again within SHARD_RETRY_MS. */
 void mesh_release(struct mesh_end *e, uint32_t owner, struct store_hold *hold);
 
 /* What the store wants to see of a hold that is given back. */

@@ -227,6 +227,30 @@ a_release_brings_the_pin_back(void **state)
 }
 
 static void
+memory_of_the_cache_is_given_back_without_waking_its_owner(void **state)
+{
+    (void)state;
+    struct pair p;
+    pair_open(&p);
+    static struct store_hold hold = {.pin_first = 1, .pin_limit = 2};
+    int buffer;
+    assert_false(mesh_sleep(p.ends[1]));
+    mesh_release(p.ends[0], 1, &hold);
+    mesh_flush(p.ends[0]);
+    assert_int_equal(p.wakers[1].wakes, 0);
+    assert_true(mesh_sleep(p.ends[1])); /* who goes to sleep sees it */
+    struct job *j;
+    struct mesh_pin pin;
+    assert_int_equal(mesh_take(p.ends[1], &j, &pin), MESH_RELEASE);
+    assert_false(mesh_sleep(p.ends[1]));
+    hold.pin = &buffer; /* somebody may wait for that */
+    mesh_release(p.ends[0], 1, &hold);
+    mesh_flush(p.ends[0]);
+    assert_int_equal(p.wakers[1].wakes, 1);
+    mesh_free(p.mesh);
+}
+
+static void
 only_a_sleeping_reader_is_woken_and_once(void **state)
 {
     (void)state;
@@ -471,6 +495,7 @@ main(void)
         cmocka_unit_test(a_cancellation_reaches_a_job_that_is_at_its_owner),
         cmocka_unit_test(a_cancellation_that_comes_too_late_says_nothing),
         cmocka_unit_test(a_release_brings_the_pin_back),
+        cmocka_unit_test(memory_of_the_cache_is_given_back_without_waking_its_owner),
         cmocka_unit_test(only_a_sleeping_reader_is_woken_and_once),
         cmocka_unit_test(two_threads_lose_no_job_and_no_wake_up),
         cmocka_unit_test(what_a_job_lends_comes_home_before_it_and_wakes_nobody),
