@@ -274,7 +274,8 @@ answer_add(struct server *s, uint32_t shard, uint64_t token, const struct server
     s->answer_bytes += bytes;
 }
 
-/* Answers, or closes the connection with a log line that says why. */
+/* Answers, or closes the connection, which the dataplane counts (drop.def, control_close).  What a
+ * peer can send as often as it likes is no line of the log, unless somebody looks for it. */
 static void
 answer_give(struct server *s, uint32_t shard, uint64_t token, int rc,
             const struct server_result *result)
@@ -284,9 +285,11 @@ answer_give(struct server *s, uint32_t shard, uint64_t token, int rc,
         log_error("control", "a response is larger than a ring takes bytes=%u", result->bytes.len);
         rc = ERR_LIMIT;
     }
-    if (rc != ERR_OK)
-        log_warn("control", "closing a connection: its request cannot be answered error=%s",
-                 err_name(rc));
+    if (rc == ERR_LIMIT)
+        log_warn("control", "closing a connection: there is no room for its answer");
+    else if (rc != ERR_OK)
+        log_debug("control", "closing a connection: its request cannot be read error=%s",
+                  err_name(rc));
     answer_add(s, shard, token, rc == ERR_OK ? result : NULL);
 }
 

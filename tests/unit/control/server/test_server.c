@@ -4,6 +4,8 @@
 #include "tests/unit/control/server/disk_fake.h"
 #include "tests/unit/control/server/region_fixture.h"
 
+#include <unistd.h>
+
 struct fixture {
     struct region_fixture r;
     struct disk_fake *disk;
@@ -200,6 +202,36 @@ a_malformed_request_closes_its_connection(void **state)
     teardown(f);
 }
 
+/* Who sends rubbish writes nothing into the log of the broker: it is counted where it is closed. */
+static void
+malformed_requests_leave_no_lines_in_the_log(void **state)
+{
+    struct fixture *f = setup();
+    const uint8_t cut[] = {0, WIRE_API_CREATE_TOPICS, 0, 2, 0, 0, 0, 9, 0xff, 0xff, 1};
+    const uint8_t unknown[] = {0x7f, 0xff, 0, 0, 0, 0, 0, 9, 0xff, 0xff};
+    const uint8_t old[] = {0, WIRE_API_CREATE_TOPICS, 0x7f, 0xff, 0, 0, 0, 9, 0xff, 0xff};
+    int fds[2], saved = dup(STDERR_FILENO);
+    assert_int_equal(pipe(fds), 0);
+    dup2(fds[1], STDERR_FILENO);
+    send(f, 1, 31, cut, sizeof cut);
+    send(f, 1, 32, unknown, sizeof unknown);
+    send(f, 1, 33, old, sizeof old);
+    turn(f);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    close(fds[1]);
+    char text[256] = "";
+    ssize_t n = read(fds[0], text, sizeof text - 1);
+    close(fds[0]);
+    assert_string_equal(text, "");
+    assert_int_equal(n, 0);
+    uint8_t at[64];
+    uint32_t len;
+    for (int i = 0; i < 3; i++)
+        assert_true(region_fixture_take(&f->r, 1, MSG_CLOSE, at, sizeof at, &len));
+    teardown(f);
+}
+
 static void
 a_deleted_topic_is_forgotten_when_its_logs_are_gone(void **state)
 {
@@ -320,6 +352,7 @@ main(void)
         cmocka_unit_test(a_creation_is_answered_at_its_deadline_all_the_same),
         cmocka_unit_test(nothing_leaves_before_it_is_committed),
         cmocka_unit_test(a_malformed_request_closes_its_connection),
+        cmocka_unit_test(malformed_requests_leave_no_lines_in_the_log),
         cmocka_unit_test(a_deleted_topic_is_forgotten_when_its_logs_are_gone),
         cmocka_unit_test(a_restarted_control_knows_its_topics_and_grows_its_generation),
         cmocka_unit_test(an_answer_for_a_dead_dataplane_is_dropped),
