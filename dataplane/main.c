@@ -33,8 +33,9 @@ enum {
     DATA_CONTROL_WAIT_MS = 10000, /* for control's tables, before listening without them */
     DATA_READ_BUFFERS = 64,
     DATA_READ_BYTES = 1 << 20,
-    DATA_FRAMES_IN_FLIGHT = 4,
-    DATA_CARRY_AFTER = 4,
+    DATA_FRAMES_IN_FLIGHT = 8,
+    DATA_HOLD_LEAST_NS = 1000000, /* blocks of small records are filled at 6 MB/s of a core: */
+    DATA_HOLD_MOST_NS = 2000000,  /* at 3 where a write takes so long */
     DATA_EXIT_FAILED = 1,
 };
 
@@ -249,7 +250,8 @@ store_open(struct data_shard *d, struct store **out)
         .sync = (enum journal_sync)conf_number(c, CONF_JOURNAL_SYNC),
         .clock = &clock,
         .frames_in_flight = DATA_FRAMES_IN_FLIGHT,
-        .carry_after = DATA_CARRY_AFTER,
+        .hold_least_ns = DATA_HOLD_LEAST_NS,
+        .hold_most_ns = DATA_HOLD_MOST_NS,
         .jitter_seed = seed,
     };
     d->disk = uring_disk(d->uring);

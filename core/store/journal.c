@@ -20,10 +20,10 @@
  * Under steady load the last records of a frame are left to the next one rather than pad a block
  * (journal_carry.c).
  *
- * Time: the first frame goes out at once; while frames are in flight the open one fills until it
- * is JOURNAL_GOOD_BYTES or JOURNAL_WAIT_NS old.  When nothing happened for JOURNAL_IDLE_NS after
- * frames became written, or durable, and no later frame says so, a frame without records (a mark)
- * does: from then on a damaged frame, or extent, can be told from a torn one.
+ * Time: when the open frame goes out says journal_pace.c; at once with JOURNAL_GOOD_BYTES.  When
+ * nothing happened for JOURNAL_IDLE_NS after frames became written, or durable, and no later frame
+ * says so, a frame without records (a mark) does: from then on a damaged frame, or extent, can be
+ * told from a torn one.
  *
  * Between frames lie extents (journal_extent.c): they have a number like frames, but no seq.
  * Numbers only grow: tail <= durable <= written <= submit <= open.
@@ -48,7 +48,6 @@
 #include <sys/mman.h>
 
 enum { JOURNAL_GOOD_BYTES = 256 << 10, JOURNAL_FILES_MAX = 1 << 14 };
-#define JOURNAL_WAIT_NS UINT64_C(250000)
 #define JOURNAL_IDLE_NS UINT64_C(5000000)
 #define JOURNAL_FULL_NS UINT64_C(500000000)
 
@@ -178,12 +177,8 @@ journal_frame_ring(struct journal *j, uint64_t bytes, uint64_t *ring)
 void
 journal_frame_begin(struct journal *j, uint64_t place, uint64_t ring)
 {
-    *journal_frame_of(j, j->open) =
-        (struct frame){.place = place,
-                       .ring = ring,
-                       .lsn_first = j->lsn_next,
-                       .used = FRAME_HEADER_BYTES,
-                       .queued = j->seq_submitted != j->seq_written || j->submit != j->open};
+    *journal_frame_of(j, j->open) = (struct frame){
+        .place = place, .ring = ring, .lsn_first = j->lsn_next, .used = FRAME_HEADER_BYTES};
     j->file_newest = ring / j->config.file_bytes;
     j->lsn_last[j->file_newest % j->config.file_count] = j->lsn_next - 1;
     j->open_any = true;
@@ -226,6 +221,7 @@ journal_record_add(struct journal *j, uint32_t kind, uint32_t body_bytes, struct
     j->lsn_last[j->file_newest % j->config.file_count] = out->lsn;
     if ((f->used + need) / JOURNAL_BLOCK != f->used / JOURNAL_BLOCK) {
         f->cut = f->used;
+        f->cut_ns = j->now_ns;
         f->cut_records = f->records;
     }
     f->used += need;
@@ -248,6 +244,7 @@ journal_append(struct journal *j, uint32_t kind, uint32_t body_bytes, struct jou
         return ERR_AGAIN;
     journal_record_add(j, kind, body_bytes, out);
     journal_frame_of(j, j->open)->fixed = true;
+    j->pace.bytes += need;
     return ERR_OK;
 }
 
@@ -356,8 +353,10 @@ journal_busy(const struct journal *j)
 static void
 writes_note(struct journal *j, uint64_t now_ns)
 {
-    for (uint32_t i = 0; i < j->ended; i++)
+    for (uint32_t i = 0; i < j->ended; i++) {
         j->writes_ns[i] = now_ns - j->ended_ns[i];
+        journal_pace_write(j, j->writes_ns[i]);
+    }
     j->write_count = j->ended;
     j->ended = 0;
 }
@@ -370,6 +369,7 @@ journal_step(struct journal *j, uint64_t now_ns)
     if (j->open_since_ns == CLOCK_NEVER)
         j->open_since_ns = now_ns;
     j->now_ns = now_ns;
+    journal_pace_note(j);
     if (j->error != ERR_OK)
         return;
     if (now_ns >= j->make_ns)
@@ -379,8 +379,7 @@ journal_step(struct journal *j, uint64_t now_ns)
     extents_pass(j);
     if (j->open_any && j->submit == j->open && window_open(j)) {
         const struct frame *f = journal_frame_of(j, j->open);
-        if (all_written(j) || f->used >= JOURNAL_GOOD_BYTES ||
-            now_ns - j->open_since_ns >= JOURNAL_WAIT_NS)
+        if (f->used >= JOURNAL_GOOD_BYTES || now_ns >= journal_frame_due(j))
             journal_frame_end(j);
     }
     while (j->submit < j->open && window_open(j)) {
@@ -496,9 +495,7 @@ journal_deadline(const struct journal *j)
     if (j->error != ERR_OK)
         return CLOCK_NEVER;
     if (j->open_any && j->submit == j->open && window_open(j))
-        return all_written(j) || j->open_since_ns == CLOCK_NEVER
-                   ? j->now_ns
-                   : j->open_since_ns + JOURNAL_WAIT_NS;
+        return journal_frame_due(j);
     return mark_wanted(j) ? j->ack_ns + JOURNAL_IDLE_NS : CLOCK_NEVER;
 }
 

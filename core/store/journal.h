@@ -36,9 +36,10 @@ struct journal_config {
     uint32_t record_bytes_max; /* at most arena_bytes / 4 and file_bytes / 2 */
     uint32_t frames_in_flight; /* K: 1 to JOURNAL_FLIGHT_MAX */
     enum journal_sync sync;
-    /* So many frames in a row that filled while others were in flight are steady load, and records
-     * are carried (journal_carried, which the owner follows); 0: never. */
-    uint32_t carry_after;
+    /* Under steady load of small records blocks are filled: a frame is held (journal_pace.c) for as
+     * long as a write takes, within these limits, and records are carried (journal_carried, which
+     * the owner follows).  Most 0: never. */
+    uint64_t hold_least_ns, hold_most_ns;
     const struct clock *clock; /* for journal_init only; NULL: AUTO is DSYNC */
 };
 
@@ -144,7 +145,7 @@ bool journal_busy(const struct journal *j);
 /* Submits the open frame when a place in flight is free.  Call once a turn, after the appends. */
 void journal_step(struct journal *j, uint64_t now_ns);
 
-/* With config.carry_after, under steady load: the last journal_step left the records whose places
+/* With config.hold_most_ns, under steady load: the last journal_step left the records whose places
  * were at or above `from` to the frame that is open now, and each of them lies at its place + `by`.
  * Ask after each step; false: none. */
 struct journal_carry {

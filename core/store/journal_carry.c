@@ -4,12 +4,10 @@
  *   becomes    |hdr|r r r r r|r r r r r|r r r r|         |       padding, half a block on average;
  *   and, open  |hdr|r r                                          for small records a fifth of all
  *
- * The records that are carried were the last to come.  They wait as if they had come a moment
- * later, when the next frame was open: for the frames in flight, and JOURNAL_WAIT_NS at most.  The
- * frame that has them in front leaves with a block of its own at least, so none is carried twice.
- * Only when the last frames, config.carry_after of them, each began while others were in flight: a
- * burst into an idle journal is durable as soon as it can be.  Nor in a frame with records of
- * extents only: next to their bytes the padding is nothing.
+ * The records that are carried were the last to come.  The next frame is as old as they are
+ * (journal_pace.c), and leaves with a block of its own at least, so none is carried twice.  Only
+ * under steady load: a burst into an idle journal is durable as soon as it can be.  Nor in a frame
+ * with records of extents only: next to their bytes the padding is nothing.
  *
  * I1 The records of a frame that was submitted are never moved.  I2 lsn do not change.
  * I3 The record of an extent stays in the frame that its bytes lie in front of: who asks by place
@@ -32,9 +30,8 @@ padding(uint32_t used)
 static bool
 carry_wanted(struct journal *j, const struct frame *f)
 {
-    if (!f->fixed || j->config.carry_after == 0 || j->queued_run < j->config.carry_after ||
-        f->cut_records == 0 || f->used - f->cut > CARRY_BYTES_MAX ||
-        padding(f->used) < padding(f->cut) + CARRY_GAIN_MIN)
+    if (!f->fixed || !journal_may_carry(j) || f->cut_records == 0 ||
+        f->used - f->cut > CARRY_BYTES_MAX || padding(f->used) < padding(f->cut) + CARRY_GAIN_MIN)
         return false;
     uint64_t end = journal_round(f->cut, JOURNAL_BLOCK) +
                    journal_round(FRAME_HEADER_BYTES + f->used - f->cut, JOURNAL_BLOCK);
@@ -63,7 +60,7 @@ carry(struct journal *j)
     next->records = old.records - old.cut_records;
     next->fixed = old.fixed;
     j->lsn_last[j->file_newest % j->config.file_count] = j->lsn_next - 1;
-    j->open_since_ns = j->now_ns;
+    j->open_since_ns = old.cut_ns;
     j->carried = (struct journal_carry){.from = old.place + old.cut, .by = front - old.cut};
     j->stats.carried += next->records;
 }
@@ -72,10 +69,7 @@ void
 journal_frame_end(struct journal *j)
 {
     const struct frame *f = journal_frame_of(j, j->open);
-    if (!f->queued)
-        j->queued_run = 0;
-    else if (j->queued_run < j->config.carry_after)
-        j->queued_run++;
+    journal_pace_end(j);
     if (carry_wanted(j, f))
         carry(j);
     else

@@ -82,6 +82,7 @@ journal_extent_append(struct journal *j, uint32_t kind, uint32_t body_bytes,
     }
     journal_record_add(j, kind, body_bytes, &x->slot);
     journal_frame_of(j, j->open)->cut_records = 0; /* it stays (journal_carry.c, I3) */
+    journal_frame_of(j, j->open)->tells = true;
     x->place = place + x->phase;
     x->at = j->arena + x->place % size;
     return ERR_OK;

@@ -158,9 +158,10 @@ struct frame {
         submit_ns; /* when it was submitted; of an extent: as the first step saw it, 0 not yet */
     /* The last record that ends beyond a block begins at `cut`, behind so many. */
     uint32_t cut, cut_records;
+    uint64_t cut_ns; /* when that one came */
     bool done, mark, extent;
-    bool fixed;  /* somebody knows places in it: it stays where it is */
-    bool queued; /* began while others were on their way */
+    bool fixed; /* somebody knows places in it: it stays where it is */
+    bool tells; /* of extents */
 };
 
 enum { JOURNAL_EXTENTS_TIMED = 32 }; /* between two steps; the others are not */
@@ -172,9 +173,19 @@ struct journal_extent_times {
     uint64_t ended_ns[JOURNAL_EXTENTS_TIMED], ns[JOURNAL_EXTENTS_TIMED];
 };
 
+/* How fast records come, and writes go: journal_pace.c. */
+struct journal_pace {
+    uint64_t bytes, since_ns; /* of records that are no extents', since a block of them was counted
+                               */
+    uint64_t block_ns;        /* in which a block of them comes; 0: not known */
+    uint64_t write_ns;        /* of a frame */
+    uint64_t rest_until_ns;   /* no frame is held before */
+    uint32_t rest;            /* that was so many times a hold; 0: the last ones were of use */
+};
+
 /* What journal_take_back brings back. */
 struct journal_mark {
-    uint64_t open, place_next, ring_next, lsn_next, extent_bytes, open_since_ns;
+    uint64_t open, place_next, ring_next, lsn_next, extent_bytes, open_since_ns, pace_bytes;
     uint64_t file_newest, lsn_last; /* the latter of that file */
     bool set, open_any;
     struct frame frame; /* the open one */
@@ -205,7 +216,7 @@ struct journal {
     uint64_t written_noted, written_data; /* the same of written frames */
     uint64_t lsn_durable, lsn_written;
     uint64_t extent_bytes; /* of extents that are not done, in arena bytes */
-    uint32_t queued_run; /* the last frames that were queued, one behind the other; some at most */
+    struct journal_pace pace;
     struct journal_carry carried;
     struct journal_mark mark;
     bool rescuing; /* the append under way may use what is kept for failed extents */
@@ -246,6 +257,14 @@ void journal_frame_begin(struct journal *j, uint64_t place, uint64_t ring);
 void journal_record_add(struct journal *j, uint32_t kind, uint32_t body_bytes,
                         struct journal_slot *out);
 void journal_prefix_move(struct journal *j);
+
+/* journal_pace.c: a step has begun; a frame was written in so long. */
+void journal_pace_note(struct journal *j);
+void journal_pace_write(struct journal *j, uint64_t ns);
+bool journal_may_carry(const struct journal *j);
+/* When the open frame goes out, if a place in flight is free; that it does. */
+uint64_t journal_frame_due(const struct journal *j);
+void journal_pace_end(struct journal *j);
 
 /* journal_extent.c: a step has begun. */
 void journal_extents_note(struct journal *j, uint64_t now_ns);

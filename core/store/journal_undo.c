@@ -18,6 +18,7 @@ journal_mark(struct journal *j)
         .lsn_next = j->lsn_next,
         .extent_bytes = j->extent_bytes,
         .open_since_ns = j->open_since_ns,
+        .pace_bytes = j->pace.bytes,
         .file_newest = j->file_newest,
         .lsn_last = j->lsn_last[j->file_newest % j->config.file_count],
         .set = true,
@@ -48,6 +49,7 @@ journal_take_back(struct journal *j)
     j->lsn_next = m->lsn_next;
     j->extent_bytes = m->extent_bytes;
     j->open_since_ns = m->open_since_ns;
+    j->pace.bytes = m->pace_bytes;
     j->file_newest = m->file_newest;
     j->lsn_last[m->file_newest % j->config.file_count] = m->lsn_last;
     j->mark.set = false;

@@ -186,7 +186,8 @@ store_init(const struct store_config *config, struct disk *disk, const struct st
     store_journal_config(config->journal_bytes, config->cache_bytes, config->frames_in_flight,
                          s->dir, &s->journal_config);
     s->journal_config.sync = config->sync;
-    s->journal_config.carry_after = config->carry_after;
+    s->journal_config.hold_least_ns = config->hold_least_ns;
+    s->journal_config.hold_most_ns = config->hold_most_ns;
     s->journal_config.clock = config->clock;
     int rc = store_memory_take(s);
     if (rc == ERR_OK)

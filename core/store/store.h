@@ -43,8 +43,8 @@ struct store_config {
     const struct clock *clock; /* for store_init only; may be NULL */
     uint64_t jitter_seed;      /* any number, other for each start: segment.jitter.ms */
     uint32_t frames_in_flight; /* K: journal writes submitted and not done, 1 to 8 */
-    uint32_t carry_after;      /* frames, see journal.h; 0: each frame goes out whole */
-    uint64_t index_bytes;      /* of memory for indexes of segments, about; 0: 64 MiB */
+    uint64_t hold_least_ns, hold_most_ns; /* see journal.h; 0: each frame goes out whole */
+    uint64_t index_bytes;                 /* of memory for indexes of segments, about; 0: 64 MiB */
 };
 
 enum { STORE_READ_BYTES = 256 << 10, STORE_SPANS_MAX = 60, STORE_EXTENT_BYTES_LEAST = 8 << 10 };

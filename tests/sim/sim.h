@@ -121,7 +121,7 @@ struct sim {
     struct disk_mem *disk;
     struct store *stores[SIM_CORES_MAX];
     uint32_t cores, cores_max, flight, read_buffers, log_count, batch_bytes_max, rounds;
-    uint32_t carry_after;
+    uint64_t hold_ns;
     uint32_t extent_bytes_min;
     bool txns;     /* there are transactions */
     bool compacts; /* some logs are compacted */

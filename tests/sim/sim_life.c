@@ -48,7 +48,8 @@ sim_start(struct sim *s)
                                  .logs_max = 16,
                                  .extent_bytes_min = s->extent_bytes_min,
                                  .frames_in_flight = s->flight,
-                                 .carry_after = s->carry_after};
+                                 .hold_least_ns = s->hold_ns / 4,
+                                 .hold_most_ns = s->hold_ns};
         rc = store_init(&c, disk_mem_port(s->disk, i), boot, &s->stores[i]);
         if (rc != ERR_OK)
             s->stores[i] = NULL;
@@ -291,8 +292,9 @@ features_choose(struct sim *s)
     s->sidecars = (f >> 3 & 3) == 0;
     s->compacts = f >> 5 & 1;
     s->retains = (f >> 6 & 3) == 0;
-    static const uint32_t carry_after[] = {0, 1, 1, 2};
-    s->carry_after = carry_after[f >> 8 & 3];
+    static const uint64_t hold_ns[] = {0, CLOCK_NS_PER_MS, 10 * CLOCK_NS_PER_MS,
+                                       40 * CLOCK_NS_PER_MS};
+    s->hold_ns = hold_ns[f >> 8 & 3];
     s->crowded = (f >> 10 & 3) == 0;
     s->late = f >> 12 & 1;
     s->heavy = s->extent_bytes_min && (f >> 13 & 1);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 enum { ROUNDS = 200, PER_ROUND = 60, RECORDS_MAX = ROUNDS * PER_ROUND, CACHED = 400 };
+enum { HOLD_NS = 1000000 };
 enum { EXTENT_BYTES = 4096, EXTENT_BODY_BYTES = 3000 };
 
 static const struct journal_config large = {.dir = "j",
@@ -21,10 +22,11 @@ struct trace {
 };
 
 static void
-trace_start(struct trace *t, uint32_t carry_after, uint64_t seed)
+trace_start(struct trace *t, uint64_t hold_ns, uint64_t seed)
 {
     t->config = large;
-    t->config.carry_after = carry_after;
+    t->config.hold_least_ns = hold_ns;
+    t->config.hold_most_ns = hold_ns;
     t->rig = (struct rig){.disk = disk_mem_new(seed), .now_ns = CLOCK_NS_PER_S};
     t->place = calloc(RECORDS_MAX + 1, sizeof *t->place);
     t->moves = calloc(RECORDS_MAX + 1, 1);
@@ -106,7 +108,7 @@ what_is_carried_lies_where_the_journal_says(void **state)
     (void)state;
     for (uint64_t seed = 1; seed <= 5; seed++) {
         struct trace t;
-        trace_start(&t, 4, seed);
+        trace_start(&t, HOLD_NS, seed);
         struct journal_stats stats = loaded(&t);
         assert_true(stats.carried > 100);
         trace_end(&t);
@@ -118,7 +120,7 @@ no_record_is_carried_twice(void **state)
 {
     (void)state;
     struct trace t;
-    trace_start(&t, 4, 6);
+    trace_start(&t, HOLD_NS, 6);
     loaded(&t);
     for (uint64_t lsn = 1; lsn <= journal_last_lsn(t.rig.j); lsn++)
         assert_true(t.moves[lsn] <= 1);
@@ -130,7 +132,7 @@ carried_records_come_back_in_order_after_a_restart(void **state)
 {
     (void)state;
     struct trace t;
-    trace_start(&t, 4, 7);
+    trace_start(&t, HOLD_NS, 7);
     t.config.file_count = 4;
     for (uint32_t i = 0; i < ROUNDS / 2; i++) {
         append(&t, PER_ROUND);
@@ -159,7 +161,7 @@ less_is_written_than_without(void **state)
 {
     (void)state;
     struct trace with, without;
-    trace_start(&with, 4, 8);
+    trace_start(&with, HOLD_NS, 8);
     trace_start(&without, 0, 8);
     struct journal_stats a = loaded(&with), b = loaded(&without);
     assert_int_equal(b.carried, 0);
@@ -190,7 +192,7 @@ an_extent_is_in_a_written_place_only_with_its_record(void **state)
 {
     (void)state;
     struct trace t;
-    trace_start(&t, 1, 10);
+    trace_start(&t, HOLD_NS, 10);
     struct place extents[2 * ROUNDS];
     uint32_t count = 0;
     for (uint32_t i = 0; i < ROUNDS; i++) {
@@ -218,12 +220,13 @@ a_burst_into_an_idle_journal_goes_out_as_it_came(void **state)
 {
     (void)state;
     struct trace t;
-    trace_start(&t, 4, 9);
+    trace_start(&t, HOLD_NS, 9);
     for (uint32_t i = 0; i < 20; i++) {
         append(&t, PER_ROUND);
         step(&t, 1000);
         while (journal_durable_lsn(t.rig.j) < journal_last_lsn(t.rig.j))
             step(&t, 1000);
+        step(&t, 20 * HOLD_NS);
     }
     struct journal_stats stats;
     journal_stats(t.rig.j, &stats);

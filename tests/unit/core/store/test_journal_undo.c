@@ -83,7 +83,7 @@ state_of(const struct journal *j)
                         j->lsn_durable,
                         j->lsn_written,
                         j->durable_noted,
-                        j->queued_run,
+                        j->pace.bytes,
                         j->durable_data,
                         j->rescuing,
                         j->lsn_last[j->file_newest % 3]};
