@@ -38,6 +38,10 @@ struct nic_tx {
     /* The device fills the checksum field of TCP, which holds the sum of the pseudo header.  Only
      * where facts.tx_l4_sum says that it can. */
     bool l4_sum;
+    /* Over 0: the device cuts the payload, which is longer, into segments of this size (packet.h),
+     * and makes headers for them.  l4_sum is set, and the sum of the pseudo header is one without
+     * its length.  Only where facts.tx_burst_bytes says that it can. */
+    uint16_t segment_bytes;
     uint32_t payload_bytes; /* sum of the spans */
     struct packet_span spans[PACKET_SPANS_MAX];
 };
@@ -48,8 +52,11 @@ struct nic_facts {
     uint16_t mtu;    /* bytes of an IP packet */
     uint32_t queues; /* of the whole device */
     bool tx_l4_sum;  /* fills TCP checksums in */
-    bool rx_l4_sum;  /* verifies those of IPv4 and TCP */
-    bool chains;     /* takes payload by reference; what it cannot reach is copied */
+    /* TCP header and payload of the longest frame that it cuts into segments, of IPv4 and of IPv6;
+     * 0: it cuts nothing.  Not without tx_l4_sum. */
+    uint32_t tx_burst_bytes;
+    bool rx_l4_sum; /* verifies those of IPv4 and TCP */
+    bool chains;    /* takes payload by reference; what it cannot reach is copied */
     bool link_up;
     uint32_t link_mbps; /* 0: unknown */
 };
@@ -59,6 +66,7 @@ struct nic_stat {
     uint64_t rx_missed;                  /* arrived while there was no free frame or descriptor */
     uint64_t rx_errors;                  /* bad on the wire, or too long */
     uint64_t tx_errors;                  /* accepted, and then not sent */
+    uint64_t tx_bursts;                  /* of tx_frames: those that the device cuts; once each */
     uint64_t tx_full;                    /* calls of tx() that took fewer frames than offered */
     uint64_t frames_out;                 /* lent now */
     uint64_t tx_by_reference, tx_copied; /* of tx_bytes: of spans, each where it lay or copied */
@@ -77,8 +85,9 @@ struct nic_ops {
     /* Gives frames back, in any order, each once. */
     void (*release)(void *self, struct packet_frame *const *frames, uint32_t count);
     /* Accepts frames from the front and returns how many: fewer when the device's ring is full.
-     * Every frame is of mtu + l2_bytes bytes at most.  A frame that was accepted may still be lost,
-     * as on any wire. */
+     * Every frame is of mtu + l2_bytes bytes at most, or of tx_burst_bytes behind l2_bytes and
+     * l3_bytes when it is to be cut: so are its segments then.  A frame that was accepted may still
+     * be lost, as on any wire. */
     uint32_t (*tx)(void *self, const struct nic_tx *const *frames, uint32_t count);
     /* What the device is, and its link now. */
     void (*facts)(void *self, struct nic_facts *out);

@@ -17,7 +17,12 @@
  *
  * The checksum field of a leaving TCP header is zero: the layer below fills it, in the device or in
  * software, over the pseudo header, `header` and the spans.  It also fills IP's identification, hop
- * limit and the don't-fragment flag (always set). */
+ * limit and the don't-fragment flag (always set).
+ *
+ * A burst is a leaving packet of several segments that the device cuts (segment_bytes): each has
+ * segment_bytes of the payload, the last what is left, and the header with the sequence number of
+ * its own.  PSH and FIN go with the last one only, every other flag with all of them: so a burst
+ * has neither SYN, RST, URG nor CWR. */
 #ifndef SLUICE_NET_PACKET_H
 #define SLUICE_NET_PACKET_H
 
@@ -25,11 +30,12 @@
 #include "core/base/must.h"
 
 enum {
-    PACKET_BURST = 64,      /* packets of one call */
-    PACKET_LINKS_MAX = 4,   /* of one port */
-    PACKET_HEADER_MAX = 60, /* of TCP with all its options */
-    PACKET_SPANS_MAX = 8,   /* of one leaving packet */
-    PACKET_QUOTE_MIN = 8,   /* transport bytes quoted by an ICMP error, at least */
+    PACKET_BURST = 64,          /* packets of one call */
+    PACKET_LINKS_MAX = 4,       /* of one port */
+    PACKET_HEADER_MAX = 60,     /* of TCP with all its options */
+    PACKET_SPANS_MAX = 8,       /* of one leaving packet */
+    PACKET_SEGMENT_LEAST = 512, /* of a burst; some devices cut nothing under 256 */
+    PACKET_QUOTE_MIN = 8,       /* transport bytes quoted by an ICMP error, at least */
 };
 
 /* What owns the memory of an arrived packet; whoever gave it knows what it is. */
@@ -69,7 +75,8 @@ struct packet_out {
     uint8_t header_bytes; /* multiple of 4 */
     uint8_t traffic_class;
     uint8_t span_count;
-    uint16_t segment_bytes; /* over 0: the device cuts the payload into segments of this size */
+    /* Over 0: a burst, whose payload is longer; PACKET_SEGMENT_LEAST at least. */
+    uint16_t segment_bytes;
     uint32_t payload_bytes; /* sum of the spans */
     struct packet_span spans[PACKET_SPANS_MAX];
 };
@@ -103,6 +110,9 @@ struct packet_ops {
     /* Bytes of the largest IP packet that leaves from our address `src`; NULL: all addresses have
      * the one that the transport protocol was configured with. */
     uint32_t (*mtu)(void *self, const uint8_t src[16]);
+    /* Bytes, header and payload, of the largest burst from our address `src`; 0, or NULL: the
+     * device cuts nothing. */
+    uint32_t (*burst)(void *self, const uint8_t src[16]);
 };
 
 struct packet_port {

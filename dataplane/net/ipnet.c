@@ -177,6 +177,8 @@ ipnet_check(const struct ipnet_config *c)
 {
     if (c->mtu < IPNET_MTU_LEAST || c->mtu > IPNET_MTU_MAX || c->vlan > 4094 || c->mac[0] & 1)
         return ERR_INVALID;
+    if (c->tx_burst_bytes > (c->tx_l4_sum ? IPNET_BURST_MAX : 0))
+        return ERR_INVALID;
     if (c->address_count == 0 || c->address_count > IPNET_ADDRESSES_MAX ||
         c->route_count > IPNET_ROUTES_MAX)
         return ERR_INVALID;

@@ -30,6 +30,7 @@ enum {
     IPNET_EXTENSION_BYTES_MAX = 128,
     IPNET_MTU_LEAST = 1280, /* RFC 8200 section 5 */
     IPNET_MTU_MAX = 9216,
+    IPNET_BURST_MAX = 65535 - 40 - 18, /* with all headers a length of 16 bits */
     IPNET_SECRET_BYTES = 16,
     IPNET_NEWS_QUOTE_BYTES = 32, /* ports and sequence number are in the first 8 */
     /* Answers a second, each with a bucket of its own that starts full. */
@@ -55,9 +56,10 @@ struct ipnet_route {
 
 struct ipnet_config {
     uint8_t mac[6];
-    uint16_t mtu;   /* IPNET_MTU_LEAST to IPNET_MTU_MAX */
-    uint16_t vlan;  /* 1 to 4094; 0: untagged */
-    bool tx_l4_sum; /* the device fills in TCP checksums */
+    uint16_t mtu;            /* IPNET_MTU_LEAST to IPNET_MTU_MAX */
+    uint16_t vlan;           /* 1 to 4094; 0: untagged */
+    bool tx_l4_sum;          /* the device fills in TCP checksums */
+    uint32_t tx_burst_bytes; /* as nic_facts; IPNET_BURST_MAX at most, 0 without tx_l4_sum */
     /* Other loops have queues of the same device: what this one learns is news for them. */
     bool shared;
     bool secondary; /* another loop looks for duplicates of our addresses, announces and reports */
@@ -128,6 +130,9 @@ uint32_t ipnet_room(const struct ipnet *n);
 /* As packet_ops.send.  Header checksum and addresses are filled in; a neighbour that is not known
  * is asked for, and up to IPNET_WAITING_EACH_MAX packets wait for its answer. */
 void ipnet_send(struct ipnet *n, uint64_t now_ns, const struct packet_out *packets, uint32_t count);
+
+/* As packet_ops.burst. */
+uint32_t ipnet_burst_bytes(const struct ipnet *n);
 
 /* ipnet_ready lends the oldest frames that are to leave; ipnet_sent ends the loan of the first
  * `count`, which the device took. */

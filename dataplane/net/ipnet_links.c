@@ -161,6 +161,13 @@ links_mtu(void *self, const uint8_t src[16])
     return l->ports[links_of(self, src)].net->config.mtu;
 }
 
+static uint32_t
+links_burst(void *self, const uint8_t src[16])
+{
+    const struct ipnet_links *l = self;
+    return ipnet_burst_bytes(l->ports[links_of(self, src)].net);
+}
+
 struct packet_port
 ipnet_links_packets(struct ipnet_links *l)
 {
@@ -170,6 +177,7 @@ ipnet_links_packets(struct ipnet_links *l)
         .release = links_release,
         .link = links_of,
         .mtu = links_mtu,
+        .burst = links_burst,
     };
     return l->count == 1 ? ipnet_port_packets(&l->ports[0]) : (struct packet_port){&ops, l};
 }

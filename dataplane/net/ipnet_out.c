@@ -18,6 +18,7 @@ slot_pop(struct ipnet *n)
     struct nic_tx *tx = &n->slots[slot].tx;
     tx->header_bytes = tx->l2_bytes = tx->l3_bytes = tx->span_count = 0;
     tx->l4_sum = false;
+    tx->segment_bytes = 0;
     tx->payload_bytes = 0;
     return slot;
 }
@@ -230,6 +231,12 @@ ipnet_room(const struct ipnet *n)
     return room < PACKET_BURST ? room : PACKET_BURST;
 }
 
+uint32_t
+ipnet_burst_bytes(const struct ipnet *n)
+{
+    return n->config.tx_burst_bytes;
+}
+
 /* Spans: held, or copied into the slot. */
 static void
 spans_take(struct ipnet *n, struct ipnet_slot *s, const struct packet_out *p)
@@ -259,8 +266,9 @@ tcp_sum(const struct ipnet *n, struct nic_tx *tx, const struct packet_out *p, ui
     enum { SUM_AT = 16 };
     uint8_t *tcp = tx->header + tx->l2_bytes + tx->l3_bytes;
     struct checksum sum = checksum_start();
-    checksum_pseudo(&sum, p->src, p->dst, IPNET_PROTO_TCP, l4_bytes);
     tx->l4_sum = n->config.tx_l4_sum;
+    tx->segment_bytes = p->segment_bytes;
+    checksum_pseudo(&sum, p->src, p->dst, IPNET_PROTO_TCP, p->segment_bytes ? 0 : l4_bytes);
     if (tx->l4_sum) {
         set_u16(tcp + SUM_AT, (uint16_t)~checksum_end(&sum));
         return;
@@ -280,15 +288,25 @@ spans_bytes(const struct packet_out *p)
     return bytes;
 }
 
+/* The packet; of a burst, each segment. */
+static bool
+fits(const struct ipnet *n, const struct packet_out *p, uint32_t l4_bytes)
+{
+    uint32_t most = n->config.mtu - ip_bytes_of(p->dst);
+    if (p->segment_bytes == 0)
+        return l4_bytes <= most;
+    must(p->segment_bytes >= PACKET_SEGMENT_LEAST && p->segment_bytes < p->payload_bytes);
+    return p->header_bytes + p->segment_bytes <= most && l4_bytes <= n->config.tx_burst_bytes;
+}
+
 static void
 send_one(struct ipnet *n, const struct packet_out *p)
 {
     must(p->header_bytes >= 20 && p->header_bytes <= PACKET_HEADER_MAX);
     must(p->span_count <= PACKET_SPANS_MAX && spans_bytes(p) == p->payload_bytes);
-    must(p->segment_bytes == 0); /* no port here cuts segments */
     uint32_t l4_bytes = p->header_bytes + p->payload_bytes;
     uint8_t hop[16];
-    if (l4_bytes + ip_bytes_of(p->dst) > n->config.mtu) {
+    if (!fits(n, p, l4_bytes)) {
         (void)ipnet_drop(n, IPNET_DROP_TOO_LONG);
         return;
     }

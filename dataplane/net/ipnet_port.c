@@ -107,10 +107,17 @@ port_release(void *self, struct packet_frame **frames, uint32_t count)
     p->nic.ops->release(p->nic.self, frames, count);
 }
 
+static uint32_t
+port_burst(void *self, const uint8_t src[16])
+{
+    const struct ipnet_port *p = self;
+    return ipnet_burst_bytes(p->net);
+}
+
 struct packet_port
 ipnet_port_packets(struct ipnet_port *p)
 {
     static const struct packet_ops ops = {
-        .room = port_room, .send = port_send, .release = port_release};
+        .room = port_room, .send = port_send, .release = port_release, .burst = port_burst};
     return (struct packet_port){&ops, p};
 }

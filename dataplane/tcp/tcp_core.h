@@ -104,6 +104,7 @@ struct tcp_conn {
     bool tlp_resent, undo_stamped;
     uint8_t reason, backoff; /* the latter of the persist timer */
     uint16_t listener;
+    uint32_t burst_bytes; /* header and payload of the largest burst (packet.h); 0: none */
     uint32_t fin_in_seq;
     uint32_t recover_to, dupacks, tlp_end, undo_ts, ecn_to;
     uint32_t irs, peer_mss;
@@ -133,6 +134,15 @@ struct tcp_wait {
 
 struct tcp_queue {
     uint32_t first, last, count;
+};
+
+/* The last packet of `out`, while the next segment of its connection may join it (tcp_burst.c). */
+struct tcp_burst {
+    const struct tcp_conn *conn; /* NULL: none may */
+    uint64_t now_us;
+    uint32_t next, mss;            /* number of the first byte behind it; of all its segments */
+    uint32_t ack, edge, ts_recent; /* what its header says */
+    bool fresh, ece;
 };
 
 struct tcp {
@@ -165,6 +175,7 @@ struct tcp {
     uint32_t out_count, out_room, out_link;
     uint32_t out_full;    /* bits of links that took nothing more in this flush */
     uint32_t frame_bytes; /* the most that a frame of the device has pinned */
+    struct tcp_burst burst;
     struct packet_out out[PACKET_BURST];
 };
 
@@ -277,7 +288,8 @@ uint32_t tcp_ext_append(struct tcp *t, struct tcp_conn *c, struct view bytes,
                         struct packet_ref *owner);
 void tcp_ext_acked(struct tcp *t, struct tcp_conn *c, uint32_t una);
 void tcp_ext_drop(struct tcp *t, struct tcp_conn *c);
-/* Adds spans for [seq, seq + len) to a packet; returns how many bytes they cover. */
+/* Adds spans for [seq, seq + len) to a packet, whose payload ends before seq if there is any;
+ * returns how many bytes they cover. */
 uint32_t tcp_ext_spans(struct tcp *t, struct tcp_conn *c, uint32_t seq, uint32_t len,
                        struct packet_out *p);
 
@@ -315,6 +327,17 @@ void tcp_ecn_bytes(struct tcp *t, struct tcp_conn *c, const struct tcp_seen *s);
 void tcp_ecn_acked(struct tcp *t, struct tcp_conn *c, const struct tcp_header *h, uint32_t flight);
 /* Marks what leaves.  fresh: bytes for the first time. */
 void tcp_ecn_mark(struct tcp_conn *c, struct packet_out *p, struct tcp_header *h, bool fresh);
+
+/* tcp_burst.c: segments that leave one behind the other as one packet, which the device cuts. */
+struct tcp_leaving {
+    uint32_t seq, len; /* payload */
+    uint8_t flags;
+    bool fresh; /* for the first time */
+};
+/* Puts a segment into the packet before it.  False: it wants a packet of its own. */
+bool tcp_burst_join(struct tcp *t, struct tcp_conn *c, const struct tcp_leaving *s);
+/* The packet that was handed out last holds that segment; more may join it, or not. */
+void tcp_burst_open(struct tcp *t, struct tcp_conn *c, const struct tcp_leaving *s);
 
 /* tcp_output.c */
 void tcp_output_conn(struct tcp *t, struct tcp_conn *c);

@@ -98,22 +98,29 @@ uint32_t
 tcp_ext_spans(struct tcp *t, struct tcp_conn *c, uint32_t seq, uint32_t len, struct packet_out *p)
 {
     uint32_t i = c->ext_first, covered = 0;
+    struct packet_span *last = p->span_count ? &p->spans[p->span_count - 1] : NULL;
     if (c->ext_next != TCP_NONE && seq_upto(t->extents[c->ext_next].seq, seq))
         i = c->ext_next;
     while (i != TCP_NONE && seq_upto(t->extents[i].seq + t->extents[i].bytes.len, seq))
         i = t->extents[i].next;
     if (seq == c->nxt && i != TCP_NONE)
         c->ext_next = i;
-    for (; i != TCP_NONE && covered < len && p->span_count < PACKET_SPANS_MAX;
-         i = t->extents[i].next) {
+    for (; i != TCP_NONE && covered < len; i = t->extents[i].next) {
         struct tcp_extent *e = &t->extents[i];
         uint32_t skip = seq + covered - e->seq, part = e->bytes.len - skip;
         if (part > len - covered)
             part = len - covered;
-        p->spans[p->span_count++] =
-            (struct packet_span){view_of(e->bytes.at + skip, part), &e->ref};
+        const uint8_t *at = e->bytes.at + skip;
+        if (last && last->ref == &e->ref && last->bytes.at + last->bytes.len == at) {
+            last->bytes.len += part; /* the segment before ended in it */
+        } else {
+            if (p->span_count == PACKET_SPANS_MAX)
+                break;
+            last = &p->spans[p->span_count++];
+            *last = (struct packet_span){view_of(at, part), &e->ref};
+        }
         covered += part;
     }
-    p->payload_bytes = covered;
+    p->payload_bytes += covered;
     return covered;
 }

@@ -55,6 +55,7 @@ tcp_conn_start(struct tcp *t, struct tcp_conn *c, const struct tcp_options *o, u
     c->peer_mss = o->mss;
     c->seg_max = tcp_seg_max(t, f, o->mss);
     c->mss = c->seg_max - tcp_options_bytes(c->ts);
+    c->burst_bytes = t->port.ops->burst ? t->port.ops->burst(t->port.self, f->local) : 0;
     c->ts_recent = o->ts_value;
     c->ts_recent_us = t->now_us;
     c->una = c->nxt = c->end = c->iss + 1;

@@ -17,6 +17,7 @@ tcp_output_push(struct tcp *t)
             if (t->out[i].spans[k].ref)
                 packet_drop(t->out[i].spans[k].ref);
     t->out_count = t->out_room = 0;
+    t->burst.conn = NULL;
 }
 
 static struct packet_out *
@@ -54,6 +55,7 @@ packet_end(struct tcp *t, struct packet_out *p, const struct tcp_header *h)
         if (p->spans[k].ref)
             packet_hold(p->spans[k].ref);
     t->out_count++;
+    t->burst.conn = NULL;
     tcp_bump(t, TCP_N_SEGS_OUT);
 }
 
@@ -179,22 +181,36 @@ send_syn(struct tcp *t, struct tcp_conn *c)
     return STEP_SENT;
 }
 
+static uint8_t
+flags_of(const struct tcp_conn *c, uint32_t end, bool fin)
+{
+    return (uint8_t)(TCP_ACK | (end == c->end ? TCP_PSH : 0) | (fin ? TCP_FIN : 0));
+}
+
 /* One segment of [seq, seq + len), with or without our FIN behind it; its length in the sequence
  * space, 0: no room below. */
 static uint32_t
 send_segment(struct tcp *t, struct tcp_conn *c, uint32_t seq, uint32_t len, bool fin)
 {
+    struct tcp_leaving s = {.seq = seq,
+                            .len = len,
+                            .flags = flags_of(c, seq + len, fin),
+                            .fresh = len && seq == c->nxt};
+    if (tcp_burst_join(t, c, &s))
+        return len + fin;
     struct packet_out *p = packet_start(t, tcp_table_flow(t->table, tcp_index(t, c)));
     if (!p)
         return 0;
     uint32_t covered = len ? tcp_ext_spans(t, c, seq, len, p) : 0;
     fin = fin && covered == len;
     must(covered || fin);
-    bool last = seq + covered == c->end;
-    uint8_t flags = (uint8_t)(TCP_ACK | (last ? TCP_PSH : 0) | (fin ? TCP_FIN : 0));
-    struct tcp_header h = header_of(t, c, flags, seq, c->mss - covered);
-    tcp_ecn_mark(c, p, &h, covered && seq == c->nxt);
+    s.len = covered;
+    s.flags = flags_of(c, seq + covered, fin);
+    struct tcp_header h = header_of(t, c, s.flags, seq, c->mss - covered);
+    tcp_ecn_mark(c, p, &h, s.fresh);
     packet_end(t, p, &h);
+    s.flags = h.flags;
+    tcp_burst_open(t, c, &s);
     return covered + fin;
 }
 

@@ -107,7 +107,9 @@ struct sim {
     uint64_t refill_us;
     struct pair pairs[CONNS];
     uint32_t pair_count, frames_out, holds_out;
-    uint32_t mark; /* of 10000 packets that take part in ECN so many meet congestion */
+    uint32_t burst_bytes; /* as packet_ops.burst, of both devices */
+    uint64_t bursts;      /* of all lives */
+    uint32_t mark;        /* of 10000 packets that take part in ECN so many meet congestion */
     uint64_t packets, lost, delivered, counted[TCP_COUNTER_KINDS];
     uint8_t *pattern;
     struct packet *packets_free;

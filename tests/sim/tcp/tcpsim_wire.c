@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 enum { ECN_MASK = 3, PROTOCOL_TCP = 6, KIND_PAD = 1, KIND_SCALE = 3, KIND_SACK = 4, KIND_TS = 8 };
+enum { SEQ_AT = 4, FLAGS_AT = 13 }; /* of TCP's header */
 
 static uint64_t
 key_at(struct sim *s, uint64_t at_us)
@@ -225,27 +226,28 @@ hold_take(struct sim *s, uint32_t side, const struct packet_span *span)
         sim_fail(s, "the heap is full");
 }
 
+/* One segment of a packet: its payload is that of `all` from `at` on. */
 static void
-leave(struct sim *s, uint32_t side, const struct packet_out *o)
+segment_leaves(struct sim *s, uint32_t side, const struct packet_out *o, struct view all,
+               uint32_t at)
 {
     struct packet *p = packet_take(s);
     if (!p)
         return; /* the network is full */
-    uint32_t ip_bytes = s->v6 ? 40 : 20, payload = 0;
+    uint32_t ip_bytes = s->v6 ? 40 : 20, len = all.len - at;
+    if (o->segment_bytes && len > o->segment_bytes)
+        len = o->segment_bytes;
+    must(o->header_bytes + len <= PACKET_BYTES);
     memcpy(p->src, o->src, 16);
     memcpy(p->dst, o->dst, 16);
     memcpy(p->bytes, o->header, o->header_bytes);
-    p->len = o->header_bytes;
+    set_u32(p->bytes + SEQ_AT, get_u32(p->bytes + SEQ_AT) + at);
+    if (at + len < all.len)
+        p->bytes[FLAGS_AT] &= (uint8_t) ~(TCP_PSH | TCP_FIN);
+    if (len)
+        memcpy(p->bytes + o->header_bytes, all.at + at, len);
+    p->len = o->header_bytes + len;
     p->traffic_class = o->traffic_class;
-    for (uint32_t i = 0; i < o->span_count; i++) {
-        must(p->len + o->spans[i].bytes.len <= PACKET_BYTES);
-        memcpy(p->bytes + p->len, o->spans[i].bytes.at, o->spans[i].bytes.len);
-        p->len += o->spans[i].bytes.len;
-        payload += o->spans[i].bytes.len;
-        hold_take(s, side, &o->spans[i]);
-    }
-    if (payload != o->payload_bytes)
-        sim_fail(s, "the spans hold %u bytes, not %u", payload, o->payload_bytes);
     judge(s, side, p, ip_bytes);
     if (p->bytes[13] & TCP_SYN)
         strip(s, p->bytes, o->header_bytes);
@@ -253,6 +255,51 @@ leave(struct sim *s, uint32_t side, const struct packet_out *o)
     if (p->len + ip_bytes > s->link[side].mtu)
         narrow(s, side, p);
     travel(s, side, p, ip_bytes);
+}
+
+/* What a device asks of a burst that it cuts (packet.h). */
+static void
+judge_burst(const struct sim *s, uint32_t side, const struct packet_out *o)
+{
+    uint8_t whole = TCP_SYN | TCP_RST | TCP_CWR;
+    if (o->segment_bytes < PACKET_SEGMENT_LEAST || o->segment_bytes >= o->payload_bytes)
+        sim_fail(s, "side %u sends %u bytes as a burst of segments of %u", side, o->payload_bytes,
+                 o->segment_bytes);
+    if (o->header_bytes + o->payload_bytes > s->burst_bytes)
+        sim_fail(s, "side %u sends a burst of %u bytes: at most %u", side,
+                 o->header_bytes + o->payload_bytes, s->burst_bytes);
+    if (o->header[FLAGS_AT] & whole)
+        sim_fail(s, "side %u sends a burst with flags %02x", side, o->header[FLAGS_AT]);
+}
+
+static void
+leave(struct sim *s, uint32_t side, const struct packet_out *o)
+{
+    static uint8_t payload[UINT16_MAX];
+    uint32_t len = 0;
+    for (uint32_t i = 0; i < o->span_count; i++) {
+        must(len + o->spans[i].bytes.len <= sizeof payload);
+        memcpy(payload + len, o->spans[i].bytes.at, o->spans[i].bytes.len);
+        len += o->spans[i].bytes.len;
+        hold_take(s, side, &o->spans[i]);
+    }
+    if (len != o->payload_bytes)
+        sim_fail(s, "the spans hold %u bytes, not %u", len, o->payload_bytes);
+    if (o->segment_bytes)
+        judge_burst(s, side, o);
+    s->bursts += o->segment_bytes > 0;
+    uint32_t at = 0, step = o->segment_bytes ? o->segment_bytes : len;
+    do {
+        segment_leaves(s, side, o, view_of(payload, len), at);
+        at += step;
+    } while (at < len);
+}
+
+static uint32_t
+burst(void *self, const uint8_t src[16])
+{
+    const struct sim *s = self;
+    return s->burst_bytes;
 }
 
 static uint32_t
@@ -311,8 +358,8 @@ release(void *self, struct packet_frame **frames, uint32_t count)
 }
 
 const struct packet_ops sim_port[SIDES] = {
-    {.room = room_0, .send = send_0, .release = release},
-    {.room = room_1, .send = send_1, .release = release},
+    {.room = room_0, .send = send_0, .release = release, .burst = burst},
+    {.room = room_1, .send = send_1, .release = release, .burst = burst},
 };
 
 static void

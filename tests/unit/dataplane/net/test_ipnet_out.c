@@ -145,6 +145,69 @@ a_device_that_sums_gets_the_sum_of_the_pseudo_header(void **state)
 }
 
 static void
+a_burst_leaves_whole_and_its_sum_is_one_without_a_length(void **state)
+{
+    static const char *const peers[] = {"10.77.0.9", "fd00:77::9"};
+    static uint8_t bytes[9000];
+    for (int i = 0; i < 2; i++) {
+        static struct host h;
+        struct packet_ref ref = {.holds = 1, .ended = ref_ended};
+        struct ipnet_config c = host_config();
+        c.tx_l4_sum = true;
+        c.tx_burst_bytes = 20 + sizeof bytes;
+        host_start(&h, &c);
+        host_wait(&h, 5000);
+        host_meets(&h, peers[i]);
+        struct packet_out p = packet_to(peers[i], &ref, bytes, sizeof bytes);
+        p.segment_bytes = 1000;
+        host_send(&h, &p);
+        const struct nic_tx *frames[NIC_BURST_MAX];
+        assert_int_equal(ipnet_ready(h.n, frames), 1);
+        const struct nic_tx *tx = frames[0];
+        assert_true(tx->l4_sum);
+        assert_int_equal(tx->segment_bytes, 1000);
+        assert_int_equal(tx->payload_bytes, sizeof bytes);
+        assert_int_equal(tx->l3_bytes, i ? 40 : 20);
+        uint32_t length = get_u16(tx->header + 14 + (i ? 4 : 2));
+        assert_int_equal(length, sizeof bytes + 20 + (i ? 0 : 20));
+        struct checksum sum = checksum_start();
+        checksum_pseudo(&sum, p.src, p.dst, 6, 0);
+        assert_int_equal(get_u16(tx->header + 14 + tx->l3_bytes + 16),
+                         (uint16_t)~checksum_end(&sum));
+        host_stop(&h);
+        assert_int_equal(ref.holds, 1);
+    }
+}
+
+static void
+a_burst_that_the_device_or_the_link_does_not_take_is_dropped(void **state)
+{
+    static struct host h;
+    static uint8_t bytes[9000];
+    struct packet_ref ref = {.holds = 1, .ended = ref_ended};
+    struct ipnet_config c = host_config();
+    c.tx_l4_sum = true;
+    c.tx_burst_bytes = 20 + sizeof bytes - 1;
+    host_start(&h, &c);
+    host_wait(&h, 5000);
+    host_meets(&h, "10.77.0.9");
+    assert_int_equal(ipnet_burst_bytes(h.n), c.tx_burst_bytes);
+    struct packet_out p = packet_to("10.77.0.9", &ref, bytes, sizeof bytes);
+    p.segment_bytes = 1000;
+    host_send(&h, &p);
+    p = packet_to("10.77.0.9", &ref, bytes, sizeof bytes - 1);
+    p.segment_bytes = 1461;
+    host_send(&h, &p);
+    assert_int_equal(host_dropped(&h, IPNET_DROP_TOO_LONG), 2);
+    p.segment_bytes = 1460;
+    host_send(&h, &p);
+    assert_int_equal(host_dropped(&h, IPNET_DROP_TOO_LONG), 2);
+    host_stop(&h);
+    c.tx_l4_sum = false;
+    assert_int_equal(ipnet_check(&c), ERR_INVALID);
+}
+
+static void
 frames_carry_the_tag_of_the_vlan(void **state)
 {
     static struct host h;
@@ -216,6 +279,8 @@ main(void)
         cmocka_unit_test(packets_that_cannot_leave_are_dropped_with_their_reason),
         cmocka_unit_test(nothing_leaves_from_an_address_that_is_not_ours_yet),
         cmocka_unit_test(a_device_that_sums_gets_the_sum_of_the_pseudo_header),
+        cmocka_unit_test(a_burst_leaves_whole_and_its_sum_is_one_without_a_length),
+        cmocka_unit_test(a_burst_that_the_device_or_the_link_does_not_take_is_dropped),
         cmocka_unit_test(frames_carry_the_tag_of_the_vlan),
         cmocka_unit_test(the_room_leaves_slots_for_our_own_answers),
         cmocka_unit_test(answers_beyond_the_last_slot_are_dropped),

@@ -37,7 +37,9 @@ struct rig {
     uint32_t sent_first, sent_limit, room, frames_out, hold_count;
     uint32_t asked; /* times that the stack asked for room */
     struct packet_ref *holds[RIG_SENT];
-    bool hold; /* keep the bytes of what leaves, as a slow device */
+    uint32_t burst_bytes;     /* what the device cuts, as packet_ops.burst */
+    uint32_t packets, bursts; /* that left, and of them those that it has cut */
+    bool hold;                /* keep the bytes of what leaves, as a slow device */
     uint8_t own[16], peer[16];
     uint16_t peer_port;
     uint8_t traffic_class;  /* of what the peer sends */
@@ -56,31 +58,63 @@ rig_room(void *self, uint32_t link)
     return r->room;
 }
 
+RIG uint32_t
+rig_burst(void *self, const uint8_t src[16])
+{
+    const struct rig *r = self;
+    return r->burst_bytes;
+}
+
+/* One segment of a packet, as a device cuts it: from byte `at` of its payload on. */
+RIG void
+rig_cut(struct rig *r, const struct packet_out *p, const uint8_t *payload, uint32_t at)
+{
+    assert_true(r->sent_limit < RIG_SENT);
+    struct rig_sent *s = &r->sent[r->sent_limit++];
+    uint32_t len = p->payload_bytes - at;
+    assert_int_equal(tcp_header_read(view_of(p->header, p->header_bytes), &s->h), ERR_OK);
+    if (p->segment_bytes && len > p->segment_bytes)
+        len = p->segment_bytes;
+    if (at + len < p->payload_bytes)
+        s->h.flags &= (uint8_t) ~(TCP_PSH | TCP_FIN);
+    s->h.seq += at;
+    memcpy(s->src, p->src, 16);
+    memcpy(s->dst, p->dst, 16);
+    assert_true(len <= sizeof s->payload);
+    memcpy(s->payload, payload + at, len);
+    s->h.payload = view_of(s->payload, len);
+    s->spans = p->span_count;
+    s->traffic_class = p->traffic_class;
+}
+
 RIG void
 rig_send(void *self, const struct packet_out *packets, uint32_t count)
 {
+    static uint8_t payload[UINT16_MAX];
     struct rig *r = self;
     assert_true(count <= r->room);
     for (uint32_t i = 0; i < count; i++) {
         const struct packet_out *p = &packets[i];
-        assert_true(r->sent_limit < RIG_SENT);
-        struct rig_sent *s = &r->sent[r->sent_limit++];
-        assert_int_equal(tcp_header_read(view_of(p->header, p->header_bytes), &s->h), ERR_OK);
-        memcpy(s->src, p->src, 16);
-        memcpy(s->dst, p->dst, 16);
-        uint32_t at = 0;
+        uint32_t bytes = 0, at = 0;
         for (uint32_t k = 0; k < p->span_count; k++) {
-            memcpy(s->payload + at, p->spans[k].bytes.at, p->spans[k].bytes.len);
-            at += p->spans[k].bytes.len;
+            memcpy(payload + bytes, p->spans[k].bytes.at, p->spans[k].bytes.len);
+            bytes += p->spans[k].bytes.len;
             if (r->hold && p->spans[k].ref) {
                 packet_hold(p->spans[k].ref);
                 r->holds[r->hold_count++] = p->spans[k].ref;
             }
         }
-        assert_int_equal(at, p->payload_bytes);
-        s->h.payload = view_of(s->payload, at);
-        s->spans = p->span_count;
-        s->traffic_class = p->traffic_class;
+        assert_int_equal(bytes, p->payload_bytes);
+        if (p->segment_bytes) {
+            assert_in_range(p->segment_bytes, PACKET_SEGMENT_LEAST, bytes - 1);
+            assert_true(p->header_bytes + bytes <= r->burst_bytes);
+            r->bursts++;
+        }
+        r->packets++;
+        do {
+            rig_cut(r, p, payload, at);
+            at += p->segment_bytes ? p->segment_bytes : bytes;
+        } while (at < bytes);
     }
 }
 
@@ -95,7 +129,7 @@ rig_release(void *self, struct packet_frame **frames, uint32_t count)
 }
 
 static const struct packet_ops rig_ops = {
-    .room = rig_room, .send = rig_send, .release = rig_release};
+    .room = rig_room, .send = rig_send, .release = rig_release, .burst = rig_burst};
 
 RIG struct tcp_config
 rig_config(void)
