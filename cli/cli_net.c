@@ -29,8 +29,9 @@ static const struct document {
     {COMMAND_NET_PORTS, "/v1/net/ports", true, "ip -s link",
      COLUMNS({"core", "CORE"}, {"port", "PORT"}, {"name", "DEVICE"}, {"mac", "MAC"},
              {"link", "LINK"}, {"mtu", "MTU"}, {"vlan", "VLAN"}, {"queue", "QUEUE"},
-             {"queues", "QUEUES"}, {"checksums", "CHECKSUMS"}, {"payload", "PAYLOAD"},
-             {"sent_by_reference", "REFERENCED"}, {"sent_copied", "COPIED"})},
+             {"queues", "QUEUES"}, {"checksums", "CHECKSUMS"}, {"segments", "SEGMENTS"},
+             {"payload", "PAYLOAD"}, {"sent_by_reference", "REFERENCED"},
+             {"sent_copied", "COPIED"})},
     {COMMAND_NET_ADDRESSES, "/v1/net/addresses", true, "ip address",
      COLUMNS({"port", "PORT"}, {"address", "ADDRESS"}, {"state", "STATE"})},
     {COMMAND_NET_ROUTES, "/v1/net/routes", true, "ip route",
@@ -106,6 +107,10 @@ port_shorten(json_t *o)
     json_object_set_new(o, "link", json_string(link));
     json_object_set_new(o, "checksums",
                         json_string(sums[is(o, "tx_checksums") + 2 * is(o, "rx_checksums")]));
+    json_object_set_new(o, "segments",
+                        json_string(json_integer_value(json_object_get(o, "tx_burst_bytes"))
+                                        ? "device"
+                                        : "software"));
     json_object_set_new(o, "payload",
                         json_string(is(o, "by_reference") ? "by reference" : "copied"));
 }

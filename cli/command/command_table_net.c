@@ -92,9 +92,12 @@ const struct command command_net[] = {
      .words_max = 1,
      .names = COMMAND_NAMES_FILES,
      .summary = "with net=dpdk: writes frames to a new file, which tcpdump and Wireshark read",
-     .text = "The broker writes the file (pcapng), with the rights of its user; it must not be "
-             "there yet. Cores never wait for it: frames that it cannot keep up with are left out "
-             "and counted. Who runs the broker can do this, nobody over the network.",
+     .text =
+         "The broker writes the file (pcapng), with the rights of its user; it must not be "
+         "there yet. Cores never wait for it: frames that it cannot keep up with are left out "
+         "and counted. A frame that leaves is written as the device got it: one that the device "
+         "cuts into segments (net.tso) in one piece, with the sum of its pseudo header. Who runs "
+         "the broker can do this, nobody over the network.",
      .examples = "sluice net capture start all.pcapng\n"
                  "sluice net capture start --connection 10.77.0.1:40312 --snaplen 9300 "
                  "one.pcapng\n",

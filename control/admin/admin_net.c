@@ -174,7 +174,7 @@ struct port_row {
     struct view name;
     const char *mac;
     bool link_up, tx_checksums, rx_checksums, by_reference;
-    uint32_t core, port, queue, queues, link_mbps, mtu, vlan;
+    uint32_t core, port, queue, queues, link_mbps, mtu, vlan, tx_burst_bytes;
     uint64_t sent_by_reference, sent_copied;
 };
 #define FIELD(name, type, help)                                                                    \
@@ -183,22 +183,24 @@ struct port_row {
     }
 const struct admin_schema admin_net_port_schema = {
     "NetPort",
-    (const struct admin_field[]){FIELD(core, U32, "number of the loop that polls the queue"),
-                                 FIELD(port, U32, "number of the device in net.devices, from 0"),
-                                 FIELD(name, TEXT, "driver and device"),
-                                 FIELD(mac, STATIC, "link address"),
-                                 FIELD(link_up, BOOL, "whether the link is up"),
-                                 FIELD(link_mbps, U32, "Mbit/s, 0: the driver does not say"),
-                                 FIELD(mtu, U32, "bytes of the largest IP packet"),
-                                 FIELD(vlan, U32, "tag of all frames, 0: none"),
-                                 FIELD(queue, U32, "number of the pair of queues"),
-                                 FIELD(queues, U32, "pairs of queues of the device"),
-                                 FIELD(tx_checksums, BOOL, "the device fills checksums in"),
-                                 FIELD(rx_checksums, BOOL, "the device verifies checksums"),
-                                 FIELD(by_reference, BOOL, "it sends from our memory, uncopied"),
-                                 FIELD(sent_by_reference, U64, "bytes of payload that it did"),
-                                 FIELD(sent_copied, U64, "bytes that were copied for it"),
-                                 {0}}};
+    (const struct admin_field[]){
+        FIELD(core, U32, "number of the loop that polls the queue"),
+        FIELD(port, U32, "number of the device in net.devices, from 0"),
+        FIELD(name, TEXT, "driver and device"),
+        FIELD(mac, STATIC, "link address"),
+        FIELD(link_up, BOOL, "whether the link is up"),
+        FIELD(link_mbps, U32, "Mbit/s, 0: the driver does not say"),
+        FIELD(mtu, U32, "bytes of the largest IP packet"),
+        FIELD(vlan, U32, "tag of all frames, 0: none"),
+        FIELD(queue, U32, "number of the pair of queues"),
+        FIELD(queues, U32, "pairs of queues of the device"),
+        FIELD(tx_checksums, BOOL, "the device fills checksums in"),
+        FIELD(rx_checksums, BOOL, "the device verifies checksums"),
+        FIELD(tx_burst_bytes, U32, "the longest burst that it cuts into segments, 0: none"),
+        FIELD(by_reference, BOOL, "it sends from our memory, uncopied"),
+        FIELD(sent_by_reference, U64, "bytes of payload that it did"),
+        FIELD(sent_copied, U64, "bytes that were copied for it"),
+        {0}}};
 #undef FIELD
 
 static json_t *
@@ -220,6 +222,7 @@ port_json(uint32_t core, const struct netview_row *r)
         .queues = p->queues,
         .tx_checksums = p->tx_sums,
         .rx_checksums = p->rx_sums,
+        .tx_burst_bytes = p->burst_bytes,
         .by_reference = p->chains,
         .sent_by_reference = p->by_reference,
         .sent_copied = p->copied,

@@ -20,7 +20,8 @@
 enum {
     CAPRING_BYTES = 4 << 20, /* the ring of a core */
     CAPRING_SNAP_LEAST = 14,
-    CAPRING_SNAP_MAX = 9300, /* a frame of the largest MTU */
+    CAPRING_SNAP_MAX =
+        9300, /* a frame of the largest MTU; of longer ones, which the device cuts, the front */
     CAPRING_PATH_BYTES = 4096,
 };
 

@@ -60,6 +60,7 @@ struct netview_port {
     uint16_t mtu, vlan;
     uint8_t link_up, tx_sums; /* the device fills in TCP checksums */
     uint8_t rx_sums, chains;  /* it verifies them; it takes payload by reference */
+    uint32_t burst_bytes;     /* the longest that it cuts into segments; 0: it cuts nothing */
     uint32_t queue, queues, link_mbps;
     uint32_t device;               /* its number in net.devices, from 0; and so below */
     uint64_t by_reference, copied; /* bytes of payload that were sent */

@@ -28,6 +28,7 @@ count_nic(const struct bypass_view *v, uint32_t device)
     netview_device_set(v->out, device, NETVIEW_N_RX_BYTES, st.rx_bytes);
     netview_device_set(v->out, device, NETVIEW_N_TX_FRAMES, st.tx_frames);
     netview_device_set(v->out, device, NETVIEW_N_TX_BYTES, st.tx_bytes);
+    netview_device_set(v->out, device, NETVIEW_N_TX_BURSTS, st.tx_bursts);
     netview_device_set(v->out, device, NETVIEW_N_TX_FULL, st.tx_full);
     netview_device_set(v->out, device, NETVIEW_N_TX_BY_REFERENCE, st.tx_by_reference);
     netview_device_set(v->out, device, NETVIEW_N_TX_COPIED, st.tx_copied);
@@ -165,6 +166,7 @@ port_fill(const struct bypass_view *v, uint32_t place, struct netview_row *row)
     p->link_up = f.link_up;
     p->tx_sums = f.tx_l4_sum;
     p->rx_sums = f.rx_l4_sum;
+    p->burst_bytes = f.tx_burst_bytes;
     p->chains = f.chains;
     p->queues = f.queues;
     p->queue = v->parts.loop;

@@ -163,6 +163,7 @@ devices_open(struct netup *n)
             .device = n->devices[i].device,
             .queues = n->shard_count,
             .mtu = n->devices[i].mtu,
+            .tso = conf_bool(n->conf, CONF_NET_TSO),
             .default_route = conf_text(n->conf, CONF_NET_DEFAULT_ROUTE),
             .root = "/",
         };
@@ -181,15 +182,18 @@ link_take(struct netup *n, uint32_t i)
     nic_dpdk_facts(n->nics[i], &f);
     memcpy(l->net.mac, f.mac, sizeof l->net.mac);
     l->net.tx_l4_sum = f.tx_l4_sum;
+    l->net.tx_burst_bytes = f.tx_burst_bytes;
     os_random(l->net.secret, sizeof l->net.secret);
     size_t mesh_bytes = (ipnet_mesh_footprint(n->shard_count) + 63) & ~(size_t)63;
     void *mesh = n->shard_count > 1 ? aligned_alloc(64, mesh_bytes) : NULL;
     must(mesh || n->shard_count == 1);
     l->mesh = mesh ? ipnet_mesh_init(mesh, n->shard_count) : NULL;
     log_info("net",
-             "device=%s mac=%02x:%02x:%02x:%02x:%02x:%02x mtu=%u queues=%u checksums=%s address=%s",
+             "device=%s mac=%02x:%02x:%02x:%02x:%02x:%02x mtu=%u queues=%u checksums=%s "
+             "segmentation=%s address=%s",
              f.name, f.mac[0], f.mac[1], f.mac[2], f.mac[3], f.mac[4], f.mac[5], f.mtu, f.queues,
-             f.tx_l4_sum ? "device" : "software", n->devices[i].address);
+             f.tx_l4_sum ? "device" : "software", f.tx_burst_bytes ? "device" : "software",
+             n->devices[i].address);
 }
 
 /* The link-local address is made of the link address. */

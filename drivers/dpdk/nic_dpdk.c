@@ -10,7 +10,7 @@
  * One mbuf a span, or for some devices one for each page of it (`by_page`).
  * A span without a ref, or where the device cannot reach it, is copied into an mbuf of the chain.
  * When nothing would go by reference, or the chain would be too long for the device, the frame is
- * one mbuf with everything copied.
+ * one mbuf with everything copied; a burst (packet.h) as many as that takes.
  *
  * I1: each span mbuf is one hold of its packet_ref.  The reference block of the external buffer
  * lies in the mbuf's private area with a count of 1, so that when the driver frees the mbuf, at
@@ -103,7 +103,14 @@ static uint32_t
 part_bytes(const struct nic_queue *q, const struct view *v)
 {
     uint32_t left = NIC_PAGE_BYTES - (uint32_t)((uintptr_t)v->at % NIC_PAGE_BYTES);
-    return q->by_page && left < v->len ? left : v->len;
+    uint32_t most = q->by_page ? left : NIC_PART_BYTES;
+    return most < v->len ? most : v->len;
+}
+
+static uint32_t
+copy_bytes(const struct nic_queue *q, const struct view *v)
+{
+    return v->len < q->copy_bytes ? v->len : q->copy_bytes;
 }
 
 static struct rte_mbuf *
@@ -141,7 +148,8 @@ span_add(struct nic_queue *q, const struct packet_span *s, bool by_reference,
     uint16_t count = 0;
     struct view left = s->bytes;
     while (left.len > 0) {
-        struct view part = view_of(left.at, by_reference ? part_bytes(q, &left) : left.len);
+        uint32_t bytes = by_reference ? part_bytes(q, &left) : copy_bytes(q, &left);
+        struct view part = view_of(left.at, bytes);
         struct rte_mbuf *m = by_reference ? part_mbuf(q, &part, s->ref) : part_copy(q, &part);
         if (!m)
             return 0;
@@ -177,23 +185,44 @@ chain_build(struct nic_queue *q, const struct nic_tx *tx, uint32_t by_reference)
     return head;
 }
 
+/* Puts bytes behind those of a frame of copies, whose last mbuf is *last.  False: no memory. */
+static bool
+copy_add(struct nic_queue *q, struct rte_mbuf *head, struct rte_mbuf **last, struct view v)
+{
+    while (v.len > 0) {
+        uint32_t room = rte_pktmbuf_tailroom(*last), bytes = v.len < room ? v.len : room;
+        if (room == 0) {
+            struct rte_mbuf *m = rte_pktmbuf_alloc(q->copy_pool);
+            if (!m)
+                return false;
+            (*last)->next = m;
+            *last = m;
+            head->nb_segs++;
+            continue;
+        }
+        memcpy(rte_pktmbuf_mtod_offset(*last, void *, (*last)->data_len), v.at, bytes);
+        (*last)->data_len += (uint16_t)bytes;
+        head->pkt_len += bytes;
+        v = view_of(v.at + bytes, v.len - bytes);
+    }
+    return true;
+}
+
+/* One mbuf, but for a burst: a frame is no longer than the MTU that the pool was made for. */
 static struct rte_mbuf *
 copy_build(struct nic_queue *q, const struct nic_tx *tx)
 {
-    struct rte_mbuf *m = rte_pktmbuf_alloc(q->copy_pool);
-    if (!m)
+    struct rte_mbuf *head = rte_pktmbuf_alloc(q->copy_pool), *last = head;
+    if (!head)
         return NULL;
-    uint8_t *to =
-        (uint8_t *)rte_pktmbuf_append(m, (uint16_t)(tx->header_bytes + tx->payload_bytes));
-    must(to); /* a frame is no longer than the MTU that the pool was made for */
-    memcpy(to, tx->header, tx->header_bytes);
-    to += tx->header_bytes;
-    for (uint32_t i = 0; i < tx->span_count; i++) {
-        if (tx->spans[i].bytes.len)
-            memcpy(to, tx->spans[i].bytes.at, tx->spans[i].bytes.len);
-        to += tx->spans[i].bytes.len;
-    }
-    return m;
+    bool all = copy_add(q, head, &last, view_of(tx->header, tx->header_bytes));
+    for (uint32_t i = 0; i < tx->span_count && all; i++)
+        all = copy_add(q, head, &last, tx->spans[i].bytes);
+    must(head->nb_segs == 1 || tx->segment_bytes);
+    if (all)
+        return head;
+    rte_pktmbuf_free(head);
+    return NULL;
 }
 
 static bool
@@ -207,7 +236,39 @@ static uint32_t
 part_count(const struct nic_queue *q, const struct view *v)
 {
     uint32_t skip = (uint32_t)((uintptr_t)v->at % NIC_PAGE_BYTES);
-    return q->by_page ? (skip + v->len + NIC_PAGE_BYTES - 1) / NIC_PAGE_BYTES : 1;
+    return q->by_page ? (skip + v->len + NIC_PAGE_BYTES - 1) / NIC_PAGE_BYTES
+                      : (v->len + NIC_PART_BYTES - 1) / NIC_PART_BYTES;
+}
+
+static uint32_t
+copy_count(const struct nic_queue *q, const struct view *v)
+{
+    return (v->len + q->copy_bytes - 1u) / q->copy_bytes;
+}
+
+/* Whether the chain of a burst is one that the device takes: so many mbufs in all, and so many that
+ * one segment touches, with the header.  A segment in n parts covers all of them but the first and
+ * the last whole. */
+static bool
+burst_fits(const struct nic_queue *q, const struct nic_tx *tx, uint32_t bits, uint32_t segs)
+{
+    uint32_t sizes[NIC_BURST_PARTS_MAX], count = 0, whole = 0;
+    if (segs <= q->segs_max || segs > q->burst_segs_max)
+        return segs <= q->burst_segs_max;
+    uint32_t inner = q->segs_max > 3 ? q->segs_max - 2u : 1;
+    for (uint32_t i = 0; i < tx->span_count; i++) {
+        struct view left = tx->spans[i].bytes;
+        while (left.len > 0) {
+            uint32_t bytes = bits & 1u << i ? part_bytes(q, &left) : copy_bytes(q, &left);
+            whole += sizes[count] = bytes;
+            left = view_of(left.at + bytes, left.len - bytes);
+            if (count >= inner)
+                whole -= sizes[count - inner];
+            if (++count >= inner && whole < tx->segment_bytes)
+                return false;
+        }
+    }
+    return true;
 }
 
 _Static_assert(PACKET_SPANS_MAX < 32, "a bit for each");
@@ -221,11 +282,11 @@ by_reference(struct nic_queue *q, const struct nic_tx *tx, uint32_t *bytes)
     for (uint32_t i = 0; i < tx->span_count && q->chains; i++) {
         const struct view *v = &tx->spans[i].bytes;
         bool here = can_reach(q, &tx->spans[i]);
-        segs += here ? part_count(q, v) : v->len > 0;
+        segs += here ? part_count(q, v) : copy_count(q, v);
         bits |= (uint32_t)here << i;
         *bytes += here ? v->len : 0;
     }
-    if (segs <= q->segs_max)
+    if (tx->segment_bytes ? burst_fits(q, tx, bits, segs) : segs <= q->segs_max)
         return bits;
     *bytes = 0;
     return 0;
@@ -247,22 +308,43 @@ fetch_bytes(const struct nic_tx *tx)
             rte_prefetch0(tx->spans[i].bytes.at + k);
 }
 
+/* What the device does to the frame.  It makes the sums of IP headers only where it makes new ones,
+ * and there not all devices do it unasked. */
+static void
+work_ask(const struct nic_queue *q, const struct nic_tx *tx, struct rte_mbuf *m)
+{
+    enum { IP4_SUM_AT = 10 };
+    bool v4 = tx->header[tx->l2_bytes] >> 4 == 4;
+    uint32_t l4_bytes = 0;
+    if (tx->segment_bytes)
+        l4_bytes = (uint32_t)tx->header_bytes - tx->l2_bytes - tx->l3_bytes;
+    m->tx_offload =
+        rte_mbuf_tx_offload(tx->l2_bytes, tx->l3_bytes, l4_bytes, tx->segment_bytes, 0, 0, 0);
+    m->ol_flags |= tx->segment_bytes ? RTE_MBUF_F_TX_TCP_SEG : RTE_MBUF_F_TX_TCP_CKSUM;
+    m->ol_flags |= v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6;
+    if (!v4 || !tx->segment_bytes || !q->device->ip_sum)
+        return;
+    m->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
+    set_u16(rte_pktmbuf_mtod_offset(m, uint8_t *, tx->l2_bytes + IP4_SUM_AT), 0);
+}
+
 static struct rte_mbuf *
 build(struct nic_queue *q, const struct nic_tx *tx)
 {
+    const struct nic_facts *facts = &q->device->facts;
+    uint32_t frame_bytes = tx->header_bytes + tx->payload_bytes;
     must(tx->header_bytes <= NIC_HEADER_MAX);
-    must(tx->header_bytes + tx->payload_bytes <= (uint32_t)q->device->facts.mtu + tx->l2_bytes);
+    must(frame_bytes <=
+         tx->l2_bytes + (tx->segment_bytes ? tx->l3_bytes + facts->tx_burst_bytes : facts->mtu));
     uint32_t bytes, bits = by_reference(q, tx, &bytes);
     struct rte_mbuf *m = bits ? chain_build(q, tx, bits) : copy_build(q, tx);
     if (!m)
         return NULL;
     q->stat.tx_by_reference += bytes;
     q->stat.tx_copied += tx->payload_bytes - bytes;
-    if (tx->l4_sum) {
-        bool v4 = tx->header[tx->l2_bytes] >> 4 == 4;
-        m->tx_offload = rte_mbuf_tx_offload(tx->l2_bytes, tx->l3_bytes, 0, 0, 0, 0, 0);
-        m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM | (v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6);
-    }
+    q->stat.tx_bursts += tx->segment_bytes > 0;
+    if (tx->l4_sum)
+        work_ask(q, tx, m);
     return m;
 }
 
@@ -283,6 +365,14 @@ prepare(struct nic_queue *q, struct rte_mbuf **list, uint32_t count)
     return count;
 }
 
+/* Each span that is held has at most one header of its own. */
+static bool
+may_drop(const struct nic_queue *q)
+{
+    uint32_t most = q->burst_segs_max > q->segs_max ? q->burst_segs_max : q->segs_max;
+    return q->drops && 2 * q->stat.spans_held + most > q->ring;
+}
+
 static uint32_t
 queue_tx(void *self, const struct nic_tx *const *frames, uint32_t count)
 {
@@ -293,7 +383,7 @@ queue_tx(void *self, const struct nic_tx *const *frames, uint32_t count)
         q->stat.tx_full++;
         return 0;
     }
-    while (taken < count && taken < NIC_BURST_MAX) {
+    while (taken < count && taken < NIC_BURST_MAX && !may_drop(q)) {
         if (copies(q) && taken + 1 < count)
             fetch_bytes(frames[taken + 1]);
         struct rte_mbuf *m = build(q, frames[taken]);

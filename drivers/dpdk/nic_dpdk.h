@@ -30,6 +30,7 @@ struct nic_dpdk_config {
     const char *device; /* "0000:41:00.0", or a virtual device with its arguments */
     uint32_t queues;    /* pairs; 1 to NIC_DPDK_QUEUES_MAX */
     uint16_t mtu;
+    bool tso; /* the device cuts bursts (packet.h), if it can */
     /* Interfaces, comma-separated, that may be taken although the default route goes through them,
      * or through what they are part of; "": none may. */
     const char *default_route;

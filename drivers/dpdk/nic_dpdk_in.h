@@ -21,7 +21,14 @@ enum nic_reap {
     NIC_REAP_EMPTY,   /* by a burst of no frames */
     NIC_REAP_LARGE,   /* by a frame that no ring has room for, which it refuses */
 };
-enum { NIC_REAP_RING_MAX = 4096, NIC_PAGE_BYTES = 4096 };
+enum {
+    NIC_REAP_RING_MAX = 4096,
+    NIC_PAGE_BYTES = 4096,
+    NIC_PART_BYTES = 12 << 10, /* of one mbuf by reference; some cards take 16 KiB less one */
+    NIC_BURST_PARTS_MAX =
+        24, /* mbufs of a burst, also where the card takes more: VMware's device */
+    NIC_BURST_BYTES_MAX = 65535 - 18 - 40, /* with its headers a length of 16 bits */
+};
 
 /* In the private area of a span's mbuf. */
 struct nic_span {
@@ -38,9 +45,12 @@ struct nic_queue {
     bool chains;                     /* the device takes chained mbufs, and spans go by reference */
     const struct nic_regions *reach; /* spans in here; NULL: wherever they are */
     uint32_t reach_last;             /* for nic_regions_have */
-    uint16_t segs_max;               /* mbufs of a chain */
-    bool by_page;                    /* no mbuf by reference lies in two pages */
-    uint16_t ring;                   /* places for sending */
+    uint16_t segs_max;       /* mbufs of a chain; of a burst, those that one segment touches */
+    uint16_t burst_segs_max; /* mbufs of a burst */
+    uint16_t copy_bytes;     /* that one mbuf of the copy pool has room for */
+    bool drops;              /* drops a frame that its ring has too little room for */
+    bool by_page;            /* no mbuf by reference lies in two pages */
+    uint16_t ring;           /* places for sending */
     enum nic_reap reap;
     struct rte_mbuf *large;          /* NIC_REAP_LARGE: never sent */
     struct list held;                /* struct nic_span */
@@ -61,6 +71,7 @@ struct nic_dpdk {
     uint16_t port;
     bool found; /* port is ours, and ends with us */
     uint32_t queue_count;
+    bool ip_sum;        /* makes the sums of IPv4 headers, as it must for the segments of bursts */
     const char *copies; /* why nothing goes by reference; NULL: it does */
     struct nic_queue queues[];
 };
@@ -92,6 +103,7 @@ nic_dpdk_lends(const char *device)
 /* cleanup: what rte_eth_tx_done_cleanup said when it was tried. */
 enum nic_reap nic_reap_of(const char *driver, int cleanup);
 bool nic_reap_by_page(const char *driver);
+bool nic_reap_drops(const char *driver);
 /* When q->reap is known, before anything is sent; false: no memory.  nic_reap_end before the pools
  * go. */
 must_check bool nic_reap_ready(struct nic_queue *q);

@@ -143,12 +143,36 @@ tx_setup(struct setup *s, uint16_t number, uint16_t count, unsigned socket)
     return rte_eth_tx_queue_setup(s->d->port, number, count, socket, NULL);
 }
 
+/* Bytes of a frame, in one mbuf. */
+static uint32_t
+frame_room(const struct setup *s)
+{
+    uint32_t room = (uint32_t)s->config->mtu + SETUP_LINK_BYTES + SETUP_KERNEL_BYTES;
+    return room < SETUP_ROOM_LEAST ? SETUP_ROOM_LEAST : room;
+}
+
+static uint16_t
+burst_parts(const struct setup *s)
+{
+    uint16_t most = s->info.tx_desc_lim.nb_seg_max;
+    if (most == 0) /* the driver does not say */
+        most = SETUP_SEGS;
+    return most < NIC_BURST_PARTS_MAX ? most : NIC_BURST_PARTS_MAX;
+}
+
+/* A burst must fit its mbufs also when all of it is copied. */
+static uint32_t
+burst_bytes(const struct setup *s)
+{
+    uint32_t copied = (burst_parts(s) - 1u) * frame_room(s);
+    return copied < NIC_BURST_BYTES_MAX ? copied : NIC_BURST_BYTES_MAX;
+}
+
 static int
 queue_setup(struct setup *s, uint16_t number, uint16_t rx_count, uint16_t tx_count)
 {
     struct nic_queue *q = &s->d->queues[number];
-    uint32_t room = (uint32_t)s->config->mtu + SETUP_LINK_BYTES + SETUP_KERNEL_BYTES;
-    room = RTE_PKTMBUF_HEADROOM + (room < SETUP_ROOM_LEAST ? SETUP_ROOM_LEAST : room);
+    uint32_t room = RTE_PKTMBUF_HEADROOM + frame_room(s);
     *q = (struct nic_queue){.device = s->d, .port = s->d->port, .number = number};
     q->chains = !s->d->copies;
     q->reach = s->host->pci ? &nic_lend_regions : NULL;
@@ -156,7 +180,10 @@ queue_setup(struct setup *s, uint16_t number, uint16_t rx_count, uint16_t tx_cou
     if (q->segs_max == 0) /* the driver does not say */
         q->segs_max = SETUP_SEGS;
     q->ring = tx_count;
+    q->burst_segs_max = burst_parts(s);
+    q->copy_bytes = (uint16_t)(room - RTE_PKTMBUF_HEADROOM);
     q->by_page = nic_reap_by_page(s->info.driver_name);
+    q->drops = nic_reap_drops(s->info.driver_name);
     q->rx_pool = strcmp(s->info.driver_name, "net_af_xdp") == 0
                      ? pool_of_pages(q, "rx", NIC_DPDK_FRAMES - 1, room)
                      : pool(q, "rx", NIC_DPDK_FRAMES - 1, 0, room);
@@ -225,6 +252,18 @@ port_find(struct setup *s)
     return ERR_UNSUPPORTED;
 }
 
+/* What cutting bursts takes, 0: the device or its driver cannot, or must not.  net_tap cuts in
+ * software, and IPv6 not at all.  Other drivers of DPDK that have it have it for both families. */
+static uint64_t
+burst_offloads(const struct setup *s)
+{
+    uint64_t all =
+        RTE_ETH_TX_OFFLOAD_TCP_TSO | RTE_ETH_TX_OFFLOAD_MULTI_SEGS | RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
+    if (!s->config->tso || s->host->tap || (s->info.tx_offload_capa & all) != all)
+        return 0;
+    return RTE_ETH_TX_OFFLOAD_TCP_TSO | (RTE_ETH_TX_OFFLOAD_IPV4_CKSUM & s->info.tx_offload_capa);
+}
+
 static int
 port_configure(struct setup *s)
 {
@@ -234,7 +273,7 @@ port_configure(struct setup *s)
         sends &= ~RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
     struct rte_eth_conf conf = {
         .rxmode = {.mtu = s->config->mtu, .offloads = sums & s->info.rx_offload_capa},
-        .txmode = {.offloads = sends & s->info.tx_offload_capa},
+        .txmode = {.offloads = (sends & s->info.tx_offload_capa) | burst_offloads(s)},
     };
     uint64_t spread = (RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV6_TCP) &
                       s->info.flow_type_rss_offloads;
@@ -247,6 +286,8 @@ port_configure(struct setup *s)
     if (rc)
         return fail(s, ERR_IO, "configuration", rc);
     s->d->facts.tx_l4_sum = conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
+    s->d->facts.tx_burst_bytes = burst_offloads(s) ? burst_bytes(s) : 0;
+    s->d->ip_sum = conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM;
     s->d->facts.rx_l4_sum = (conf.rxmode.offloads & sums) == sums;
     return ERR_OK;
 }

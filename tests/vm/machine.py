@@ -27,10 +27,10 @@ IOMMU = {  # what the device must be told, and the kernel
 
 class Card:
     """One card: QEMU's model, the kernel's driver, where it is; `queues` of those that spread
-    connections over them as real ones do."""
-    def __init__(self, number, model, *modules, queues=1):
+    connections over them as real ones do; `cuts`: it and its driver cut bursts into segments."""
+    def __init__(self, number, model, *modules, queues=1, cuts=False):
         self.name, self.modules = model.split(",")[0].removesuffix("-net-pci"), modules
-        self.model, self.number, self.queues = model, number, queues
+        self.model, self.number, self.queues, self.cuts = model, number, queues, cuts
         self.slot = 0x10 + number
         self.address = f"0000:00:{self.slot:02x}.0"
         self.interface = f"sl{number}"
@@ -39,10 +39,10 @@ class Card:
 
 CARDS = [
     Card(1, "virtio-net-pci,disable-legacy=on,iommu_platform=on,mq=on,rss=on,vectors=6",
-         "virtio_pci", "virtio_net", queues=2),
+         "virtio_pci", "virtio_net", queues=2, cuts=True),
     Card(2, "e1000", "e1000"),
     Card(3, "e1000e", "e1000e"),
-    Card(4, "vmxnet3", "vmxnet3"),
+    Card(4, "vmxnet3", "vmxnet3", cuts=True),
 ]
 
 

@@ -327,13 +327,20 @@ def on_card(machine, card, kills):
     with case(f"vm: {card.name}: DPDK's driver brings the broker up"):
         bind(machine, card)
         broker.start()
-        print("# " + machine.good(f"grep -ah device= {broker.stderr} | tail -n 1"), flush=True)
+        says = machine.good(f"grep -ah segmentation= {broker.stderr} | tail -n 1")
+        print(f"# {says}", flush=True)
+        check(f"segmentation={'device' if card.cuts else 'software'}" in says, says)
     with case(f"vm: {card.name}: kcat's records come back with the same bytes"):
         topic_ready(broker.bootstrap, "bytes", 1)
         round_trip(broker, "bytes")
     with case(f"vm: {card.name}: records leave from the log's memory, given back in silence"):
         topic_ready(broker.bootstrap, "lent", 1)
         lent(broker, "lent")
+    with case(f"vm: {card.name}: {'it cut' if card.cuts else 'it was not asked to cut'} bursts"):
+        bursts = broker.metric('sluice_net_bursts_total{port="0"}')
+        frames = broker.metric('sluice_net_frames_total{port="0",direction="out"}')
+        print(f"# {bursts:.0f} bursts of {frames:.0f} frames", flush=True)
+        check((bursts > 100) == card.cuts and bursts < frames, bursts, frames)
     with case(f"vm: {card.name}: {kills} kills with signal 9, nothing acknowledged is lost"):
         topic_ready(broker.bootstrap, "kill", PARTITIONS)
         kill_loop(broker, "kill", kills)

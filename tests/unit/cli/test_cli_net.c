@@ -116,13 +116,15 @@ a_port_tells_its_link_and_offloads_in_words(void **state)
         {"/v1/net/ports",
          answer("{\"items\": [{\"core\": 0, \"name\": \"net_tap\", \"link_up\": true, "
                 "\"link_mbps\": 10000, \"tx_checksums\": false, \"rx_checksums\": true, "
-                "\"by_reference\": true, \"sent_by_reference\": 123456, \"sent_copied\": 789}], "
+                "\"tx_burst_bytes\": 47104, \"by_reference\": true, "
+                "\"sent_by_reference\": 123456, \"sent_copied\": 789}], "
                 "\"total\": 1}")},
         {0}};
     fake_start(paths);
     assert_int_equal(run("ports", "text"), 0);
     assert_non_null(strstr(shown, "10000 Mb/s"));
     assert_non_null(strstr(shown, " rx "));
+    assert_non_null(strstr(shown, " device "));
     assert_non_null(strstr(shown, "by reference"));
     assert_non_null(strstr(shown, "123456"));
     assert_non_null(strstr(shown, "789"));

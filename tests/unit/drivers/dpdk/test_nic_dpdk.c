@@ -373,6 +373,208 @@ a_checksum_that_the_device_vouches_for_is_good_although_it_was_not_filled_in(voi
     in_child(say_everything);
 }
 
+enum { BURST_PAYLOAD = 40000, BURST_SEGMENT = 1448, BURST_HEADER = 66 };
+
+/* As over a card that cuts; net_ring hands on the mbufs as they are. */
+static void
+up_cutting(void)
+{
+    up();
+    d->facts.tx_burst_bytes = 47000;
+    d->facts.tx_l4_sum = true;
+    d->queues[0].burst_segs_max = NIC_BURST_PARTS_MAX;
+    d->queues[0].segs_max = 8;
+}
+
+static struct nic_tx
+burst_of(const uint8_t *payload, uint32_t bytes, struct packet_ref *ref, bool v4)
+{
+    struct nic_tx tx = frame(payload, bytes, ref);
+    tx.header_bytes = v4 ? BURST_HEADER : BURST_HEADER + 20;
+    tx.l3_bytes = v4 ? 20 : 40;
+    tx.header[14] = v4 ? 0x45 : 0x60;
+    tx.l4_sum = true;
+    tx.segment_bytes = BURST_SEGMENT;
+    return tx;
+}
+
+/* Takes a frame off the device as DPDK has it. */
+static struct rte_mbuf *
+raw_take(const struct nic_tx *tx)
+{
+    static uint8_t all[65536];
+    struct rte_mbuf *m = NULL;
+    struct nic_queue *q = &d->queues[0];
+    must(rte_eth_rx_burst(q->port, 0, &m, 1) == 1);
+    must(m->pkt_len == tx->header_bytes + tx->payload_bytes);
+    must(m->data_len >= tx->header_bytes);
+    const uint8_t *at = rte_pktmbuf_read(m, 0, m->pkt_len, all);
+    at += tx->header_bytes;
+    for (uint32_t i = 0; i < tx->span_count; at += tx->spans[i++].bytes.len)
+        must(memcmp(at, tx->spans[i].bytes.at, tx->spans[i].bytes.len) == 0);
+    return m;
+}
+
+static uint8_t *
+burst_payload(void)
+{
+    static _Alignas(NIC_PAGE_BYTES) uint8_t bytes[BURST_PAYLOAD + NIC_PAGE_BYTES];
+    for (uint32_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i * 7 + i / 251);
+    return bytes;
+}
+
+static void
+send_bursts(void)
+{
+    struct packet_ref ref = {.holds = 1, .ended = ref_ended};
+    struct nic_stat stat;
+    uint8_t *payload = burst_payload();
+    up_cutting();
+    for (int i = 0; i < 3; i++) {
+        bool v4 = i < 2;
+        d->ip_sum = i == 0;
+        struct nic_tx tx = burst_of(payload, BURST_PAYLOAD, &ref, v4);
+        must(offer(&tx));
+        struct rte_mbuf *m = raw_take(&tx);
+        uint64_t family = v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6;
+        uint64_t ip_sum = i == 0 ? RTE_MBUF_F_TX_IP_CKSUM : 0;
+        must((m->ol_flags & RTE_MBUF_F_TX_OFFLOAD_MASK) ==
+             (RTE_MBUF_F_TX_TCP_SEG | family | ip_sum));
+        must(m->tso_segsz == BURST_SEGMENT);
+        must(m->l2_len == 14 && m->l3_len == tx.l3_bytes && m->l4_len == 32);
+        const uint8_t *sum = rte_pktmbuf_mtod_offset(m, const uint8_t *, 14 + 10);
+        must(get_u16(sum) == (i == 0 ? 0 : get_u16(tx.header + 14 + 10)));
+        must(m->nb_segs == 1 + 4 && ref.holds == 1 + 4); /* parts of 12 KiB at most */
+        rte_pktmbuf_free(m);
+        must(ref.holds == 1);
+    }
+    nic.ops->stat(nic.self, &stat);
+    must(stat.tx_bursts == 3 && stat.tx_frames == 3 && stat.tx_by_reference == 3 * BURST_PAYLOAD);
+    struct nic_tx one = frame(payload, 1000, &ref);
+    one.l4_sum = true;
+    one.header[14] = 0x45;
+    must(offer(&one));
+    struct rte_mbuf *m = raw_take(&one);
+    must(!(m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) && m->tso_segsz == 0);
+    rte_pktmbuf_free(m);
+    down();
+}
+
+static void
+a_burst_goes_by_reference_and_tells_the_device_how_to_cut_it(void **state)
+{
+    in_child(send_bursts);
+}
+
+static void
+send_bursts_of_copies(void)
+{
+    struct packet_ref ref = {.holds = 1, .ended = ref_ended};
+    struct nic_stat stat;
+    up_cutting();
+    d->queues[0].chains = false;
+    struct nic_tx tx = burst_of(burst_payload(), BURST_PAYLOAD, &ref, true);
+    must(offer(&tx));
+    must(ref.holds == 1);
+    struct rte_mbuf *m = raw_take(&tx);
+    must(m->nb_segs == (BURST_PAYLOAD + BURST_HEADER) / d->queues[0].copy_bytes + 1);
+    rte_pktmbuf_free(m);
+    nic.ops->stat(nic.self, &stat);
+    must(stat.tx_bursts == 1 && stat.tx_copied == BURST_PAYLOAD);
+    /* Out of memory half way. */
+    static struct rte_mbuf *taken[4096];
+    uint32_t n = 0;
+    while ((taken[n] = rte_pktmbuf_alloc(d->queues[0].copy_pool)))
+        n++;
+    for (uint32_t i = 0; i < 5; i++)
+        rte_pktmbuf_free(taken[--n]);
+    must(!offer(&tx));
+    while (n > 0)
+        rte_pktmbuf_free(taken[--n]);
+    down();
+}
+
+static void
+a_burst_that_is_copied_lies_in_several_pieces(void **state)
+{
+    in_child(send_bursts_of_copies);
+}
+
+/* How many mbufs a burst became, whose payload lies in pieces of so many bytes, the rest in one. */
+static uint32_t
+mbufs_of(const uint32_t *pieces, uint32_t count, struct packet_ref *ref)
+{
+    uint8_t *payload = burst_payload();
+    struct nic_tx tx = burst_of(payload, BURST_PAYLOAD, ref, true);
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < count; at += pieces[i++])
+        tx.spans[i] = (struct packet_span){view_of(payload + at, pieces[i]), ref};
+    tx.spans[count] = (struct packet_span){view_of(payload + at, BURST_PAYLOAD - at), ref};
+    tx.span_count = (uint8_t)(count + 1);
+    must(offer(&tx));
+    struct rte_mbuf *m = raw_take(&tx);
+    uint32_t segs = m->nb_segs;
+    rte_pktmbuf_free(m);
+    return segs;
+}
+
+static void
+send_bursts_in_pieces(void)
+{
+    static const uint32_t small[] = {100, 100, 100, 100, 100, 100}, large[] = {2000, 2000, 2000};
+    struct packet_ref ref = {.holds = 1, .ended = ref_ended};
+    up_cutting();
+    uint32_t copied =
+        (BURST_PAYLOAD + BURST_HEADER + d->queues[0].copy_bytes - 1u) / d->queues[0].copy_bytes;
+    must(mbufs_of(small, 6, &ref) == copied);
+    d->queues[0].segs_max = 16;
+    must(mbufs_of(small, 6, &ref) == 1 + 6 + 4);
+    d->queues[0].segs_max = 4;
+    must(mbufs_of(large, 3, &ref) == 1 + 3 + 3);
+    d->queues[0].burst_segs_max = 6;
+    must(mbufs_of(large, 3, &ref) == copied);
+    d->queues[0].burst_segs_max = NIC_BURST_PARTS_MAX;
+    d->queues[0].by_page = true;
+    must(mbufs_of(NULL, 0, &ref) == 1 + 10);
+    must(ref.holds == 1);
+    down();
+}
+
+static void
+a_burst_whose_segments_touch_too_many_parts_is_copied(void **state)
+{
+    in_child(send_bursts_in_pieces);
+}
+
+static void
+fill_a_ring_that_drops(void)
+{
+    struct packet_ref ref = {.holds = 1, .ended = ref_ended};
+    struct nic_stat stat;
+    up_cutting();
+    d->queues[0].drops = true;
+    uint32_t taken = 0;
+    struct nic_tx tx = burst_of(burst_payload(), BURST_PAYLOAD, &ref, true);
+    while (offer(&tx))
+        taken++;
+    nic.ops->stat(nic.self, &stat);
+    must(stat.tx_full == 1 && stat.spans_held == 4 * taken);
+    must(5 * taken + NIC_BURST_PARTS_MAX <= d->queues[0].ring);
+    must(taken > d->queues[0].ring / 10);
+    for (; taken > 0; taken--)
+        rte_pktmbuf_free(raw_take(&tx));
+    must(offer(&tx));
+    rte_pktmbuf_free(raw_take(&tx));
+    down();
+}
+
+static void
+a_device_that_drops_what_does_not_fit_is_offered_only_what_does(void **state)
+{
+    in_child(fill_a_ring_that_drops);
+}
+
 int
 main(void)
 {
@@ -386,6 +588,10 @@ main(void)
         cmocka_unit_test(a_full_ring_takes_no_more_and_loses_nothing_that_it_took),
         cmocka_unit_test(without_mbufs_nothing_is_taken_and_nothing_stays_held),
         cmocka_unit_test(frames_that_the_device_never_took_are_dropped_at_the_end),
+        cmocka_unit_test(a_burst_goes_by_reference_and_tells_the_device_how_to_cut_it),
+        cmocka_unit_test(a_burst_that_is_copied_lies_in_several_pieces),
+        cmocka_unit_test(a_burst_whose_segments_touch_too_many_parts_is_copied),
+        cmocka_unit_test(a_device_that_drops_what_does_not_fit_is_offered_only_what_does),
         cmocka_unit_test(
             a_checksum_that_the_device_vouches_for_is_good_although_it_was_not_filled_in),
     };

@@ -29,6 +29,34 @@ rte_eth_dev_start(uint16_t port)
     return failing == FAIL_START ? -EIO : real(port);
 }
 
+/* What the device claims to be able to do beyond what it can. */
+static struct rte_eth_dev_info more;
+static uint64_t configured;
+
+int
+rte_eth_dev_info_get(uint16_t port, struct rte_eth_dev_info *info)
+{
+    int (*real)(uint16_t, struct rte_eth_dev_info *);
+    *(void **)&real = dlsym(RTLD_NEXT, __func__);
+    int rc = real(port, info);
+    info->tx_offload_capa |= more.tx_offload_capa;
+    if (more.tx_desc_lim.nb_seg_max)
+        info->tx_desc_lim.nb_seg_max = more.tx_desc_lim.nb_seg_max;
+    return rc;
+}
+
+/* The device itself is asked only for what it has. */
+int
+rte_eth_dev_configure(uint16_t port, uint16_t rx, uint16_t tx, const struct rte_eth_conf *conf)
+{
+    int (*real)(uint16_t, uint16_t, uint16_t, const struct rte_eth_conf *);
+    struct rte_eth_conf less = *conf;
+    *(void **)&real = dlsym(RTLD_NEXT, __func__);
+    configured = conf->txmode.offloads;
+    less.txmode.offloads &= ~more.tx_offload_capa;
+    return real(port, rx, tx, &less);
+}
+
 static void
 bring_up(void)
 {
@@ -65,6 +93,76 @@ bring_up_two_queues(void)
     must(d->queues[0].rx_pool != d->queues[1].rx_pool);
     must(nic_dpdk_enter(d, 1).self == &d->queues[1]);
     nic_dpdk_destroy(d);
+}
+
+/* What the driver says, and what of it is used. */
+static uint32_t
+burst_bytes(const char *device, bool tso, uint16_t mtu)
+{
+    struct nic_dpdk_config c = child_config(device);
+    struct nic_dpdk *d;
+    struct nic_facts facts;
+    char error[NIC_DPDK_ERROR_BYTES];
+    c.tso = tso;
+    c.mtu = mtu;
+    must(nic_dpdk_create(&c, 1, &d, error) == ERR_OK);
+    nic_dpdk_facts(d, &facts);
+    bool asked = configured & RTE_ETH_TX_OFFLOAD_TCP_TSO;
+    must(asked == (facts.tx_burst_bytes > 0));
+    must(facts.tx_l4_sum || facts.tx_burst_bytes == 0);
+    must(d->ip_sum == (asked && more.tx_offload_capa & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM));
+    nic_dpdk_destroy(d);
+    return facts.tx_burst_bytes;
+}
+
+enum { ROOM_1500 = 2048, PARTS = NIC_BURST_PARTS_MAX - 1 };
+#define CUTS                                                                                       \
+    (RTE_ETH_TX_OFFLOAD_TCP_TSO | RTE_ETH_TX_OFFLOAD_MULTI_SEGS | RTE_ETH_TX_OFFLOAD_TCP_CKSUM)
+
+static void
+bring_up_one_that_cuts(void)
+{
+    more.tx_offload_capa = CUTS;
+    must(burst_bytes("net_ring0", true, 1500) == PARTS * ROOM_1500);
+}
+
+static void
+bring_up_one_that_cuts_and_sums(void)
+{
+    more.tx_offload_capa = CUTS | RTE_ETH_TX_OFFLOAD_IPV4_CKSUM;
+    must(burst_bytes("net_ring0", true, 1500) == PARTS * ROOM_1500);
+}
+
+static void
+bring_up_one_that_takes_few_parts(void)
+{
+    more.tx_offload_capa = CUTS;
+    more.tx_desc_lim.nb_seg_max = 5;
+    must(burst_bytes("net_ring0", true, 1500) == 4 * ROOM_1500);
+}
+
+static void
+bring_up_one_that_is_told_not_to(void)
+{
+    more.tx_offload_capa = CUTS;
+    must(burst_bytes("net_ring0", false, 1500) == 0);
+}
+
+static void
+bring_up_those_that_cannot(void)
+{
+    more.tx_offload_capa = RTE_ETH_TX_OFFLOAD_TCP_TSO | RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
+    must(burst_bytes("net_null0", true, 1500) == 0);
+}
+
+static void
+a_device_cuts_bursts_when_it_can_and_may(void **state)
+{
+    in_child(bring_up_one_that_cuts);
+    in_child(bring_up_one_that_cuts_and_sums);
+    in_child(bring_up_one_that_takes_few_parts);
+    in_child(bring_up_one_that_is_told_not_to);
+    in_child(bring_up_those_that_cannot);
 }
 
 static void
@@ -237,6 +335,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_device_comes_up_and_goes_down),
+        cmocka_unit_test(a_device_cuts_bursts_when_it_can_and_may),
         cmocka_unit_test(each_queue_has_pools_of_its_own),
         cmocka_unit_test(several_devices_come_up_each_as_its_own),
         cmocka_unit_test(one_that_cannot_takes_the_others_down),
