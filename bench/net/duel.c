@@ -10,11 +10,13 @@
 #include <string.h>
 
 enum { FRAMES = 4096, FRAME_BYTES = 2048, MTU = 1500, PORT_FIRST = 1024 };
-enum { BURSTS = 8 }; /* of one turn, as dataplane/bypass takes */
+enum { BURSTS = 8 };          /* of one turn, as dataplane/bypass takes */
+enum { BURST_BYTES = 47104 }; /* of one burst, as drivers/dpdk has it for frames of 1500 bytes */
+enum { BURST_SEGMENTS = BURST_BYTES / PACKET_SEGMENT_LEAST + 1 };
 
 struct host {
     struct host *peer;
-    bool device_sums;
+    bool device_sums, device_cuts;
     uint8_t mac[6];
     uint8_t (*frames)[FRAME_BYTES]; /* that arrive here */
     uint16_t length[FRAMES], free[FRAMES], ring[FRAMES];
@@ -59,24 +61,69 @@ host_release(void *self, struct packet_frame *const *frames, uint32_t count)
     }
 }
 
+/* How far into the spans of a frame it has come. */
+struct reader {
+    const struct nic_tx *tx;
+    uint32_t span, skip;
+};
+
+static uint8_t *
+payload_copy(struct reader *r, uint8_t *to, uint32_t bytes)
+{
+    while (bytes > 0) {
+        const struct view *v = &r->tx->spans[r->span].bytes;
+        uint32_t n = v->len - r->skip < bytes ? v->len - r->skip : bytes;
+        memcpy(to, v->at + r->skip, n);
+        to += n;
+        bytes -= n;
+        r->skip += n;
+        if (r->skip == v->len) {
+            r->span++;
+            r->skip = 0;
+        }
+    }
+    return to;
+}
+
+/* The header of the segment that begins with byte `from` of a burst's payload (packet.h), over
+ * IPv4.  Its sums are not looked at. */
+static void
+header_cut(const struct nic_tx *tx, uint8_t *header, uint32_t from, uint32_t bytes)
+{
+    enum { LENGTH_AT = 2, SEQ_AT = 4, FLAGS_AT = 13, FIN_PSH = 9 };
+    uint8_t *ip = header + tx->l2_bytes, *tcp = ip + tx->l3_bytes;
+    set_u16(ip + LENGTH_AT, (uint16_t)(tx->header_bytes - tx->l2_bytes + bytes));
+    set_u32(tcp + SEQ_AT, get_u32(tcp + SEQ_AT) + from);
+    if (from + bytes < tx->payload_bytes)
+        tcp[FLAGS_AT] &= (uint8_t)~FIN_PSH;
+}
+
+static void
+frame_send(struct host *to, const struct nic_tx *tx)
+{
+    struct reader r = {.tx = tx};
+    uint32_t from = 0, most = tx->segment_bytes ? tx->segment_bytes : tx->payload_bytes;
+    do {
+        uint16_t i = to->free[--to->free_count];
+        uint32_t left = tx->payload_bytes - from, bytes = left < most ? left : most;
+        uint8_t *at = to->frames[i];
+        memcpy(at, tx->header, tx->header_bytes);
+        if (tx->segment_bytes)
+            header_cut(tx, at, from, bytes);
+        at = payload_copy(&r, at + tx->header_bytes, bytes);
+        to->length[i] = (uint16_t)(at - to->frames[i]);
+        to->ring[(to->ring_first + to->ring_count++) % FRAMES] = i;
+        from += bytes;
+    } while (from < tx->payload_bytes);
+}
+
 static uint32_t
 host_tx(void *self, const struct nic_tx *const *frames, uint32_t count)
 {
     struct host *to = ((struct host *)self)->peer;
     uint32_t taken = 0;
-    for (; taken < count && to->free_count > 0; taken++) {
-        const struct nic_tx *tx = frames[taken];
-        uint16_t i = to->free[--to->free_count];
-        uint8_t *at = to->frames[i];
-        memcpy(at, tx->header, tx->header_bytes);
-        at += tx->header_bytes;
-        for (uint32_t k = 0; k < tx->span_count; k++) {
-            memcpy(at, tx->spans[k].bytes.at, tx->spans[k].bytes.len);
-            at += tx->spans[k].bytes.len;
-        }
-        to->length[i] = (uint16_t)(at - to->frames[i]);
-        to->ring[(to->ring_first + to->ring_count++) % FRAMES] = i;
-    }
+    while (taken < count && to->free_count > BURST_SEGMENTS)
+        frame_send(to, frames[taken++]);
     return taken;
 }
 
@@ -109,19 +156,22 @@ memory_for(struct os_huge *huge, size_t bytes)
 }
 
 static void
-host_make(struct duel *d, uint32_t side, uint32_t conns, bool device_sums)
+host_make(struct duel *d, uint32_t side, uint32_t conns, enum duel_device device)
 {
     struct host *h = &d->hosts[side];
     char error[IPNET_ERROR_BYTES];
     *h = (struct host){.peer = &d->hosts[!side],
-                       .device_sums = device_sums,
+                       .device_sums = device != DUEL_PLAIN,
+                       .device_cuts = device == DUEL_CUTS,
                        .mac = {2, 0, 0, 0, 0, (uint8_t)side}};
     h->frames = memory_for(&h->frame_memory, (size_t)FRAMES * FRAME_BYTES);
     while (h->free_count < FRAMES) {
         h->free[h->free_count] = (uint16_t)h->free_count;
         h->free_count++;
     }
-    struct ipnet_config net = {.mtu = MTU, .tx_l4_sum = device_sums};
+    struct ipnet_config net = {.mtu = MTU,
+                               .tx_l4_sum = h->device_sums,
+                               .tx_burst_bytes = h->device_cuts ? BURST_BYTES : 0};
     memcpy(net.mac, h->mac, sizeof net.mac);
     must(ipnet_text_addresses(&net, side ? "10.77.0.1/16" : "10.77.0.2/16,10.77.0.3/16", error) ==
          ERR_OK);
@@ -141,12 +191,12 @@ host_make(struct duel *d, uint32_t side, uint32_t conns, bool device_sums)
 }
 
 struct duel *
-duel_make(uint32_t conns, bool device_sums)
+duel_make(uint32_t conns, enum duel_device device)
 {
     struct duel *d = malloc(sizeof *d);
     must(d);
-    host_make(d, 0, conns, device_sums);
-    host_make(d, 1, conns, device_sums);
+    host_make(d, 0, conns, device);
+    host_make(d, 1, conns, device);
     return d;
 }
 

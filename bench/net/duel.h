@@ -9,8 +9,14 @@ enum { DUEL_MSS = 1448, DUEL_PORT = 9092, DUEL_PORTS = 60000 };
 
 struct duel;
 
-/* Side 1 listens.  device_sums: as devices do that fill checksums in and verify them. */
-struct duel *duel_make(uint32_t conns, bool device_sums);
+enum duel_device {
+    DUEL_PLAIN,
+    DUEL_SUMS, /* fills checksums in and verifies them */
+    DUEL_CUTS, /* and cuts bursts into segments (core/net/packet.h) */
+};
+
+/* Side 1 listens. */
+struct duel *duel_make(uint32_t conns, enum duel_device device);
 void duel_free(struct duel *d);
 struct tcp *duel_tcp(struct duel *d, uint32_t side);
 /* Ends of a connection from side 0 to side 1: number n has a port of its own, and each DUEL_PORTS

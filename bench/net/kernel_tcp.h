@@ -11,7 +11,7 @@ struct kernel_row {
     const char *name;
     enum kernel_kind kind;
     uint32_t bytes, conns;
-    bool device_sums;
+    uint8_t device; /* enum duel_device, for ours */
 };
 
 /* Processor time of the thread, in ns for one pair, connection or segment; 0: more connections than

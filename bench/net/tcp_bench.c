@@ -37,17 +37,18 @@ struct bench {
 };
 
 static const struct kernel_row rows[] = {
-    {"64 bytes there and back, 1 connection", KERNEL_PAIRS, 64, 1, false},
-    {"64 bytes there and back, 100", KERNEL_PAIRS, 64, 100, false},
-    {"64 bytes there and back, 1000", KERNEL_PAIRS, 64, 1000, false},
-    {"64 bytes there and back, 10000", KERNEL_PAIRS, 64, 10000, false},
-    {"64 bytes there and back, 100000", KERNEL_PAIRS, 64, 100000, false},
-    {"64 bytes there and back, 1000, the device sums", KERNEL_PAIRS, 64, 1000, true},
-    {"1 KiB there and back, 1000", KERNEL_PAIRS, 1024, 1000, false},
-    {"1 KiB there and back, 1000, the device sums", KERNEL_PAIRS, 1024, 1000, true},
-    {"connect and close", KERNEL_CONNECTS, 0, 0, false},
-    {"bulk", KERNEL_BULK, 0, 1, false},
-    {"bulk, the device sums", KERNEL_BULK, 0, 1, true},
+    {"64 bytes there and back, 1 connection", KERNEL_PAIRS, 64, 1, DUEL_PLAIN},
+    {"64 bytes there and back, 100", KERNEL_PAIRS, 64, 100, DUEL_PLAIN},
+    {"64 bytes there and back, 1000", KERNEL_PAIRS, 64, 1000, DUEL_PLAIN},
+    {"64 bytes there and back, 10000", KERNEL_PAIRS, 64, 10000, DUEL_PLAIN},
+    {"64 bytes there and back, 100000", KERNEL_PAIRS, 64, 100000, DUEL_PLAIN},
+    {"64 bytes there and back, 1000, the device sums", KERNEL_PAIRS, 64, 1000, DUEL_SUMS},
+    {"1 KiB there and back, 1000", KERNEL_PAIRS, 1024, 1000, DUEL_PLAIN},
+    {"1 KiB there and back, 1000, the device sums", KERNEL_PAIRS, 1024, 1000, DUEL_SUMS},
+    {"connect and close", KERNEL_CONNECTS, 0, 0, DUEL_PLAIN},
+    {"bulk", KERNEL_BULK, 0, 1, DUEL_PLAIN},
+    {"bulk, the device sums", KERNEL_BULK, 0, 1, DUEL_SUMS},
+    {"bulk, the device sums and cuts", KERNEL_BULK, 0, 1, DUEL_CUTS},
 };
 
 static uint8_t payload[BULK_VIEW];
@@ -259,7 +260,7 @@ row_run(const struct kernel_row *r, uint32_t rounds, uint64_t count)
     struct bench b = {.row = r};
     uint64_t each = count_of(r, count);
     uint32_t conns = r->conns ? r->conns : OPENING;
-    b.duel = duel_make(2 * conns + OPENING, r->device_sums);
+    b.duel = duel_make(2 * conns + OPENING, r->device);
     for (uint32_t side = 0; side < 2; side++)
         b.ends[side] = calloc(2 * conns + OPENING, sizeof *b.ends[side]);
     open_all(&b);
@@ -278,7 +279,7 @@ row_run(const struct kernel_row *r, uint32_t rounds, uint64_t count)
         for (uint32_t k = 0; r->kind == KERNEL_PAIRS && k < r->conns; k++)
             if (b.ends[0][k].got == b.ends[0][k].sent)
                 send_one(&b, 0, b.ends[0][k].id);
-        kernel_ns[i] = count || r->device_sums ? 0 : kernel_run(r, each / 8);
+        kernel_ns[i] = count || r->device != DUEL_PLAIN ? 0 : kernel_run(r, each / 8);
     }
     qsort(both_ns, rounds, sizeof both_ns[0], compare);
     qsort(server_ns, rounds, sizeof server_ns[0], compare);
