@@ -69,11 +69,18 @@ paws_old(const struct tcp_conn *c, const struct tcp_header *h)
     return c->ts && h->options.has_ts && seq_before(h->options.ts_value, c->ts_recent);
 }
 
+/* RFC 7323 5.5: the peer's clock may have gone half around, what came last says nothing more. */
+static bool
+ts_recent_stale(const struct tcp *t, const struct tcp_conn *c)
+{
+    return t->now_us - c->ts_recent_us > PAWS_IDLE_US;
+}
+
 /* An old timestamp: a duplicate from before the numbers wrapped. */
 static bool
 paws_drop(struct tcp *t, struct tcp_conn *c, const struct tcp_header *h)
 {
-    if (!paws_old(c, h) || h->flags & TCP_RST || t->now_us - c->ts_recent_us > PAWS_IDLE_US)
+    if (!paws_old(c, h) || h->flags & TCP_RST || ts_recent_stale(t, c))
         return false;
     tcp_bump(t, TCP_N_DROP_PAWS);
     answer_outside(t, c, h->payload.len == 0 && !(h->flags & TCP_FIN));
@@ -243,7 +250,7 @@ static void
 timestamp_note(const struct tcp *t, struct tcp_conn *c, const struct tcp_header *h)
 {
     if (c->ts && h->options.has_ts && seq_upto(h->seq, c->acked_to) &&
-        !seq_before(h->options.ts_value, c->ts_recent)) {
+        (!seq_before(h->options.ts_value, c->ts_recent) || ts_recent_stale(t, c))) {
         c->ts_recent = h->options.ts_value;
         c->ts_recent_us = t->now_us;
     }

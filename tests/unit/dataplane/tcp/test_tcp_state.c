@@ -137,6 +137,35 @@ a_segment_without_a_timestamp_is_taken(void **state)
     rig_free(r);
 }
 
+/* The answer to a byte with an older timestamp than the last, after so many days without one. */
+static struct rig_sent *
+old_timestamp_after(struct rig *r, uint64_t days)
+{
+    struct tcp_options o = {.mss = 1000, .has_ts = true, .ts_value = 1000};
+    rig_accept(r, o);
+    r->now_us += days * 86400 * 1000000;
+    o = (struct tcp_options){.has_ts = true, .ts_value = 999};
+    rig_in(r, (struct rig_seg){.flags = TCP_ACK, .seq = 1, .ack = 1, .bytes = "x", .options = o});
+    rig_wait(r, r->config.delack_us + 1000);
+    return rig_out(r);
+}
+
+static void
+after_24_days_without_a_segment_an_old_timestamp_is_a_new_one(void **state)
+{
+    for (uint32_t days = 23; days <= 25; days += 2) {
+        struct tcp_config c = rig_config();
+        c.keep_us = 0;
+        struct rig *r = rig_of(&c);
+        const struct rig_sent *s = old_timestamp_after(r, days);
+        bool taken = days > 24;
+        assert_int_equal(tcp_count(r->t, TCP_N_DROP_PAWS), !taken);
+        assert_int_equal(s->h.ack, taken ? 2 : 1);
+        assert_int_equal(s->h.options.ts_echo, taken ? 999 : 1000);
+        rig_free(r);
+    }
+}
+
 static void
 both_closing_at_once_ends_in_time_wait(void **state)
 {
@@ -307,6 +336,7 @@ main(void)
         cmocka_unit_test(urgent_bytes_are_bytes),
         cmocka_unit_test(a_predicted_segment_changes_what_another_would),
         cmocka_unit_test(a_closed_window_heeds_a_reset),
+        cmocka_unit_test(after_24_days_without_a_segment_an_old_timestamp_is_a_new_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
