@@ -27,7 +27,9 @@ syn_sent_input(struct tcp *t, struct tcp_conn *c, struct tcp_seen *s)
     if ((h->flags & TCP_ACK) && !acked) {
         struct tcp_header reset = {
             .src_port = h->dst_port, .dst_port = h->src_port, .seq = h->ack, .flags = TCP_RST};
-        if (!(h->flags & TCP_RST) && tcp_output_bare(t, &s->flow, &reset, true))
+        if (h->flags & TCP_RST)
+            tcp_bump(t, TCP_N_DROP_RST);
+        else if (tcp_output_bare(t, &s->flow, &reset, true))
             tcp_bump(t, TCP_N_RESETS_OUT);
         return;
     }

@@ -48,6 +48,7 @@ a_reset_refuses_only_if_it_acknowledges_the_syn(void **state)
     rig_in(r, (struct rig_seg){.flags = TCP_RST, .seq = 0});
     rig_in(r, (struct rig_seg){.flags = TCP_RST | TCP_ACK, .ack = 7});
     assert_null(rig_event(r, TCP_CLOSED));
+    assert_int_equal(tcp_count(r->t, TCP_N_DROP_RST), 2);
     rig_in(r, (struct rig_seg){.flags = TCP_RST | TCP_ACK, .ack = 1});
     const struct tcp_event *e = rig_event(r, TCP_CLOSED);
     assert_non_null(e);
