@@ -222,6 +222,38 @@ a_segment_that_was_sent_twice_measures_nothing(void **state)
     rig_free(r);
 }
 
+static void
+a_window_that_limits_nothing_does_not_grow(void **state)
+{
+    struct rig *r = rig_new();
+    uint64_t id = rig_plain(r);
+    uint32_t before = info(r, id).cwnd;
+    for (uint32_t i = 0; i < 20; i++) {
+        rig_write(r, id, 1000);
+        r->now_us += RIG_RTT_US;
+        rig_in(r, (struct rig_seg){.flags = TCP_ACK, .seq = 1, .ack = 1001 + 1000 * i});
+    }
+    assert_int_equal(info(r, id).flight, 0);
+    assert_int_equal(info(r, id).cwnd, before);
+    rig_free(r);
+}
+
+static void
+a_late_segment_is_taken_though_the_window_has_become_small(void **state)
+{
+    struct rig *r = rig_new();
+    uint64_t id = rig_plain(r);
+    rig_write(r, id, 3000);
+    rig_in(r, (struct rig_seg){.flags = TCP_ACK, .seq = 101, .ack = 3001, .window = 100});
+    assert_int_equal(info(r, id).snd_wnd, 100);
+    /* It has overtaken this one, whose ACK is older than the window is wide: RFC 5961 5.2 goes by
+     * the largest window. */
+    rig_in(r, (struct rig_seg){.flags = TCP_ACK, .seq = 1, .ack = 1, .len = 100});
+    assert_int_equal(info(r, id).unread, 100);
+    assert_int_equal(tcp_count(r->t, TCP_N_DROP_ACK), 0);
+    rig_free(r);
+}
+
 int
 main(void)
 {
@@ -237,6 +269,8 @@ main(void)
         cmocka_unit_test(repeated_timeouts_reduce_the_threshold_once),
         cmocka_unit_test(challenges_are_limited_in_rate),
         cmocka_unit_test(a_segment_that_was_sent_twice_measures_nothing),
+        cmocka_unit_test(a_window_that_limits_nothing_does_not_grow),
+        cmocka_unit_test(a_late_segment_is_taken_though_the_window_has_become_small),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

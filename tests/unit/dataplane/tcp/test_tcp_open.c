@@ -203,6 +203,31 @@ segments_are_as_long_as_both_ends_take_and_options_leave(void **state)
     assert_int_equal(segment_after(false, (struct tcp_options){.mss = 1000, .has_ts = true}), 988);
 }
 
+static void
+no_peer_gets_segments_of_less_than_216_bytes(void **state)
+{
+    assert_int_equal(segment_after(false, (struct tcp_options){.mss = 64}), 216);
+    assert_int_equal(segment_after(true, (struct tcp_options){.mss = 1}), 216);
+    assert_int_equal(segment_after(false, (struct tcp_options){.mss = 217}), 217);
+}
+
+static void
+the_window_of_a_syn_is_not_scaled(void **state)
+{
+    struct rig *r = rig_new();
+    uint64_t id = connecting(r);
+    rig_in(r, (struct rig_seg){.flags = TCP_SYN | TCP_ACK,
+                               .ack = 1,
+                               .window = 1000,
+                               .options = {.mss = 500, .has_scale = true, .scale = 7}});
+    rig_expect(r, TCP_ACK, 1, 1, 0);
+    rig_write(r, id, 5000);
+    rig_expect(r, TCP_ACK, 1, 1, 500);
+    rig_expect(r, TCP_ACK, 501, 1, 500);
+    assert_true(rig_quiet(r)); /* RFC 7323 2.2 */
+    rig_free(r);
+}
+
 int
 main(void)
 {
@@ -218,6 +243,8 @@ main(void)
         cmocka_unit_test(one_address_has_one_listener),
         cmocka_unit_test(after_a_syn_was_lost_the_timeout_begins_with_three_seconds),
         cmocka_unit_test(segments_are_as_long_as_both_ends_take_and_options_leave),
+        cmocka_unit_test(no_peer_gets_segments_of_less_than_216_bytes),
+        cmocka_unit_test(the_window_of_a_syn_is_not_scaled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -190,6 +190,55 @@ a_probe_shows_a_number_before_the_window(void **state)
     rig_free(r);
 }
 
+/* All that has left since rig_forget(). */
+static uint32_t
+bytes_out(struct rig *r)
+{
+    uint32_t bytes = 0;
+    while (!rig_quiet(r))
+        bytes += rig_out(r)->h.payload.len;
+    rig_forget(r);
+    return bytes;
+}
+
+static void
+after_a_pause_sending_starts_again_with_ten_segments(void **state)
+{
+    for (int pause = 0; pause < 2; pause++) {
+        struct rig *r = rig_new();
+        uint64_t id = rig_plain(r);
+        rig_write(r, id, 10000);
+        assert_int_equal(bytes_out(r), 10000);
+        r->now_us += RIG_RTT_US;
+        rig_in(r, (struct rig_seg){.flags = TCP_ACK, .seq = 1, .ack = 10001});
+        rig_wait(r, pause ? r->config.rto_min_us + 100000 : 1000);
+        rig_write(r, id, 40000);
+        uint32_t bytes = bytes_out(r);
+        if (pause)
+            assert_int_equal(bytes, 10000); /* RFC 5681 4.1, RFC 6928 */
+        else
+            assert_true(bytes > 10000);
+        rig_free(r);
+    }
+}
+
+static void
+what_fits_half_of_the_largest_window_leaves_and_less_does_not(void **state)
+{
+    struct rig *r = rig_new();
+    rig_in(r, (struct rig_seg){.flags = TCP_SYN, .window = 800, .options = {.mss = 1000}});
+    rig_out(r);
+    rig_in(r, (struct rig_seg){.flags = TCP_ACK, .seq = 1, .ack = 1, .window = 800});
+    uint64_t id = rig_event(r, TCP_ACCEPTED)->id;
+    rig_write(r, id, 5000);
+    rig_expect(r, TCP_ACK, 1, 1, 800); /* a full segment will never fit */
+    rig_in(r, (struct rig_seg){.flags = TCP_ACK, .seq = 1, .ack = 801, .window = 400});
+    rig_expect(r, TCP_ACK, 801, 1, 400);
+    rig_in(r, (struct rig_seg){.flags = TCP_ACK, .seq = 1, .ack = 1201, .window = 399});
+    assert_true(rig_quiet(r));
+    rig_free(r);
+}
+
 int
 main(void)
 {
@@ -205,6 +254,8 @@ main(void)
         cmocka_unit_test(a_window_filled_with_full_segments_fits_the_frames_it_may_pin),
         cmocka_unit_test(a_probe_shows_a_number_before_the_window),
         cmocka_unit_test(a_burst_is_acknowledged_once),
+        cmocka_unit_test(after_a_pause_sending_starts_again_with_ten_segments),
+        cmocka_unit_test(what_fits_half_of_the_largest_window_leaves_and_less_does_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -120,6 +120,41 @@ an_open_is_refused_by_a_port_but_not_by_a_route(void **state)
     rig_free(r);
 }
 
+static void
+what_a_narrow_path_dropped_is_no_congestion_for_the_next_ack_either(void **state)
+{
+    struct rig *r = rig_new();
+    uint64_t id = large(r);
+    struct tcp_info before, after;
+    assert_true(tcp_inspect(r->t, id, &before));
+    r->room = 0; /* what is lost cannot be sent again before the ACK comes */
+    too_big(r, 1461, 1040);
+    assert_true(rig_quiet(r));
+    r->room = PACKET_BURST;
+    rig_in(r, (struct rig_seg){.flags = TCP_ACK, .seq = 1, .ack = 1461});
+    rig_expect(r, TCP_ACK, 1461, 1, 1000);
+    rig_expect(r, TCP_ACK, 2461, 1, 460);
+    assert_true(tcp_inspect(r->t, id, &after));
+    assert_int_equal(after.ssthresh, before.ssthresh);
+    assert_int_equal(tcp_count(r->t, TCP_N_RECOVERIES), 0);
+    rig_free(r);
+}
+
+static void
+no_error_goes_below_the_smallest_packet_of_ipv6(void **state)
+{
+    static const uint32_t mtus[] = {0, 68, 600, 1279};
+    for (uint32_t k = 0; k < 4; k++) {
+        struct rig *r = rig_family(true);
+        uint64_t id = large(r);
+        struct tcp_info i;
+        too_big(r, 1, mtus[k]);
+        assert_true(tcp_inspect(r->t, id, &i));
+        assert_int_equal(i.mss, 1280 - 60);
+        rig_free(r);
+    }
+}
+
 int
 main(void)
 {
@@ -130,6 +165,8 @@ main(void)
         cmocka_unit_test(large_segments_that_vanish_become_small_ones),
         cmocka_unit_test(no_error_ends_a_connection_that_is_open),
         cmocka_unit_test(an_open_is_refused_by_a_port_but_not_by_a_route),
+        cmocka_unit_test(what_a_narrow_path_dropped_is_no_congestion_for_the_next_ack_either),
+        cmocka_unit_test(no_error_goes_below_the_smallest_packet_of_ipv6),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -137,6 +137,41 @@ a_segment_without_a_timestamp_is_taken(void **state)
     rig_free(r);
 }
 
+static void
+bytes_of_the_past_are_told_as_duplicates(void **state)
+{
+    struct rig *r = rig_new();
+    rig_sack(r);
+    rig_in(r, (struct rig_seg){.flags = TCP_ACK, .seq = 1, .ack = 1, .len = 2000});
+    rig_expect(r, TCP_ACK, 1, 2001, 0);
+    rig_in(r, (struct rig_seg){.flags = TCP_ACK, .seq = 501, .ack = 1, .len = 1000});
+    const struct rig_sent *s = rig_out(r);
+    assert_int_equal(s->h.ack, 2001);
+    assert_int_equal(s->h.options.sack_count, 1); /* RFC 2883: below what is acknowledged */
+    assert_int_equal(s->h.options.sacks[0].first, PEER_ISN + 501);
+    assert_int_equal(s->h.options.sacks[0].limit, PEER_ISN + 1501);
+    rig_free(r);
+}
+
+static void
+an_early_segment_does_not_change_the_timestamp_that_is_echoed(void **state)
+{
+    struct rig *r = rig_new();
+    rig_accept(r, (struct tcp_options){.mss = 1000, .has_ts = true, .ts_value = 1000});
+    struct tcp_options early = {.has_ts = true, .ts_value = 1010},
+                       first = {.has_ts = true, .ts_value = 1005};
+    rig_in(r, (struct rig_seg){
+                  .flags = TCP_ACK, .seq = 4, .ack = 1, .bytes = "def", .options = early});
+    assert_int_equal(rig_out(r)->h.options.ts_echo, 1000);
+    rig_in(r, (struct rig_seg){
+                  .flags = TCP_ACK, .seq = 1, .ack = 1, .bytes = "abc", .options = first});
+    const struct rig_sent *s = rig_out(r);
+    assert_int_equal(s->h.ack, 7);
+    assert_int_equal(s->h.options.ts_echo, 1005);
+    assert_int_equal(tcp_count(r->t, TCP_N_DROP_PAWS), 0);
+    rig_free(r);
+}
+
 /* The answer to a byte with an older timestamp than the last, after so many days without one. */
 static struct rig_sent *
 old_timestamp_after(struct rig *r, uint64_t days)
@@ -336,6 +371,8 @@ main(void)
         cmocka_unit_test(urgent_bytes_are_bytes),
         cmocka_unit_test(a_predicted_segment_changes_what_another_would),
         cmocka_unit_test(a_closed_window_heeds_a_reset),
+        cmocka_unit_test(bytes_of_the_past_are_told_as_duplicates),
+        cmocka_unit_test(an_early_segment_does_not_change_the_timestamp_that_is_echoed),
         cmocka_unit_test(after_24_days_without_a_segment_an_old_timestamp_is_a_new_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
