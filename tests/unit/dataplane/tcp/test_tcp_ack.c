@@ -39,6 +39,7 @@ three_duplicates_send_the_first_segment_again(void **state)
     rig_in(r, (struct rig_seg){.flags = TCP_ACK, .seq = 1, .ack = 1});
     rig_expect(r, TCP_ACK, 1, 1, 1000);
     assert_int_equal(tcp_count(r->t, TCP_N_RECOVERIES), 1);
+    assert_int_equal(tcp_count(r->t, TCP_N_SEGS_RESENT), 1);
     rig_in(r, (struct rig_seg){.flags = TCP_ACK, .seq = 1, .ack = 5001});
     assert_int_equal(info(r, id).flight, 0);
     rig_free(r);
@@ -197,6 +198,8 @@ challenges_are_limited_in_rate(void **state)
     r->now_us += 600000;
     rig_in(r, (struct rig_seg){.flags = TCP_SYN, .seq = 1});
     rig_expect(r, TCP_ACK, 1, 1, 0);
+    assert_int_equal(tcp_count(r->t, TCP_N_CHALLENGES), 2);
+    assert_int_equal(tcp_count(r->t, TCP_N_DROP_SYN), 21);
     rig_free(r);
 }
 

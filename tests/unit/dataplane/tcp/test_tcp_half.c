@@ -48,6 +48,7 @@ a_syn_ack_is_sent_again_and_then_forgotten(void **state)
     struct tcp_usage u;
     tcp_usage(r->t, &u);
     assert_int_equal(u.half_open, 0);
+    assert_int_equal(tcp_count(r->t, TCP_N_DROP_HALF_OPEN), 1);
     rig_free(r);
 }
 
@@ -96,9 +97,11 @@ a_reset_frees_the_entry_only_at_the_exact_number(void **state)
     rig_in(r, (struct rig_seg){.flags = TCP_RST, .seq = 2});
     tcp_usage(r->t, &u);
     assert_int_equal(u.half_open, 1);
+    assert_int_equal(tcp_count(r->t, TCP_N_DROP_RST), 1);
     rig_in(r, (struct rig_seg){.flags = TCP_RST, .seq = 1});
     tcp_usage(r->t, &u);
     assert_int_equal(u.half_open, 0);
+    assert_int_equal(tcp_count(r->t, TCP_N_DROP_RST), 1);
     rig_free(r);
 }
 
@@ -153,9 +156,11 @@ a_guessed_or_old_cookie_opens_nothing(void **state)
         rig_in(r, (struct rig_seg){.flags = TCP_ACK, .seq = 1, .ack = i});
     assert_null(rig_event(r, TCP_ACCEPTED));
     assert_true(rig_quiet(r));
+    assert_int_equal(tcp_count(r->t, TCP_N_DROP_COOKIE), 198);
     r->now_us += UINT64_C(400) * 1000000;
     rig_in(r, (struct rig_seg){.flags = TCP_ACK, .seq = 1, .ack = 1});
     assert_null(rig_event(r, TCP_ACCEPTED));
+    assert_int_equal(tcp_count(r->t, TCP_N_RESETS_OUT), 1);
     rig_free(r);
 }
 

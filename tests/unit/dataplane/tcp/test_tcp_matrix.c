@@ -138,6 +138,9 @@ a_listener_answers_a_syn_and_resets_an_ack(void **state)
             const struct rig_sent *s = rig_out(r);
             assert_int_equal(s->h.flags, k == SYN ? TCP_SYN | TCP_ACK : TCP_RST);
         }
+        bool reset = k == RST || k == RST_ACK, silent = k == SYN || k == SYN_FIN || k == FIN;
+        assert_int_equal(tcp_count(r->t, TCP_N_DROP_STRANGER), reset);
+        assert_int_equal(tcp_count(r->t, TCP_N_RESETS_OUT), !reset && !silent);
         rig_free(r);
     }
 }

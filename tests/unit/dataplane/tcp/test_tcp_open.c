@@ -66,6 +66,7 @@ an_ack_of_another_syn_is_reset(void **state)
     assert_int_equal(s->h.flags, TCP_RST);
     assert_int_equal(s->h.seq, 77);
     assert_string_equal(rig_state(r, id), "SYN_SENT");
+    assert_int_equal(tcp_count(r->t, TCP_N_RESETS_OUT), 1);
     rig_free(r);
 }
 

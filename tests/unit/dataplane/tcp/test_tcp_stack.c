@@ -113,6 +113,7 @@ who_waits_for_a_segment_does_not_keep_the_loop_busy(void **state)
     rig_out(r);
     rig_write(r, second, 20);
     assert_true(rig_quiet(r));
+    assert_int_equal(tcp_count(r->t, TCP_N_SEGS_FULL), 1);
     assert_true(tcp_next(r->t) > r->now_us);
     r->peer_port--;
     r->isn = isn;

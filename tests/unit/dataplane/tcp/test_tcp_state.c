@@ -11,6 +11,9 @@ a_reset_counts_only_at_the_exact_number(void **state)
     rig_in(r, (struct rig_seg){.flags = TCP_RST, .seq = 1000000});
     assert_true(rig_quiet(r)); /* outside: nothing */
     assert_string_equal(rig_state(r, id), "ESTABLISHED");
+    assert_int_equal(tcp_count(r->t, TCP_N_DROP_RST), 1);
+    assert_int_equal(tcp_count(r->t, TCP_N_CHALLENGES), 1);
+    assert_int_equal(tcp_count(r->t, TCP_N_DROP_SEQ), 2);
     rig_in(r, (struct rig_seg){.flags = TCP_RST, .seq = 1});
     const struct tcp_event *e = rig_event(r, TCP_CLOSED);
     assert_non_null(e);
@@ -27,6 +30,9 @@ a_syn_inside_a_connection_is_challenged_wherever_it_points(void **state)
     rig_in(r, (struct rig_seg){.flags = TCP_SYN, .seq = 1});
     rig_expect(r, TCP_ACK, 1, 1, 0);
     rig_in(r, (struct rig_seg){.flags = TCP_SYN, .seq = 1000000});
+    assert_int_equal(tcp_count(r->t, TCP_N_DROP_SYN), 1);
+    assert_int_equal(tcp_count(r->t, TCP_N_CHALLENGES), 1);
+    assert_int_equal(tcp_count(r->t, TCP_N_DROP_SEQ), 1);
     assert_string_equal(rig_state(r, id), "ESTABLISHED");
     rig_free(r);
 }

@@ -16,6 +16,7 @@ bytes_without_an_answer_are_sent_again_with_backoff(void **state)
         gap = r->now_us - at;
         at = r->now_us;
     }
+    assert_int_equal(tcp_count(r->t, TCP_N_SEGS_RESENT), 4);
     rig_free(r);
 }
 

@@ -50,6 +50,7 @@ a_reset_does_not_end_it(void **state)
     rig_in(r, (struct rig_seg){.flags = TCP_RST, .seq = 2});
     assert_int_equal(waiting(r), 1);
     assert_true(rig_quiet(r));
+    assert_int_equal(tcp_count(r->t, TCP_N_DROP_RST), 1);
     rig_free(r);
 }
 
