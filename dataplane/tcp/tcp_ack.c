@@ -151,6 +151,7 @@ undone(struct tcp *t, struct tcp_conn *c, const struct step *s)
     c->undo = false;
     c->undone++;
     tcp_bump(t, TCP_N_UNDONE);
+    tcp_path_answered(t, c);
     return true;
 }
 
@@ -258,8 +259,10 @@ congestion_step(struct tcp *t, struct tcp_conn *c, struct step *s)
     tail_probe_answered(c, s);
     if (undone(t, c, s) || s->prior_flight + s->out.acked + s->out.sacked == 0)
         return;
-    if (c->congestion != TCP_OPEN && seq_upto(c->recover_to, c->una))
+    if (c->congestion != TCP_OPEN && seq_upto(c->recover_to, c->una)) {
         recovery_over(c);
+        tcp_path_answered(t, c);
+    }
     switch (c->congestion) {
     case TCP_OPEN:
         step_open(t, c, s);

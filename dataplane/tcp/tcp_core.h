@@ -102,6 +102,7 @@ struct tcp_conn {
     struct tcp_cc cc;
     /* The others seldom. */
     bool tlp_resent, undo_stamped;
+    bool path_guess;         /* seg_max is small since large segments got no answer */
     uint8_t reason, backoff; /* the latter of the persist timer */
     uint16_t listener;
     uint32_t burst_bytes; /* header and payload of the largest burst (packet.h); 0: none */
@@ -109,6 +110,8 @@ struct tcp_conn {
     uint32_t recover_to, dupacks, tlp_end, undo_ts, ecn_to;
     uint32_t irs, peer_mss;
     uint64_t challenge_us, outside_us;
+    uint64_t path_due_us;   /* seg_max goes back to what both ends take; TCP_NEVER: it is that */
+    uint64_t path_tried_us; /* when a guess was last put to the test; 0: never */
     uint64_t resent_segs, timeouts, undone;
 };
 
@@ -352,9 +355,13 @@ bool tcp_output_bare(struct tcp *t, const struct tcp_flow *f, const struct tcp_h
                      bool limited);
 void tcp_output_push(struct tcp *t);
 
-/* tcp_path.c: the path takes segments of at most seg_max bytes, options included; what is out and
- * larger counts as lost, but not as congestion. */
-void tcp_path_limit(struct tcp *t, struct tcp_conn *c, uint32_t seg_max);
+/* tcp_path.c: segments of at most seg_max bytes, options included, since larger ones get no answer;
+ * what is out and larger counts as lost, but not as congestion. */
+void tcp_path_guess(struct tcp *t, struct tcp_conn *c, uint32_t seg_max);
+/* What was out when segments became small is acknowledged. */
+void tcp_path_answered(struct tcp *t, struct tcp_conn *c);
+/* Is it time to try longer ones again? */
+void tcp_path_age(struct tcp *t, struct tcp_conn *c);
 
 /* tcp_timer.c */
 void tcp_timer_rtx(struct tcp *t, struct tcp_conn *c); /* which of I4 runs, and until when */

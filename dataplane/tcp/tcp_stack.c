@@ -117,6 +117,7 @@ tcp_conn_new(struct tcp *t, const struct tcp_flow *f)
         .linger_due = TCP_NEVER,
         .rtx_due = TCP_NEVER,
         .reorder_due = TCP_NEVER,
+        .path_due_us = TCP_NEVER,
         .rto_base_us = t->now_us,
         .heard_us = t->now_us,
     };

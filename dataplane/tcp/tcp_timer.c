@@ -105,7 +105,7 @@ timeout(struct tcp *t, struct tcp_conn *c)
     uint32_t small = iptext_is_v4(f->local) ? TCP_MSS_DEFAULT_4 : TCP_MSS_DEFAULT_6;
     if (c->rto_count == BLACK_HOLE_TIMEOUTS && c->seg_max > small &&
         t->segs.at[c->segs.first].len > small)
-        tcp_path_limit(t, c, small); /* perhaps large packets vanish without a word */
+        tcp_path_guess(t, c, small); /* perhaps large packets vanish without a word */
     tcp_conn_output(t, c);
 }
 
@@ -139,6 +139,10 @@ static void
 keepalive(struct tcp *t, struct tcp_conn *c)
 {
     uint64_t idle_us = t->now_us - c->heard_us;
+    if (t->config.keep_us == 0) { /* it was for tcp_path_age() */
+        c->keep_due = c->path_due_us;
+        return;
+    }
     if (idle_us < t->config.keep_us || c->segs.out_bytes || c->rtx_kind == TCP_RTX_PERSIST ||
         c->state <= TCP_SYN_RECEIVED) {
         uint64_t left = idle_us < t->config.keep_us ? t->config.keep_us - idle_us : 0;
@@ -192,8 +196,10 @@ tcp_timer_run(struct tcp *t, struct tcp_conn *c)
         c->ack_now = true;
         tcp_conn_output(t, c);
     }
-    if (c->keep_due <= t->now_us)
+    if (c->keep_due <= t->now_us) {
+        tcp_path_age(t, c);
         keepalive(t, c);
+    }
     if (c->state != TCP_GONE && c->rtx_due <= t->now_us) {
         rtx_run(t, c);
         if (c->state != TCP_GONE)

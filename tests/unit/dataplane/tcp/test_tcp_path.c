@@ -86,6 +86,88 @@ large_segments_that_vanish_become_small_ones(void **state)
     rig_free(r);
 }
 
+/* What is out gets no answer until segments are small; then all is acknowledged. */
+static void
+outage(struct rig *r, uint64_t id, uint32_t end)
+{
+    struct tcp_info i = {.mss = 1460};
+    for (int second = 0; second < 60 && i.mss == 1460; second++) {
+        rig_wait(r, 1000000);
+        assert_true(tcp_inspect(r->t, id, &i));
+    }
+    assert_int_equal(i.mss, TCP_MSS_DEFAULT_4);
+    rig_in(r, (struct rig_seg){.flags = TCP_ACK, .seq = 1, .ack = end});
+}
+
+static void
+expect_mss(struct rig *r, uint64_t id, uint32_t mss)
+{
+    struct tcp_info i;
+    assert_true(tcp_inspect(r->t, id, &i));
+    assert_int_equal(i.mss, mss);
+}
+
+static void
+after_an_outage_segments_are_as_long_as_before(void **state)
+{
+    struct rig *r = rig_new();
+    uint64_t id = large(r);
+    outage(r, id, 2921);
+    expect_mss(r, id, 1460);
+    rig_forget(r);
+    rig_write(r, id, 1460);
+    rig_expect(r, TCP_ACK, 2921, 1, 1460);
+    rig_free(r);
+}
+
+static void
+where_large_segments_vanish_they_are_tried_again_after_ten_minutes(void **state)
+{
+    struct rig *r = rig_new();
+    uint64_t id = large(r);
+    outage(r, id, 2921);
+    rig_write(r, id, 2920);
+    outage(r, id, 5841);
+    expect_mss(r, id, TCP_MSS_DEFAULT_4); /* twice is no chance */
+    rig_wait(r, UINT64_C(480) * 1000000);
+    expect_mss(r, id, TCP_MSS_DEFAULT_4);
+    rig_wait(r, UINT64_C(120) * 1000000);
+    expect_mss(r, id, 1460);
+    rig_free(r);
+}
+
+static void
+what_a_router_said_is_put_to_the_test_after_ten_minutes(void **state)
+{
+    struct rig *r = rig_new();
+    uint64_t id = large(r);
+    too_big(r, 1, 1040);
+    rig_in(r, (struct rig_seg){.flags = TCP_ACK, .seq = 1, .ack = 2921});
+    rig_wait(r, UINT64_C(599) * 1000000);
+    expect_mss(r, id, 1000);
+    rig_wait(r, UINT64_C(2) * 1000000);
+    expect_mss(r, id, 1460);
+    rig_free(r);
+}
+
+static void
+so_it_is_where_idle_connections_are_probed(void **state)
+{
+    struct tcp_config c = rig_config();
+    c.keep_us = 120 * 1000000;
+    struct rig *r = rig_of(&c);
+    uint64_t id = large(r);
+    too_big(r, 1, 1040);
+    for (int minute = 0; minute < 10; minute++) {
+        expect_mss(r, id, 1000);
+        rig_in(r, (struct rig_seg){.flags = TCP_ACK, .seq = 1, .ack = 2921});
+        rig_wait(r, UINT64_C(60) * 1000000);
+    }
+    rig_wait(r, UINT64_C(120) * 1000000);
+    expect_mss(r, id, 1460);
+    rig_free(r);
+}
+
 static void
 no_error_ends_a_connection_that_is_open(void **state)
 {
@@ -163,6 +245,10 @@ main(void)
         cmocka_unit_test(an_error_that_quotes_nothing_in_flight_is_ignored),
         cmocka_unit_test(no_error_goes_below_the_floor_or_up),
         cmocka_unit_test(large_segments_that_vanish_become_small_ones),
+        cmocka_unit_test(after_an_outage_segments_are_as_long_as_before),
+        cmocka_unit_test(where_large_segments_vanish_they_are_tried_again_after_ten_minutes),
+        cmocka_unit_test(what_a_router_said_is_put_to_the_test_after_ten_minutes),
+        cmocka_unit_test(so_it_is_where_idle_connections_are_probed),
         cmocka_unit_test(no_error_ends_a_connection_that_is_open),
         cmocka_unit_test(an_open_is_refused_by_a_port_but_not_by_a_route),
         cmocka_unit_test(what_a_narrow_path_dropped_is_no_congestion_for_the_next_ack_either),
