@@ -188,9 +188,9 @@ static void
 turn(struct core *c, struct store *s, struct clock *clock)
 {
     uint64_t now_ns = clock->ops->now_ns(clock->self), deadline_ns;
-    for (uint32_t i = 0; i < c->plan->logs; i++)
-        if (!log_feed(c, s, &c->logs[i], clock->ops->wall_ms(clock->self)))
-            break;
+    bool refused = false;
+    for (uint32_t i = 0; i < c->plan->logs && !refused; i++)
+        refused = !log_feed(c, s, &c->logs[i], clock->ops->wall_ms(clock->self));
     die_if(store_step(s, now_ns, &deadline_ns), "the journal");
     const uint64_t *ns;
     uint32_t count = store_extent_writes(s, &ns);
@@ -204,6 +204,9 @@ turn(struct core *c, struct store *s, struct clock *clock)
         for (struct log *l = &c->logs[i];
              l->first < l->next && l->lsn[l->first % DEPTH_MAX] <= durable; l->first++)
             c->batches++;
+    /* The room may be there by now, and the store waits for nothing. */
+    if (refused && deadline_ns > now_ns + CLOCK_NS_PER_MS)
+        deadline_ns = now_ns + CLOCK_NS_PER_MS;
     clock->ops->wait(clock->self, c->batches == before ? deadline_ns : 0);
 }
 
