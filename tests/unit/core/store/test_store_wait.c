@@ -135,6 +135,64 @@ a_log_that_is_called_and_does_not_come_keeps_no_other_waiting(void **state)
     fixture_end(&f);
 }
 
+/* Takes all jobs that a read may take, for nothing; one of them. */
+static struct job *
+jobs_take(struct store *s)
+{
+    struct job *j = NULL;
+    while (store_job_room(s))
+        j = store_job(s, JOB_CLOSE, NULL, NULL);
+    assert_non_null(j);
+    return j;
+}
+
+static void
+a_reader_that_was_refused_for_want_of_jobs_is_told_when_one_ends(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct plog *p = cold_log(&f, 13);
+    struct store *s = f.store[0];
+    struct store_range range;
+    struct store_hold hold;
+    uint64_t waiter;
+    while (store_locate(s, p, 50, INT64_MAX, 4000, true, &range) == ERR_AGAIN)
+        fixture_turns(&f, 1);
+    cold_forget(&f);
+    while (store_take_read(s, &waiter))
+        ;
+    struct job *j = jobs_take(s);
+    assert_int_equal(store_hold(s, &range, 1234, &hold), ERR_AGAIN);
+    assert_int_equal(store_buffers_busy(s), 0); /* no read will end */
+    assert_false(store_take_read(s, &waiter));
+    store_job_end(s, j);
+    assert_true(store_take_read(s, &waiter));
+    assert_int_equal(waiter, 1234);
+    fixture_kill(&f);
+    fixture_end(&f);
+}
+
+static void
+a_log_whose_index_was_refused_for_want_of_jobs_is_called_when_one_ends(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct plog *p = cold_log(&f, 14);
+    struct store *s = f.store[0];
+    struct store_range range;
+    while (store_take_changed(s))
+        ;
+    struct job *j = jobs_take(s);
+    assert_int_equal(store_locate(s, p, 50, INT64_MAX, 4000, true, &range), ERR_AGAIN);
+    assert_null(store_take_changed(s));
+    store_job_end(s, j);
+    assert_ptr_equal(store_take_changed(s), p);
+    assert_int_equal(store_locate(s, p, 50, INT64_MAX, 4000, true, &range), ERR_AGAIN);
+    assert_true(p->jobs > 0);
+    fixture_kill(&f);
+    fixture_end(&f);
+}
+
 int
 main(void)
 {
@@ -143,6 +201,8 @@ main(void)
         cmocka_unit_test(a_log_that_was_refused_a_read_is_called_and_none_reads_ahead_of_it),
         cmocka_unit_test(who_has_half_of_a_header_is_told_when_another_read_ends),
         cmocka_unit_test(a_log_that_is_called_and_does_not_come_keeps_no_other_waiting),
+        cmocka_unit_test(a_reader_that_was_refused_for_want_of_jobs_is_told_when_one_ends),
+        cmocka_unit_test(a_log_whose_index_was_refused_for_want_of_jobs_is_called_when_one_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
