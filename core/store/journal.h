@@ -188,10 +188,13 @@ uint64_t journal_place_limit(const struct journal *j);
  * every durable frame may be overwritten. */
 void journal_keep(struct journal *j, uint64_t place);
 
-/* Keeps the memory of [place, limit), all durable, as it is until journal_unpin with the same
- * arguments.  Appends go on; nobody finds there any more what they went round. */
-void journal_pin(struct journal *j, uint64_t place, uint64_t limit);
-void journal_unpin(struct journal *j, uint64_t place, uint64_t limit);
+/* The arena is kept in parts, 64 at most: bit n is the n-th.  The parts that a stretch of one
+ * record lies in. */
+uint64_t journal_slabs(const struct journal *j, uint64_t place, uint64_t bytes);
+/* Keeps the memory of these parts, where it is durable, as it is until journal_unpin of the same.
+ * Appends go on; nobody finds there any more what they went round. */
+void journal_pin(struct journal *j, uint64_t slabs);
+void journal_unpin(struct journal *j, uint64_t slabs);
 /* More than three quarters of the arena are so kept: appends go round them, and are refused with
  * ERR_AGAIN where the rest has no room in one piece. */
 must_check bool journal_pins_short(const struct journal *j);

@@ -152,12 +152,19 @@ journal_keep(struct journal *j, uint64_t place)
     j->keep = place;
 }
 
-static void
-pins_add(struct journal *j, uint64_t place, uint64_t limit, uint32_t delta)
+uint64_t
+journal_slabs(const struct journal *j, uint64_t place, uint64_t bytes)
 {
-    must(place < limit && limit - place <= j->config.arena_bytes);
-    for (; place < limit; place = slab_limit(j, place)) {
-        uint32_t *pins = &j->pins[slab_of(j, place)];
+    uint32_t first = slab_of(j, place), last = slab_of(j, place + bytes - 1);
+    must(bytes > 0 && first <= last);
+    return UINT64_MAX >> (63 - (last - first)) << first;
+}
+
+static void
+pins_add(struct journal *j, uint64_t slabs, uint32_t delta)
+{
+    for (; slabs; slabs &= slabs - 1) {
+        uint32_t *pins = &j->pins[__builtin_ctzll(slabs)];
         j->slabs_pinned -= *pins != 0;
         *pins += delta;
         j->slabs_pinned += *pins != 0;
@@ -165,15 +172,15 @@ pins_add(struct journal *j, uint64_t place, uint64_t limit, uint32_t delta)
 }
 
 void
-journal_pin(struct journal *j, uint64_t place, uint64_t limit)
+journal_pin(struct journal *j, uint64_t slabs)
 {
-    pins_add(j, place, limit, 1);
+    pins_add(j, slabs, 1);
 }
 
 void
-journal_unpin(struct journal *j, uint64_t place, uint64_t limit)
+journal_unpin(struct journal *j, uint64_t slabs)
 {
-    pins_add(j, place, limit, UINT32_MAX);
+    pins_add(j, slabs, UINT32_MAX);
 }
 
 bool

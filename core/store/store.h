@@ -228,8 +228,8 @@ struct store_hold {
     struct view spans[STORE_SPANS_MAX];
     uint32_t span_count, bytes; /* bytes <= range.len; the caller advances the range by them */
     bool whole;                 /* they end where a batch ends */
-    void *pin;                  /* the store's, like the next two */
-    uint64_t pin_first, pin_limit;
+    void *pin;                  /* the store's, like the next one */
+    uint64_t pin_slabs;
 };
 _Static_assert(sizeof(struct store_hold) <= 1024, "each waiting fetch may have room for one");
 

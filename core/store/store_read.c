@@ -363,7 +363,7 @@ hold_cached(struct store *s, const struct store_range *range, int64_t segment_li
             struct store_hold *out)
 {
     uint32_t pos = range->at;
-    uint64_t first = 0, limit = 0;
+    uint64_t slabs = 0;
     const struct tail_entry *e;
     while (out->span_count < STORE_SPANS_MAX && out->bytes < range->len &&
            (e = store_entry(s, seq)) && e->base < segment_limit) {
@@ -371,18 +371,15 @@ hold_cached(struct store *s, const struct store_range *range, int64_t segment_li
         if (n > range->len - out->bytes)
             n = range->len - out->bytes;
         out->spans[out->span_count++] = view_of(journal_at(s->journal, e->place) + skip, n);
-        if (!first)
-            first = e->place + skip;
-        limit = e->place + skip + n;
+        slabs |= journal_slabs(s->journal, e->place + skip, n);
         out->bytes += n;
         pos += n;
         seq = e->next;
     }
-    journal_pin(s->journal, first, limit);
+    journal_pin(s->journal, slabs);
     out->whole = true; /* entries, and the range, are of whole batches */
     out->pin = NULL;
-    out->pin_first = first;
-    out->pin_limit = limit;
+    out->pin_slabs = slabs;
     s->stats.cache_reads++;
 }
 
@@ -489,7 +486,7 @@ hold_tail(struct store *s, const struct store_range *range, struct store_hold *o
     out->span_count = out->bytes = 0;
     out->whole = false;
     out->pin = NULL;
-    out->pin_first = out->pin_limit = 0;
+    out->pin_slabs = 0;
     struct plog *p = range->log;
     if (!p->used || p->dead || p->serial != range->log_serial)
         return ERR_NOT_FOUND;
@@ -537,11 +534,11 @@ store_release(struct store *s, struct store_hold *hold)
             store_unread_call(s);
             store_wake(s, NULL); /* who waits for any buffer */
         }
-    } else if (hold->pin_limit) {
-        journal_unpin(s->journal, hold->pin_first, hold->pin_limit);
+    } else if (hold->pin_slabs) {
+        journal_unpin(s->journal, hold->pin_slabs);
     }
     hold->pin = NULL;
-    hold->pin_limit = 0;
+    hold->pin_slabs = 0;
     hold->span_count = hold->bytes = 0;
 }
 

@@ -94,8 +94,7 @@ static void
 gather_hold(struct gather *g, struct conn *c, const struct store_hold *hold, uint32_t owner)
 {
     must(hold->bytes > 0 && hold->span_count > 0);
-    c->pins[c->pin_count++] =
-        (struct conn_pin){{hold->pin, hold->pin_first, hold->pin_limit}, owner};
+    c->pins[c->pin_count++] = (struct conn_pin){{hold->pin, hold->pin_slabs}, owner};
     if (hold->whole)
         g->r->answer.ranges[g->range_index].whole = g->range_sent + hold->bytes;
     for (uint32_t i = 0; i < hold->span_count && !gather_full(g); i++)

@@ -5,8 +5,8 @@
  * a's cancellations and releases, and what jobs of b have lent, on its way home.
  *
  * I1 Words of ring(a, b) never exceed MESH_SLOTS: at most JOB_MAX jobs out, JOB_MAX coming home,
- *    JOB_MAX cancellations, JOB_MAX loans coming home, and JOB_MAX releases of three words: the
- *    pin, its first place, its limit.
+ *    JOB_MAX cancellations, JOB_MAX loans coming home, and JOB_MAX releases of two words: the
+ *    pin, and which parts of the tail cache.
  * I2 slots[tail & mask .. ) belong to the writer, [head, tail) to the reader.
  * I3 No wake-up is lost: the reader does {sleeps = 1; fence; look at every tail}, the writer {tail
  * = new; fence; look at sleeps}.  The fences are in one total order, so one of the two sees the
@@ -211,8 +211,7 @@ void
 mesh_release(struct mesh_end *e, uint32_t owner, struct store_hold *hold)
 {
     word_send(e, owner, MESH_RELEASE, hold->pin, hold->pin == NULL);
-    raw_send(e, owner, hold->pin_first);
-    raw_send(e, owner, hold->pin_limit);
+    raw_send(e, owner, hold->pin_slabs);
 }
 
 /* Takes one word of one ring.  False: it is empty. */
@@ -241,8 +240,7 @@ word_accept(struct mesh_end *e, struct ring *r, uint64_t word, struct job **job,
     void *pointer = (void *)(uintptr_t)(word & WORD_POINTER);
     if (kind == MESH_RELEASE) {
         pin->pin = pointer;
-        must(word_take(r, &pin->first)); /* published together */
-        must(word_take(r, &pin->limit));
+        must(word_take(r, &pin->slabs)); /* published together */
         return kind;
     }
     struct job *j = pointer;

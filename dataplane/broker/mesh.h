@@ -166,7 +166,7 @@ void mesh_release(struct mesh_end *e, uint32_t owner, struct store_hold *hold);
 /* What the store wants to see of a hold that is given back. */
 struct mesh_pin {
     void *pin;
-    uint64_t first, limit; /* store_hold.pin_first, pin_limit */
+    uint64_t slabs; /* store_hold.pin_slabs */
 };
 
 /* What arrived: a job (to carry out, or back home), a cancellation, a pin to release, or what a job

@@ -179,8 +179,7 @@ static inline void
 shard_hold_of(struct shard *s, const struct mesh_pin *pin)
 {
     s->hold.pin = pin->pin;
-    s->hold.pin_first = pin->first;
-    s->hold.pin_limit = pin->limit;
+    s->hold.pin_slabs = pin->slabs;
     s->hold.span_count = s->hold.bytes = 0;
 }
 

@@ -30,11 +30,11 @@ appends_go_round_pinned_memory(void **state)
     rig_start(&r, 8);
     assert_int_equal(put_record(&r, 500, &first), ERR_OK);
     settle(&r);
-    journal_pin(r.j, first.place, first.place + 500);
+    journal_pin(r.j, journal_slabs(r.j, first.place, 500));
     assert_int_equal(put_many(&r, 200), 0);
     assert_kept(&r, &first, 500);
     assert_true(journal_place_first(r.j) > first.place + 500); /* nobody finds it any more */
-    journal_unpin(r.j, first.place, first.place + 500);
+    journal_unpin(r.j, journal_slabs(r.j, first.place, 500));
     assert_int_equal(put_many(&r, 200), 0);
     rig_end(&r);
 }
@@ -53,13 +53,13 @@ a_pin_of_the_newest_record_is_in_nobodys_way(void **state)
     for (int i = 0; i < 100; i++) {
         assert_int_equal(put_record(&r, 500, &last), ERR_OK);
         settle(&r);
-        journal_pin(r.j, last.place, last.place + 500);
+        journal_pin(r.j, journal_slabs(r.j, last.place, 500));
         assert_int_equal(put_record(&r, 100, &slot), ERR_OK);
         settle(&r);
         journal_release(r.j, journal_durable_lsn(r.j));
         assert_true(slot.place - last.place < 8192);
         assert_kept(&r, &last, 500);
-        journal_unpin(r.j, last.place, last.place + 500);
+        journal_unpin(r.j, journal_slabs(r.j, last.place, 500));
     }
     rig_end(&r);
 }
@@ -74,18 +74,18 @@ appends_are_refused_when_all_memory_is_pinned(void **state)
     rig_start(&r, 11);
     for (; count < 40 && put_record(&r, 3000, &slots[count]) == ERR_OK; count++) {
         settle(&r);
-        journal_pin(r.j, slots[count].place, slots[count].place + 3000);
+        journal_pin(r.j, journal_slabs(r.j, slots[count].place, 3000));
         journal_release(r.j, journal_durable_lsn(r.j));
     }
     assert_in_range(count, 20, 39);
     for (uint32_t i = 0; i < count; i++)
         assert_kept(&r, &slots[i], 3000);
-    journal_unpin(r.j, slots[7].place, slots[7].place + 3000);
+    journal_unpin(r.j, journal_slabs(r.j, slots[7].place, 3000));
     assert_int_equal(put_many(&r, 10), 0); /* where that one was, again and again */
     for (uint32_t i = 0; i < count; i++)
         if (i != 7) {
             assert_kept(&r, &slots[i], 3000);
-            journal_unpin(r.j, slots[i].place, slots[i].place + 3000);
+            journal_unpin(r.j, journal_slabs(r.j, slots[i].place, 3000));
         }
     assert_int_equal(put_many(&r, 100), 0);
     rig_end(&r);

@@ -192,6 +192,30 @@ what_has_left_the_cache_is_not_read_for_a_hold_of_the_cache(void **state)
     fixture_end(&f);
 }
 
+static void
+what_lies_between_two_batches_that_are_held_is_free(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, 16);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    struct plog *p = fixture_log(&f, 1, 0), *other = fixture_log(&f, 1, 1);
+    struct store_range range;
+    struct store_hold hold;
+    fixture_append(&f, p, 1, 1000, 1, 1);
+    for (int i = 0; i < 22; i++)
+        fixture_append(&f, other, 1, 10000, 2, 2);
+    fixture_append(&f, p, 1, 1000, 3, 3);
+    assert_int_equal(fixture_settle(&f), ERR_OK);
+    assert_int_equal(store_locate(f.store[0], p, 0, INT64_MAX, 10000, true, &range), ERR_OK);
+    assert_int_equal(store_hold(f.store[0], &range, 1, &hold), ERR_OK);
+    assert_int_equal(hold.span_count, 2);
+    assert_true((uint64_t)(hold.spans[1].at - hold.spans[0].at) > f.cache_bytes / 4 * 3);
+    assert_false(store_lent_short(f.store[0]));
+    store_release(f.store[0], &hold);
+    fixture_end(&f);
+}
+
 /* Four buffers: two were read for one reader, then two for another.  When the first comes back its
  * buffer is the one unused longest, and what comes behind is to be read ahead. */
 static void
@@ -260,6 +284,7 @@ main(void)
         cmocka_unit_test(bytes_max_and_the_offset_limit_are_kept),
         cmocka_unit_test(offsets_outside_the_log_are_not_found),
         cmocka_unit_test(what_is_not_durable_is_not_shown),
+        cmocka_unit_test(what_lies_between_two_batches_that_are_held_is_free),
         cmocka_unit_test(a_held_range_keeps_its_bytes_while_the_cache_goes_round),
         cmocka_unit_test(what_has_left_the_cache_is_not_read_for_a_hold_of_the_cache),
         cmocka_unit_test(what_an_offline_log_has_only_in_the_journal_is_an_error),

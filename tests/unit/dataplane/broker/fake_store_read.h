@@ -76,9 +76,8 @@ store_hold(struct store *s, const struct store_range *range, uint64_t waiter,
     }
     /* As the store does for the tail cache: places, no pointer. */
     out->pin = NULL;
-    out->pin_first = ++s->pin_next;
-    out->pin_limit = out->pin_first + s->core + 1;
-    s->pin_sum += out->pin_first;
+    out->pin_slabs = ++s->pin_next << 8 | (s->core + 1);
+    s->pin_sum += out->pin_slabs;
     s->holds++;
     return ERR_OK;
 }
@@ -93,10 +92,10 @@ void
 store_release(struct store *s, struct store_hold *hold)
 {
     /* Given back to the store it came from, each once. */
-    must(!hold->pin && hold->pin_limit == hold->pin_first + s->core + 1);
-    must(s->holds > 0 && hold->pin_first <= s->pin_next);
+    must(!hold->pin && (hold->pin_slabs & 0xff) == s->core + 1);
+    must(s->holds > 0 && hold->pin_slabs >> 8 <= s->pin_next);
     s->holds--;
-    s->pin_sum -= hold->pin_first;
+    s->pin_sum -= hold->pin_slabs;
     must(s->holds || s->pin_sum == 0);
 }
 

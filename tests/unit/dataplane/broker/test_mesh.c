@@ -101,10 +101,10 @@ each_message_is_counted_once_where_it_was_sent(void **state)
     struct pair p;
     pair_open(&p);
     struct job *j = job_to(&p, 0);
-    struct store_hold hold = {.pin = &hold, .pin_first = 1, .pin_limit = 2};
+    struct store_hold hold = {.pin = &hold, .pin_slabs = 1};
     mesh_send(p.ends[0], j);
     mesh_cancel(p.ends[0], j);
-    mesh_release(p.ends[0], 1, &hold); /* three words */
+    mesh_release(p.ends[0], 1, &hold); /* two words */
     mesh_flush(p.ends[0]);
     assert_int_equal(mesh_sent(p.ends[0]), 3);
     assert_int_equal(mesh_sent(p.ends[1]), 0);
@@ -214,15 +214,14 @@ a_release_brings_the_pin_back(void **state)
     struct job *j;
     struct mesh_pin pin;
     hold.pin = &thing;
-    hold.pin_first = UINT64_MAX - 1; /* any 64 bits */
-    hold.pin_limit = 0;
+    hold.pin_slabs = UINT64_MAX - 1; /* any 64 bits */
     mesh_release(p.ends[1], 0, &hold);
     hold.pin = NULL; /* may be reused at once */
-    hold.pin_first = 1;
+    hold.pin_slabs = 1;
     mesh_flush(p.ends[1]);
     assert_int_equal(mesh_take(p.ends[0], &j, &pin), MESH_RELEASE);
     assert_ptr_equal(pin.pin, &thing);
-    assert_true(pin.first == UINT64_MAX - 1 && pin.limit == 0);
+    assert_true(pin.slabs == UINT64_MAX - 1);
     mesh_free(p.mesh);
 }
 
@@ -232,7 +231,7 @@ memory_of_the_cache_is_given_back_without_waking_its_owner(void **state)
     (void)state;
     struct pair p;
     pair_open(&p);
-    static struct store_hold hold = {.pin_first = 1, .pin_limit = 2};
+    static struct store_hold hold = {.pin_slabs = 1};
     int buffer;
     assert_false(mesh_sleep(p.ends[1]));
     mesh_release(p.ends[0], 1, &hold);
@@ -312,7 +311,7 @@ side_take(struct side *s, struct mesh_end *e)
             if (s->carried % 7 == 0) {
                 struct store_hold hold;
                 hold.pin = &none;
-                hold.pin_first = hold.pin_limit = 0; /* words that look like nothing */
+                hold.pin_slabs = 0; /* a word that looks like nothing */
                 mesh_release(e, 1 - s->self, &hold);
             }
         }
