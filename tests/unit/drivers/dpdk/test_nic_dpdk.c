@@ -390,9 +390,10 @@ static struct nic_tx
 burst_of(const uint8_t *payload, uint32_t bytes, struct packet_ref *ref, bool v4)
 {
     struct nic_tx tx = frame(payload, bytes, ref);
-    tx.header_bytes = v4 ? BURST_HEADER : BURST_HEADER + 20;
+    tx.l2_bytes = v4 ? 14 : 18; /* with a tag */
     tx.l3_bytes = v4 ? 20 : 40;
-    tx.header[14] = v4 ? 0x45 : 0x60;
+    tx.header_bytes = v4 ? BURST_HEADER : BURST_HEADER + 20 + 4;
+    tx.header[tx.l2_bytes] = v4 ? 0x45 : 0x60;
     tx.l4_sum = true;
     tx.segment_bytes = BURST_SEGMENT;
     return tx;
@@ -442,7 +443,7 @@ send_bursts(void)
         must((m->ol_flags & RTE_MBUF_F_TX_OFFLOAD_MASK) ==
              (RTE_MBUF_F_TX_TCP_SEG | family | ip_sum));
         must(m->tso_segsz == BURST_SEGMENT);
-        must(m->l2_len == 14 && m->l3_len == tx.l3_bytes && m->l4_len == 32);
+        must(m->l2_len == tx.l2_bytes && m->l3_len == tx.l3_bytes && m->l4_len == 32);
         const uint8_t *sum = rte_pktmbuf_mtod_offset(m, const uint8_t *, 14 + 10);
         must(get_u16(sum) == (i == 0 ? 0 : get_u16(tx.header + 14 + 10)));
         must(m->nb_segs == 1 + 4 && ref.holds == 1 + 4); /* parts of 12 KiB at most */
