@@ -15,6 +15,7 @@ from case import check, until
 
 HERE = pathlib.Path(__file__).resolve().parent
 BOOT_SECONDS = 120  # a shell is there after 5 to 9 s on a machine that has nothing else to do
+COMMAND_SECONDS = 240  # a card is bound in 5 s, and in over 60 on a machine with a load of 20
 MEMORY_MB, LOG_MB, PAYLOAD_MB = 2048, 1536, 64
 ROOT_OPTIONS = "root=PARTUUID=deadbeef-01 ro rootwait init=/init-vm"
 # Without no_timer_check the kernel gives up when its first timer is late, as on a busy host.
@@ -150,7 +151,7 @@ class Machine:
         text = (self.home / "console").read_text(errors="replace")
         return "\n".join(text.splitlines()[-lines:])
 
-    def run(self, text, seconds=60):
+    def run(self, text, seconds=COMMAND_SECONDS):
         """A command of the guest's shell; returns (exit code, output)."""
         self.number += 1
         encoded = base64.b64encode(text.encode()).decode()
@@ -159,7 +160,7 @@ class Machine:
         check(int(number) == self.number, f"answer {number} to command {self.number}")
         return int(code), base64.b64decode(output[0] if output else "").decode(errors="replace")
 
-    def good(self, text, seconds=60):
+    def good(self, text, seconds=COMMAND_SECONDS):
         code, output = self.run(text, seconds)
         check(code == 0, f"{text}: exit code {code}: {output}")
         return output.strip()

@@ -30,7 +30,7 @@ from ackers import Acker, verify
 from broker import answers
 from case import Skip, case, check, equal, finish, until
 from kafka import API_VERSIONS, topic_ready
-from machine import CARDS, Machine, image_ready, mendings, unable
+from machine import CARDS, Machine, command, image_ready, mendings, unable
 
 PROGRAMS = ("sluice", "sluice-data", "sluice-control")
 PORT = 9092
@@ -43,12 +43,14 @@ CONNECTIONS = 16  # by chance all on one of two cores: once in 32,768 runs
 CACHE_BYTES = 8 << 20  # the least that cache.bytes takes
 METRICS = "127.0.0.1:9644"  # in the machine
 SILENT_MS = 30000  # a consumer that waits so long sends nothing meanwhile
+LONG_MTU, LONG_BYTES = 9000, 8 << 20
 
 
 class Remote:
     """The broker in the machine, as the tests' clients want one: bootstrap and home."""
-    def __init__(self, machine, *cards, cores=1):
+    def __init__(self, machine, *cards, cores=1, more=()):
         self.machine, self.cards, self.home, self.cores = machine, cards, machine.home, cores
+        self.more = more
         self.bootstrap = f"{cards[0].broker}:{PORT}"
         self.name = "-".join(c.name for c in cards) + "-2" * (cores > 1)
         self.stderr = f"{LOG}/{self.name}.log"
@@ -59,7 +61,7 @@ class Remote:
                    "net.address=" + ";".join(f"{c.broker}/24" for c in self.cards),
                    "listeners=" + ",".join(f"PLAINTEXT://{c.broker}:{PORT}" for c in self.cards),
                    f"metrics.listener={METRICS}", "journal.bytes=134217728",
-                   f"cache.bytes={CACHE_BYTES}")
+                   f"cache.bytes={CACHE_BYTES}", *self.more)
         return f"/mnt/sluice run --data {LOG}/{self.name} " + " ".join(
             f"-o '{o}'" for o in options)
 
@@ -115,8 +117,8 @@ class Remote:
                           "while kill -0 $pid 2>&-; do sleep 0.1; done")
 
 
-def kcat(bootstrap, *arguments, data=None):
-    done = subprocess.run(["kcat", "-b", bootstrap, "-m", "30", *arguments], input=data,
+def kcat(bootstrap, *arguments, data=None, before=()):
+    done = subprocess.run([*before, "kcat", "-b", bootstrap, "-m", "30", *arguments], input=data,
                           capture_output=True, timeout=120)
     check(done.returncode == 0, "kcat", *arguments, done.stderr.decode(errors="replace"))
     return done.stdout
@@ -308,6 +310,96 @@ def power_cut(machine, card):
         proven(broker, topic, ackers)
 
 
+class Narrow:
+    """A host whose way to a card leads over a router, us, and a link of 1500 bytes.  A host that
+    knows of it asks for segments that fit; one that does not is only known by what the router says
+    (RFC 1191)."""
+    ROUTER, HOST, PREFIX = "10.98.0.1", "10.98.0.2", "10.98.0.0/24"
+
+    def __init__(self):
+        self.process = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])
+        own = os.stat("/proc/self/ns/net").st_ino
+        until("the host has a network of its own", 20, lambda: own != os.stat(
+            f"/proc/{self.process.pid}/ns/net").st_ino)
+        command("ip", "link", "add", "vr", "mtu", "1500", "type", "veth", "peer", "name", "vh",
+                "mtu", str(LONG_MTU), "netns", str(self.process.pid))
+        command("ip", "addr", "add", f"{self.ROUTER}/24", "dev", "vr")
+        command("ip", "link", "set", "vr", "up")
+        pathlib.Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+        self.command("ip", "addr", "add", f"{self.HOST}/24", "dev", "vh")
+        self.command("ip", "link", "set", "vh", "up")
+
+    def inside(self, *words):
+        return ("nsenter", "-t", str(self.process.pid), "-n", *words)
+
+    def command(self, *words):
+        command(*self.inside(*words))
+
+    def asks_for(self, segment_bytes):
+        self.command("ip", "route", "replace", "default", "via", self.ROUTER, "mtu", "1500",
+                     "advmss", str(segment_bytes))
+
+    @staticmethod
+    def refusals():
+        """How often we said that a packet does not fit."""
+        rows = [l.split() for l in open("/proc/self/net/snmp") if l.startswith("Icmp:")]
+        return int(dict(zip(*rows))["OutDestUnreachs"])
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+
+
+def frame_bytes(broker, direction, action):
+    """How long the card's frames of one direction were while something was done."""
+    def seen():
+        return [broker.metric('sluice_net_%s_total{port="0",direction="%s"}' % (kind, direction))
+                for kind in ("frames", "bytes")]
+    before = seen()
+    action()
+    after = until("the frames are counted", 20,
+                  lambda: s if (s := seen())[1] >= before[1] + LONG_BYTES else None, 0.5)
+    return (after[1] - before[1]) / (after[0] - before[0])
+
+
+def long_packets(machine, card):
+    """Packets of 9000 bytes on the link, and on the same port hosts to whom only 1500 come."""
+    command("ip", "link", "set", card.interface, "mtu", str(LONG_MTU))
+    broker = Remote(machine, card, cores=card.queues, more=(
+        f"net.mtu={LONG_MTU}", f"net.routes={Narrow.PREFIX} via {card.client}"))
+    broker.start()
+    narrow = Narrow()
+    data = b"".join(hashlib.sha256(b"%d" % n).hexdigest().encode() * 16 + b"\n"
+                    for n in range(LONG_BYTES >> 10))
+    large = ("-X", "batch.size=1000000", "-X", "linger.ms=100")
+
+    def write(topic, before=()):
+        kcat(broker.bootstrap, "-P", "-t", topic, "-p", "0", "-X", "acks=all", *large, data=data,
+             before=before)
+
+    def read(topic, before=()):
+        got = kcat(broker.bootstrap, "-C", "-e", "-q", "-t", topic, "-p", "0", "-o", "beginning",
+                   before=before)
+        check(got == data, f"{len(got)} bytes came back of {len(data)}, or others")
+    try:
+        for topic in ("long", "fits", "told"):
+            topic_ready(broker.bootstrap, topic, 1)
+        bytes_in = frame_bytes(broker, "in", lambda: write("long"))
+        bytes_out = frame_bytes(broker, "out", lambda: read("long"))
+        print(f"# a frame in {bytes_in:.0f} bytes, out {bytes_out:.0f}", flush=True)
+        check(min(bytes_in, bytes_out) > LONG_MTU / 2, "short frames", bytes_in, bytes_out)
+        for topic, segment_bytes, told in ("fits", 1460, False), ("told", LONG_MTU - 40, True):
+            narrow.asks_for(segment_bytes)
+            refused = narrow.refusals()
+            write(topic, narrow.inside())
+            read(topic, narrow.inside())
+            read(topic)
+            equal(narrow.refusals() > refused, told, f"the router refused packets ({topic})")
+    finally:
+        narrow.end()
+    broker.stop()
+
+
 def stopped(broker):
     """Ports at random meet every core that has a queue; neighbours may all meet one, for hashes of
     cards are linear."""
@@ -365,6 +457,9 @@ def run_all(machine, options):
     with case("vm: one broker takes all cards, and each reads what came by another"):
         Remote(machine, last).stop()
         all_at_once(machine)
+    with case(f"vm: {first.name}: packets of {LONG_MTU} bytes, and hosts behind 1500 on its port"):
+        bind(machine, first)
+        long_packets(machine, first)
     with case(f"vm: {first.name}: without an IOMMU start errors lead to uio, and it serves"):
         machine.cut()
         machine.boot(iommu=False)
@@ -412,4 +507,5 @@ def main():
     finish()
 
 
-main()
+if __name__ == "__main__":
+    main()
