@@ -15,6 +15,7 @@ static const char *const record_kinds[] = {
     [STORE_REC_BATCH] = "batch",   [STORE_REC_CREATE] = "create", [STORE_REC_DELETE] = "delete",
     [STORE_REC_EXTENT] = "extent", [STORE_REC_START] = "start",   [STORE_REC_SWAP] = "swap",
     [STORE_REC_MOVE] = "move",     [STORE_REC_AGAIN] = "again",   [STORE_REC_WISH] = "wish",
+    [STORE_REC_COPY] = "copy",
 };
 
 static void

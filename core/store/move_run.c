@@ -19,6 +19,7 @@ head_whole(struct move_check *c)
     if (batch_header(view_of(c->head, sizeof c->head), &info) != ERR_OK ||
         info.bytes < BATCH_HEADER_BYTES || info.base_offset < c->next || info.last_offset_delta < 0)
         return ERR_CORRUPT;
+    c->all = info.bytes;
     c->left = info.bytes - BATCH_HEADER_BYTES;
     c->crc_end = info.crc;
     c->crc = crc32c(0, c->head + BATCH_AT_ATTRIBUTES, BATCH_HEADER_BYTES - BATCH_AT_ATTRIBUTES);
@@ -199,6 +200,57 @@ place_make(struct store_worker *w, struct move_run *r, const struct plog *p)
     return got < 0 && got != ERR_EXISTS ? (int)got : ERR_OK;
 }
 
+static bool
+is_kept(const void *user, int64_t base)
+{
+    const struct move_run *r = user;
+    for (uint32_t i = 0; i < r->part_count && r->parts[i].base <= base; i++)
+        if (r->parts[i].base == base)
+            return r->parts[i].from > 0;
+    return false;
+}
+
+/* A copy that is there already: as long as was noted, or longer. */
+static int64_t
+kept_check(struct store_worker *w, struct move_run *r, const struct plog *p,
+           const struct move_part *part)
+{
+    char path[PLOG_PATH_BYTES];
+    struct disk_op op = {
+        .kind = DISK_OPEN, .dir = p->dir, .path = path, .flags = DISK_WRITABLE | DISK_DIRECT};
+    plog_path_segment(p, part->base, ".log", path);
+    int64_t file = store_run(w->disk, op);
+    if (file == ERR_NOT_FOUND)
+        r->refused = true;
+    if (file < 0)
+        return file;
+    op = (struct disk_op){.kind = DISK_SIZE, .dir = p->dir, .file = (int32_t)file};
+    int64_t got = store_run(w->disk, op);
+    r->refused = got >= 0 && got < (int64_t)part->from;
+    if (got > (int64_t)part->to && part->from == part->to) {
+        op.kind = DISK_TRUNCATE;
+        op.offset = part->to;
+        got = store_run(w->disk, op);
+        op.kind = DISK_SYNC;
+        if (got >= 0)
+            got = store_run(w->disk, op);
+    }
+    op.kind = DISK_CLOSE;
+    store_run(w->disk, op);
+    return r->refused ? ERR_NOT_FOUND : got;
+}
+
+/* The copies are there that the parts go on with, and nothing else is. */
+static int
+place_look(struct store_worker *w, struct move_run *r, const struct plog *p)
+{
+    int64_t got = ERR_OK;
+    for (uint32_t i = 0; i < r->part_count && got >= 0; i++)
+        if (r->parts[i].from > 0)
+            got = kept_check(w, r, p, &r->parts[i]);
+    return got < 0 ? (int)got : store_leftover_but(w->disk, p, w->pace, is_kept, r);
+}
+
 static int
 names_sync(struct store_worker *w, const struct plog *p)
 {
@@ -223,10 +275,13 @@ move_run(struct store_worker *w, struct store_task *t)
     move_run_log(r, r->remove ? r->remove_dir : r->to, &at);
     if (r->remove)
         return move_run_remove(w->disk, &at, w->pace);
-    int rc = r->begun ? ERR_OK : place_make(w, r, &at);
+    int rc = ERR_OK;
+    if (!r->begun)
+        rc = r->goes_on ? place_look(w, r, &at) : place_make(w, r, &at);
     r->begun = true;
     for (uint32_t i = 0; i < r->part_count && rc == ERR_OK; i++)
-        rc = part_copy(w, r, &at, &r->parts[i]);
+        if (r->parts[i].from < r->parts[i].to)
+            rc = part_copy(w, r, &at, &r->parts[i]);
     return rc == ERR_OK ? names_sync(w, &at) : rc;
 }
 

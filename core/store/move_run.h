@@ -18,6 +18,7 @@ struct move_check {
     uint8_t head[BATCH_HEADER_BYTES];
     uint32_t have;          /* bytes of the header */
     uint32_t left;          /* bytes behind the header */
+    uint32_t all;           /* bytes of this batch, with the header */
     uint32_t crc, crc_end;  /* so far; what it must come to */
     int64_t next, next_end; /* offset behind the last whole batch; behind this one */
 };
@@ -27,6 +28,13 @@ static inline bool
 move_check_whole(const struct move_check *c)
 {
     return c->have == 0;
+}
+
+/* Bytes of the last batch, which is not whole; 0: it is. */
+static inline uint32_t
+move_check_open(const struct move_check *c)
+{
+    return c->have < BATCH_HEADER_BYTES ? c->have : c->all - c->left;
 }
 
 struct move_part { /* of one segment */
@@ -42,6 +50,8 @@ struct move_run {
     bool remove;      /* a round that removes all files of the log in remove_dir */
     uint8_t remove_dir;
     bool begun;              /* directories were made */
+    bool goes_on;            /* at first: with copies that are there, up to `copied` */
+    bool refused;            /* those are not all there, and nothing was changed */
     struct move_part *parts; /* in the order of base */
     uint32_t part_count, part_room;
     struct move_part copied; /* where the next round goes on; base -1: at the beginning */

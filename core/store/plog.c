@@ -19,6 +19,7 @@ enum {
     PLOG_FIXED_BYTES = 8 + 16 + 4 + 1 + 16 + 8 + 8 + PLOG_CONFIG_BYTES + 8 + 8 + 8 + 4 + 4,
     PLOG_EPOCH_BYTES = 12,
     PLOG_SWAP_BYTES = 52,
+    PLOG_COPIED_BYTES = 20,
     PLOG_SEGMENT_BYTES = 41,
     PLOG_OFFSET_ENTRY = 8,
     PLOG_TIME_ENTRY = 12,
@@ -26,14 +27,18 @@ enum {
     PLOG_FLAG_DAMAGED = 2,
     PLOG_FLAG_UNFINISHED = 4,
     PLOG_FLAG_WISHED = 8,
+    PLOG_FLAG_COPIED = 16,
     PLOG_FLAG_GAPS = 1
 };
 
 bool
 plog_init(struct plog *p)
 {
-    *p = (struct plog){
-        .used = true, .state = PLOG_ONLINE, .block = PLOG_BLOCK_NONE, .move_to = PLOG_DIR_NONE};
+    *p = (struct plog){.used = true,
+                       .state = PLOG_ONLINE,
+                       .block = PLOG_BLOCK_NONE,
+                       .move_to = PLOG_DIR_NONE,
+                       .copies_in = PLOG_DIR_NONE};
     list_init(&p->changed_node);
     list_init(&p->dirty_node);
     list_init(&p->dir_node);
@@ -361,11 +366,18 @@ plog_path_segment(const struct plog *p, int64_t base, const char *suffix,
 /* ---- checkpoint form ---------------------------------------------------------------------------
  */
 
+static bool
+copied_counts(const struct plog *p)
+{
+    return p->wished && p->copied.to && !p->copied.stale;
+}
+
 uint64_t
 plog_save_bytes(const struct plog *p)
 {
     return PLOG_FIXED_BYTES + (p->damage ? PLOG_DAMAGE_BYTES : 0) +
            (p->unfinished.limit ? PLOG_SWAP_BYTES : 0) + (p->wished ? sizeof p->wish_id : 0) +
+           (copied_counts(p) ? PLOG_COPIED_BYTES : 0) +
            (uint64_t)p->epoch_count * PLOG_EPOCH_BYTES +
            (uint64_t)p->segment_count * PLOG_SEGMENT_BYTES + producer_save_bytes(&p->producers) +
            stable_save_bytes(&p->stable);
@@ -404,7 +416,8 @@ plog_save(const struct plog *p, struct put *w)
     put_u32(w, (uint32_t)p->partition);
     put_u8(w, (uint8_t)((p->dead ? PLOG_FLAG_DELETED : 0) | (p->damage ? PLOG_FLAG_DAMAGED : 0) |
                         (p->unfinished.limit ? PLOG_FLAG_UNFINISHED : 0) |
-                        (p->wished ? PLOG_FLAG_WISHED : 0)));
+                        (p->wished ? PLOG_FLAG_WISHED : 0) |
+                        (copied_counts(p) ? PLOG_FLAG_COPIED : 0)));
     if (p->damage)
         plog_damage_save(p, w);
     put_bytes(w, p->dir_id, sizeof p->dir_id);
@@ -414,6 +427,11 @@ plog_save(const struct plog *p, struct put *w)
         swap_save(&p->unfinished, w);
     if (p->wished)
         put_bytes(w, p->wish_id, sizeof p->wish_id);
+    if (copied_counts(p)) {
+        put_u64(w, (uint64_t)p->copied.base);
+        put_u32(w, p->copied.to);
+        put_u64(w, (uint64_t)p->copied.next);
+    }
     plog_config_write(&p->config, w);
     put_u64(w, (uint64_t)p->start);
     put_u64(w, (uint64_t)p->end);
@@ -491,6 +509,11 @@ plog_load(struct plog *p, struct cur *c)
     struct view wish = cur_view(c, p->wished ? sizeof p->wish_id : 0);
     if (wish.len)
         memcpy(p->wish_id, wish.at, wish.len);
+    if (flags & PLOG_FLAG_COPIED) {
+        p->copied.base = cur_i64(c);
+        p->copied.to = cur_u32(c);
+        p->copied.next = cur_i64(c);
+    }
     plog_config_read(&p->config, c);
     p->start = p->start_next = cur_i64(c);
     p->end = p->hw = cur_i64(c);

@@ -92,6 +92,15 @@ struct plog_swap {
     uint32_t bytes;
 };
 
+/* Of a move to the directory that is wished (store_copied.c): the segments below `base` whole, and
+ * `to` bytes of that one, are on stable storage there.  to 0: nothing is. */
+struct plog_copied {
+    int64_t base;
+    uint32_t to;
+    int64_t next; /* offset behind the last batch of these bytes */
+    bool stale;   /* this does not count any more; a record that says so is to come */
+};
+
 struct plog {
     struct buddy *memory; /* of its segments (slab.h); NULL: the heap */
     uint64_t id, serial;  /* id: within the journal; serial: within this process */
@@ -135,9 +144,12 @@ struct plog {
     uint8_t move_to;       /* waits to move to that data directory, or PLOG_DIR_NONE */
     bool wished;           /* a durable wish, or one that becomes so, wants it elsewhere: */
     uint8_t wish_id[16];   /* in that directory (store_wish.c) */
-    uint64_t wish_lsn;     /* of its record; 0: an earlier process's */
-    bool draining;         /* the end of a move (store_move.c): no extents, */
-    bool held, shut;       /* no writes to its files, and then no reads */
+    uint64_t wish_lsn; /* of its record, or a later one about `copied`; 0: an earlier process's */
+    struct plog_copied copied;
+    uint8_t copies_in; /* files of a move that a stop met are in that directory, or were; not of
+                        * the move under way; PLOG_DIR_NONE */
+    bool draining;     /* the end of a move (store_move.c): no extents, */
+    bool held, shut;   /* no writes to its files, and then no reads */
     uint32_t jobs;
     struct store_task *task; /* under way, NULL: none */
     int64_t clean_to;        /* compaction got so far: the first dirty offset */

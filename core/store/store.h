@@ -45,6 +45,7 @@ struct store_config {
     uint32_t frames_in_flight; /* K: journal writes submitted and not done, 1 to 8 */
     uint64_t hold_least_ns, hold_most_ns; /* see journal.h; 0: each frame goes out whole */
     uint64_t index_bytes;                 /* of memory for indexes of segments, about; 0: 64 MiB */
+    uint64_t move_bytes; /* a move notes durably how far it is each so many bytes; 0: 64 MiB */
 };
 
 enum { STORE_READ_BYTES = 256 << 10, STORE_SPANS_MAX = 60, STORE_EXTENT_BYTES_LEAST = 8 << 10 };
@@ -291,9 +292,10 @@ bool store_clean(struct store *s, int64_t now_ms);
 
 /* Moves a log to another data directory, in the background; it is served meanwhile.  The last call
  * counts: the directory where it is ends a move.  A move that fails leaves the log where it is; one
- * that a stop or a crash meets begins anew at the next start, once record *lsn is durable (0:
- * nothing to wait for).  ERR_NOT_FOUND: there is no such directory; ERR_IO: it, or the log, is
- * offline; ERR_AGAIN: no journal space just now.  Source: Kafka ReplicaManager.alterReplicaLogDirs.
+ * that a stop or a crash meets goes on at the next start, once record *lsn is durable (0: nothing
+ * to wait for), from the last point that was noted (config.move_bytes).  ERR_NOT_FOUND: there is no
+ * such directory; ERR_IO: it, or the log, is offline; ERR_AGAIN: no journal space just now. Source:
+ * Kafka ReplicaManager.alterReplicaLogDirs.
  */
 must_check int store_move(struct store *s, struct plog *p, uint8_t dir, uint64_t *lsn);
 struct store_move_facts {

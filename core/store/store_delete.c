@@ -31,7 +31,8 @@ store_delete_step(struct store *s)
         struct plog *p = list_item(n, struct plog, dying_node);
         n = n->next;
         bool room = store_job_room(s) && store_shrink_room(s);
-        if (!record_durable(s, p) || p->jobs || p->task || p->retired || !room)
+        if (!record_durable(s, p) || p->jobs || p->task || p->retired || !room ||
+            !store_copied_tidy(s, p))
             continue;
         struct job *j = store_job(s, JOB_DELETE, p, NULL);
         if (!j)

@@ -14,7 +14,7 @@
  *   store_clean.c      which log is compacted next
  *   store_swap.c       cleaned segments take the place of others
  *   store_move.c       a log moves to another data directory; store_move_last.c: the last of it;
- *                      store_wish.c: over restarts
+ *                      store_wish.c: over restarts; store_copied.c: what they keep of it
  *   store_rescue.c     records of logs whose directory does not work
  *   store_dirs.c       data directories; store_room.c: room on them
  *   store_txn.c        verification of transactions, markers
@@ -51,6 +51,7 @@ enum store_record {
     STORE_REC_AGAIN = 8, /* as FULL: an extent whose write failed */
     STORE_REC_WISH = 9,  /* u64 log, directory id: it is to move there; its own: to stay */
     STORE_REC_BATCH = 10, /* a batch: store_record.c */
+    STORE_REC_COPY = 11,  /* how far a move has copied a log: store_copied.c */
 };
 
 enum {
@@ -61,6 +62,7 @@ enum {
     STORE_START_BYTES = 16,
     STORE_SWAP_BYTES = 60,
     STORE_MOVE_BYTES = 24,
+    STORE_COPY_BYTES = 28,
     STORE_BLOCK = 4096,
     STORE_FILE_BYTES = 64 << 20, /* of one journal file, when the ring is large enough */
     STORE_JOBS_MAX = 80,
@@ -99,6 +101,7 @@ enum {
     STORE_IDLE_TURNS_MAX = 1 << 20, /* more than a checkpoint of all logs takes */
     STORE_DONE_MAX = 32,            /* completions taken per poll */
     STORE_MOVE_REST = 1 << 20,      /* bytes of a move that are copied in the loop, at most */
+    STORE_MOVE_ROUND = 64 << 20,    /* default of config.move_bytes */
 };
 
 /* store_record.c: where a batch goes, as a record says. */
@@ -205,13 +208,14 @@ struct swap {
 
 /* Why a move of a log waits (store_move.c). */
 enum move_phase {
-    MOVE_COPY,   /* a round of copying is under way outside of the loop */
-    MOVE_DRAIN,  /* extents of the log are to be behind `written` */
-    MOVE_LAST,   /* write-back stands still; the rest is copied here */
-    MOVE_READY,  /* all is copied: the record can be appended */
-    MOVE_RECORD, /* until that is durable */
-    MOVE_SHUT,   /* until no file is in use or open */
-    MOVE_REMOVE, /* files that do not count go */
+    MOVE_COPY,    /* a round of copying is under way outside of the loop */
+    MOVE_STOPPED, /* that was given up, for the process ends */
+    MOVE_DRAIN,   /* extents of the log are to be behind `written` */
+    MOVE_LAST,    /* write-back stands still; the rest is copied here */
+    MOVE_READY,   /* all is copied: the record can be appended */
+    MOVE_RECORD,  /* until that is durable */
+    MOVE_SHUT,    /* until no file is in use or open */
+    MOVE_REMOVE,  /* files that do not count go */
 };
 
 struct move {
@@ -226,7 +230,8 @@ struct move {
     uint64_t drain_seq; /* the last tail entry that may be an extent */
     uint64_t lsn;       /* of the record */
     int64_t offset;     /* so far the log is copied */
-    uint64_t bytes;     /* copied */
+    uint64_t kept;      /* bytes that an earlier process had copied, */
+    uint64_t bytes;     /* with those that this one has */
 };
 
 /* The data directories, by their number in the port. */
@@ -478,9 +483,11 @@ void store_swap_forget(struct store *s); /* frees them at the end */
 
 /* store_move.c */
 void store_move_step(struct store *s); /* part of a turn */
-void store_move_drop(struct store *s); /* before store_task_drop: a clean stop gives moves up */
-/* Lists what the copies miss of what is in the files; false without memory. */
-must_check bool store_move_list(struct move_run *r, const struct plog *p, uint64_t *bytes);
+void store_move_drop(struct store *s); /* before store_task_drop: a clean stop ends moves */
+/* Lists what the copies miss of what is in the files, up to `most` bytes, and says how much it is
+ * in all; false without memory. */
+must_check bool store_move_list(struct move_run *r, const struct plog *p, uint64_t most,
+                                uint64_t *bytes);
 void store_move_note(struct move *m); /* these parts are copied */
 void store_move_go(struct store *s);  /* another round */
 void store_move_give_up(struct store *s, int error);
@@ -495,6 +502,20 @@ void store_wish_met(struct plog *p); /* the log is in another directory now */
 must_check int store_wish_append(struct store *s, struct plog *p, uint8_t dir, uint8_t lives,
                                  uint64_t *lsn);
 void store_wish_resume(struct store *s, struct plog *p); /* at the start */
+
+/* store_copied.c */
+void store_copied_note(struct store *s); /* behind a round of the move */
+/* May a move of p to p->move_to begin?  Sees to it that nothing older can be taken for its copies.
+ */
+must_check bool store_copied_settled(struct store *s, struct plog *p);
+/* Are there copies that a move to p->move_to goes on with? */
+bool store_copied_goes_on(const struct plog *p);
+uint64_t store_copied_bytes(const struct plog *p); /* of p->copied */
+/* Do they fit the log?  They may be of segments that have left it. */
+bool store_copied_fits(const struct plog *p);
+/* Removes those that no move goes on with; false: a task of it is under way, or to come. */
+must_check bool store_copied_tidy(struct store *s, struct plog *p);
+void store_copied_replay(struct plog *p, struct cur *c);
 
 /* store_clean.c */
 void store_clean_over(struct store *s); /* a result is in place */
@@ -569,5 +590,8 @@ int64_t store_run(struct disk *disk, struct disk_op op); /* blocks */
 must_check int store_leftover_clean(struct disk *disk, const struct plog *p);
 /* Every file.  pace: as store_shrink_unlink. */
 must_check int store_leftover_all(struct disk *disk, const struct plog *p, struct pace *pace);
+/* Every file but segments that `keeps` says stay. */
+must_check int store_leftover_but(struct disk *disk, const struct plog *p, struct pace *pace,
+                                  bool (*keeps)(const void *user, int64_t base), const void *user);
 
 #endif

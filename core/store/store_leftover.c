@@ -19,6 +19,8 @@ struct leftover {
     struct disk *disk;
     const struct plog *log;
     bool all;
+    bool (*keeps)(const void *user, int64_t base); /* with all; NULL: none stays */
+    const void *user;
     char dir[PLOG_PATH_BYTES];
     char (*names)[PLOG_PATH_BYTES];
     uint32_t count, room;
@@ -44,9 +46,9 @@ static bool
 is_leftover(const struct leftover *l, const char *name)
 {
     const char *suffix = "";
-    if (l->all)
-        return true;
     int64_t offset = name_offset(name, &suffix);
+    if (l->all)
+        return !l->keeps || offset < 0 || strcmp(suffix, ".log") != 0 || !l->keeps(l->user, offset);
     size_t n = strlen(name), end = sizeof CLEAN_SUFFIX_END - 1;
     if (offset >= 0 && n > end && strcmp(name + n - end, CLEAN_SUFFIX_END) == 0)
         return true;
@@ -78,9 +80,11 @@ name_look(void *user, const char *name)
 }
 
 static int
-clean(struct disk *disk, const struct plog *p, bool all, struct pace *pace)
+clean(struct leftover l, struct pace *pace)
 {
-    struct leftover l = {.disk = disk, .log = p, .all = all};
+    struct disk *disk = l.disk;
+    const struct plog *p = l.log;
+    bool all = l.all;
     plog_path_dir(p, l.dir);
     int rc = disk->ops->list(disk->self, p->dir, l.dir, name_look, &l);
     if (rc == ERR_NOT_FOUND)
@@ -110,11 +114,19 @@ clean(struct disk *disk, const struct plog *p, bool all, struct pace *pace)
 int
 store_leftover_clean(struct disk *disk, const struct plog *p)
 {
-    return clean(disk, p, false, NULL);
+    return clean((struct leftover){.disk = disk, .log = p}, NULL);
 }
 
 int
 store_leftover_all(struct disk *disk, const struct plog *p, struct pace *pace)
 {
-    return clean(disk, p, true, pace);
+    return clean((struct leftover){.disk = disk, .log = p, .all = true}, pace);
+}
+
+int
+store_leftover_but(struct disk *disk, const struct plog *p, struct pace *pace,
+                   bool (*keeps)(const void *user, int64_t base), const void *user)
+{
+    struct leftover l = {.disk = disk, .log = p, .all = true, .keeps = keeps, .user = user};
+    return clean(l, pace);
 }

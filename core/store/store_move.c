@@ -1,7 +1,8 @@
 /* store_move.c: a log moves to another data directory.
  *
  *   WISH record (store_wish.c)
- *   -> rounds of copying outside of the loop (move_run.c), until little is left
+ *   -> rounds of copying outside of the loop (move_run.c), each noted when it is durable
+ *      (store_copied.c), until little is left
  *   -> no more extents; those under way come to lie behind `written`
  *   -> write-back of the log stands still: the rest is copied in the loop, and synced
  *      (store_move_last.c)
@@ -14,7 +15,8 @@
  *    extent lies beyond; so a replay of what came before writes bytes that are there, or the same.
  * I3 The log has its task (task.h) all the time: it is not compacted, loses no segment, and is not
  *    removed meanwhile.
- * I4 Before the record the old files count alone, from its durability on the new ones. */
+ * I4 Before the record the old files count alone, from its durability on the new ones.
+ * I5 A stop leaves the copies that were noted where they are. */
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/base/mutant.h"
@@ -57,11 +59,9 @@ store_move(struct store *s, struct plog *p, uint8_t dir, uint64_t *lsn)
         store_task_cancel(s, p);
     }
     list_remove(&p->move_node);
-    p->move_to = PLOG_DIR_NONE;
-    if (dir == lives)
-        return ERR_OK;
-    p->move_to = dir;
-    list_push_back(&s->move.queue, &p->move_node);
+    p->move_to = dir == lives ? PLOG_DIR_NONE : dir;
+    if (p->move_to != PLOG_DIR_NONE || p->copies_in != PLOG_DIR_NONE)
+        list_push_back(&s->move.queue, &p->move_node);
     return ERR_OK;
 }
 
@@ -69,6 +69,10 @@ void
 store_move_facts(const struct store *s, const struct plog *p, struct store_move_facts *out)
 {
     *out = (struct store_move_facts){.dir = p->move_to, .offset = p->start};
+    if (p->move_to != PLOG_DIR_NONE && store_copied_goes_on(p)) {
+        out->bytes = store_copied_bytes(p);
+        out->offset = p->copied.next > p->start ? p->copied.next : p->start;
+    }
     if (p->move_to != PLOG_DIR_NONE || !active(s, p))
         return;
     out->dir = s->move.run->to;
@@ -80,8 +84,21 @@ store_move_facts(const struct store *s, const struct plog *p, struct store_move_
 /* ---- rounds ------------------------------------------------------------------------------------
  */
 
+static uint64_t
+round_bytes(const struct store *s)
+{
+    return s->config.move_bytes ? s->config.move_bytes : STORE_MOVE_ROUND;
+}
+
+/* So much may be left for the loop. */
+static uint64_t
+rest_bytes(const struct store *s)
+{
+    return round_bytes(s) < STORE_MOVE_REST ? round_bytes(s) : STORE_MOVE_REST;
+}
+
 bool
-store_move_list(struct move_run *r, const struct plog *p, uint64_t *bytes)
+store_move_list(struct move_run *r, const struct plog *p, uint64_t most, uint64_t *bytes)
 {
     struct move_part last = r->copied;
     if (p->segment_count + 1 > r->part_room) {
@@ -95,11 +112,14 @@ store_move_list(struct move_run *r, const struct plog *p, uint64_t *bytes)
     *bytes = 0;
     for (uint32_t i = 0; i < p->segment_count; i++) {
         const struct segment *seg = p->segments[i];
-        uint32_t from = seg->base == last.base ? last.to : 0;
-        if (seg->base < last.base || seg->written == from)
-            continue;
-        r->parts[count++] = (struct move_part){seg->base, from, seg->written};
-        *bytes += seg->written - from;
+        uint32_t from = seg->base < last.base ? seg->written : seg->base == last.base ? last.to : 0;
+        uint32_t left = seg->written - from;
+        bool looked_at = r->goes_on && !r->begun && from;
+        uint32_t now = left < most ? left : (uint32_t)most;
+        if (now || looked_at)
+            r->parts[count++] = (struct move_part){seg->base, from, from + now};
+        *bytes += left;
+        most -= now;
     }
     r->part_count = count;
     return true;
@@ -113,7 +133,7 @@ store_move_note(struct move *m)
         r->copied = r->parts[r->part_count - 1];
     r->part_count = 0;
     m->offset = r->check.next;
-    m->bytes = r->bytes;
+    m->bytes = m->kept + r->bytes;
 }
 
 void
@@ -139,6 +159,7 @@ remove_begin(struct store *s, uint8_t dir)
     struct move *m = &s->move;
     struct plog *p = m->log;
     p->draining = p->held = p->shut = m->held = false;
+    p->copied.stale = p->copied.stale || p->copied.to;
     m->phase = MOVE_REMOVE;
     m->run->remove = true;
     m->run->remove_dir = dir;
@@ -164,13 +185,52 @@ store_move_give_up(struct store *s, int error)
     remove_begin(s, r->to);
 }
 
+/* A stop: the copies stay, or go when a start could not go on with them. */
+static void
+leave(struct store *s)
+{
+    struct move *m = &s->move;
+    struct plog *p = m->log;
+    bool wished = p->wished && !m->unwanted && !p->dead && p->state == PLOG_ONLINE;
+    if (!s->flushing || !wished || !p->copied.to || p->copied.stale) {
+        store_move_give_up(s, ERR_CLOSED);
+        return;
+    }
+    p->draining = p->held = p->shut = m->held = false;
+    run_end(s);
+}
+
 static void
 removed(struct store *s, int error)
 {
+    const struct move_run *r = s->move.run;
+    struct plog *p = s->move.log;
+    bool again = r->refused && p->wished && !p->dead && p->move_to == PLOG_DIR_NONE &&
+                 store_dir_find(&s->dirs, p->wish_id) == r->to;
     if (error != ERR_OK)
         log_warn("store", "files of a partition that moved stay directory=%u error=%s",
-                 s->move.run->remove_dir, err_name(error));
+                 r->remove_dir, err_name(error));
+    if (again) {
+        p->move_to = r->to;
+        list_push_back(&s->move.queue, &p->move_node);
+    }
     run_end(s);
+}
+
+/* What was copied is durable: another round, or the rest in the loop. */
+static void
+round_over(struct store *s)
+{
+    struct move *m = &s->move;
+    uint64_t rest;
+    store_move_note(m);
+    store_copied_note(s);
+    if (!store_move_list(m->run, m->log, round_bytes(s), &rest))
+        store_move_give_up(s, ERR_LIMIT);
+    else if (rest > rest_bytes(s))
+        store_move_go(s);
+    else
+        m->phase = MOVE_DRAIN;
 }
 
 static void
@@ -187,42 +247,63 @@ move_done(struct store *s, struct store_task *t, struct plog *p)
             removed(s, t->result);
         return;
     }
-    if (t->result != ERR_OK || m->unwanted) {
-        store_move_give_up(s, t->result != ERR_OK && !m->unwanted ? t->result : ERR_CLOSED);
-        return;
+    if (t->result == ERR_OK && !m->unwanted) {
+        round_over(s);
+    } else if (t->result == ERR_CLOSED && !m->unwanted) {
+        m->phase = MOVE_STOPPED;
+    } else if (m->run->refused) {
+        log_warn("store",
+                 "copies of a move that was interrupted are not all there, it begins "
+                 "anew partition=%d to=%u",
+                 p ? p->partition : m->log->partition, m->run->to);
+        store_move_give_up(s, ERR_CLOSED);
+    } else {
+        store_move_give_up(s, m->unwanted ? ERR_CLOSED : t->result);
     }
-    store_move_note(m);
-    m->phase = MOVE_DRAIN;
+}
+
+/* The run of a log that is at the head of the queue. */
+static struct move_run *
+run_make(struct store *s, const struct plog *p)
+{
+    struct move_run *r = calloc(1, sizeof *r);
+    uint64_t bytes;
+    if (!r)
+        return NULL;
+    r->task.ops = &move_ops;
+    memcpy(r->topic, p->topic, sizeof r->topic);
+    r->partition = p->partition;
+    r->from = p->dir;
+    r->to = p->move_to;
+    r->copied.base = -1;
+    r->goes_on = store_copied_goes_on(p);
+    if (r->goes_on) {
+        r->copied = (struct move_part){p->copied.base, 0, p->copied.to};
+        r->check.next = p->copied.next;
+    }
+    r->mem = aligned_alloc(STORE_BLOCK, MOVE_CHUNK + 2 * STORE_BLOCK);
+    if (r->mem && store_move_list(r, p, round_bytes(s), &bytes))
+        return r;
+    move_run_free(&r->task);
+    return NULL;
 }
 
 static bool
 move_begin(struct store *s, struct plog *p)
 {
     struct move *m = &s->move;
-    struct move_run *r = calloc(1, sizeof *r);
-    uint64_t bytes;
+    struct move_run *r = run_make(s, p);
     if (!r)
         return false;
-    r->task.ops = &move_ops;
-    memcpy(r->topic, p->topic, sizeof r->topic);
-    r->partition = p->partition;
-    r->copied.base = -1;
-    r->from = p->dir;
-    r->to = p->move_to;
-    r->mem = aligned_alloc(STORE_BLOCK, MOVE_CHUNK + 2 * STORE_BLOCK);
-    if (!r->mem || !store_move_list(r, p, &bytes)) {
-        move_run_free(&r->task);
-        return false;
-    }
     list_remove(&p->move_node);
-    p->move_to = PLOG_DIR_NONE;
+    p->move_to = p->copies_in = PLOG_DIR_NONE;
     m->run = r;
     m->log = p;
     m->phase = MOVE_COPY;
     m->unwanted = m->job = m->held = false;
     m->drain_seq = 0;
-    m->offset = p->start;
-    m->bytes = 0;
+    m->offset = r->goes_on ? p->copied.next : p->start;
+    m->bytes = m->kept = r->goes_on ? store_copied_bytes(p) : 0;
     m->out = true;
     store_task_add(s, p, &r->task);
     return true;
@@ -234,11 +315,11 @@ can_begin(struct store *s, struct plog *p)
 {
     uint8_t to = p->move_to;
     bool works = p->state == PLOG_ONLINE && s->dirs.dirs[to].online && to != p->dir;
-    bool room = s->rooms[to].free >= p->bytes + MOVE_RESERVE;
+    uint64_t there = store_copied_goes_on(p) ? store_copied_bytes(p) : 0;
+    bool room = s->rooms[to].free + there >= p->bytes + MOVE_RESERVE;
     if (works && room)
-        return !p->task;
-    list_remove(&p->move_node);
-    p->move_to = PLOG_DIR_NONE;
+        return !p->task && store_copied_settled(s, p);
+    p->move_to = PLOG_DIR_NONE;                        /* copies that are there go next */
     p->wished = p->wished && p->state == PLOG_OFFLINE; /* another start may see it online */
     log_error("store", "a partition cannot move partition=%d from=%u to=%u bytes=%llu%s",
               p->partition, p->dir, to, (unsigned long long)p->bytes,
@@ -252,7 +333,11 @@ next_begin(struct store *s)
     for (struct list *n = s->move.queue.next; n != &s->move.queue;) {
         struct plog *p = list_item(n, struct plog, move_node);
         n = n->next;
-        if (can_begin(s, p) && move_begin(s, p))
+        if (p->copies_in != p->move_to && !store_copied_tidy(s, p))
+            continue;
+        if (p->move_to == PLOG_DIR_NONE)
+            list_remove(&p->move_node);
+        else if (can_begin(s, p) && move_begin(s, p))
             return;
     }
 }
@@ -279,11 +364,11 @@ drain_step(struct store *s)
     uint64_t rest;
     if (s->ckpt.phase != CKPT_IDLE || (m->log->draining && !drained(m)))
         return;
-    if (!store_move_list(m->run, m->log, &rest)) {
+    if (!store_move_list(m->run, m->log, round_bytes(s), &rest)) {
         store_move_give_up(s, ERR_LIMIT);
         return;
     }
-    if (rest > STORE_MOVE_REST) {
+    if (rest > rest_bytes(s)) {
         m->phase = MOVE_COPY;
         store_move_go(s);
         return;
@@ -356,6 +441,7 @@ log_change(struct store *s)
     p->dir = s->move.run->to;
     memcpy(p->dir_id, s->dirs.dirs[p->dir].id, sizeof p->dir_id);
     store_wish_met(p);
+    p->copied = (struct plog_copied){0};
     s->dirs.dirs[from].logs--;
     s->dirs.dirs[p->dir].logs++;
     for (uint32_t i = 0; i < p->segment_count; i++)
@@ -399,10 +485,12 @@ store_move_step(struct store *s)
         return;
     }
     if (m->phase < MOVE_RECORD && !wanted(s)) {
-        store_move_give_up(s, ERR_CLOSED);
+        leave(s);
         return;
     }
     switch (m->phase) {
+    case MOVE_STOPPED:
+        return;
     case MOVE_DRAIN:
         drain_step(s);
         return;
@@ -430,11 +518,16 @@ store_move_step(struct store *s)
 void
 store_move_drop(struct store *s)
 {
-    for (struct list *n; (n = list_first(&s->move.queue));)
+    for (struct list *n; (n = list_first(&s->move.queue));) {
+        struct plog *p = list_item(n, struct plog, move_node);
+        if (p->copies_in != p->move_to)
+            must(store_copied_tidy(s, p));
         list_remove(n);
+    }
     if (!s->move.out)
         return;
     list_remove(&s->move.run->task.node);
     s->move.out = false;
-    s->move.unwanted = true;
+    if (s->move.phase != MOVE_REMOVE)
+        s->move.phase = MOVE_STOPPED;
 }

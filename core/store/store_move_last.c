@@ -161,7 +161,7 @@ store_move_last(struct store *s)
     if (!j)
         return;
     m->job = true;
-    if (!store_move_list(m->run, m->log, &rest)) {
+    if (!store_move_list(m->run, m->log, UINT64_MAX, &rest)) {
         last_end(s, j, ERR_LIMIT);
         return;
     }

@@ -518,6 +518,8 @@ recover(struct recover *v, uint32_t core_count, uint64_t journal_bytes, struct s
     v->cores = calloc(v->boot.header.core_count + 1, sizeof *v->cores);
     v->seen = calloc(v->boot.header.core_count + 1, sizeof *v->seen);
     rc = v->cores && v->seen ? cores_replay(v) : ERR_LIMIT;
+    if (rc == ERR_OK)
+        store_replay_copies(&v->replay);
     for (uint32_t i = 0; i < v->replay.dirs.count && rc == ERR_OK && !v->clean; i++)
         if (v->replay.dirs.dirs[i].online)
             rc = store_strays(&v->replay, (uint8_t)i);

@@ -491,6 +491,8 @@ store_replay_record(void *replay, uint64_t lsn, uint32_t kind, struct view body)
         return store_replay_move(r, lsn, body);
     case STORE_REC_WISH:
         return store_replay_wish(r, body);
+    case STORE_REC_COPY:
+        return store_replay_copy(r, body);
     default:
         log_error("store", "journal record of an unknown kind=%u lsn=%llu", kind,
                   (unsigned long long)lsn);

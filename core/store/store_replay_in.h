@@ -212,7 +212,11 @@ must_check int store_replay_moves_take(struct replay *r, const struct replay *dr
 void store_replay_move_place(struct replay *r, struct plog *p);
 must_check int store_replay_move(struct replay *r, uint64_t lsn, struct view body);
 must_check int store_replay_wish(struct replay *r, struct view body);
-/* Removes files of a log in a directory where it does not live.  False: no such log is known. */
+must_check int store_replay_copy(struct replay *r, struct view body);
+/* Forgets what moves had copied of logs that cannot go on with it. */
+void store_replay_copies(struct replay *r);
+/* Removes files of a log in a directory where it does not live, unless its move goes on with them.
+ * False: no such log is known. */
 must_check bool store_replay_move_copy(const struct replay *r, struct disk *disk, uint8_t dir,
                                        const char *path, int *rc);
 

@@ -30,7 +30,7 @@ store_replay_is_held(const struct replay *seen, uint64_t lsn, uint32_t kind, str
 {
     uint64_t log;
     if (!seen || !seen->held_count || kind == STORE_REC_CREATE || kind == STORE_REC_DELETE ||
-        kind == STORE_REC_MOVE || !store_record_log(kind, body, &log))
+        kind == STORE_REC_MOVE || kind == STORE_REC_COPY || !store_record_log(kind, body, &log))
         return false;
     const struct replay_log *l = store_replay_log(seen, log);
     return l && l->held_lsn && !mutant(MUTANT_ABSENT_NOT_HELD) && lsn >= l->held_lsn &&

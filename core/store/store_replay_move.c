@@ -6,8 +6,8 @@
  * (replay.dry), notes the moves.
  *
  * Files of a log in another directory than its own are copies, of a move that did not end or of one
- * that did: they go, unless a record may be missing or the log is damaged: then they are kept as
- * strays. */
+ * that did: they go, unless that move goes on with them (store_copied.c), or a record may be
+ * missing or the log is damaged: then they are kept as strays. */
 #include "core/base/err.h"
 #include "core/store/store_replay_in.h"
 
@@ -61,6 +61,28 @@ store_replay_wish(struct replay *r, struct view body)
 }
 
 int
+store_replay_copy(struct replay *r, struct view body)
+{
+    struct cur c = cur_of(body);
+    struct replay_log *l = store_replay_log(r, cur_u64(&c));
+    struct plog none;
+    store_copied_replay(l && !l->log.dead ? &l->log : &none, &c);
+    return c.bad || cur_left(&c) ? ERR_CORRUPT : ERR_OK;
+}
+
+void
+store_replay_copies(struct replay *r)
+{
+    for (uint32_t i = 0; i < r->count; i++) {
+        struct plog *p = &r->logs[i]->log;
+        bool good = p->wished && !p->dead && !p->damage && p->dir != PLOG_DIR_NONE && !r->gaps &&
+                    !r->logs[i]->doubt;
+        if (!good || !store_copied_fits(p))
+            p->copied = (struct plog_copied){0};
+    }
+}
+
+int
 store_replay_move(struct replay *r, uint64_t lsn, struct view body)
 {
     struct replay_move x = {.core = r->core, .lsn = lsn};
@@ -75,6 +97,7 @@ store_replay_move(struct replay *r, uint64_t lsn, struct view body)
         return ERR_OK;
     if (memcmp(l->log.wish_id, x.id, sizeof x.id) == 0)
         l->log.wished = false;
+    l->log.copied = (struct plog_copied){0};
     if (!r->dry)
         return ERR_OK;
     memcpy(l->log.dir_id, x.id, sizeof x.id);
@@ -96,6 +119,8 @@ store_replay_move_copy(const struct replay *r, struct disk *disk, uint8_t dir, c
             continue;
         if (!p->dead && (p->dir == PLOG_DIR_NONE || p->dir == dir || p->damage != PLOG_WHOLE))
             continue;
+        if (!p->dead && p->copied.to && store_dir_find(&r->dirs, p->wish_id) == dir)
+            return true;
         struct plog at = {.partition = p->partition, .dir = dir};
         memcpy(at.topic, p->topic, sizeof at.topic);
         *rc = move_run_remove(disk, &at, NULL);

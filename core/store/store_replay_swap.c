@@ -174,6 +174,7 @@ store_replay_swap(struct replay *r, uint64_t lsn, struct view body)
     struct replay_log *l = rc == ERR_OK ? store_replay_log(r, log) : NULL;
     if (!l || l->log.dead)
         return rc;
+    l->log.copied = (struct plog_copied){0}; /* of what it replaces */
     if (r->dry) {
         store_replay_extents_forget(r, l, x.first, x.limit);
         rc = swap_note(r, &(struct replay_swap){.core = r->core,

@@ -13,6 +13,8 @@
 #include "core/base/err.h"
 #include "core/store/store_in.h"
 
+#include <stdio.h>
+
 enum { SHRINK_PUNCH, SHRINK_CLOSE };
 
 enum {
@@ -140,6 +142,15 @@ store_shrink_forget(struct store *s)
     }
 }
 
+static int64_t
+name_sync(struct disk *disk, uint8_t dir, const char *path)
+{
+    char folder[2 * PLOG_PATH_BYTES];
+    const char *end = strrchr(path, '/');
+    snprintf(folder, sizeof folder, "%.*s", end ? (int)(end - path) : 1, end ? path : ".");
+    return store_run(disk, (struct disk_op){.kind = DISK_SYNC_DIR, .dir = dir, .path = folder});
+}
+
 int64_t
 store_shrink_unlink(struct disk *disk, uint8_t dir, const char *path, struct pace *pace)
 {
@@ -151,7 +162,9 @@ store_shrink_unlink(struct disk *disk, uint8_t dir, const char *path, struct pac
     if (file >= 0)
         left = store_run(disk, (struct disk_op){.kind = DISK_SIZE, .file = (int32_t)file});
     int64_t got = store_run(disk, (struct disk_op){.kind = DISK_UNLINK, .dir = dir, .path = path});
-    for (bool on = got >= 0; on && left > STORE_SHRINK_BYTES;) {
+    /* Back after a power cut, it is to have all its bytes. */
+    bool on = got >= 0 && left > STORE_SHRINK_BYTES && name_sync(disk, dir, path) >= 0;
+    while (on && left > STORE_SHRINK_BYTES) {
         uint64_t from = ((uint64_t)left - 1) / STORE_SHRINK_BYTES * STORE_SHRINK_BYTES;
         struct disk_op punch = {.kind = DISK_PUNCH,
                                 .file = (int32_t)file,

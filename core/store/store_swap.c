@@ -179,6 +179,10 @@ record_append(struct store *s, const struct segment *seg)
     put_u64(&w, (uint64_t)g->first_ts);
     must(!w.bad && put_len(&w) == STORE_SWAP_BYTES);
     s->swap.run->lsn = slot.lsn;
+    if (s->swap.log->copied.to) { /* of what it replaces */
+        s->swap.log->copied = (struct plog_copied){0};
+        s->swap.log->wish_lsn = slot.lsn;
+    }
     return true;
 }
 

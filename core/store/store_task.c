@@ -9,7 +9,7 @@
 void
 store_task_add(struct store *s, struct plog *p, struct store_task *t)
 {
-    must(!p->task && !p->dead);
+    must(!p->task);
     t->slot = p->slot;
     t->log_serial = p->serial;
     t->result = ERR_OK;

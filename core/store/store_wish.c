@@ -2,9 +2,9 @@
  *
  * A move (store_move.c) begins with a WISH record, and is answered when that is durable.  From then
  * on the log has the wish (plog_in.h) until it is in that directory, a later wish takes its place,
- * or the move fails.  A start that finds a log with a wish makes it wait for its move again; copies
- * of the move that did not end were removed, so it begins anew.  A directory that is not there
- * keeps its wishes for a later start. I1 A wish never names the directory where the log is. */
+ * or the move fails.  A start that finds a log with a wish makes it wait for its move again, which
+ * goes on with the copies that are there (store_copied.c).  A directory that is not there keeps its
+ * wishes for a later start. I1 A wish never names the directory where the log is. */
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/store/store_in.h"
@@ -14,6 +14,7 @@ store_wish_replay(struct plog *p, const uint8_t dir_id[16])
 {
     p->wished = memcmp(dir_id, p->dir_id, sizeof p->dir_id) != 0;
     memcpy(p->wish_id, dir_id, sizeof p->wish_id);
+    p->copied = (struct plog_copied){0};
 }
 
 void
@@ -39,6 +40,7 @@ store_wish_append(struct store *s, struct plog *p, uint8_t dir, uint8_t lives, u
     memcpy(slot.body + 8, id, sizeof p->wish_id);
     memcpy(p->wish_id, id, sizeof p->wish_id);
     p->wished = dir != lives;
+    p->copied = (struct plog_copied){0};
     *lsn = p->wish_lsn = slot.lsn;
     return ERR_OK;
 }
@@ -57,8 +59,8 @@ store_wish_resume(struct store *s, struct plog *p)
     }
     char path[PLOG_PATH_BYTES];
     plog_path_dir(p, path);
-    log_info("store", "a move goes on that a stop interrupted path=%s from=%u to=%u", path, p->dir,
-             dir);
-    p->move_to = dir;
+    log_info("store", "a move goes on that a stop interrupted path=%s from=%u to=%u copied=%llu",
+             path, p->dir, dir, (unsigned long long)store_copied_bytes(p));
+    p->move_to = p->copies_in = dir;
     list_push_back(&s->move.queue, &p->move_node);
 }

@@ -207,6 +207,31 @@ check_log(struct sim *s, struct sim_log *l, struct survival *v)
 /* ---- files -------------------------------------------------------------------------------------
  */
 
+/* Is it of a move that goes on, or begins anew, and has what was noted? */
+static bool
+is_copy(struct sim *s, uint8_t dir, const char *path, uint64_t size)
+{
+    for (uint32_t i = 0; i < s->log_count; i++) {
+        struct plog *p = sim_plog(s, &s->logs[i]);
+        char name[PLOG_PATH_BYTES];
+        if (!p || p->copies_in != dir)
+            continue;
+        plog_path_dir(p, name);
+        if (strncmp(path, name, strlen(name)) != 0 || path[strlen(name)] != '/')
+            continue;
+        int64_t base = strtoll(path + strlen(name) + 1, NULL, 10);
+        const struct segment *seg = plog_segment_at(p, base);
+        uint64_t noted = base == p->copied.base         ? p->copied.to
+                         : seg && base < p->copied.base ? seg->written
+                                                        : 0;
+        if (size < noted)
+            sim_fail(s, "a copy %s in directory %u has %llu bytes, %llu were noted", path, dir,
+                     (unsigned long long)size, (unsigned long long)noted);
+        return true;
+    }
+    return false;
+}
+
 static struct segment *
 segment_of_path(struct sim *s, uint8_t dir, const char *path)
 {
@@ -251,6 +276,8 @@ check_file(void *user, const char *path, uint64_t size)
     if (strncmp(path, "log/", 4) != 0 || len < 4 || strcmp(path + len - 4, ".log") != 0)
         return;
     const struct segment *seg = segment_of_path(s, dir, path);
+    if (!seg && is_copy(s, dir, path, size))
+        return;
     if (!seg && (s->faults == SIM_FAULT_ERROR || s->rotten || below_start(s, path)))
         return; /* a name whose removal was not synced: the next recovery removes it again; or of a
                    log of which nothing else is known */

@@ -90,7 +90,9 @@ run_tasks(struct sim *s, struct store *store)
     struct store_worker w = {.disk = disk_mem_port(s->disk, DISK_MEM_PORTS - 1),
                              .map = s->compacts ? &s->map : NULL};
     struct store_task *t;
-    while (!disk_mem_is_cut(s->disk) && (t = store_task_take(store))) {
+    bool round = false; /* of a move one a turn: much may come between two */
+    while (!round && !disk_mem_is_cut(s->disk) && (t = store_task_take(store))) {
+        round = store->move.run && t == &store->move.run->task;
         store_task_run(&w, t);
         store_task_done(store, t);
     }

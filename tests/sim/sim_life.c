@@ -45,6 +45,7 @@ sim_start(struct sim *s)
                                  .read_bytes = s->read_bytes,
                                  .sidecar_bytes = 1,
                                  .shrink_bytes = 4096,
+                                 .move_bytes = s->seed % 4 ? 2048 << s->seed % 6 : 0,
                                  .logs_max = 16,
                                  .extent_bytes_min = s->extent_bytes_min,
                                  .frames_in_flight = s->flight,

@@ -132,6 +132,15 @@ files_in(uint8_t dir)
     return n.count[dir];
 }
 
+/* Without a move under way: files are there and in its directory, or copies that a move goes on
+ * with. */
+static inline uint32_t
+files_known(uint8_t dir)
+{
+    return dir == log_now->dir || (log_now->copied.to && dir == log_now->copies_in) ? 0
+                                                                                    : files_in(dir);
+}
+
 /* One piece of work: a task, or a turn.  False: the power went. */
 static inline bool
 work(void)

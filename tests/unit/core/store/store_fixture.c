@@ -116,6 +116,7 @@ fixture_start(struct fixture *f)
                                  .read_bytes = f->read_bytes,
                                  .sidecar_bytes = f->sidecar_bytes,
                                  .shrink_bytes = f->shrink_bytes,
+                                 .move_bytes = f->move_bytes,
                                  .logs_max = f->logs_max,
                                  .extent_bytes_min = f->extent_bytes,
                                  .frames_in_flight = f->flight};

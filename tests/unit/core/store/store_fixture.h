@@ -23,7 +23,7 @@ void fixture_topic(uint32_t n, uint8_t id[16]);
 struct fixture {
     struct disk_mem *disk;
     uint32_t cores;
-    uint64_t journal_bytes, cache_bytes, now_ns;
+    uint64_t journal_bytes, cache_bytes, move_bytes, now_ns;
     uint32_t read_buffers, read_bytes, sidecar_bytes, shrink_bytes, flight, logs_max, extent_bytes;
     struct store_boot_facts boot;
     struct store *store[4];

@@ -239,6 +239,43 @@ a_long_file_is_removed_in_steps_at_the_given_pace(void **state)
     }
 }
 
+/* A move goes on with copies that are there (store_copied.c, C2). */
+static void
+a_file_whose_removal_the_power_took_back_has_its_bytes(void **state)
+{
+    (void)state;
+    enum { BYTES = 3 << 20 };
+    static uint8_t bytes[BYTES] __attribute__((aligned(4096)));
+    uint32_t back = 0;
+    memset(bytes, 7, sizeof bytes);
+    for (uint32_t seed = 1; seed <= 60; seed++) {
+        struct disk_mem *disk = disk_mem_new(seed);
+        struct disk *port = disk_mem_port(disk, 0);
+        struct pace pace = {0}; /* no limit */
+        struct disk_op op = {
+            .kind = DISK_OPEN, .path = "long", .flags = DISK_CREATE | DISK_WRITABLE};
+        op.file = (int32_t)store_run(port, op);
+        op = (struct disk_op){.kind = DISK_WRITE, .file = op.file, .at = bytes, .len = BYTES};
+        assert_int_equal(store_run(port, op), BYTES);
+        op.kind = DISK_SYNC;
+        assert_int_equal(store_run(port, op), ERR_OK);
+        op.kind = DISK_CLOSE;
+        store_run(port, op);
+        store_run(port, (struct disk_op){.kind = DISK_SYNC_DIR, .path = "."});
+        disk_mem_cut_after(disk, 2 + seed % 6);
+        (void)store_shrink_unlink(port, 0, "long", &pace);
+        disk_mem_cut_after(disk, 0);
+        store_run(port, (struct disk_op){.kind = DISK_SYNC_DIR, .path = "."});
+        disk_mem_restart(disk);
+        uint64_t size;
+        const uint8_t *at = disk_mem_bytes(disk, "long", &size);
+        back += at != NULL;
+        assert_true(!at || (size == BYTES && memcmp(at, bytes, BYTES) == 0));
+        disk_mem_free(disk);
+    }
+    assert_in_range(back, 5, 55);
+}
+
 /* The name may come back with any part of the file punched: nobody reads it. */
 static void
 whenever_the_power_goes_the_rest_of_the_log_is_whole(void **state)
@@ -289,6 +326,7 @@ main(void)
         cmocka_unit_test(a_file_that_cannot_be_opened_is_removed_all_the_same),
         cmocka_unit_test(a_stop_waits_for_no_rest),
         cmocka_unit_test(a_long_file_is_removed_in_steps_at_the_given_pace),
+        cmocka_unit_test(a_file_whose_removal_the_power_took_back_has_its_bytes),
         cmocka_unit_test(whenever_the_power_goes_the_rest_of_the_log_is_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
