@@ -23,6 +23,7 @@ OPTIONS = ("cores=1", "journal.bytes=67108864")
 DISK_BYTES = 800 << 20  # of both: new partitions go where there is room
 LOAD_BYTES = 20000
 BULK, BULK_BYTES = 100, 1000000  # more than the journal holds
+LONG, SLOW = 90, 8 << 20  # batches; bytes a second, read and written: what a kill meets takes 6 s
 SHUTDOWN, NO_FLUSH = 0x8004587D, 2  # EXT4_IOC_SHUTDOWN: from now on everything gives EIO
 
 
@@ -163,8 +164,9 @@ def alter(bootstrap, path, topic, partitions):
     return errors
 
 
-def places(bootstrap, topic):
-    """{(partition, is it a future replica): directory} by DescribeLogDirs."""
+def sizes(bootstrap, topic):
+    """{(partition, is it a future replica): (directory, bytes, offsets it lacks)} by
+    DescribeLogDirs."""
     c = Connection(bootstrap)
     got = c.call(35, 1, struct.pack(">i", -1))
     found = {}
@@ -175,11 +177,16 @@ def places(bootstrap, topic):
         for _ in range(got.take("i")):
             name = got.string()
             for _ in range(got.take("i")):
-                partition, _, _, future = got.take("iqqb")
+                partition, size, lag, future = got.take("iqqb")
                 if name == topic:
-                    found[partition, bool(future)] = where
+                    found[partition, bool(future)] = where, size, lag
     c.close()
     return found
+
+
+def places(bootstrap, topic):
+    """{(partition, is it a future replica): directory}."""
+    return {k: where for k, (where, _, _) in sizes(bootstrap, topic).items()}
 
 
 def moved(bootstrap, topic, count, path):
@@ -262,7 +269,42 @@ def moves():
             equal(set(places(at, topic).values()), {second}, "directories after a restart")
 
 
+def goes_on():
+    with case("dirs: a move that a kill -9 meets goes on with what it had copied"), \
+            tempfile.TemporaryDirectory(prefix="sluice-dirs-") as folder:
+        dirs = [f"{folder}/first", f"{folder}/second"]
+        with Broker(*OPTIONS, f"log.cleaner.io.max.bytes.per.second={SLOW}",
+                    data=",".join(dirs)) as broker:
+            topic, at = f"goes-on-{stamp()}", broker.bootstrap
+            topic_ready(at, topic, 1)
+            until("the partition is led", 30, lambda: led(at, topic, 1))
+            wanted = [b"%d-" % i + b"x" * BULK_BYTES for i in range(LONG)]
+            for value in wanted:
+                equal(produced(at, topic, 0, [value]), NONE)
+            (home, whole, _), = sizes(at, topic).values()
+            other, = set(dirs) - {home}
+            equal(alter(at, other, topic, [0]), [NONE])
+
+            def future():
+                return sizes(at, topic).get((0, True), (other, 0, 0))
+
+            until("a part is copied", 60, lambda: future()[1] > 0, 0.05)
+            broker.abandon()
+            broker.start()
+            until("the partition is led", 30, lambda: led(at, topic, 1))
+            where, size, lag = future()
+            equal(where, other, "directory of the future replica")
+            check(0 < size < whole and 0 < lag < LONG, f"{size} of {whole} bytes, lag {lag}")
+            until("it moved", 60, lambda: places(at, topic) == {(0, False): other}, 0.2)
+            lines = [l for l in broker.log.read_text().splitlines() if "store: moved path=" in l]
+            equal(len(lines), 1, "moves that ended")
+            anew = int(lines[0].rsplit("bytes=", 1)[1])
+            check(0 < anew <= whole - size, f"{anew} bytes were copied anew of {whole}")
+            check(values(at, topic, 0) == wanted, "records after the move")
+
+
 if __name__ == "__main__":
     two_directories()
     moves()
+    goes_on()
     finish()
