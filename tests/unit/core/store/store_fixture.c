@@ -152,6 +152,15 @@ fixture_kill(struct fixture *f)
     memset(f->store, 0, sizeof f->store);
 }
 
+void
+fixture_power_cut(struct fixture *f)
+{
+    disk_mem_cut_after(f->disk, 0);
+    fixture_kill(f);
+    disk_mem_restart(f->disk);
+    disk_mem_cut_after(f->disk, UINT64_MAX);
+}
+
 int
 fixture_turns(struct fixture *f, uint32_t count)
 {
@@ -292,4 +301,17 @@ fixture_read(struct fixture *f, struct plog *p, int64_t offset, uint32_t bytes_m
         store_release(s, &hold);
     }
     return fill;
+}
+
+int
+fixture_read_all(struct fixture *f, struct plog *p)
+{
+    for (int64_t offset = 0; offset < p->end;) {
+        struct store_range range;
+        int64_t got = fixture_read(f, p, offset, 64 << 10, f->batch, &range);
+        if (got <= 0)
+            return got < 0 ? (int)got : ERR_CORRUPT;
+        offset = range.offset_limit;
+    }
+    return ERR_OK;
 }

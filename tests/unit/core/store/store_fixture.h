@@ -35,8 +35,9 @@ void fixture_init(struct fixture *f, uint64_t seed);
 void fixture_end(struct fixture *f);
 /* store_recover and store_init of every core; a code. */
 int fixture_start(struct fixture *f);
-int fixture_stop(struct fixture *f);  /* store_close of every core */
-void fixture_kill(struct fixture *f); /* store_abandon */
+int fixture_stop(struct fixture *f);       /* store_close of every core */
+void fixture_kill(struct fixture *f);      /* store_abandon */
+void fixture_power_cut(struct fixture *f); /* the disk is back behind it, no store is */
 /* Some turns; a code of store_step. */
 int fixture_turns(struct fixture *f, uint32_t count);
 /* Turns until everything appended is durable. */
@@ -55,5 +56,7 @@ int64_t fixture_append(struct fixture *f, struct plog *p, int32_t records, uint3
  * code. */
 int64_t fixture_read(struct fixture *f, struct plog *p, int64_t offset, uint32_t bytes_max,
                      uint8_t *out, struct store_range *range);
+/* Reads all of a log from its start; ERR_OK when every offset is there. */
+int fixture_read_all(struct fixture *f, struct plog *p);
 
 #endif

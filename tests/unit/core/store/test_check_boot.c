@@ -37,15 +37,6 @@ repair(struct fixture *f)
 }
 
 static void
-power_cut(struct fixture *f)
-{
-    disk_mem_cut_after(f->disk, 0);
-    fixture_kill(f);
-    disk_mem_restart(f->disk);
-    disk_mem_cut_after(f->disk, UINT64_MAX);
-}
-
-static void
 appended(struct fixture *f, int count)
 {
     for (int i = 0; i < count; i++)
@@ -103,7 +94,7 @@ nothing_is_lost_when_each_core_has_made_a_checkpoint(void **state)
     appended(&f, BEFORE);
     assert_int_equal(fixture_checkpoint(&f), ERR_OK);
     appended(&f, AFTER);
-    power_cut(&f);
+    fixture_power_cut(&f);
     boots_lost(&f);
     assert_int_equal(repair(&f), ERR_OK);
     assert_serve(&f, BEFORE + AFTER);
@@ -117,7 +108,7 @@ logs_that_the_journal_makes_come_back_with_all_it_has(void **state)
     struct fixture f;
     begun(&f, 3);
     appended(&f, BEFORE);
-    power_cut(&f);
+    fixture_power_cut(&f);
     boots_lost(&f);
     assert_int_equal(repair(&f), ERR_OK);
     assert_serve(&f, BEFORE);
@@ -136,7 +127,7 @@ logs_that_nothing_names_come_back_from_their_files(void **state)
     assert_int_equal(fixture_stop(&f), ERR_OK);
     assert_int_equal(fixture_start(&f), ERR_OK);
     appended(&f, AFTER);
-    power_cut(&f);
+    fixture_power_cut(&f);
     boots_lost(&f);
     assert_int_equal(repair(&f), ERR_OK);
     assert_non_null(disk_mem_bytes(f.disk, "damaged/2-core-0/journal-0000", &size));
@@ -158,7 +149,7 @@ a_checkpoint_without_its_journal_tells_the_generation(void **state)
     assert_int_equal(fixture_start(&f), ERR_OK);
     assert_int_equal(store_close(f.store[0]), ERR_OK);
     f.store[0] = NULL;
-    power_cut(&f);
+    fixture_power_cut(&f);
     for (uint32_t i = 0; i < 64; i++) {
         char path[32];
         snprintf(path, sizeof path, "core-0/journal-%04u", i);
@@ -184,7 +175,7 @@ a_power_cut_on_the_way_leaves_it_to_be_done_again(void **state)
         assert_int_equal(fixture_stop(&f), ERR_OK);
         assert_int_equal(fixture_start(&f), ERR_OK);
         appended(&f, AFTER);
-        power_cut(&f);
+        fixture_power_cut(&f);
         boots_lost(&f);
         disk_mem_cut_after(f.disk, ops);
         int rc = repair(&f);

@@ -1,27 +1,4 @@
-#include "core/base/clock.h"
-#include "core/base/err.h"
-#include "core/store/journal_in.h"
-#include "tests/sim/disk_mem.h"
-#include "tests/unit/unit.h"
-
-enum { FILE_BYTES = 64 << 10, PER_FILE = FILE_BYTES / JOURNAL_BLOCK - 1, BODY = 64 };
-
-static const struct journal_config small = {.dir = "j",
-                                            .file_bytes = FILE_BYTES,
-                                            .file_count = 4,
-                                            .arena_bytes = 128 << 10,
-                                            .record_bytes_max = 16 << 10,
-                                            .frames_in_flight = 2};
-
-static void
-turn(struct journal *j, struct disk *port, uint64_t now)
-{
-    struct disk_op *done[16];
-    journal_step(j, now);
-    uint32_t n = port->ops->poll(port->self, done, 16);
-    for (uint32_t k = 0; k < n; k++)
-        assert_true(journal_take(j, done[k]));
-}
+#include "tests/unit/core/store/journal_left.h"
 
 /* A journal of `count` frames of one record each, and then a kill, at once: no mark behind the last
  * one says that it was acknowledged.  All files are made. */
@@ -42,14 +19,9 @@ written(uint64_t generation, uint32_t count, struct disk_mem *d)
         memset(slot.body, (int)i, BODY);
         if (slot.lsn > 40)
             journal_release(j, slot.lsn - 40);
-        while (journal_durable_lsn(j) < journal_last_lsn(j))
-            turn(j, port, now += CLOCK_NS_PER_MS);
+        until_durable(j, port, &now);
     }
-    disk_mem_cut_after(d, 0);
-    disk_mem_restart(d);
-    disk_mem_cut_after(d, 0);
-    journal_free(j); /* closes nothing any more */
-    disk_mem_reopen(d);
+    left(d, j);
     return d;
 }
 

@@ -1,16 +1,5 @@
-#include "core/base/clock.h"
 #include "core/base/crc32c.h"
-#include "core/base/err.h"
-#include "core/store/journal_in.h"
-#include "tests/sim/disk_mem.h"
-#include "tests/unit/unit.h"
-
-static const struct journal_config small = {.dir = "j",
-                                            .file_bytes = 64 << 10,
-                                            .file_count = 4,
-                                            .arena_bytes = 128 << 10,
-                                            .record_bytes_max = 16 << 10,
-                                            .frames_in_flight = 2};
+#include "tests/unit/core/store/journal_left.h"
 
 /* Writes `count` frames of one record each and stops; `mark`: after a pause. */
 static struct disk_mem *
@@ -28,20 +17,9 @@ written(uint64_t generation, uint32_t count, bool mark, struct disk_mem *d)
             assert_int_equal(journal_append(j, 7, 64, &slot), ERR_OK);
             memset(slot.body, (int)i, 64);
         }
-        do {
-            struct disk_op *done[16];
-            journal_step(j, now += CLOCK_NS_PER_MS);
-            uint32_t n = port->ops->poll(port->self, done, 16);
-            for (uint32_t k = 0; k < n; k++)
-                assert_true(journal_take(j, done[k]));
-        } while (journal_durable_lsn(j) < journal_last_lsn(j));
+        until_durable(j, port, &now);
     }
-    disk_mem_cut_after(d, 0);
-    disk_mem_restart(d);
-    /* journal_free would close files that are not open any more. */
-    disk_mem_cut_after(d, 0);
-    journal_free(j);
-    disk_mem_reopen(d);
+    left(d, j);
     return d;
 }
 

@@ -1,17 +1,4 @@
-#include "core/base/clock.h"
-#include "core/base/err.h"
-#include "core/store/journal_in.h"
-#include "tests/sim/disk_mem.h"
-#include "tests/unit/unit.h"
-
-enum { BODY = 64, PER_FILE = (64 << 10) / JOURNAL_BLOCK - 1 };
-
-static const struct journal_config small = {.dir = "j",
-                                            .file_bytes = 64 << 10,
-                                            .file_count = 4,
-                                            .arena_bytes = 128 << 10,
-                                            .record_bytes_max = 16 << 10,
-                                            .frames_in_flight = 2};
+#include "tests/unit/core/store/journal_left.h"
 
 /* What a salvage told: lsn of each record, and gaps as pairs behind them. */
 struct told {
@@ -37,17 +24,9 @@ written(uint32_t count)
             if (slot.lsn > 40)
                 journal_release(j, slot.lsn - 40);
         }
-        do {
-            struct disk_op *done[16];
-            journal_step(j, now += CLOCK_NS_PER_MS);
-            uint32_t n = port->ops->poll(port->self, done, 16);
-            for (uint32_t k = 0; k < n; k++)
-                assert_true(journal_take(j, done[k]));
-        } while (journal_durable_lsn(j) < journal_last_lsn(j));
+        until_durable(j, port, &now);
     }
-    disk_mem_cut_after(d, 0);
-    journal_free(j); /* closes nothing any more */
-    disk_mem_restart(d);
+    left(d, j);
     return d;
 }
 

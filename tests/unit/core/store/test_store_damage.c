@@ -6,14 +6,6 @@
 static uint8_t bytes[1 << 20];
 
 static void
-power_cut(struct fixture *f)
-{
-    disk_mem_cut_after(f->disk, 0);
-    fixture_kill(f);
-    disk_mem_restart(f->disk);
-}
-
-static void
 unlinked(struct fixture *f, const char *path)
 {
     struct disk *port = disk_mem_port(f->disk, 0);
@@ -124,7 +116,7 @@ either_boot_checkpoint_is_enough(void **state)
         assert_int_equal(fixture_start(&f), ERR_OK);
         frames(&f, 2, 2);
         if (i < 2)
-            power_cut(&f);
+            fixture_power_cut(&f);
         else
             assert_int_equal(fixture_stop(&f), ERR_OK);
         if (i % 2)
@@ -134,10 +126,10 @@ either_boot_checkpoint_is_enough(void **state)
         assert_int_equal(fixture_start(&f), ERR_OK);
         assert_int_equal(f.boot.offline, 0);
         assert_serves(&f, 0, 2);
-        power_cut(&f);
+        fixture_power_cut(&f);
         assert_int_equal(fixture_start(&f), ERR_OK); /* both are there again */
         unlinked(&f, paths[1 - i / 2]);
-        power_cut(&f);
+        fixture_power_cut(&f);
         assert_int_equal(fixture_start(&f), ERR_OK);
         assert_serves(&f, 1, 2);
         fixture_end(&f);
@@ -174,7 +166,7 @@ the_log_of_a_segment_that_is_gone_is_offline_and_the_others_serve(void **state)
         if (clean)
             assert_int_equal(fixture_stop(&f), ERR_OK);
         else
-            power_cut(&f);
+            fixture_power_cut(&f);
         unlinked(&f, path);
         for (int again = 0; again < 3; again++) {
             assert_int_equal(fixture_start(&f), ERR_OK);
@@ -183,7 +175,7 @@ the_log_of_a_segment_that_is_gone_is_offline_and_the_others_serve(void **state)
             assert_serves(&f, 0, 4 + again);
             assert_serves(&f, 2, 4 + again);
             if (again == 0)
-                power_cut(&f);
+                fixture_power_cut(&f);
             else
                 assert_int_equal(fixture_stop(&f), ERR_OK);
         }
@@ -250,7 +242,7 @@ a_start_that_cannot_write_what_only_the_journal_has_fails_and_loses_nothing(void
     fixture_init(&f, 6);
     assert_int_equal(fixture_start(&f), ERR_OK);
     frames(&f, 2, 3);
-    power_cut(&f);
+    fixture_power_cut(&f);
     disk_mem_fail(f.disk, "/1/", DISK_OPEN, ERR_IO);
     assert_int_equal(fixture_start(&f), ERR_IO);
     disk_mem_fail(f.disk, NULL, DISK_OPEN, ERR_IO);
@@ -271,7 +263,7 @@ damage_within_a_batch_of_the_journal_concerns_the_log_that_it_names(void **state
     assert_int_equal(fixture_start(&f), ERR_OK);
     frames(&f, 3, 3);
     mark(&f);
-    power_cut(&f);
+    fixture_power_cut(&f);
     uint64_t id = 2; /* of partition 1 */
     frame_of(&f, id, 1)[300] ^= 2;
     assert_int_equal(fixture_start(&f), ERR_OK);
@@ -285,7 +277,7 @@ damage_within_a_batch_of_the_journal_concerns_the_log_that_it_names(void **state
     assert_non_null(disk_mem_bytes(f.disk, "damaged/1-core-0/journal-0000", &size));
     /* It stays so, also through checkpoints, and does not stand in the way of the journal. */
     assert_int_equal(fixture_checkpoint(&f), ERR_OK);
-    power_cut(&f);
+    fixture_power_cut(&f);
     assert_int_equal(fixture_start(&f), ERR_OK);
     assert_offline(&f, 1, PLOG_DAMAGE_JOURNAL);
     assert_int_equal(fixture_stop(&f), ERR_OK);
@@ -306,7 +298,7 @@ damage_of_a_frame_s_structure_concerns_every_log_that_nothing_proves(void **stat
     frames(&f, 3, 2);
     frames(&f, 2, 1); /* partition 2 is silent from here on */
     mark(&f);
-    power_cut(&f);
+    fixture_power_cut(&f);
     /* The last frame of partition 2; 0 and 1 go on exactly where they were. */
     memset(frame_of(&f, 3, 1), 0, STORE_BLOCK);
     assert_int_equal(fixture_start(&f), ERR_OK);
@@ -326,7 +318,7 @@ a_later_record_that_does_not_continue_shows_the_loss(void **state)
     assert_int_equal(fixture_start(&f), ERR_OK);
     frames(&f, 2, 3);
     mark(&f);
-    power_cut(&f);
+    fixture_power_cut(&f);
     memset(frame_of(&f, 1, 1), 0, STORE_BLOCK);
     assert_int_equal(fixture_start(&f), ERR_OK);
     assert_int_equal(f.boot.offline, 1);
@@ -449,7 +441,7 @@ a_damaged_newest_checkpoint_costs_nothing_while_the_journal_has_what_follows(voi
     frames(&f, 2, 3);
     assert_int_equal(fixture_checkpoint(&f), ERR_OK);
     frames(&f, 2, 3);
-    power_cut(&f);
+    fixture_power_cut(&f);
     for (char c = 'a'; c <= 'b'; c++) {
         char path[32];
         snprintf(path, sizeof path, "core-0/ckpt-%c", c);
@@ -475,7 +467,7 @@ a_power_cut_while_damage_is_handled_loses_nothing_of_it(void **state)
         assert_int_equal(fixture_start(&f), ERR_OK);
         frames(&f, 2, 3);
         mark(&f);
-        power_cut(&f);
+        fixture_power_cut(&f);
         frame_of(&f, 1, 1)[300] ^= 1;
         disk_mem_cut_after(f.disk, ops);
         int rc = fixture_start(&f);

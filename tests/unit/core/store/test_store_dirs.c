@@ -33,20 +33,6 @@ fill(struct fixture *f, struct plog *p, uint32_t batches)
         fixture_append(f, p, 1, 3000, i, 1000 + i);
 }
 
-/* Reads all of a log from its start; ERR_OK when every offset is there. */
-static int
-read_all(struct fixture *f, struct plog *p)
-{
-    for (int64_t offset = 0; offset < p->end;) {
-        struct store_range range;
-        int64_t got = fixture_read(f, p, offset, 64 << 10, f->batch, &range);
-        if (got <= 0)
-            return got < 0 ? (int)got : ERR_CORRUPT;
-        offset = range.offset_limit;
-    }
-    return ERR_OK;
-}
-
 static void
 new_logs_are_shared_out_by_free_space(void **state)
 {
@@ -82,7 +68,7 @@ a_log_stays_in_its_directory_when_their_order_changes(void **state)
     p = fixture_log(&f, topic, 0);
     assert_int_equal(p->dir, 1);
     assert_int_equal(p->end, 35);
-    assert_int_equal(read_all(&f, p), ERR_OK);
+    assert_int_equal(fixture_read_all(&f, p), ERR_OK);
     fixture_end(&f);
 }
 
@@ -110,7 +96,7 @@ without_its_directory_a_log_is_offline_and_comes_back(void **state)
     assert_int_equal(fixture_start(&f), ERR_OK);
     p = fixture_log(&f, topic, 0);
     assert_int_equal(p->state, PLOG_ONLINE);
-    assert_int_equal(read_all(&f, p), ERR_OK);
+    assert_int_equal(fixture_read_all(&f, p), ERR_OK);
     assert_int_equal(fixture_log(&f, other, 0)->end, 30);
     fixture_end(&f);
 }

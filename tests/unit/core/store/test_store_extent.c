@@ -49,14 +49,6 @@ check_read(struct fixture *f, struct plog *p, int64_t count)
 }
 
 static void
-power_cut(struct fixture *f)
-{
-    disk_mem_cut_after(f->disk, 0);
-    fixture_kill(f);
-    disk_mem_restart(f->disk);
-}
-
-static void
 a_large_batch_is_written_to_its_segment_and_not_to_the_journal(void **state)
 {
     (void)state;
@@ -90,7 +82,7 @@ write_back_writes_only_the_ends_of_an_extent(void **state)
     }
     assert_int_equal(fixture_checkpoint(&f), ERR_OK);
     assert_int_equal(f.store[0]->stats.writeback_bytes, want);
-    power_cut(&f);
+    fixture_power_cut(&f);
     assert_int_equal(fixture_start(&f), ERR_OK);
     check_read(&f, fixture_log(&f, 1, 0), 5);
     fixture_end(&f);
@@ -114,7 +106,7 @@ large_batches_one_behind_the_other_leave_write_back_only_the_last_end(void **sta
     assert_int_equal(f.store[0]->stats.writeback_bytes - before, head + end % STORE_BLOCK);
     assert_true(pos % STORE_BLOCK && end % STORE_BLOCK);
     check_read(&f, p, 6);
-    power_cut(&f);
+    fixture_power_cut(&f);
     assert_int_equal(fixture_start(&f), ERR_OK);
     check_read(&f, fixture_log(&f, 1, 0), 6);
     fixture_end(&f);
@@ -141,7 +133,7 @@ a_stream_shares_its_blocks_while_write_back_is_under_way(void **state)
     assert_int_equal(fixture_checkpoint(&f), ERR_OK);
     assert_int_equal(plog_last(p)->written, plog_last(p)->bytes);
     check_read(&f, p, 5);
-    power_cut(&f);
+    fixture_power_cut(&f);
     assert_int_equal(fixture_start(&f), ERR_OK);
     check_read(&f, fixture_log(&f, 1, 0), 5);
     fixture_end(&f);
@@ -187,7 +179,7 @@ a_batch_whose_first_block_was_shared_comes_back_when_its_write_fails(void **stat
         if (seed % 3)
             assert_int_equal(fixture_checkpoint(&f), ERR_OK);
         check_read(&f, p, 5);
-        power_cut(&f);
+        fixture_power_cut(&f);
         assert_int_equal(fixture_start(&f), ERR_OK);
         check_read(&f, fixture_log(&f, 1, 0), 5);
         fixture_end(&f);
@@ -210,7 +202,7 @@ small_batches_between_large_ones_keep_their_place(void **state)
         assert_int_equal(fixture_settle(&f), ERR_OK);
         int64_t end = p->hw;
         uint32_t bytes = plog_last(p)->bytes;
-        power_cut(&f);
+        fixture_power_cut(&f);
         assert_int_equal(fixture_start(&f), ERR_OK);
         p = fixture_log(&f, 1, 0);
         assert_int_equal(p->hw, end);
@@ -304,7 +296,7 @@ a_batch_whose_write_fails_goes_through_the_journal(void **state)
     }
     assert_int_equal(f.store[0]->extents, 0);
     disk_mem_fail(f.disk, NULL, DISK_WRITE, 0);
-    power_cut(&f);
+    fixture_power_cut(&f);
     assert_int_equal(fixture_start(&f), ERR_OK);
     p = fixture_log(&f, 1, 0);
     assert_int_equal(p->hw, 2);
@@ -329,7 +321,7 @@ a_failing_disk_takes_the_partition_offline_and_nothing_acknowledged_is_lost(void
         assert_true(i < 1000);
     }
     disk_mem_fail(f.disk, NULL, DISK_WRITE, 0);
-    power_cut(&f);
+    fixture_power_cut(&f);
     assert_int_equal(fixture_start(&f), ERR_OK);
     check_read(&f, fixture_log(&f, 1, 0), 6);
     fixture_end(&f);
@@ -350,7 +342,7 @@ a_log_created_again_keeps_its_extents(void **state)
         assert_int_equal(append_large(&f, p, 2), 1);
         assert_int_equal(append_large(&f, p, 3), 1);
         assert_int_equal(fixture_settle(&f), ERR_OK);
-        power_cut(&f);
+        fixture_power_cut(&f);
         assert_int_equal(fixture_start(&f), ERR_OK);
         p = fixture_log(&f, 1, 0);
         assert_int_equal(p->hw, 3);
@@ -410,7 +402,7 @@ a_log_deleted_while_an_extent_is_in_flight_goes_away(void **state)
         }
         assert_int_equal(fixture_settle(&f), ERR_OK);
         disk_mem_fail(f.disk, NULL, DISK_WRITE, 0);
-        power_cut(&f);
+        fixture_power_cut(&f);
         assert_int_equal(fixture_start(&f), ERR_OK);
         fixture_end(&f);
     }

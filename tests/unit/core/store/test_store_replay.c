@@ -3,14 +3,6 @@
 static uint8_t bytes[1 << 20];
 
 static void
-power_cut(struct fixture *f)
-{
-    disk_mem_cut_after(f->disk, 0);
-    fixture_kill(f);
-    disk_mem_restart(f->disk);
-}
-
-static void
 logs_move_when_the_number_of_cores_changes(void **state)
 {
     (void)state;
@@ -28,7 +20,7 @@ logs_move_when_the_number_of_cores_changes(void **state)
         }
         assert_int_equal(fixture_settle(&f), ERR_OK);
         if (round % 2)
-            power_cut(&f);
+            fixture_power_cut(&f);
         else
             assert_int_equal(fixture_stop(&f), ERR_OK);
     }
@@ -49,7 +41,7 @@ recovering_again_and_again_changes_nothing(void **state)
     assert_int_equal(fixture_settle(&f), ERR_OK);
     int64_t first = fixture_read(&f, p, 0, 30000, bytes, &range);
     for (int round = 0; round < 4; round++) {
-        power_cut(&f);
+        fixture_power_cut(&f);
         assert_int_equal(fixture_start(&f), ERR_OK);
         p = fixture_log(&f, 1, 0);
         assert_int_equal(p->hw, 30);

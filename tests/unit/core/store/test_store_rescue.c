@@ -38,19 +38,6 @@ append_all(struct fixture *f, uint32_t times)
                 fixture_append(f, fixture_log(f, i, 0), 1, VALUE_BYTES, n, 1000);
 }
 
-static int
-read_all(struct fixture *f, struct plog *p)
-{
-    for (int64_t offset = 0; offset < p->end;) {
-        struct store_range range;
-        int64_t got = fixture_read(f, p, offset, 64 << 10, f->batch, &range);
-        if (got <= 0)
-            return got < 0 ? (int)got : ERR_CORRUPT;
-        offset = range.offset_limit;
-    }
-    return ERR_OK;
-}
-
 static void
 expect_whole(struct fixture *f, const int64_t *ends)
 {
@@ -58,7 +45,7 @@ expect_whole(struct fixture *f, const int64_t *ends)
         struct plog *p = fixture_log(f, i, 0);
         assert_int_equal(p->state, PLOG_ONLINE);
         assert_int_equal(p->hw, ends[i]);
-        assert_int_equal(read_all(f, p), ERR_OK);
+        assert_int_equal(fixture_read_all(f, p), ERR_OK);
     }
 }
 
