@@ -109,8 +109,9 @@ def main():
         finally:
             for a in ackers:
                 a.abandon()
-    with Broker(SMALL) as broker, case(f"kill -9 at full load: {FULL_KILLS} kills, nothing is lost"):
-        kill_at_full_load(broker)
+    with Broker(SMALL) as broker:
+        with case(f"kill -9 at full load: {FULL_KILLS} kills, nothing acknowledged is lost"):
+            kill_at_full_load(broker)
     finish()
 
 
