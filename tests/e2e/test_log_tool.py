@@ -118,23 +118,30 @@ def topic_known(broker, topic):
         c.close()
 
 
+# What befalls a file: what is done to it, and the word for it.
+DAMAGES = {"flipped": lambda f: flip(f, 40), "cut": lambda f: os.truncate(f, 50),
+           "empty": lambda f: os.truncate(f, 0)}
+
+
 def checkpoints(clean, killed):
-    for source, what in ((clean, "stop"), (killed, "kill")):
+    for source, what, how in ((clean, "stop", "flipped"), (killed, "kill", "flipped"),
+                              (clean, "stop", "cut"), (killed, "kill", "empty")):
         for name in ("boot-checkpoint", "boot-checkpoint.copy"):
-            with case(f"damage: {name} after a {what}: the other copy is enough"):
-                data = source.copy(f"{what}-{name}")
-                flip(data / name, 40)
+            with case(f"damage: {name} {how} after a {what}: the other copy is enough"):
+                data = source.copy(f"{what}-{how}-{name}")
+                DAMAGES[how](data / name)
                 code, out, _ = tool(data, "verify")
                 equal(code, 0, out)
                 check(f"file {name}" in out, out)
                 started(data, source.topics, 0, name)
                 shutil.rmtree(data)
-    with case("damage: newest core checkpoint after a stop: the journal has what follows"):
-        data = clean.copy("ckpt")
-        for f in data.glob("core-0/ckpt-*"):
-            flip(f, 70)
-        started(data, clean.topics, 0, "ckpt-")
-        shutil.rmtree(data)
+    for how, damage in DAMAGES.items():
+        with case(f"damage: core checkpoints {how} after a stop: the journal has what follows"):
+            data = clean.copy(f"ckpt-{how}")
+            for f in data.glob("core-0/ckpt-*"):
+                damage(f)
+            started(data, clean.topics, 0, "ckpt-")
+            shutil.rmtree(data)
 
 
 def segment_files(clean):
