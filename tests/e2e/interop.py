@@ -3,10 +3,11 @@
 
   interop.py PATH_OF_NIC_ECHO [--long] [--only TEXT]
 
-A row is what Linux is told by sysctl or of its socket, or what nft or tbf do to the packets; in
-each row bytes go both ways, over IPv4 or IPv6 in turn, and are compared by hash.  Linux opens the
-connections, but for the rows "active", where we do.  Short: 2 MB a row over TAP, 50 MB and 1,000
-connections over each device.  Long: 20 MB a row over every device, 1 GB and 10,000 connections.
+A row is what Linux is told by sysctl or of its socket, or what nft, tbf or BPF do to the packets;
+in each row bytes go both ways, over IPv4 or IPv6 in turn, and are compared by hash. Linux opens
+the connections, but for the rows "active", where we do. Short: 2 MB a row over TAP, 50 MB and
+1,000 connections over each device. Long: 20 MB a row over every device, 1 GB and 10,000
+connections.
 """
 import argparse
 import contextlib
@@ -66,6 +67,8 @@ ROWS = {
     "loss_reno": ({CONGESTION: "reno"}, "loss both 10"),
     "loss_bbr": ({CONGESTION: "bbr"}, "loss both 10"),
     "loss_cubic": ({CONGESTION: "cubic"}, "loss both 10"),
+    "bpf_loss_to_linux": ({}, "bpf ingress 10"),
+    "bpf_loss_to_us": ({}, "bpf egress 10"),
     "rate_to_us": ({}, "tbf 200mbit"),
     "rate_to_us_no_sack": ({"tcp_sack": "0"}, "tbf 200mbit"),
     "rate_to_linux": ({}, "police 20000"),
@@ -145,9 +148,26 @@ def nft(*rules):
         raise Skip("nft: " + done.stdout.strip().splitlines()[0])
 
 
+def bpf(interface, hook, per_mille):
+    """Of all frames, ARP's too, so many are dropped at the device: below where nft looks, and below
+    where Linux joins segments of one burst."""
+    need("tc")
+    run("tc", "qdisc", "add", "dev", interface, "clsact")
+    random_word = (1 << 32) - 0x1000 + 56  # SKF_AD_OFF + SKF_AD_RANDOM
+    program = [(0x20, 0, 0, random_word), (0x25, 1, 0, (1 << 32) * int(per_mille) // 1000),
+               (0x06, 0, 0, 2), (0x06, 0, 0, 0)]  # ld, jgt, TC_ACT_SHOT, TC_ACT_OK
+    code = ",".join(" ".join(map(str, word)) for word in [(len(program),), *program])
+    try:
+        run("tc", "filter", "add", "dev", interface, hook, "bpf", "direct-action",
+            "bytecode", code)
+    except AssertionError as why:
+        raise Skip(f"bpf: {why}") from None
+
+
 @contextlib.contextmanager
 def harmed(what, interface):
-    """"loss HOOK N", "mark N": N in 1000; "tbf RATE" queues what leaves; "police N": N a second."""
+    """"loss HOOK N", "mark N", "bpf HOOK N": N in 1000; "tbf RATE" queues what leaves; "police N":
+    N a second."""
     words = (what or "").split()
     try:
         if words[:1] == ["loss"]:
@@ -158,6 +178,8 @@ def harmed(what, interface):
                   for hook in ("input", "output") for ip in ("ip", "ip6")))
         elif words[:1] == ["police"]:
             nft(("input", f"limit rate over {words[1]}/second burst 200 packets drop"))
+        elif words[:1] == ["bpf"]:
+            bpf(interface, *words[1:])
         elif words[:1] == ["tbf"]:
             need("tc")
             run("tc", "qdisc", "add", "dev", interface, "root", "tbf", "rate", words[1], "burst",
@@ -166,6 +188,8 @@ def harmed(what, interface):
     finally:
         if words[:1] == ["tbf"]:
             run("tc", "qdisc", "del", "dev", interface, "root")
+        elif words[:1] == ["bpf"]:
+            run("tc", "qdisc", "del", "dev", interface, "clsact")
         elif words:
             run("nft", "delete", "table", "inet", "harm")
 
