@@ -31,7 +31,7 @@
 #   make bench-others    NATS JetStream and RabbitMQ streams by their own clients: bench/OTHERS.md
 #   make install  programs, man pages, completion, dashboards (DESTDIR; meson's prefix: /usr/local)
 #   make lint, make fmt, make clean, make help
-# Variables: BUILD (build), CI (true: warnings are errors, one minute of each fuzz target), T,
+# Variables: BUILD (build), CI (true: warnings are errors, T seconds of each fuzz target), T,
 # SEEDS, SEED, ROUNDS, BENCH (options of bench/compare/run.py).
 
 BUILD ?= build
