@@ -240,16 +240,19 @@ _Static_assert(sizeof(struct store_hold) <= 1024, "each waiting fetch may have r
  * store_take_read when it is worth asking again.  ERR_NOT_FOUND: deleted.  ERR_IO, ERR_CORRUPT. */
 must_check int store_hold(struct store *s, const struct store_range *range, uint64_t waiter,
                           struct store_hold *out);
-/* The same, of the tail cache alone: ERR_AGAIN when the range does not begin there, and nothing was
- * started. */
-must_check int store_hold_cached(struct store *s, const struct store_range *range,
-                                 struct store_hold *out);
+/* The same for whoever does not wait: ERR_AGAIN when the front is not in memory, or so many read
+ * buffers are lent that the rest is for those who ask by store_hold. */
+must_check int store_hold_ready(struct store *s, const struct store_range *range,
+                                struct store_hold *out);
 void store_release(struct store *s, struct store_hold *hold);
 
 /* More than three quarters of the tail cache, or of the read buffers, are held.  Appends and reads
  * go on with the rest; when all is held they wait for it, so whoever holds for peers should give up
  * those that take nothing. */
 must_check bool store_lent_short(const struct store *s);
+
+/* Somebody waits for a read, maybe for a read buffer that is lent. */
+must_check bool store_reads_wait(const struct store *s);
 
 /* Hands back one `waiter` whose read ended; false when there is none. */
 bool store_take_read(struct store *s, uint64_t *waiter);

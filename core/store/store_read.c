@@ -444,21 +444,22 @@ begins(const struct store *s, const struct plog *p, const struct segment *seg,
            (!store_buffer_clean(b) && store_proven_to(s, p, seg, at));
 }
 
+/* ERR_AGAIN: *awaited is the buffer to wait for, or NULL: any. */
 static int
-hold_cold(struct store *s, const struct store_range *range, struct segment *seg, uint64_t waiter,
-          struct store_hold *out)
+hold_cold(struct store *s, const struct store_range *range, struct segment *seg,
+          struct read_buffer **awaited, struct store_hold *out)
 {
     struct plog *p = range->log;
+    *awaited = NULL;
     if (range->at >= seg->written) /* of a log offline: in the journal only */
         return ERR_IO;
     if (seg->index_error != ERR_OK)
         return seg->index_error;
     if (seg->indexed_from) { /* it was found in the cache, and has left it */
         store_index_begin(s, p, seg);
-        store_wait(s, waiter, NULL);
         return ERR_AGAIN;
     }
-    struct read_buffer *b = store_buffer_find(s, p, seg, range->at), *awaited = NULL;
+    struct read_buffer *b = store_buffer_find(s, p, seg, range->at);
     if (!b && store_buffer_read(s, p, seg, cold_start(s, seg, range->at), &b) != ERR_OK)
         b = NULL;
     if (b)
@@ -466,16 +467,12 @@ hold_cold(struct store *s, const struct store_range *range, struct segment *seg,
     int rc = ERR_AGAIN;
     if (b && b->state == READ_READY) {
         b->pins++;
-        rc = begins(s, p, seg, b, range->at) ? store_prove(s, p, seg, range->at, &awaited) : ERR_OK;
+        rc = begins(s, p, seg, b, range->at) ? store_prove(s, p, seg, range->at, awaited) : ERR_OK;
         b->pins--;
     } else {
-        awaited = b;
+        *awaited = b;
     }
-    if (rc == ERR_OK)
-        return lend(s, range, seg, b, out);
-    if (rc == ERR_AGAIN)
-        store_wait(s, waiter, awaited);
-    return rc;
+    return rc == ERR_OK ? lend(s, range, seg, b, out) : rc;
 }
 
 /* Holds what is in the tail cache.  ERR_AGAIN: the range begins elsewhere; *cold is its segment. */
@@ -512,15 +509,35 @@ store_hold(struct store *s, const struct store_range *range, uint64_t waiter,
            struct store_hold *out)
 {
     struct segment *cold;
+    struct read_buffer *awaited;
     int rc = hold_tail(s, range, out, &cold);
-    return rc == ERR_AGAIN ? hold_cold(s, range, cold, waiter, out) : rc;
+    if (rc != ERR_AGAIN)
+        return rc;
+    rc = hold_cold(s, range, cold, &awaited, out);
+    if (rc == ERR_AGAIN)
+        store_wait(s, waiter, awaited);
+    return rc;
+}
+
+/* Is the front of a range in a read buffer that may be lent before anybody sends it?  Half of the
+ * buffers are left to those who do. */
+static bool
+may_lend_now(struct store *s, const struct store_range *range, const struct segment *seg)
+{
+    const struct read_buffer *b = store_buffer_find(s, range->log, seg, range->at);
+    return b && b->state == READ_READY && seg->index_error == ERR_OK && !seg->indexed_from &&
+           (b->pins || s->buffers_lent < s->config.read_buffers / 2);
 }
 
 int
-store_hold_cached(struct store *s, const struct store_range *range, struct store_hold *out)
+store_hold_ready(struct store *s, const struct store_range *range, struct store_hold *out)
 {
     struct segment *cold;
-    return hold_tail(s, range, out, &cold);
+    struct read_buffer *awaited;
+    int rc = hold_tail(s, range, out, &cold);
+    if (rc == ERR_AGAIN && may_lend_now(s, range, cold))
+        rc = hold_cold(s, range, cold, &awaited, out);
+    return rc;
 }
 
 void

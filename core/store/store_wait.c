@@ -73,6 +73,12 @@ store_wake(struct store *s, const struct read_buffer *b)
 }
 
 bool
+store_reads_wait(const struct store *s)
+{
+    return s->waiter_count > 0 || !list_empty(&s->unread);
+}
+
+bool
 store_take_read(struct store *s, uint64_t *waiter)
 {
     if (s->ready_count == 0)

@@ -2,8 +2,9 @@
  *
  * One message there, one back: the owner tells what there is and holds the front of it, if it is in
  * memory, in the same job.  A request for one partition alone may wait there: its JOB_LOCATE is
- * parked while there is nothing.  Others know first what all their partitions have, and park a
- * JOB_WATCH at each; what fires brings the news, and the records, with it.
+ * parked while there is nothing, and what a file was read for is held for it.  Others know first
+ * what all their partitions have, and park a JOB_WATCH at each; what fires brings the news, and the
+ * records, with it.
  *
  * I1 A hold is used for the answer, or goes back as soon as it is known that it is not: when the
  *    part gives nothing to the answer, when the request waits, and FETCH_HOLD_MS after it came, if
@@ -35,6 +36,7 @@ job_for(struct shard *s, struct fetch *f, uint32_t part, enum job_kind kind)
     j->u.locate.read_committed = f->read_committed;
     j->u.locate.aborted = NULL;
     j->u.locate.aborted_room = 0;
+    j->u.locate.alone = f->part_count == 1;
     j->u.locate.park = j->u.locate.parked = j->u.locate.told = j->u.locate.held = false;
     j->u.locate.hold = buddy_used(s->memory) <= FETCH_HOLD_MEMORY ? holds_take(s) : NULL;
     f->req->pending++;

@@ -125,7 +125,7 @@ struct route_part *fetch_partition(struct shard *s, const uint8_t id[16], int32_
  * first; it is filled with the facts and an empty range then. */
 must_check int fetch_read(struct shard *s, struct job *j);
 
-/* Owner: what there is now goes home, and what of it is in memory. */
+/* Owner: what there is now goes home, and what of it may be held. */
 void fetch_tell(struct shard *s, struct job *j);
 
 /* Home: sends what is to be asked of other shards.  False: some could not be sent yet. */

@@ -8,9 +8,9 @@
  *    JOB_MAX cancellations, JOB_MAX loans coming home, and JOB_MAX releases of two words: the
  *    pin, and which parts of the tail cache.
  * I2 slots[tail & mask .. ) belong to the writer, [head, tail) to the reader.
- * I3 No wake-up is lost: the reader does {sleeps = 1; fence; look at every tail}, the writer {tail
- * = new; fence; look at sleeps}.  The fences are in one total order, so one of the two sees the
- * other's store. */
+ * I3 No wake-up is lost: the reader does {sleeps = SLEEPS or SLEEPS_FOR_BUFFERS; fence; look at
+ * every tail}, the writer {tail = new; fence; look at sleeps}.  The fences are in one total order,
+ * so one of the two sees the other's store. */
 #include "dataplane/broker/mesh.h"
 
 #include "core/base/err.h"
@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+enum { AWAKE, SLEEPS, SLEEPS_FOR_BUFFERS }; /* mesh_end.sleeps */
 enum { MESH_LINE = 128, MESH_SLOTS = 8 * JOB_MAX, MESH_SHARDS_MAX = 64 };
 _Static_assert((MESH_SLOTS & (MESH_SLOTS - 1)) == 0, "a mask finds the slot");
 
@@ -33,16 +34,17 @@ struct ring {
 };
 
 struct mesh_end {
-    _Alignas(MESH_LINE) _Atomic uint32_t sleeps; /* set by the reader, cleared by who wakes it */
+    _Alignas(MESH_LINE) _Atomic uint32_t sleeps; /* set by the reader, AWAKE by who wakes it */
     _Alignas(MESH_LINE) struct mesh *mesh;
     const struct clock *wakers;
     uint32_t shard;
-    uint32_t next;   /* ring to look at first: no writer starves another */
-    uint32_t out;    /* jobs that are not in `free` */
-    uint64_t sent;   /* messages, of whatever number of words */
-    uint64_t filled; /* bit i: ring to shard i has unpublished words */
-    uint64_t quiet;  /* the same, of words that need not wake it */
-    bool lent_short; /* as last said */
+    uint32_t next;    /* ring to look at first: no writer starves another */
+    uint32_t out;     /* jobs that are not in `free` */
+    uint64_t sent;    /* messages, of whatever number of words */
+    uint64_t filled;  /* bit i: ring to shard i has unpublished words */
+    uint64_t buffers; /* the same, of read buffers: it is woken if reads of its own wait for one */
+    uint64_t quiet;   /* the same, of words that need not wake it */
+    bool lent_short;  /* as last said */
     struct list free;
     struct job *jobs;
 };
@@ -176,13 +178,14 @@ raw_send(struct mesh_end *e, uint32_t to, uint64_t word)
     r->tail_next++;
 }
 
+/* `rings`: filled, buffers or quiet. */
 static void
-word_send(struct mesh_end *e, uint32_t to, enum mesh_kind kind, void *pointer, bool quiet)
+word_send(struct mesh_end *e, uint32_t to, enum mesh_kind kind, void *pointer, uint64_t *rings)
 {
     must(((uintptr_t)pointer & ~WORD_POINTER) == 0);
     raw_send(e, to, (uint64_t)kind << WORD_KIND_SHIFT | (uint64_t)(uintptr_t)pointer);
     e->sent++;
-    *(quiet ? &e->quiet : &e->filled) |= UINT64_C(1) << to;
+    *rings |= UINT64_C(1) << to;
 }
 
 void
@@ -190,27 +193,27 @@ mesh_send(struct mesh_end *e, struct job *j)
 {
     if (j->returning)
         atomic_store_explicit(&j->at, 0, memory_order_relaxed);
-    word_send(e, j->returning ? j->home : j->owner, MESH_JOB, j, false);
+    word_send(e, j->returning ? j->home : j->owner, MESH_JOB, j, &e->filled);
 }
 
 void
 mesh_cancel(struct mesh_end *e, struct job *j)
 {
     must(j->home == e->shard);
-    word_send(e, j->owner, MESH_CANCEL, j, false);
+    word_send(e, j->owner, MESH_CANCEL, j, &e->filled);
 }
 
 void
 mesh_give_back(struct mesh_end *e, struct job *j)
 {
     must(j->owner == e->shard);
-    word_send(e, j->home, MESH_LENT, j, true);
+    word_send(e, j->home, MESH_LENT, j, &e->quiet);
 }
 
 void
 mesh_release(struct mesh_end *e, uint32_t owner, struct store_hold *hold)
 {
-    word_send(e, owner, MESH_RELEASE, hold->pin, hold->pin == NULL);
+    word_send(e, owner, MESH_RELEASE, hold->pin, hold->pin ? &e->buffers : &e->quiet);
     raw_send(e, owner, hold->pin_slabs);
 }
 
@@ -281,31 +284,34 @@ mesh_take(struct mesh_end *e, struct job **job, struct mesh_pin *pin)
 void
 mesh_flush(struct mesh_end *e)
 {
-    if (!(e->filled | e->quiet))
-        return;
+    uint64_t all = e->filled | e->buffers | e->quiet;
     struct mesh *m = e->mesh;
-    for (uint64_t left = e->filled | e->quiet; left; left &= left - 1) {
+    if (!all)
+        return;
+    for (uint64_t left = all; left; left &= left - 1) {
         struct ring *r = ring_of(m, e->shard, (uint32_t)__builtin_ctzll(left));
         /* Pairs with the acquire in word_take. */
         atomic_store_explicit(&r->tail, r->tail_next, memory_order_release);
     }
     atomic_thread_fence(memory_order_seq_cst); /* I3: pairs with the one in mesh_sleep */
-    for (uint64_t left = e->filled; left; left &= left - 1) {
+    for (uint64_t left = e->filled | e->buffers; left; left &= left - 1) {
         uint32_t to = (uint32_t)__builtin_ctzll(left);
         _Atomic uint32_t *sleeps = &m->ends[to].sleeps;
-        if (atomic_load_explicit(sleeps, memory_order_relaxed) &&
-            atomic_exchange_explicit(sleeps, 0, memory_order_relaxed))
+        uint32_t least = e->filled >> to & 1 ? SLEEPS : SLEEPS_FOR_BUFFERS;
+        if (atomic_load_explicit(sleeps, memory_order_relaxed) >= least &&
+            atomic_exchange_explicit(sleeps, AWAKE, memory_order_relaxed))
             e->wakers[to].ops->wake(e->wakers[to].self);
     }
-    e->filled = e->quiet = 0;
+    e->filled = e->buffers = e->quiet = 0;
 }
 
 bool
-mesh_sleep(struct mesh_end *e)
+mesh_sleep(struct mesh_end *e, bool reads_wait)
 {
-    must(!(e->filled | e->quiet));
+    must(!(e->filled | e->buffers | e->quiet));
     struct mesh *m = e->mesh;
-    atomic_store_explicit(&e->sleeps, 1, memory_order_relaxed);
+    atomic_store_explicit(&e->sleeps, reads_wait ? SLEEPS_FOR_BUFFERS : SLEEPS,
+                          memory_order_relaxed);
     atomic_thread_fence(memory_order_seq_cst); /* I3: pairs with the one in mesh_flush */
     for (uint32_t i = 0; i < m->shard_count; i++) {
         struct ring *r = ring_of(m, i, e->shard);
@@ -322,7 +328,7 @@ void
 mesh_awake(struct mesh_end *e)
 {
     if (atomic_load_explicit(&e->sleeps, memory_order_relaxed))
-        atomic_store_explicit(&e->sleeps, 0, memory_order_relaxed);
+        atomic_store_explicit(&e->sleeps, AWAKE, memory_order_relaxed);
 }
 
 void

@@ -103,6 +103,7 @@ struct job {
             int64_t seen;   /* JOB_WATCH: not parked unless the high watermark still is this */
             bool park;      /* JOB_LOCATE: parked, too, while there is nothing to tell */
             bool parked;    /* the owner's: it is */
+            bool alone;     /* its request has no other partition */
             bool told;      /* JOB_WATCH: what is above is of when it left its owner */
             bool held;      /* `hold` has the front of the range; given back as of JOB_HOLD */
             struct store_hold *hold; /* home's memory for it; NULL: none is wanted */
@@ -160,7 +161,8 @@ bool mesh_lent_short(const struct mesh_end *e);
 
 /* Gives a hold of another shard's memory back to it; `hold` may be reused at once.  At most JOB_MAX
  * holds may be out (asked for and not released).  Wakes nobody for memory of the tail cache: a
- * shard that needs it is awake, or looks again within SHARD_RETRY_MS. */
+ * shard that needs it is awake, or looks again within SHARD_RETRY_MS; for a read buffer, who went
+ * to sleep with reads that wait for one. */
 void mesh_release(struct mesh_end *e, uint32_t owner, struct store_hold *hold);
 
 /* What the store wants to see of a hold that is given back. */
@@ -175,8 +177,9 @@ enum mesh_kind { MESH_NOTHING, MESH_JOB, MESH_CANCEL, MESH_RELEASE, MESH_LENT };
 enum mesh_kind mesh_take(struct mesh_end *e, struct job **job, struct mesh_pin *pin);
 /* Publishes what was sent since the last call, and wakes the shards that it is for. */
 void mesh_flush(struct mesh_end *e);
-/* Around a sleep: mesh_sleep tells the writers to wake us; true when something came meanwhile. */
-bool mesh_sleep(struct mesh_end *e);
+/* Around a sleep: mesh_sleep tells the writers to wake us, also for read buffers if reads of ours
+ * wait for one; true when something came meanwhile. */
+bool mesh_sleep(struct mesh_end *e, bool reads_wait);
 void mesh_awake(struct mesh_end *e);
 
 #endif

@@ -494,7 +494,7 @@ rest(struct shard *s, uint64_t deadline_ns)
         s->clock.ops->wait(s->clock.self, 0);
         return;
     }
-    if (mesh_sleep(s->mesh) || forward_sleep(s))
+    if (mesh_sleep(s->mesh, store_reads_wait(s->store)) || forward_sleep(s))
         deadline_ns = 0;
     s->clock.ops->wait(s->clock.self, deadline_ns);
     mesh_awake(s->mesh);

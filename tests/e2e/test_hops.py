@@ -20,6 +20,10 @@ class Cores:
     def __init__(self, broker):
         self.broker, self.topic, self.others = broker, f"hops-{stamp()}", []
         topic_ready(broker.bootstrap, self.topic, PARTITIONS)
+        self.connect()
+
+    def connect(self):
+        broker = self.broker
         self.client = Connection(broker.bootstrap)
         self.home = self.home_of(self.client)
         for _ in range(64):  # each time the other core in about every second run
@@ -66,6 +70,12 @@ class Cores:
         print(f"# {len(others) * REQUESTS} requests for partitions of the other core: "
               f"{there} there, {back} back", flush=True)
 
+    def reads(self, counter):
+        """Counted with a turn of each core."""
+        self.feeder.api_versions()
+        self.client.api_versions()
+        return sum(self.told(counter))
+
     def counted(self, want):
         """Memory that was fetched goes back when the client has acknowledged it."""
         until("both cores have counted", SECONDS,
@@ -91,6 +101,12 @@ class Cores:
             want = before[0] + REQUESTS * there, before[1] + REQUESTS * back
             self.counted(want)
             equal(self.sent(), want, f"messages of the cores after partition {partition}")
+
+    def start_again(self):
+        """Nothing is in memory then."""
+        self.broker.restart()
+        topic_ready(self.broker.bootstrap, self.topic, PARTITIONS)
+        self.connect()
 
     def produce(self, partition, size=100):
         code, _ = self.client.produced(self.client.call(PRODUCE, 7, self.client.produce_body(
@@ -125,6 +141,12 @@ def main():
             cores.cost(cores.fetch, 2, 1)
         with case("hops: so does a Fetch that waits for records"):
             cores.cost_of_waiting(2, 1)
+        with case("hops: so does a Fetch of records that are only in files"):
+            cores.start_again()
+            cores.cost(cores.fetch, 2, 1)
+            until("all reads of files are counted", SECONDS,
+                  lambda: cores.reads("reads_disk") >= PARTITIONS * REQUESTS)
+            equal(cores.reads("reads_cache"), 0, "reads from memory since the start")
     finish()
 
 

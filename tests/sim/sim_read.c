@@ -338,7 +338,12 @@ reader_take(struct sim *s, struct sim_reader *r, struct plog *p)
     r->told = false;
     r->wait = (struct sim_wait){0};
     r->waiter = READER_WAITER + ++s->waits;
-    int rc = store_hold(r->store, &r->left, r->waiter, &r->hold);
+    /* As for a fetch of another core: what is there at once, and what must be waited for then. */
+    int rc = ERR_AGAIN;
+    if (r->left.len == r->range.len)
+        rc = store_hold_ready(r->store, &r->left, &r->hold);
+    if (rc == ERR_AGAIN)
+        rc = store_hold(r->store, &r->left, r->waiter, &r->hold);
     if (rc == ERR_AGAIN)
         return;
     if (rc != ERR_OK) {

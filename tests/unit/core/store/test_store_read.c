@@ -160,7 +160,7 @@ a_held_range_keeps_its_bytes_while_the_cache_goes_round(void **state)
 }
 
 static void
-what_has_left_the_cache_is_not_read_for_a_hold_of_the_cache(void **state)
+who_does_not_wait_is_lent_what_is_in_memory_and_nothing_is_read_for_him(void **state)
 {
     (void)state;
     struct fixture f;
@@ -173,7 +173,7 @@ what_has_left_the_cache_is_not_read_for_a_hold_of_the_cache(void **state)
     fixture_append(&f, p, 1, 1000, 1, 1);
     assert_int_equal(fixture_settle(&f), ERR_OK);
     assert_int_equal(store_locate(f.store[0], p, 0, INT64_MAX, 10000, true, &range), ERR_OK);
-    assert_int_equal(store_hold_cached(f.store[0], &range, &hold), ERR_OK);
+    assert_int_equal(store_hold_ready(f.store[0], &range, &hold), ERR_OK);
     assert_int_equal(hold.bytes, range.len);
     store_release(f.store[0], &hold);
     for (int i = 0; store_entry(f.store[0], p->tail_first); i++) { /* until the cache forgets it */
@@ -182,13 +182,55 @@ what_has_left_the_cache_is_not_read_for_a_hold_of_the_cache(void **state)
         f.now_ns += 20 * CLOCK_NS_PER_MS;
         assert_int_equal(fixture_turns(&f, 3), ERR_OK);
     }
-    assert_int_equal(store_hold_cached(f.store[0], &range, &hold), ERR_AGAIN);
+    assert_int_equal(store_hold_ready(f.store[0], &range, &hold), ERR_AGAIN);
     assert_int_equal(fixture_turns(&f, 50), ERR_OK);
     assert_false(store_take_read(f.store[0], &waiter)); /* nobody waits, */
     struct store_stats stats;
     store_stats(f.store[0], &stats);
     assert_int_equal(stats.cold_reads, 0); /* and nothing was lent */
-    assert_int_equal(store_hold_cached(f.store[0], &range, &hold), ERR_AGAIN);
+    assert_int_equal(store_hold_ready(f.store[0], &range, &hold), ERR_AGAIN);
+    assert_int_equal(store_hold(f.store[0], &range, 1, &hold), ERR_AGAIN);
+    assert_true(store_reads_wait(f.store[0]));
+    assert_int_equal(store_hold_ready(f.store[0], &range, &hold), ERR_AGAIN); /* on its way */
+    assert_int_equal(fixture_turns(&f, 50), ERR_OK);
+    assert_false(store_reads_wait(f.store[0]));
+    assert_int_equal(store_hold_ready(f.store[0], &range, &hold), ERR_OK);
+    assert_int_equal(hold.bytes, range.len);
+    store_release(f.store[0], &hold);
+    store_stats(f.store[0], &stats);
+    assert_int_equal(stats.cold_reads, 1);
+    fixture_end(&f);
+}
+
+/* Ranges of two logs in four read buffers: what was read is lent from two of them at most. */
+static void
+who_does_not_wait_gets_no_more_than_half_of_the_read_buffers(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, 17);
+    f.read_buffers = 4;
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    for (int32_t i = 0; i < 4; i++)
+        fixture_append(&f, fixture_log(&f, 1, i), 1, 1000, 1, 1);
+    assert_int_equal(fixture_stop(&f), ERR_OK);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    struct store_range range[4];
+    struct store_hold hold[5];
+    for (int32_t i = 0; i < 4; i++) {
+        struct plog *p = fixture_log(&f, 1, i);
+        while (store_locate(f.store[0], p, 0, INT64_MAX, 10000, true, &range[i]) == ERR_AGAIN)
+            assert_int_equal(fixture_turns(&f, 1), ERR_OK);
+        int rc = store_hold_ready(f.store[0], &range[i], &hold[i]);
+        assert_int_equal(rc, i < 2 ? ERR_OK : ERR_AGAIN);
+    }
+    assert_int_equal(store_hold_ready(f.store[0], &range[0], &hold[4]), ERR_OK); /* lent already */
+    assert_int_equal(store_hold(f.store[0], &range[2], 1, &hold[2]), ERR_OK);
+    assert_int_equal(store_hold(f.store[0], &range[3], 1, &hold[3]), ERR_OK);
+    for (int32_t i = 0; i < 5; i++)
+        store_release(f.store[0], &hold[i]);
+    assert_int_equal(store_hold_ready(f.store[0], &range[3], &hold[3]), ERR_OK);
+    store_release(f.store[0], &hold[3]);
     fixture_end(&f);
 }
 
@@ -286,7 +328,8 @@ main(void)
         cmocka_unit_test(what_is_not_durable_is_not_shown),
         cmocka_unit_test(what_lies_between_two_batches_that_are_held_is_free),
         cmocka_unit_test(a_held_range_keeps_its_bytes_while_the_cache_goes_round),
-        cmocka_unit_test(what_has_left_the_cache_is_not_read_for_a_hold_of_the_cache),
+        cmocka_unit_test(who_does_not_wait_is_lent_what_is_in_memory_and_nothing_is_read_for_him),
+        cmocka_unit_test(who_does_not_wait_gets_no_more_than_half_of_the_read_buffers),
         cmocka_unit_test(what_an_offline_log_has_only_in_the_journal_is_an_error),
         cmocka_unit_test(reading_ahead_never_takes_the_buffer_that_is_lent),
     };

@@ -83,9 +83,12 @@ store_hold(struct store *s, const struct store_range *range, uint64_t waiter,
 }
 
 int
-store_hold_cached(struct store *s, const struct store_range *range, struct store_hold *out)
+store_hold_ready(struct store *s, const struct store_range *range, struct store_hold *out)
 {
-    return s->hold_late || s->cold_buffers ? ERR_AGAIN : store_hold(s, range, 0, out);
+    bool ready = s->cold_buffers == 0;
+    for (uint32_t i = 0; i < s->cold_buffers; i++)
+        ready = ready || (s->buffers[i].log == range->log && !s->buffers[i].busy);
+    return s->hold_late || !ready ? ERR_AGAIN : store_hold(s, range, 0, out);
 }
 
 void
@@ -103,6 +106,12 @@ bool
 store_lent_short(const struct store *s)
 {
     return s->lent_short;
+}
+
+bool
+store_reads_wait(const struct store *s)
+{
+    return s->waiter_count > 0;
 }
 
 bool

@@ -54,6 +54,61 @@ records_in_memory_cost_a_message_each_way_and_one_that_gives_them_back(void **st
 }
 
 static void
+records_that_are_read_from_a_file_cost_no_more(void **state)
+{
+    for (uint32_t late = 0; late < 3; late++) {
+        struct client c;
+        struct harness *h = four_partitions(&c);
+        uint64_t before[2] = {0};
+        fixture_append(h, 0, 1, 100);
+        harness_turns(h, 2);
+        h->stores[1]->cold_buffers = 1;
+        h->stores[1]->reads_late = true;
+        (void)sent_since(h, 0, before);
+        (void)sent_since(h, 1, before);
+        fixture_send(h, 0, 0, &patient_one);
+        for (uint32_t i = 0; i <= late; i++, h->now_ns += CLOCK_NS_PER_MS)
+            harness_turns(h, 2);
+        h->stores[1]->reads_late = false;
+        struct fetched f = client_poll(&c, 0);
+        assert_int_equal(f.parts[0].bytes, 100);
+        assert_int_equal(sent_since(h, 0, before), 2); /* one gives the memory back */
+        assert_int_equal(sent_since(h, 1, before), 1);
+        assert_idle(h);
+        harness_free(h);
+    }
+}
+
+static void
+of_several_partitions_what_a_file_was_read_for_is_not_held_meanwhile(void **state)
+{
+    struct client c;
+    struct harness *h = four_partitions(&c);
+    fixture_append(h, 0, 0, 100);
+    fixture_append(h, 0, 1, 100);
+    harness_turns(h, 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        h->stores[i]->cold_buffers = 1;
+        h->stores[i]->reads_late = true;
+    }
+    struct ask parts[] = {{0, 0, 0, 0, 0}, {0, 1, 0, 0, 0}};
+    struct fetch_ask ask = {.max_wait_ms = 500, .min_bytes = 1, .parts = parts, .count = 2};
+    fixture_send(h, 0, 0, &ask);
+    harness_turns(h, 3);
+    h->stores[1]->reads_late = false;
+    harness_turns(h, 4);
+    assert_int_equal(h->shards[0].fetch->watches_out, 0);
+    assert_int_equal(h->stores[1]->holds, 0);
+    h->stores[0]->reads_late = false;
+    h->now_ns += CLOCK_NS_PER_MS;
+    struct fetched f = client_poll(&c, 0);
+    assert_int_equal(f.parts[0].bytes, 100);
+    assert_int_equal(f.parts[1].bytes, 100);
+    assert_idle(h);
+    harness_free(h);
+}
+
+static void
 who_waits_for_one_partition_elsewhere_waits_there(void **state)
 {
     struct client c;
@@ -265,6 +320,8 @@ main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_in_memory_cost_a_message_each_way_and_one_that_gives_them_back),
+        cmocka_unit_test(records_that_are_read_from_a_file_cost_no_more),
+        cmocka_unit_test(of_several_partitions_what_a_file_was_read_for_is_not_held_meanwhile),
         cmocka_unit_test(who_waits_for_one_partition_elsewhere_waits_there),
         cmocka_unit_test(a_wait_elsewhere_ends_at_its_deadline_with_what_the_owner_knows),
         cmocka_unit_test(data_that_comes_when_the_wait_ends_is_answered_or_left_once),

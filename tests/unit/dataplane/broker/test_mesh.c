@@ -232,20 +232,39 @@ memory_of_the_cache_is_given_back_without_waking_its_owner(void **state)
     struct pair p;
     pair_open(&p);
     static struct store_hold hold = {.pin_slabs = 1};
-    int buffer;
-    assert_false(mesh_sleep(p.ends[1]));
+    assert_false(mesh_sleep(p.ends[1], false));
     mesh_release(p.ends[0], 1, &hold);
     mesh_flush(p.ends[0]);
     assert_int_equal(p.wakers[1].wakes, 0);
-    assert_true(mesh_sleep(p.ends[1])); /* who goes to sleep sees it */
+    assert_true(mesh_sleep(p.ends[1], false)); /* who goes to sleep sees it */
     struct job *j;
     struct mesh_pin pin;
     assert_int_equal(mesh_take(p.ends[1], &j, &pin), MESH_RELEASE);
-    assert_false(mesh_sleep(p.ends[1]));
-    hold.pin = &buffer; /* somebody may wait for that */
+    assert_false(mesh_sleep(p.ends[1], true)); /* it waits for a read buffer, not for this */
     mesh_release(p.ends[0], 1, &hold);
     mesh_flush(p.ends[0]);
-    assert_int_equal(p.wakers[1].wakes, 1);
+    assert_int_equal(p.wakers[1].wakes, 0);
+    mesh_free(p.mesh);
+}
+
+static void
+a_read_buffer_that_comes_back_wakes_only_whose_reads_wait(void **state)
+{
+    (void)state;
+    struct pair p;
+    pair_open(&p);
+    int buffer;
+    struct store_hold hold = {.pin = &buffer};
+    struct job *j;
+    struct mesh_pin pin;
+    for (uint32_t reads_wait = 0; reads_wait < 2; reads_wait++) {
+        assert_false(mesh_sleep(p.ends[1], reads_wait));
+        mesh_release(p.ends[0], 1, &hold);
+        mesh_flush(p.ends[0]);
+        assert_int_equal(p.wakers[1].wakes, reads_wait);
+        assert_true(mesh_sleep(p.ends[1], reads_wait)); /* who goes to sleep sees it */
+        assert_int_equal(mesh_take(p.ends[1], &j, &pin), MESH_RELEASE);
+    }
     mesh_free(p.mesh);
 }
 
@@ -260,9 +279,9 @@ only_a_sleeping_reader_is_woken_and_once(void **state)
     mesh_send(p.ends[0], job_to(&p, 0));
     mesh_flush(p.ends[0]);
     assert_int_equal(p.wakers[1].wakes, 0);
-    assert_true(mesh_sleep(p.ends[1])); /* something is there: it does not sleep */
+    assert_true(mesh_sleep(p.ends[1], false)); /* something is there: it does not sleep */
     assert_int_equal(mesh_take(p.ends[1], &j, &pin), MESH_JOB);
-    assert_false(mesh_sleep(p.ends[1]));
+    assert_false(mesh_sleep(p.ends[1], false));
     for (int i = 0; i < 3; i++) {
         mesh_send(p.ends[0], job_to(&p, 0));
         mesh_flush(p.ends[0]);
@@ -345,7 +364,7 @@ side_main(void *arg)
             waker_wake(&s->pair->wakers[1 - s->self]);
             continue;
         }
-        if (s->sent == ROUNDS && atomic_load(s->finished) < 2 && !mesh_sleep(e))
+        if (s->sent == ROUNDS && atomic_load(s->finished) < 2 && !mesh_sleep(e, true))
             waker_sleep(&s->pair->wakers[s->self]);
         mesh_awake(e);
     }
@@ -386,11 +405,11 @@ what_a_job_lends_comes_home_before_it_and_wakes_nobody(void **state)
     mesh_send(p.ends[0], j);
     mesh_flush(p.ends[0]);
     assert_int_equal(mesh_take(p.ends[1], &got, &pin), MESH_JOB);
-    assert_false(mesh_sleep(p.ends[0]));
+    assert_false(mesh_sleep(p.ends[0], false));
     mesh_give_back(p.ends[1], got);
     mesh_flush(p.ends[1]);
     assert_int_equal(p.wakers[0].wakes, 0);
-    assert_true(mesh_sleep(p.ends[0])); /* who goes to sleep sees it */
+    assert_true(mesh_sleep(p.ends[0], false)); /* who goes to sleep sees it */
     got->returning = 1;
     mesh_send(p.ends[1], got);
     assert_int_equal(mesh_take(p.ends[0], &got, &pin), MESH_LENT);
@@ -495,6 +514,7 @@ main(void)
         cmocka_unit_test(a_cancellation_that_comes_too_late_says_nothing),
         cmocka_unit_test(a_release_brings_the_pin_back),
         cmocka_unit_test(memory_of_the_cache_is_given_back_without_waking_its_owner),
+        cmocka_unit_test(a_read_buffer_that_comes_back_wakes_only_whose_reads_wait),
         cmocka_unit_test(only_a_sleeping_reader_is_woken_and_once),
         cmocka_unit_test(two_threads_lose_no_job_and_no_wake_up),
         cmocka_unit_test(what_a_job_lends_comes_home_before_it_and_wakes_nobody),
