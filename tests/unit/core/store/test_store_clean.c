@@ -193,6 +193,66 @@ tombstones_go_after_delete_retention(void **state)
     fixture_end(&w.f);
 }
 
+/* Records in the log, and those of them that a round looks at. */
+static uint32_t
+records_of(const struct clean_world *world, uint32_t *sealed)
+{
+    static uint8_t bytes[512 << 10];
+    struct plog *p = world->log;
+    int64_t active = p->segments[p->segment_count - 1]->base;
+    uint32_t count = 0;
+    *sealed = 0;
+    for (int64_t at = p->start; at < p->hw;) {
+        struct store_range range;
+        struct batch_info info;
+        int64_t got = fixture_read(&w.f, p, at, 1, bytes, &range); /* one batch */
+        assert_int_equal(batch_header(view_of(bytes, (uint32_t)got), &info), ERR_OK);
+        count += (uint32_t)info.record_count;
+        *sealed += range.offset_first < active ? (uint32_t)info.record_count : 0;
+        at = range.offset_limit;
+    }
+    return count;
+}
+
+static void
+what_a_round_did_is_counted(void **state)
+{
+    (void)state;
+    struct clean_record none[3] = {{.key = -1}, {.key = -1, .offset = 1}, {.key = -1, .offset = 2}};
+    struct batch_template form = {.producer_id = -1, .last_offset_delta = -1};
+    uint8_t bytes[1024];
+    struct batch_info info;
+    struct store_appended out;
+    struct store_stats st;
+    clean_world_init(&w, 8);
+    begin(8, 100);
+    uint32_t len = clean_fixture_batch(bytes, sizeof bytes, &form, none, 3);
+    assert_int_equal(batch_header(view_of(bytes, len), &info), ERR_OK);
+    info.found_timestamp_ms = info.max_timestamp_ms;
+    assert_int_equal(store_append(w.f.store[0], w.log, &info, view_of(bytes, len), 1, w.end, &out),
+                     KERR_NONE);
+    w.end += 3;
+    clean_world_append(&w, 100);
+    assert_int_equal(fixture_checkpoint(&w.f), ERR_OK);
+    store_stats(w.f.store[0], &st);
+    assert_int_equal(st.clean_rounds + st.clean_records + st.clean_bytes_read, 0);
+    uint32_t sealed, rest, before = records_of(&w, &sealed);
+    assert_true(clean_world_clean(&w, 10000));
+    uint32_t after = records_of(&w, &rest);
+    store_stats(w.f.store[0], &st);
+    assert_int_equal(st.clean_rounds, 1);
+    assert_int_equal(st.clean_records, sealed);
+    assert_int_equal(st.clean_records_dropped, before - after);
+    assert_int_equal(st.clean_keyless, 3);
+    assert_true(after > 0 && before - after > 3);
+    uint64_t files = 0;
+    for (uint32_t i = 0; i + 1 < w.log->segment_count; i++)
+        files += w.log->segments[i]->bytes;
+    assert_in_range(st.clean_bytes_written, files, st.clean_bytes_read - 1); /* whole blocks */
+    assert_true(files > 0);
+    fixture_end(&w.f);
+}
+
 int
 main(void)
 {
@@ -205,6 +265,7 @@ main(void)
         cmocka_unit_test(segments_without_a_durable_name_wait),
         cmocka_unit_test(how_far_it_got_outlives_a_restart),
         cmocka_unit_test(tombstones_go_after_delete_retention),
+        cmocka_unit_test(what_a_round_did_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -79,6 +79,7 @@ struct store {
     uint64_t writes_ns[2]; /* of store_writes */
     uint64_t extent_ns;    /* of store_extent_writes, 0: there was none */
     uint32_t write_count;
+    struct store_stats stats;    /* what store_stats says */
     uint32_t dirs, dirs_offline; /* data directories; a bit for each that does not work */
     uint32_t holds;              /* not released */
     uint64_t pin_next, pin_sum;  /* every hold has a pin of its own; sum of those not released */
@@ -550,7 +551,7 @@ store_task_done(struct store *s, struct store_task *t)
 void
 store_stats(const struct store *s, struct store_stats *out)
 {
-    *out = (struct store_stats){.frames = s->lsn};
+    *out = s->stats;
 }
 
 #include "tests/unit/dataplane/broker/fake_store_read.h"

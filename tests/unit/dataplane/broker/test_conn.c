@@ -169,6 +169,23 @@ half_a_request_has_its_time(void **state)
 }
 
 static void
+a_request_that_receive_memory_is_too_short_for_is_counted(void **state)
+{
+    (void)state;
+    static const int errors[] = {ERR_IO, ERR_LIMIT}; /* the peer ends it; the stream does */
+    for (uint32_t i = 0; i < 2; i++) {
+        struct harness *h = client(1, NULL);
+        fake_stream_feed(&h->streams[0], 0, "\0\0\0\x20half", 8);
+        harness_turn(h);
+        fake_stream_end(&h->streams[0], 0, errors[i]);
+        harness_turn(h);
+        assert_int_equal(h->shards[0].conn_count, 0);
+        assert_int_equal(harness_counter(h, 0, DROP_REQUEST_MEMORY), i);
+        harness_free(h);
+    }
+}
+
+static void
 a_peer_that_takes_nothing_has_its_time(void **state)
 {
     (void)state;
@@ -311,6 +328,7 @@ main(void)
         cmocka_unit_test(no_more_than_in_flight_max_requests_are_parsed),
         cmocka_unit_test(an_idle_connection_is_closed_after_its_time),
         cmocka_unit_test(half_a_request_has_its_time),
+        cmocka_unit_test(a_request_that_receive_memory_is_too_short_for_is_counted),
         cmocka_unit_test(a_peer_that_takes_nothing_has_its_time),
         cmocka_unit_test(large_answers_leave_the_last_quarter_of_memory_to_small_ones),
         cmocka_unit_test(a_peer_that_takes_nothing_goes_soon_when_memory_is_short),

@@ -27,6 +27,9 @@ data_that_is_there_is_answered_at_once(void **state)
         assert_int_equal(f.parts[0].bytes, 200);
         assert_int_equal(get_i64(f.parts[0].records), 1); /* base offset of the second batch */
     }
+    assert_int_equal(harness_counter(h, 0, COUNTER_FETCH_REQUESTS), 15);
+    assert_int_equal(harness_counter(h, 0, COUNTER_FETCH_BYTES), 15 * 200);
+    assert_int_equal(harness_counter(h, 0, COUNTER_FETCH_ERRORS), 0);
     assert_idle(h);
     harness_free(h);
 }
@@ -180,7 +183,9 @@ errors_are_answered_at_once(void **state)
             fail_msg("%s: answered %d, error %d", w->what, f.answered, f.parts[0].error);
         assert_int_equal(f.parts[0].high_watermark, -1);
         assert_int_equal(f.parts[0].bytes, 0);
+        assert_int_equal(harness_counter(h, 0, COUNTER_FETCH_ERRORS), i + 1);
     }
+    assert_int_equal(harness_counter(h, 0, COUNTER_FETCH_BYTES), 0);
     assert_idle(h);
     harness_free(h);
 }

@@ -93,6 +93,8 @@ markers_are_written_at_their_owners_and_answered_one_by_one(void **state)
             assert_int_equal(m->version, version == 2 ? 2 : 0);
             assert_int_equal(m->commit, version == 2);
         }
+        for (uint32_t i = 0; i < 2; i++) /* each owner has one of the two */
+            assert_int_equal(harness_counter(h, i, COUNTER_TXN_MARKERS), 1);
         harness_free(h);
     }
 }

@@ -18,7 +18,10 @@ an_acknowledged_batch_is_in_the_log_with_its_offset(void **state)
         assert_memory_equal(log->bytes + BATCH_AT_MAGIC, batch.at + BATCH_AT_MAGIC,
                             batch.len - BATCH_AT_MAGIC);
         assert_int_equal(get_i32(log->bytes + BATCH_AT_EPOCH), 5);
+        assert_int_equal(harness_counter(h, 0, COUNTER_PRODUCE_REQUESTS), 1);
+        assert_int_equal(harness_counter(h, 0, COUNTER_PRODUCE_BATCHES), 1);
         assert_int_equal(harness_counter(h, 0, COUNTER_PRODUCE_RECORDS), 3);
+        assert_int_equal(harness_counter(h, 0, COUNTER_PRODUCE_BYTES), batch.len);
         harness_free(h);
     }
 }

@@ -82,6 +82,31 @@ an_abandoned_request_gives_its_memory_back_when_its_jobs_are_home(void **state)
 }
 
 static void
+an_answer_without_memory_closes_the_connection_and_is_counted(void **state)
+{
+    (void)state;
+    enum { BLOCK = 64 << 10, SMALLEST = 64 };
+    static void *blocks[2 * (SHARD_ANSWER_BYTES / BLOCK)];
+    struct harness *h = two_shards();
+    struct shard *s = &h->shards[0];
+    uint32_t count = 0;
+    uint64_t deadline_ns;
+    send(h, MANY);
+    fake_stream_settle(&h->streams[0]);
+    assert_int_equal(shard_turn(s, &deadline_ns), ERR_OK);
+    size_t room;
+    for (size_t size = BLOCK; size >= SMALLEST; size /= 2)
+        while ((blocks[count] = buddy_take(s->memory, size, &room)))
+            count++;
+    harness_turns(h, 20);
+    assert_int_equal(s->conn_count, 0);
+    assert_int_equal(harness_counter(h, 0, DROP_REQUEST_MEMORY), 1);
+    while (count > 0)
+        buddy_give(s->memory, blocks[--count]);
+    harness_free(h);
+}
+
+static void
 an_empty_request_has_an_empty_answer(void **state)
 {
     (void)state;
@@ -103,6 +128,7 @@ main(void)
         cmocka_unit_test(more_partitions_than_jobs_are_all_answered),
         cmocka_unit_test(too_many_partitions_are_a_malformed_request),
         cmocka_unit_test(an_abandoned_request_gives_its_memory_back_when_its_jobs_are_home),
+        cmocka_unit_test(an_answer_without_memory_closes_the_connection_and_is_counted),
         cmocka_unit_test(an_empty_request_has_an_empty_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -213,6 +213,74 @@ silent_producers_are_forgotten_once_a_second(void **state)
 }
 
 static void
+what_the_store_counts_is_told_with_each_tick(void **state)
+{
+    (void)state;
+#define ROW(counter, member)                                                                       \
+    {                                                                                              \
+        COUNTER_##counter, offsetof(struct store_stats, member)                                    \
+    }
+    static const struct {
+        enum counter counter;
+        size_t at;
+    } rows[] = {
+        ROW(JOURNAL_FRAMES, frames),
+        ROW(JOURNAL_BYTES, frame_bytes),
+        ROW(JOURNAL_PADDING, journal_padding_bytes),
+        ROW(JOURNAL_USED, journal_used_bytes),
+        ROW(WRITEBACK_BYTES, writeback_bytes),
+        ROW(WRITEBACK_AGAIN, writeback_again_bytes),
+        ROW(EXTENT_BYTES, extent_bytes),
+        ROW(CHECKPOINTS, checkpoints),
+        ROW(CHECKPOINT_BYTES, checkpoint_bytes),
+        ROW(SEGMENTS_DROPPED, segments_dropped),
+        ROW(SIDECARS, sidecars),
+        ROW(SIDECAR_BYTES, sidecar_bytes),
+        ROW(SIDECARS_BAD, sidecars_bad),
+        ROW(INDEXES_DROPPED, indexes_dropped),
+        ROW(DAMAGED, damaged),
+        ROW(READS_CACHE, cache_reads),
+        ROW(READS_DISK, cold_reads),
+        ROW(COMPACTIONS, clean_rounds),
+        ROW(COMPACTION_READ, clean_bytes_read),
+        ROW(COMPACTION_WRITTEN, clean_bytes_written),
+        ROW(COMPACTION_RECORDS, clean_records),
+        ROW(COMPACTION_DROPPED, clean_records_dropped),
+        ROW(COMPACTION_KEYLESS, clean_keyless),
+    };
+#undef ROW
+    struct harness *h = harness_new(1, NULL);
+    uint64_t all[sizeof(struct store_stats) / sizeof(uint64_t)];
+    for (uint32_t i = 0; i < sizeof all / sizeof *all; i++)
+        all[i] = 1000 + i;
+    memcpy(&h->stores[0]->stats, all, sizeof all);
+    h->now_ns += (SHARD_TICK_MS + 1) * CLOCK_NS_PER_MS;
+    harness_turn(h);
+    for (uint32_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_int_equal(harness_counter(h, 0, rows[i].counter), 1000 + rows[i].at / 8);
+    harness_free(h);
+}
+
+static void
+memory_of_answers_is_counted_with_each_tick_while_they_have_it(void **state)
+{
+    (void)state;
+    struct harness *h = harness_new(1, NULL);
+    struct shard *s = &h->shards[0];
+    size_t room;
+    harness_turn(h);
+    for (uint32_t taken = 0; taken < 2; taken++) {
+        void *block = taken ? buddy_take(s->memory, 100000, &room) : NULL;
+        h->now_ns += (SHARD_TICK_MS + 1) * CLOCK_NS_PER_MS;
+        harness_turn(h);
+        assert_int_equal(harness_counter(h, 0, COUNTER_ANSWER_MEMORY), taken ? room : 0);
+        if (block)
+            buddy_give(s->memory, block);
+    }
+    harness_free(h);
+}
+
+static void
 retention_runs_in_rounds_also_on_an_idle_shard(void **state)
 {
     (void)state;
@@ -250,6 +318,8 @@ main(void)
         cmocka_unit_test(control_is_awaited_before_the_shard_listens),
         cmocka_unit_test(torn_tables_are_read_again_after_a_while),
         cmocka_unit_test(an_offline_log_is_reported_to_control),
+        cmocka_unit_test(what_the_store_counts_is_told_with_each_tick),
+        cmocka_unit_test(memory_of_answers_is_counted_with_each_tick_while_they_have_it),
         cmocka_unit_test(retention_runs_in_rounds_also_on_an_idle_shard),
         cmocka_unit_test(silent_producers_are_forgotten_once_a_second),
     };
