@@ -81,6 +81,56 @@ produce_is_refused_before_the_disk_is_full_and_accepted_when_there_is_room(void 
     fixture_end(&f);
 }
 
+/* Or a byte more and a byte less would make it go to and fro. */
+static void
+after_a_refusal_there_must_be_more_room_than_just_enough(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct plog *p = begin(&f, 9);
+    for (uint32_t round = 0; round < 2; round++) {
+        leave(&f, 2 * STORE_STEP_MAX + RESERVED);
+        assert_int_equal(append_once(&f, p), KERR_KAFKA_STORAGE_ERROR);
+        leave(&f, 2 * STORE_STEP_MAX + RESERVED + (7 << 20));
+        assert_int_equal(append_once(&f, p), KERR_KAFKA_STORAGE_ERROR);
+        leave(&f, 2 * STORE_STEP_MAX + RESERVED + (10 << 20));
+        assert_int_equal(append_once(&f, p), KERR_NONE);
+        leave(&f, 2 * STORE_STEP_MAX + RESERVED + (7 << 20));
+        assert_int_equal(append_once(&f, p), KERR_NONE);
+    }
+    fixture_end(&f);
+}
+
+/* Whatever log it is for, a record goes to the journal first, and checkpoints tell of it. */
+static void
+the_first_directory_without_room_refuses_for_all_and_another_for_itself(void **state)
+{
+    (void)state;
+    static const uint8_t two[] = {0, 1};
+    struct fixture f;
+    struct plog *logs[2] = {NULL, NULL};
+    fixture_init(&f, 10);
+    disk_mem_dirs(f.disk, two, 2);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    for (uint32_t topic = 0; !logs[0] || !logs[1]; topic++) {
+        struct plog *p = fixture_log(&f, topic, 0);
+        assert_true(topic < 8);
+        logs[p->dir] = p;
+        fixture_append(&f, p, 1, VALUE, 1, 1);
+    }
+    assert_int_equal(fixture_settle(&f), ERR_OK);
+    for (uint32_t low = 0; low < 2; low++) {
+        for (uint32_t dir = 0; dir < 2; dir++) {
+            f.store[0]->rooms[low].low = true;
+            assert_int_equal(append_once(&f, logs[dir]),
+                             low == 0 || dir == 1 ? KERR_KAFKA_STORAGE_ERROR : KERR_NONE);
+            f.store[0]->rooms[low].low = false;
+            assert_int_equal(append_once(&f, logs[dir]), KERR_NONE);
+        }
+    }
+    fixture_end(&f);
+}
+
 static void
 a_log_is_not_created_on_a_full_disk_but_later(void **state)
 {
@@ -294,6 +344,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(
             produce_is_refused_before_the_disk_is_full_and_accepted_when_there_is_room),
+        cmocka_unit_test(after_a_refusal_there_must_be_more_room_than_just_enough),
+        cmocka_unit_test(the_first_directory_without_room_refuses_for_all_and_another_for_itself),
         cmocka_unit_test(a_log_is_not_created_on_a_full_disk_but_later),
         cmocka_unit_test(write_back_on_a_full_disk_takes_no_partition_offline_and_goes_on_later),
         cmocka_unit_test(a_checkpoint_that_finds_no_room_leaves_the_last_one_valid),
