@@ -21,6 +21,7 @@ struct host {
     uint8_t (*frames)[FRAME_BYTES]; /* that arrive here */
     uint16_t length[FRAMES], free[FRAMES], ring[FRAMES];
     uint32_t free_count, ring_first, ring_count;
+    uint64_t arrived;
     struct ipnet_port port;
     struct os_huge frame_memory, ip_memory, tcp_memory;
     struct tcp *tcp;
@@ -112,6 +113,7 @@ frame_send(struct host *to, const struct nic_tx *tx)
             header_cut(tx, at, from, bytes);
         at = payload_copy(&r, at + tx->header_bytes, bytes);
         to->length[i] = (uint16_t)(at - to->frames[i]);
+        to->arrived++;
         to->ring[(to->ring_first + to->ring_count++) % FRAMES] = i;
         from += bytes;
     } while (from < tx->payload_bytes);
@@ -217,6 +219,12 @@ struct tcp *
 duel_tcp(struct duel *d, uint32_t side)
 {
     return d->hosts[side].tcp;
+}
+
+uint64_t
+duel_frames(const struct duel *d)
+{
+    return d->hosts[0].arrived + d->hosts[1].arrived;
 }
 
 void

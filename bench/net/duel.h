@@ -19,6 +19,8 @@ enum duel_device {
 struct duel *duel_make(uint32_t conns, enum duel_device device);
 void duel_free(struct duel *d);
 struct tcp *duel_tcp(struct duel *d, uint32_t side);
+/* That went, both ways; each segment of a burst is one. */
+uint64_t duel_frames(const struct duel *d);
 /* Ends of a connection from side 0 to side 1: number n has a port of its own, and each DUEL_PORTS
  * of them an address. */
 void duel_addresses(struct tcp_addr *local, struct tcp_addr *remote, uint32_t n);

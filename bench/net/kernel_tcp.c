@@ -118,16 +118,16 @@ connects_run(int listener, uint16_t port, uint64_t count)
 }
 
 static double
-bulk_run(int listener, uint16_t port, uint64_t count)
+bulk_run(int listener, uint16_t port, uint64_t count, int from)
 {
     int fds[2];
     uint64_t got = 0, wanted = count * SEGMENT_BYTES;
     pair_open(listener, port, 0, fds);
     uint64_t from_ns = cpu_ns();
     while (got < wanted) {
-        ssize_t n = send(fds[0], buffer, sizeof buffer, MSG_DONTWAIT);
+        ssize_t n = send(fds[from], buffer, sizeof buffer, MSG_DONTWAIT);
         must(n > 0 || got > 0);
-        while ((n = recv(fds[1], buffer, sizeof buffer, MSG_DONTWAIT)) > 0)
+        while ((n = recv(fds[!from], buffer, sizeof buffer, MSG_DONTWAIT)) > 0)
             got += (uint64_t)n;
     }
     double took_ns = (double)(cpu_ns() - from_ns);
@@ -149,7 +149,7 @@ kernel_run(const struct kernel_row *r, uint64_t count)
     else if (r->kind == KERNEL_CONNECTS)
         each_ns = connects_run(listener, port, count);
     else
-        each_ns = bulk_run(listener, port, count);
+        each_ns = bulk_run(listener, port, count, r->kind == KERNEL_BULK_BACK);
     (void)close(listener);
     return each_ns;
 }

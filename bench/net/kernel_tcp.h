@@ -5,7 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum kernel_kind { KERNEL_PAIRS, KERNEL_CONNECTS, KERNEL_BULK };
+/* Bulk goes to the side that listens, or back from it. */
+enum kernel_kind { KERNEL_PAIRS, KERNEL_CONNECTS, KERNEL_BULK, KERNEL_BULK_BACK };
 
 struct kernel_row {
     const char *name;

@@ -8,7 +8,8 @@
  * core does when it is client and server; "server" is the server's part alone, by its share of the
  * time on the wall: the thread's own clock costs as much as half a pair.  A frame is copied
  * once from the sender's memory into the receiver's, as a device would; that is counted to the
- * sender.  --count: so many pairs, connections or segments a round, for callgrind. */
+ * sender.  --count: so many pairs, connections or segments a round, and how many frames went, for
+ * stages.py. */
 #include "bench/net/duel.h"
 #include "bench/net/kernel_tcp.h"
 
@@ -32,7 +33,7 @@ struct bench {
     struct end *ends[2]; /* by the lower half of a connection's id: its place, see tcp_stack.c */
     uint64_t done, goal;
     uint64_t client_ns, server_ns; /* of the clock on the wall */
-    uint64_t bulk_id;
+    uint64_t last_id[2];           /* of each side */
     uint32_t open, opening;
 };
 
@@ -46,12 +47,21 @@ static const struct kernel_row rows[] = {
     {"1 KiB there and back, 1000", KERNEL_PAIRS, 1024, 1000, DUEL_PLAIN},
     {"1 KiB there and back, 1000, the device sums", KERNEL_PAIRS, 1024, 1000, DUEL_SUMS},
     {"connect and close", KERNEL_CONNECTS, 0, 0, DUEL_PLAIN},
-    {"bulk", KERNEL_BULK, 0, 1, DUEL_PLAIN},
-    {"bulk, the device sums", KERNEL_BULK, 0, 1, DUEL_SUMS},
-    {"bulk, the device sums and cuts", KERNEL_BULK, 0, 1, DUEL_CUTS},
+    {"bulk to the server", KERNEL_BULK, 0, 1, DUEL_PLAIN},
+    {"bulk to the server, the device sums", KERNEL_BULK, 0, 1, DUEL_SUMS},
+    {"bulk to the server, the device sums and cuts", KERNEL_BULK, 0, 1, DUEL_CUTS},
+    {"bulk from the server", KERNEL_BULK_BACK, 0, 1, DUEL_PLAIN},
+    {"bulk from the server, the device sums", KERNEL_BULK_BACK, 0, 1, DUEL_SUMS},
+    {"bulk from the server, the device sums and cuts", KERNEL_BULK_BACK, 0, 1, DUEL_CUTS},
 };
 
 static uint8_t payload[BULK_VIEW];
+
+static bool
+is_bulk(const struct kernel_row *r)
+{
+    return r->kind == KERNEL_BULK || r->kind == KERNEL_BULK_BACK;
+}
 
 static uint64_t
 cpu_ns(void)
@@ -91,7 +101,7 @@ readable(struct bench *b, uint32_t side, uint64_t id)
 {
     struct end *e = &b->ends[side][(uint32_t)id];
     e->got += bytes_take(duel_tcp(b->duel, side), id);
-    if (b->row->kind == KERNEL_BULK) {
+    if (is_bulk(b->row)) {
         b->done = e->got / DUEL_MSS;
         return;
     }
@@ -124,12 +134,13 @@ event_take(struct bench *b, uint32_t side, const struct tcp_event *e)
     switch (e->kind) {
     case TCP_ACCEPTED:
         b->ends[side][(uint32_t)e->id] = (struct end){.id = e->id};
+        b->last_id[side] = e->id;
         break;
     case TCP_CONNECTED:
         b->ends[side][(uint32_t)e->id] = (struct end){.id = e->id};
         b->opening--;
         b->open++;
-        b->bulk_id = e->id;
+        b->last_id[side] = e->id;
         if (connects)
             tcp_close(t, e->id);
         break;
@@ -150,17 +161,18 @@ event_take(struct bench *b, uint32_t side, const struct tcp_event *e)
 }
 
 static void
-client_goes(struct bench *b)
+connect_more(struct bench *b)
 {
-    struct tcp *t = duel_tcp(b->duel, 0);
-    if (b->row->kind == KERNEL_CONNECTS)
-        while (b->open + b->opening < b->goal && b->open + b->opening < b->done + OPENING)
-            connect_one(b, b->open + b->opening);
-    else if (b->row->kind == KERNEL_BULK && b->open) {
-        struct view v = view_of(payload, BULK_VIEW);
-        while (tcp_send(t, b->bulk_id, &v, 1) > 0)
-            ;
-    }
+    while (b->open + b->opening < b->goal && b->open + b->opening < b->done + OPENING)
+        connect_one(b, b->open + b->opening);
+}
+
+static void
+send_all(struct bench *b, uint32_t side)
+{
+    struct view v = view_of(payload, BULK_VIEW);
+    while (b->last_id[side] && tcp_send(duel_tcp(b->duel, side), b->last_id[side], &v, 1) > 0)
+        continue;
 }
 
 static void
@@ -175,8 +187,10 @@ turn(struct bench *b, uint32_t side)
         for (uint32_t i = 0; i < n; i++)
             event_take(b, side, &events[i]);
     }
-    if (side == 0)
-        client_goes(b);
+    if (side == 0 && b->row->kind == KERNEL_CONNECTS)
+        connect_more(b);
+    if (is_bulk(b->row) && side == (b->row->kind == KERNEL_BULK_BACK))
+        send_all(b, side);
     duel_send(b->duel, side);
 }
 
@@ -243,8 +257,8 @@ count_of(const struct kernel_row *r, uint64_t count)
 static void
 print(const struct kernel_row *r, double both_ns, double server_ns, double kernel_ns)
 {
-    const char *unit = r->kind == KERNEL_BULK ? "Gb/s" : "M/s";
-    double scale = r->kind == KERNEL_BULK ? DUEL_MSS * 8.0 : 1e3;
+    const char *unit = is_bulk(r) ? "Gb/s" : "M/s";
+    double scale = is_bulk(r) ? DUEL_MSS * 8.0 : 1e3;
     printf("| %s | %s | %.2f | %.2f | ", r->name, unit, scale / both_ns, scale / server_ns);
     if (kernel_ns > 0)
         printf("%.2f |\n", scale / kernel_ns);
@@ -285,6 +299,8 @@ row_run(const struct kernel_row *r, uint32_t rounds, uint64_t count)
     qsort(server_ns, rounds, sizeof server_ns[0], compare);
     qsort(kernel_ns, rounds, sizeof kernel_ns[0], compare);
     print(r, both_ns[rounds / 2], server_ns[rounds / 2], kernel_ns[rounds / 2]);
+    if (count)
+        printf("# frames %llu\n", (unsigned long long)duel_frames(b.duel));
     duel_free(b.duel);
     free(b.ends[0]);
     free(b.ends[1]);
