@@ -38,7 +38,11 @@ struct index {
     uint32_t count, step; /* step: 0, or about how far entries lie apart in its front */
 };
 
-/* I1 synced <= written <= bytes.  I2 only the last segment of a log grows. */
+/* I1 synced <= written <= bytes.  I2 only the last segment of a log grows.
+ * I3 written and synced may end within a batch, also within its header.  While the log is online
+ * and has started, that batch is in the tail map (it is not clean), and who looks for it there
+ * first never seeks it in the file; who goes from batch to batch in the file ends before it.  The
+ * journal has it, behind the lsn of every checkpoint that says so. */
 struct segment {
     struct plog *log;
     uint64_t serial; /* within this process; compaction puts another one in its place */

@@ -12,7 +12,9 @@
  * I1 w->sums covers [0, w->pos), or what a sidecar knew.  I2 [w->begin, w->end) is the batch that
  * w->pos is in, or behind.  I3 A walk goes on from the last batch that the index of the sidecar
  * names; when it is not there the sidecar is of something else, and all is walked.
- * The walk ends at seg->written, which may grow meanwhile; write-back goes on from there. */
+ * The walk ends at seg->written, which may grow meanwhile; write-back goes on from there.  Of what
+ * a read brings counts what was written when it was asked for, and of that whole batches: the front
+ * of one that is not all written (plog_in.h, I3) is taken from the cache. */
 #include "core/base/buddy.h"
 #include "core/base/crc32c.h"
 #include "core/base/err.h"
@@ -26,6 +28,7 @@ enum { WALK_DATA = JOB_OPENED + 1 };
 struct walk {
     struct sums sums;
     uint32_t pos, begin, end, crc, want;
+    uint32_t limit; /* what was written when the read under way was asked for */
     uint32_t known; /* I3: where it lies, and its offset; UINT32_MAX: there is none */
     int64_t known_offset;
 };
@@ -225,17 +228,20 @@ store_index_walk(struct store *s, struct job *j, struct sums *front)
     store_job_open(s, j);
 }
 
-/* Begins the batch at w->pos, whose header is there. */
+/* Begins the batch at w->pos, whose header is there.  ERR_AGAIN: not all of it was written. */
 static int
 batch_begin(struct job *j, const uint8_t *at)
 {
     const struct segment *seg = j->seg;
     struct walk *w = j->walk;
     struct batch_info info;
+    uint32_t most = w->pos < seg->indexed_from ? seg->indexed_from : seg->bytes;
     if (batch_header(view_of(at, BATCH_HEADER_BYTES), &info) != ERR_OK ||
-        info.base_offset < seg->base || info.bytes > seg->bytes - w->pos ||
+        info.base_offset < seg->base || info.bytes > most - w->pos ||
         (w->pos == w->known && info.base_offset != w->known_offset))
         return ERR_CORRUPT;
+    if (info.bytes > w->limit - w->pos)
+        return ERR_AGAIN;
     uint32_t count = j->idx.count;
     if (w->pos < seg->indexed_from &&
         (count == 0 || w->pos - index_get(&j->idx, count - 1)->pos >= PLOG_INDEX_SEALED / 4))
@@ -282,10 +288,9 @@ walk_piece(struct store *s, struct job *j, uint32_t start, uint32_t limit)
         const uint8_t *at = j->mem + (w->pos - start);
         uint32_t n = BATCH_HEADER_BYTES;
         if (w->pos == w->end) {
-            if (limit - w->pos < BATCH_HEADER_BYTES)
-                return ERR_OK;
-            if (batch_begin(j, at) != ERR_OK)
-                return ERR_CORRUPT;
+            int rc = limit - w->pos < BATCH_HEADER_BYTES ? ERR_AGAIN : batch_begin(j, at);
+            if (rc != ERR_OK)
+                return rc == ERR_AGAIN ? ERR_OK : rc;
         } else {
             n = (limit < w->end ? limit : w->end) - w->pos;
             w->crc = crc32c(w->crc, at, n);
@@ -296,6 +301,43 @@ walk_piece(struct store *s, struct job *j, uint32_t start, uint32_t limit)
             batch_bad(s, j);
     }
     return ERR_OK;
+}
+
+/* The front of a batch that write-back has not written to its end.  True: nothing is left to walk.
+ * A log that is offline has lost such a batch from its cache, or will; its sums end before it. */
+static bool
+rest_take(struct store *s, struct job *j)
+{
+    const struct segment *seg = j->seg;
+    struct walk *w = j->walk;
+    if (w->pos == seg->written)
+        return true;
+    uint64_t seq = w->pos == w->end ? store_tail_by_pos(s, j->log, seg, w->pos) : 0;
+    const struct tail_entry *e = store_entry(s, seq);
+    if (!e || e->pos != w->pos || e->len <= seg->written - w->pos)
+        return w->pos == w->end && w->limit == seg->written && j->log->state == PLOG_OFFLINE &&
+               w->pos >= seg->indexed_from;
+    sums_go_on(&w->sums, w->pos, journal_at(s->journal, e->place), seg->written - w->pos);
+    w->pos = seg->written;
+    return true;
+}
+
+/* Goes through what a read brought; *through: there is no more. */
+static int
+walk_read(struct store *s, struct job *j, uint32_t start, bool *through)
+{
+    struct walk *w = j->walk;
+    uint32_t before = w->pos, limit = start + (uint32_t)j->result;
+    bool early = limit < w->limit;
+    int rc = walk_piece(s, j, start, early ? limit : w->limit);
+    j->from = w->pos;
+    *through = false;
+    if (rc != ERR_OK || j->log->dead)
+        return rc;
+    if (w->pos == before && early)
+        return ERR_CORRUPT; /* the file ends there */
+    *through = rest_take(s, j);
+    return *through || w->pos != before || w->limit != j->seg->written ? ERR_OK : ERR_CORRUPT;
 }
 
 static void
@@ -322,25 +364,21 @@ store_index_next(struct store *s, struct job *j)
     }
     uint32_t start = w->pos / STORE_BLOCK * STORE_BLOCK;
     if (j->step == WALK_DATA) {
-        uint32_t before = w->pos, written = j->seg->written;
-        uint32_t limit =
-            start + (uint32_t)j->result < written ? start + (uint32_t)j->result : written;
-        int rc = walk_piece(s, j, start, limit);
-        j->from = w->pos;
-        if (rc == ERR_OK && w->pos == before)
-            rc = ERR_CORRUPT; /* the file ends early */
+        bool through;
+        int rc = walk_read(s, j, start, &through);
         if (rc == ERR_CORRUPT && walk_anew(s, j))
             rc = ERR_OK;
         if (rc != ERR_OK || j->log->dead) {
             store_index_end(s, j, rc);
             return;
         }
-        if (w->pos == written) {
+        if (through) {
             walk_end(s, j);
             return;
         }
         start = w->pos / STORE_BLOCK * STORE_BLOCK;
     }
+    w->limit = j->seg->written;
     j->step = WALK_DATA;
     store_job_run(s, j,
                   &(struct disk_op){.kind = DISK_READ,

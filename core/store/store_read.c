@@ -108,8 +108,8 @@ int
 store_header(struct store *s, struct plog *p, struct segment *seg, uint32_t pos,
              struct batch_info *info)
 {
-    if (pos >= seg->written) /* of a log offline: in the journal only */
-        return ERR_IO;
+    if (pos >= seg->written || seg->written - pos < BATCH_HEADER_BYTES)
+        return ERR_IO; /* of a log offline: in the journal only */
     struct read_buffer *b = store_buffer_find(s, p, seg, pos);
     /* Also a bad one may lead on to good ones: whether they are is asked before they are lent. */
     if (b && b->state == READ_READY && !b->filled && store_buffer_error(b, pos) != ERR_OK)
@@ -180,7 +180,8 @@ extend_cold(struct store *s, struct plog *p, struct segment *seg, const struct w
         out->offset_limit = seg->base + (int64_t)far->rel;
         return ERR_OK;
     }
-    while (out->at + out->len < seg->written && (out->len == 0 || out->len < want->bytes_max)) {
+    while (out->at + out->len + BATCH_HEADER_BYTES <= seg->written &&
+           (out->len == 0 || out->len < want->bytes_max)) {
         struct batch_info info;
         int rc = store_header(s, p, seg, out->at + out->len, &info);
         if (rc != ERR_OK)

@@ -8,7 +8,11 @@
  * it from its file first.
  *
  * A log is written when it has STORE_WRITE_GOOD_BYTES dirty, when its oldest dirty batch is
- * WRITE_AGE_NS old, when the arena is half dirty, or when a checkpoint waits for it.
+ * WRITE_AGE_NS old, when the arena is half dirty, or when a checkpoint waits for it.  A write of
+ * several blocks leaves the partial one at its end to the next, which comes WRITE_AGE_NS later at
+ * the latest: so a log that grows writes each block once.  The batch whose end is left is dirty
+ * like any other: in the journal, in the cache, and below no checkpoint (plog_in.h, I3).  Nothing
+ * is left for a checkpoint, a stop, the end of a move, and of a segment that grows no more.
  *
  * Space is allocated ahead in growing steps (1 MiB doubling to 16 MiB, less when the disk gets
  * full), so that ten thousand small logs do not eat the disk; with `preallocate` at
@@ -120,8 +124,10 @@ advance(struct store *s, struct plog *p, struct segment *seg)
         if (seg->written < e->pos + e->len && seg->written == own_limit(s, e) &&
             durable_entry(s, e->next))
             passed(s, seg, e, e->pos + e->len);
-        if (e->pos + e->len > seg->written)
+        if (e->pos + e->len > seg->written) {
+            e->written = mutant(MUTANT_LEFT_NOT_KEPT) && seg->written > e->pos;
             return true;
+        }
         e->written = true;
         p->dirty_bytes -= store_entry_dirty(e);
         p->dirty_first = e->next;
@@ -169,6 +175,15 @@ gather(const struct store *s, const struct plog *p, const struct segment *seg, u
             break;
     }
     return fill - front;
+}
+
+/* Of a write that ends at `end`, counted from the front of its first block: what it leaves. */
+static uint32_t
+left(const struct store *s, const struct plog *p, const struct segment *seg, uint32_t end)
+{
+    bool wanted = s->flushing || s->ckpt.phase == CKPT_FLUSH || p->draining;
+    bool grows = p->segment_count && seg == plog_last(p);
+    return grows && !wanted && end > STORE_BLOCK ? end % STORE_BLOCK : 0;
 }
 
 static void
@@ -277,6 +292,7 @@ store_write_next(struct store *s, struct job *j)
         memcpy(j->mem, block_of(s, p), front);
         j->len = gather(s, p, seg, j->mem, front);
         must(j->len > 0);
+        j->len -= left(s, p, seg, front + j->len);
         p->write_limit = j->from + j->len;
     }
     total = (front + j->len + STORE_BLOCK - 1) / STORE_BLOCK * STORE_BLOCK;

@@ -95,6 +95,99 @@ what_is_written_beside_the_bytes_of_a_log_is_counted(void **state)
     fixture_end(&f);
 }
 
+static void
+pass(struct fixture *f, uint64_t ns)
+{
+    f->now_ns += ns;
+    assert_int_equal(fixture_turns(f, 50), ERR_OK);
+}
+
+static void
+assert_all_there(struct fixture *f, struct plog *p)
+{
+    struct store_range range;
+    static uint8_t want[FIXTURE_BATCH_MAX];
+    for (int64_t offset = 0; offset < p->end; offset++) {
+        struct batch_info info;
+        uint32_t len = fixture_batch(want, 1, 5000, (uint64_t)offset, offset, &info);
+        assert_int_equal(fixture_read(f, p, offset, 6000, bytes, &range), len);
+        assert_memory_equal(bytes + 21, want + 21, len - 21); /* nothing is stamped there */
+    }
+}
+
+static void
+each_block_of_a_log_that_grows_is_written_once(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct store_stats before, after;
+    fixture_init(&f, 12);
+    f.config.segment_bytes = 1 << 20;
+    f.journal_bytes = 8 << 20; /* no checkpoint in between */
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    struct plog *p = fixture_log(&f, 1, 0);
+    store_stats(f.store[0], &before);
+    for (int i = 0; i < 20; i++) {
+        fixture_append(&f, p, 1, 5000, (uint64_t)i, i);
+        assert_int_equal(fixture_settle(&f), ERR_OK);
+        pass(&f, CLOCK_NS_PER_S);
+        assert_all_there(&f, p);
+    }
+    store_stats(f.store[0], &after);
+    assert_int_equal(p->segment_count, 1);
+    assert_int_equal(p->segments[0]->written, p->bytes / STORE_BLOCK * STORE_BLOCK);
+    assert_int_equal(after.writeback_bytes - before.writeback_bytes, p->segments[0]->written);
+    assert_int_equal(after.writeback_again_bytes, before.writeback_again_bytes);
+    fixture_end(&f);
+}
+
+static void
+the_block_that_was_left_is_written_soon_though_nothing_comes(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, 13);
+    assert_int_equal(fixture_start(&f), ERR_OK);
+    struct plog *p = fixture_log(&f, 1, 0);
+    fixture_append(&f, p, 1, 5000, 0, 0);
+    assert_int_equal(fixture_settle(&f), ERR_OK);
+    pass(&f, CLOCK_NS_PER_S);
+    assert_int_equal(p->segments[0]->written, STORE_BLOCK);
+    assert_true(f.store[0]->tail.clean < f.store[0]->tail.next);
+    pass(&f, CLOCK_NS_PER_S);
+    assert_int_equal(p->segments[0]->written, p->bytes);
+    assert_int_equal(f.store[0]->tail.clean, f.store[0]->tail.next);
+    fixture_end(&f);
+}
+
+static void
+a_checkpoint_writes_what_was_left_and_a_crash_before_it_loses_nothing(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 14; seed < 20; seed++) {
+        struct fixture f;
+        fixture_init(&f, seed);
+        assert_int_equal(fixture_start(&f), ERR_OK);
+        struct plog *p = fixture_log(&f, 1, 0);
+        fixture_append(&f, p, 1, 5000, 0, 0);
+        assert_int_equal(fixture_settle(&f), ERR_OK);
+        pass(&f, CLOCK_NS_PER_S);
+        assert_int_equal(p->segments[0]->written, STORE_BLOCK);
+        if (seed % 2) {
+            assert_int_equal(fixture_checkpoint(&f), ERR_OK);
+            assert_int_equal(p->segments[0]->written, p->bytes);
+        }
+        disk_mem_cut_after(f.disk, 0);
+        fixture_kill(&f);
+        disk_mem_restart(f.disk);
+        assert_int_equal(fixture_start(&f), ERR_OK);
+        p = fixture_log(&f, 1, 0);
+        assert_int_equal(p->end, 1);
+        assert_all_there(&f, p);
+        fixture_end(&f);
+    }
+}
+
 /* The block of a log's last bytes goes to another log meanwhile. */
 static void
 more_logs_than_blocks_keep_what_is_in_their_partial_blocks(void **state)
@@ -237,6 +330,9 @@ main(void)
         cmocka_unit_test(segment_files_hold_exactly_the_batches),
         cmocka_unit_test(appending_goes_on_behind_a_partial_block_after_a_restart),
         cmocka_unit_test(what_is_written_beside_the_bytes_of_a_log_is_counted),
+        cmocka_unit_test(each_block_of_a_log_that_grows_is_written_once),
+        cmocka_unit_test(the_block_that_was_left_is_written_soon_though_nothing_comes),
+        cmocka_unit_test(a_checkpoint_writes_what_was_left_and_a_crash_before_it_loses_nothing),
         cmocka_unit_test(more_logs_than_blocks_keep_what_is_in_their_partial_blocks),
         cmocka_unit_test(a_failed_write_takes_one_partition_offline_and_loses_nothing),
         cmocka_unit_test(small_logs_take_little_space),
