@@ -173,9 +173,10 @@ store_replay_write(struct replay *r, struct replay_log *l, struct segment *seg, 
     return rc == ERR_OK && !l->ghost ? file_write(r, l, seg, at, bytes) : rc;
 }
 
-/* A log that was created anew has files under the same names.  With extents in them, or bytes that
- * a checkpoint counts, they are not made again from the journal: no file of the log before is
- * touched then.  Those cannot have come back, for the names of the new ones are durable. */
+/* A log that was created anew has files under the same names.  With extents in them, compacted, or
+ * with bytes that a checkpoint counts, they are not made again from the journal: no file of the log
+ * before is touched then.  Those cannot have come back, for the names of the new ones are durable.
+ */
 static bool
 is_ghost(const struct replay *r, const struct replay_log *l)
 {

@@ -175,6 +175,7 @@ store_replay_swap(struct replay *r, uint64_t lsn, struct view body)
     if (!l || l->log.dead)
         return rc;
     l->log.copied = (struct plog_copied){0}; /* of what it replaces */
+    l->keeps_files = true;
     if (r->dry) {
         store_replay_extents_forget(r, l, x.first, x.limit);
         rc = swap_note(r, &(struct replay_swap){.core = r->core,

@@ -259,6 +259,31 @@ a_crash_after_a_compacted_log_was_deleted_does_not_stop_the_start(void **state)
     fixture_end(&w.f);
 }
 
+/* Its files have the names of those before, whose deletion is replayed; and the journal does not
+ * have what compaction wrote. */
+static void
+a_crash_after_a_log_made_anew_was_compacted_loses_nothing(void **state)
+{
+    (void)state;
+    written(8);
+    store_delete(w.f.store[0], w.log);
+    assert_int_equal(fixture_turns(&w.f, 300), ERR_OK);
+    assert_int_equal(w.f.store[0]->log_count, 0);
+    w.end = 0;
+    w.log = fixture_log(&w.f, 1, 0);
+    clean_world_append(&w, 100);
+    w.f.store[0]->flushing = true;
+    fixture_turns(&w.f, 200);
+    w.f.store[0]->flushing = false;
+    cleaned();
+    fixture_kill(&w.f);
+    disk_mem_reopen(w.f.disk);
+    assert_int_equal(clean_world_start(&w), ERR_OK);
+    assert_int_equal(w.log->damage, PLOG_WHOLE);
+    clean_world_check(&w, 20000);
+    fixture_end(&w.f);
+}
+
 static void
 who_reads_a_replaced_segment_reads_on(void **state)
 {
@@ -468,6 +493,7 @@ main(void)
         cmocka_unit_test(a_crash_after_large_batches_were_compacted_loses_nothing),
         cmocka_unit_test(a_crash_after_the_last_batches_were_compacted_loses_nothing),
         cmocka_unit_test(a_crash_after_a_compacted_log_was_deleted_does_not_stop_the_start),
+        cmocka_unit_test(a_crash_after_a_log_made_anew_was_compacted_loses_nothing),
         cmocka_unit_test(who_reads_a_replaced_segment_reads_on),
         cmocka_unit_test(a_log_deleted_meanwhile_does_not_take_the_result),
         cmocka_unit_test(a_log_trimmed_meanwhile_loses_its_front_afterwards),
