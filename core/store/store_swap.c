@@ -152,11 +152,13 @@ last_changed(const struct clean_run *r)
     return true;
 }
 
-/* Only with its last group the whole round is in place. */
+/* Only with its last group the whole round is in place.  Until then the record says how far earlier
+ * rounds came: one that changed nothing had no record, and a transaction that it forgot must not
+ * come back when the marker is gone. */
 static int64_t
 clean_to(const struct store *s)
 {
-    return last_changed(s->swap.run) ? s->swap.run->clean_to : 0;
+    return last_changed(s->swap.run) ? s->swap.run->clean_to : s->swap.log->clean_to;
 }
 
 static bool

@@ -284,6 +284,41 @@ a_crash_after_a_log_made_anew_was_compacted_loses_nothing(void **state)
     fixture_end(&w.f);
 }
 
+/* How far the log is compacted after a start that follows the first swap of a second round. */
+static int64_t
+known_after_a_crash(int64_t forgotten)
+{
+    written(9);
+    w.log->clean_to = forgotten;
+    fixture_turns(&w.f, 200);
+    for (uint32_t i = 0; i < w.log->segment_count; i++)
+        w.log->segments[i]->named |= w.log->segments[i]->sealed;
+    struct store_task *t = clean_world_run(&w, 5000);
+    assert_non_null(t);
+    store_task_done(w.f.store[0], t);
+    for (int n = 0; w.f.store[0]->swap.run && w.f.store[0]->swap.run->group == 0; n++) {
+        assert_int_equal(fixture_turns(&w.f, 1), ERR_OK);
+        assert_true(n < 10000);
+    }
+    assert_non_null(w.f.store[0]->swap.run); /* there is more to come */
+    fixture_kill(&w.f);
+    disk_mem_reopen(w.f.disk);
+    assert_int_equal(clean_world_start(&w), ERR_OK);
+    int64_t known = w.log->clean_to;
+    clean_world_check(&w, 20000);
+    fixture_end(&w.f);
+    return known;
+}
+
+/* A round that changed nothing has no record: the next one says what it came to. */
+static void
+a_crash_within_a_round_keeps_what_the_one_before_it_came_to(void **state)
+{
+    (void)state;
+    assert_int_equal(known_after_a_crash(0), 0);
+    assert_int_equal(known_after_a_crash(9), 9);
+}
+
 static void
 who_reads_a_replaced_segment_reads_on(void **state)
 {
@@ -494,6 +529,7 @@ main(void)
         cmocka_unit_test(a_crash_after_the_last_batches_were_compacted_loses_nothing),
         cmocka_unit_test(a_crash_after_a_compacted_log_was_deleted_does_not_stop_the_start),
         cmocka_unit_test(a_crash_after_a_log_made_anew_was_compacted_loses_nothing),
+        cmocka_unit_test(a_crash_within_a_round_keeps_what_the_one_before_it_came_to),
         cmocka_unit_test(who_reads_a_replaced_segment_reads_on),
         cmocka_unit_test(a_log_deleted_meanwhile_does_not_take_the_result),
         cmocka_unit_test(a_log_trimmed_meanwhile_loses_its_front_afterwards),
