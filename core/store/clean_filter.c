@@ -99,16 +99,23 @@ aborted_begin(struct clean_filter *f, const struct batch_info *info)
     return rc;
 }
 
-/* True when data of that kind came before; the transaction is over. */
-static bool
+/* What the records of a batch are good for. */
+enum use {
+    USED,
+    KNOWN,  /* a marker without data, but rules.aborted has its transaction */
+    USELESS /* aborted data; a marker without data */
+};
+
+/* The transaction is over: of what use its marker is. */
+static enum use
 open_end(struct clean_filter *f, int64_t producer_id, bool aborted)
 {
     struct clean_open *o = open_find(f, producer_id, aborted);
     if (!o)
-        return false;
+        return USELESS;
     bool seen = o->seen;
     *o = f->open[--f->open_count];
-    return seen;
+    return seen ? USED : KNOWN;
 }
 
 /* The type in the key of a control record (int16 version, int16 type), -1: it is none. */
@@ -124,29 +131,29 @@ marker_type(struct view batch)
     return get_u16(record.key.at + 2);
 }
 
-/* Whether the records of a batch are of no use: aborted data; a marker without data. */
 static int
-discard(struct clean_filter *f, const struct batch_info *info, struct view batch, bool *out)
+use_of(struct clean_filter *f, const struct batch_info *info, struct view batch, enum use *out)
 {
-    *out = false;
+    *out = USED;
     int rc = aborted_begin(f, info);
     if (rc != ERR_OK)
         return rc;
     if (info->attributes & BATCH_CONTROL) {
         if (info->record_count == 0) {
-            *out = true;
+            *out = USELESS;
             return ERR_OK;
         }
         int type = marker_type(batch);
         if (type == MARKER_ABORT || type == MARKER_COMMIT)
-            *out = !open_end(f, info->producer_id, type == MARKER_ABORT);
+            *out = open_end(f, info->producer_id, type == MARKER_ABORT);
         return ERR_OK;
     }
     if (!(info->attributes & BATCH_TRANSACTIONAL))
         return ERR_OK;
     struct clean_open *aborted = open_find(f, info->producer_id, true);
     if (aborted && aborted->last_offset >= info->base_offset) { /* its marker may be gone */
-        *out = aborted->seen = true;
+        aborted->seen = true;
+        *out = USELESS;
         return ERR_OK;
     }
     return open_add(f, (struct clean_open){.producer_id = info->producer_id, .seen = true});
@@ -288,9 +295,9 @@ clean_filter_note(struct clean_filter *f, struct view batch)
     struct batch_info info;
     int rc = batch_header(batch, &info);
     must(rc == ERR_OK && info.bytes == batch.len);
-    bool useless;
-    rc = discard(f, &info, batch, &useless);
-    if (rc == ERR_OK && !useless && !(info.attributes & BATCH_CONTROL))
+    enum use use;
+    rc = use_of(f, &info, batch, &use);
+    if (rc == ERR_OK && use == USED && !(info.attributes & BATCH_CONTROL))
         rc = note_keys(f, batch);
     if (rc == ERR_OK)
         f->rules.map->latest = info.base_offset + info.last_offset_delta;
@@ -338,15 +345,16 @@ static int
 verdict(struct clean_filter *f, const struct batch_info *info, struct view batch, bool last,
         struct view *out)
 {
-    bool useless, control = info->attributes & BATCH_CONTROL;
+    enum use use;
+    bool control = info->attributes & BATCH_CONTROL;
     bool has_horizon = info->attributes & BATCH_DELETE_HORIZON;
-    int rc = discard(f, info, batch, &useless);
+    int rc = use_of(f, info, batch, &use);
     if (rc != ERR_OK)
         return rc;
     struct walk w = {.info = info, .keep = control ? keep_all : keep_last};
-    bool all_go = useless;
+    bool all_go = use == USELESS;
     if (control)
-        all_go = useless && has_horizon && info->base_timestamp_ms <= f->rules.now_ms;
+        all_go = all_go && has_horizon && info->base_timestamp_ms <= f->rules.now_ms;
     if (!all_go)
         rc = survey(f, batch, &w);
     if (rc != ERR_OK)
@@ -360,7 +368,7 @@ verdict(struct clean_filter *f, const struct batch_info *info, struct view batch
         last = last || info->base_offset + info->last_offset_delta == f->rules.map->latest;
         return last || producer_needs(f, info) ? header_only(f, info, batch, out) : ERR_OK;
     }
-    bool horizon_wanted = !has_horizon && (w.tombstones || (control && useless));
+    bool horizon_wanted = !has_horizon && (w.tombstones || (control && use != USED));
     *out = batch;
     if (w.kept == records && !horizon_wanted)
         return ERR_OK;

@@ -8,7 +8,9 @@
  *   - a tombstone stays until the delete horizon of its batch, which the first pass that sees it
  *     there sets (attribute bit 6, base timestamp): then plus delete.retention.ms
  *   - records of aborted transactions go; a marker stays until all data of its transaction are
- *     gone, and then until a horizon of its own
+ *     gone, and then until a horizon of its own; and one that aborts while rules.aborted has its
+ *     transaction: a consumer that is told of an abort leaves out what its producer wrote until it
+ *     finds the marker (Kafka writes its .txnindex anew in the same swap)
  *   - a batch of which nothing stays leaves its header, when it holds the last sequence of an
  *     active producer or the last offset of this round
  *   - a batch that loses nothing stays as it is, byte for byte; offsets, sequences, leader epoch,
