@@ -5,6 +5,7 @@
  * any more when no batch of its transaction came since the one before it. */
 #include "core/store/clean_filter.h"
 #include "core/base/err.h"
+#include "core/base/mutant.h"
 #include "core/wire/batch_build.h"
 
 #include <stdlib.h>
@@ -146,6 +147,9 @@ use_of(struct clean_filter *f, const struct batch_info *info, struct view batch,
         int type = marker_type(batch);
         if (type == MARKER_ABORT || type == MARKER_COMMIT)
             *out = open_end(f, info->producer_id, type == MARKER_ABORT);
+        if (mutant(MUTANT_MARKER_BEFORE_DATA) ||
+            (*out == KNOWN && mutant(MUTANT_MARKER_BEFORE_TXN)))
+            *out = USELESS;
         return ERR_OK;
     }
     if (!(info->attributes & BATCH_TRANSACTIONAL))
@@ -297,7 +301,8 @@ clean_filter_note(struct clean_filter *f, struct view batch)
     must(rc == ERR_OK && info.bytes == batch.len);
     enum use use;
     rc = use_of(f, &info, batch, &use);
-    if (rc == ERR_OK && use == USED && !(info.attributes & BATCH_CONTROL))
+    bool counts = use == USED || mutant(MUTANT_ABORTED_SHADOWS);
+    if (rc == ERR_OK && counts && !(info.attributes & BATCH_CONTROL))
         rc = note_keys(f, batch);
     if (rc == ERR_OK)
         f->rules.map->latest = info.base_offset + info.last_offset_delta;
@@ -317,6 +322,8 @@ producer_needs(const struct clean_filter *f, const struct batch_info *info)
             high = mid;
     }
     const struct clean_producer *p = &f->rules.producers[low];
+    if (mutant(MUTANT_LAST_BATCH_CLEANED))
+        return false;
     if (info->producer_id < 0 || low == f->rules.producer_count || p->id != info->producer_id)
         return false;
     if (p->last_offset >= 0)
@@ -353,7 +360,7 @@ verdict(struct clean_filter *f, const struct batch_info *info, struct view batch
         return rc;
     struct walk w = {.info = info, .keep = control ? keep_all : keep_last};
     bool all_go = use == USELESS;
-    if (control)
+    if (control && !mutant(MUTANT_MARKER_AT_ONCE))
         all_go = all_go && has_horizon && info->base_timestamp_ms <= f->rules.now_ms;
     if (!all_go)
         rc = survey(f, batch, &w);

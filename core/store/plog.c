@@ -228,7 +228,8 @@ plog_cleaned(struct plog *p, int64_t to)
     if (to <= p->clean_to)
         return;
     p->clean_to = to;
-    stable_trim(&p->stable, to);
+    if (!mutant(MUTANT_ABORTED_KEPT))
+        stable_trim(&p->stable, to);
 }
 
 /* What a segment takes off its largest age: the same whenever it is asked for. */

@@ -425,7 +425,7 @@ run_step(struct store *s)
         }
         return;
     }
-    if (!w->unwanted)
+    if (!w->unwanted || mutant(MUTANT_ABORTED_FORGOTTEN))
         plog_cleaned(w->log, r->clean_to);
     w->run = NULL;
     if (w->seg)

@@ -5,7 +5,8 @@
  *   sim_io.c      turns, appends: what goes in is noted
  *   sim_read.c    reads: what comes out is compared; readers wait for what the store promises
  *   sim_txn.c     transactions
- *   sim_clean.c   compaction; sim_retain.c: retention
+ *   sim_clean.c   compaction: what is left of a log; sim_view.c: what may be gone of it
+ *   sim_retain.c  retention
  *   sim_dirs.c    several data directories
  *   sim_check.c   after a recovery: everything is compared
  *   sim_fault.c   faults of the device, and what they excuse
@@ -28,12 +29,19 @@ enum {
     SIM_LEADER_EPOCH = 3,
     SIM_KEYS = 20,
     SIM_RECORDS_MAX = 4, /* of a batch */
+    SIM_ABORTED_MAX = 512,
     SIM_CONFIGS_MAX = 8,
     SIM_CLEAN_SLOTS = 200,
     SIM_READERS_MAX = 4,
     SIM_WAITER = 77,        /* who asks and does nothing else */
     SIM_WAITER_BESIDE = 78, /* nobody */
+    SIM_PRODUCER_FIRST_ID = 1000,
+    SIM_TXN_FIRST_ID = 2000, /* of transactional producers */
+    SIM_TXN_IDS = 3,
 };
+
+/* What became of a batch's records, as the batches behind it say. */
+enum sim_fate { SIM_VALID, SIM_ABORTED, SIM_OPEN };
 
 struct sim_batch {
     int64_t base, first_ms; /* record i has time first_ms + i */
@@ -52,6 +60,10 @@ struct sim_batch {
     bool txn;                       /* of a transaction */
     bool marker;                    /* ends one; sequence: the coordinator's epoch */
     bool commit;
+    enum sim_fate fate; /* sim_txn_fates, like the next */
+    uint32_t end;       /* the marker of its transaction, unless that is open */
+    int64_t needed_ms;  /* a marker: data of its transaction were there then */
+    bool gone;          /* found to be compacted away */
 };
 
 #define SIM_UNDECIDED UINT64_MAX /* for an lsn: the batch may be there, or not */
@@ -125,6 +137,8 @@ struct sim {
     uint32_t extent_bytes_min;
     bool txns;     /* there are transactions */
     bool compacts; /* some logs are compacted */
+    bool mixed;    /* with transactions in them */
+    bool hasty;    /* this stretch of work ends within a round of compaction */
     bool retains;  /* logs have a retention */
     bool crowded;  /* segments longer than read buffers, and readers beside readers */
     bool heavy;    /* many extents */
@@ -155,10 +169,14 @@ struct sim {
     bool records_rotten; /* what the device spoiled is a journal or a checkpoint */
     bool verbose;
     uint64_t crashes, recoveries, refused, appends, reads; /* for the report */
-    uint64_t cuts, cut_records;      /* logs that a recovery cut; records of them left out */
-    uint64_t cuts_again, cuts_later; /* recoveries with cuts behind one that was cut off itself;
-                                      * crashes of lives that such a recovery had begun */
-    bool was_cut;                    /* the last recovery cut a log */
+    uint64_t cuts, cut_records;          /* logs that a recovery cut; records of them left out */
+    uint64_t cuts_again, cuts_later;     /* recoveries with cuts behind one that was cut off itself;
+                                          * crashes of lives that such a recovery had begun */
+    bool was_cut;                        /* the last recovery cut a log */
+    uint64_t rounds_seen[SIM_CORES_MAX]; /* of compaction, whose result was looked at */
+    /* Of compacted logs with transactions: rounds looked at; batches found with all or some records
+     * gone, by what they were. */
+    uint64_t clean_rounds, gone_valid, gone_aborted, gone_markers;
 };
 
 /* ---- sim_model.c -------------------------------------------------------------------------------
@@ -224,6 +242,9 @@ bool sim_read(struct sim *s, struct sim_log *l, int64_t from, int64_t limit, uin
 int sim_range_bytes(struct sim *s, struct store *store, const struct store_range *range);
 /* True when an error of a read has a reason; fails otherwise. */
 bool sim_read_excused(struct sim *s, const struct sim_log *l, int rc, int64_t offset);
+/* The same of a range without bytes. */
+bool sim_nothing_excused(struct sim *s, const struct sim_log *l, const struct plog *p,
+                         int64_t offset);
 /* Turns until SIM_WAITER, or the log, is handed back; false when the life is over.  `what` is it
  * that waits: it fails when it would for ever. */
 bool sim_wait_read(struct sim *s, struct store *store, const char *what);
@@ -242,6 +263,40 @@ void sim_readers_end(struct sim *s);
 void sim_clean(struct sim *s);
 /* sim_read of a compacted log. */
 bool sim_clean_read(struct sim *s, struct sim_log *l, int64_t from, int64_t limit, uint32_t piece);
+/* As a consumer of committed data reads it, to the last stable offset. */
+void sim_clean_read_committed(struct sim *s, struct sim_log *l, int64_t from);
+/* Reads the logs whose compaction has come to an end. */
+void sim_clean_look(struct sim *s);
+
+/* ---- sim_view.c --------------------------------------------------------------------------------
+ */
+
+/* What a reader found of a compacted log at each offset of [from, limit). */
+enum {
+    SIM_FOUND_RECORD = 1,
+    SIM_FOUND_HEADER = 2,    /* of a batch that begins there */
+    SIM_FOUND_DELIVERED = 4, /* to a consumer of committed data, if the reader is one */
+};
+struct sim_found {
+    int64_t from, limit;
+    uint8_t *at; /* by offset */
+    bool committed;
+};
+
+/* One Fetch of a consumer of committed data. */
+struct sim_consumer {
+    struct stable_aborted aborted[SIM_ABORTED_MAX];
+    uint32_t count;
+    bool skips[SIM_TXN_IDS]; /* the data of these producers */
+};
+
+/* The aborted transactions that a range comes with. */
+void sim_consumer_begin(struct sim *s, const struct plog *p, const struct store_range *range,
+                        int64_t offset, struct sim_consumer *c);
+/* True when it delivers the records of the batch. */
+bool sim_consumer_takes(struct sim_consumer *c, const struct batch_info *info, struct view batch);
+/* Whether what is not there may be gone. */
+void sim_found_check(struct sim *s, struct sim_log *l, const struct sim_found *found);
 
 /* ---- sim_retain.c ------------------------------------------------------------------------------
  */
@@ -268,6 +323,8 @@ void sim_dirs_move(struct sim *s, struct sim_log *l);
 
 /* A step of a transaction: a batch, or its end. */
 void sim_txn(struct sim *s, struct sim_log *l);
+/* Sets fate and end of all batches. */
+void sim_txn_fates(struct sim_log *l);
 /* Last stable offset and aborted transactions, at any time. */
 void sim_stable_check(struct sim *s, const struct sim_log *l);
 /* All of it, after a recovery. */

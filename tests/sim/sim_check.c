@@ -33,7 +33,7 @@ survival_note(struct survival *v, const struct sim_log *l, uint32_t kept)
 static void
 check_producers(struct sim *s, const struct sim_log *l, const struct plog *p)
 {
-    for (int64_t id = 1000; id < 1000 + SIM_PRODUCERS; id++) {
+    for (int64_t id = SIM_PRODUCER_FIRST_ID; id < SIM_PRODUCER_FIRST_ID + SIM_PRODUCERS; id++) {
         int16_t epoch;
         int32_t next;
         if (!sim_producer_next(l, id, &epoch, &next))
@@ -317,6 +317,8 @@ sim_check_all(struct sim *s)
             continue;
         if (!l->damaged)
             sim_read(s, l, l->start, sim_end(l), 8192);
+        if (!l->damaged && s->mixed && !sim_over(s))
+            sim_clean_read_committed(s, l, l->start);
         for (uint32_t k = 0; l->damaged && k < l->count; k++) /* the rest of it is still served */
             if (l->batches[k].base >= l->start)
                 sim_read(s, l, l->batches[k].base, l->batches[k].base + 1, 1);

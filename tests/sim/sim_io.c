@@ -153,7 +153,7 @@ sim_open(struct sim *s, struct sim_log *l)
 static void
 producer_choose(struct sim *s, const struct sim_log *l, struct sim_batch *b)
 {
-    b->producer = 1000 + sim_below(s, SIM_PRODUCERS);
+    b->producer = SIM_PRODUCER_FIRST_ID + sim_below(s, SIM_PRODUCERS);
     if (!sim_producer_next(l, b->producer, &b->epoch, &b->sequence)) {
         b->sequence = sim_chance(s, 3) ? INT32_MAX - (int32_t)sim_below(s, 6) : 0;
         b->epoch = 1;

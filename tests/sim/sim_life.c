@@ -23,6 +23,10 @@ enum {
     LIFE_EDGE_LOGS = 3,
     LIFE_EDGE_ROUNDS = 100,
     LIFE_EDGE_BUFFERS = 4,
+    LIFE_MIXED_LOGS = 2,
+    LIFE_MIXED_ROUNDS = 60,
+    LIFE_MIXED_STRETCHES = 3,
+    LIFE_HASTY = 2,
 };
 
 /* ---- starting and stopping ---------------------------------------------------------------------
@@ -57,6 +61,7 @@ sim_start(struct sim *s)
     }
     struct store_boot_facts facts;
     store_boot_facts(boot, &facts);
+    memset(s->rounds_seen, 0, sizeof s->rounds_seen);
     s->was_cut = facts.cut > 0;
     s->cuts += facts.cut;
     s->cut_records += facts.cut_records;
@@ -193,6 +198,10 @@ read_some(struct sim *s, struct sim_log *l)
         from = sim_below(s, (uint32_t)facts.high_watermark);
     if (from < facts.log_start_offset)
         from = facts.log_start_offset;
+    if (s->mixed && l->config.cleanup_compact && sim_chance(s, 2)) {
+        sim_clean_read_committed(s, l, from);
+        return;
+    }
     int64_t limit = from + 1 + sim_below(s, 40);
     if (limit > facts.high_watermark)
         limit = facts.high_watermark;
@@ -207,7 +216,7 @@ log_work(struct sim *s, struct sim_log *l)
         sim_dirs_move(s, l);
         return;
     }
-    if (s->txns && what % 4 == 0 && !l->config.cleanup_compact) {
+    if (s->txns && what % (s->mixed ? 2 : 4) == 0 && (s->mixed || !l->config.cleanup_compact)) {
         sim_txn(s, l);
         return;
     }
@@ -221,7 +230,7 @@ log_work(struct sim *s, struct sim_log *l)
         reconfigure(s, l);
     else if (what == 98)
         sim_trim(s, l);
-    else if (what == 97 && sim_chance(s, 3)) {
+    else if (what == 97 && (s->mixed || sim_chance(s, 3))) {
         struct plog *p = sim_plog(s, l);
         store_delete(sim_store(s, l), p);
         l->state = SIM_DELETED;
@@ -236,6 +245,23 @@ checkpoint(struct sim *s)
     if (store->ckpt.phase == CKPT_IDLE && !store->ending && !store->swap.under_way &&
         !store->move.held)
         store_ckpt_begin(store, false);
+}
+
+/* Segments have to be durable before they are compacted, rounds to follow each other, and some to
+ * be met half way: true. */
+static bool
+mixed_step(struct sim *s)
+{
+    if (sim_chance(s, 6))
+        checkpoint(s);
+    if (sim_chance(s, 3))
+        sim_clean(s);
+    sim_clean_look(s);
+    for (uint32_t i = 0; i < s->cores && !sim_over(s); i++) {
+        const struct clean_run *run = s->stores[i]->swap.run;
+        s->hasty = s->hasty || (run && run->group && sim_chance(s, LIFE_HASTY));
+    }
+    return s->hasty;
 }
 
 static void
@@ -256,6 +282,8 @@ work(struct sim *s)
             checkpoint(s);
         if (s->compacts && sim_chance(s, 6))
             sim_clean(s);
+        if (s->mixed && mixed_step(s))
+            return;
         if (s->retains && sim_chance(s, 6))
             sim_retain(s);
     }
@@ -303,6 +331,9 @@ features_choose(struct sim *s)
     s->read_bytes = f >> 17 & 1 ? 0 : (uint32_t)(2 + (f >> 18 & 1)) * SUMS_PIECE;
     s->edges = s->reader_count && s->read_bytes;
     s->vanishing = f >> 20 & 1;
+    s->mixed = (f >> 43 & 7) == 0;
+    s->txns = s->txns || s->mixed;
+    s->compacts = s->compacts || s->mixed;
     s->reader_rng = f | 1;
     static const uint8_t secret[CLEAN_MAP_SECRET_BYTES] = "any";
     must(clean_map_init(&s->map, s->clean_slots, sizeof s->clean_slots, secret) == ERR_OK);
@@ -346,6 +377,10 @@ born(struct sim *s, uint64_t seed)
         s->rounds += LIFE_EDGE_ROUNDS;
         s->read_buffers += LIFE_EDGE_BUFFERS;
     }
+    if (s->mixed) { /* few logs, and many rounds of compaction */
+        s->log_count = s->log_count < LIFE_MIXED_LOGS ? s->log_count : LIFE_MIXED_LOGS;
+        s->rounds += LIFE_MIXED_ROUNDS;
+    }
     for (uint32_t i = 0; i < s->log_count; i++)
         s->logs[i] = (struct sim_log){
             .topic = i / 2,
@@ -357,7 +392,8 @@ born(struct sim *s, uint64_t seed)
                     (s->crowded || s->heavy || s->edges ? LIFE_SEGMENT_LONG : LIFE_SEGMENT_SHORT)
                     << sim_below(s, 4),
                 .index_interval_bytes = 4096,
-                .cleanup_compact = s->compacts && i % 2,
+                .cleanup_compact = s->compacts && (i % 2 || s->mixed),
+                .delete_retention_ms = s->mixed ? (INT64_C(4) << 2 * ((s->seed + i) % 5)) - 4 : 0,
                 .log_append_time = sim_chance(s, 6)}};
     for (uint32_t i = 0; i < s->log_count && s->retains; i++)
         sim_retain_choose(s, &s->logs[i]);
@@ -389,9 +425,10 @@ stretch(struct sim *s)
                        rest || sim_chance(s, 4) ? UINT64_MAX : 1 + sim_below(s, s->rounds * 10));
     sim_fault_arm(s);
     sim_dirs_arm(s);
+    s->hasty = false;
     work(s);
     uint32_t end = rest ? 2 : sim_below(s, 4);
-    if (end >= 2 && !sim_over(s))
+    if (end >= 2 && (rest || !s->hasty) && !sim_over(s))
         idle(s);
     if (end == 0 && !sim_over(s))
         stop(s);
@@ -437,6 +474,7 @@ sim_life(struct sim *s, uint64_t seed)
     if (rc != ERR_OK && !s->excused)
         sim_fail(s, "first start: %s", err_name(rc));
     uint32_t stretches = rc == ERR_OK ? 1 + sim_below(s, LIFE_STRETCHES) : 0;
+    stretches *= s->mixed ? LIFE_MIXED_STRETCHES : 1;
     for (uint32_t n = 0; n < stretches && stretch(s); n++)
         ;
     gone(s);

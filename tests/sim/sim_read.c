@@ -122,6 +122,14 @@ sim_read_excused(struct sim *s, const struct sim_log *l, int rc, int64_t offset)
     sim_fail(s, "log %d: read at %lld: %s", l->partition, (long long)offset, err_name(rc));
 }
 
+bool
+sim_nothing_excused(struct sim *s, const struct sim_log *l, const struct plog *p, int64_t offset)
+{
+    if (p->state == PLOG_OFFLINE) /* the rest is in the journal only, and nobody asks for it */
+        return sim_read_excused(s, l, ERR_IO, offset);
+    sim_fail(s, "log %d: nothing at %lld", l->partition, (long long)offset);
+}
+
 /* Another reader comes while memory is held, and may begin reads; what it gets is not looked at. */
 static void
 read_beside(struct sim *s)
@@ -229,7 +237,7 @@ sim_read(struct sim *s, struct sim_log *l, int64_t from, int64_t limit, uint32_t
         if (rc == ERR_AGAIN)
             continue;
         if (rc == ERR_OK && range.len == 0)
-            sim_fail(s, "log %d: nothing at %lld", l->partition, (long long)offset);
+            return !sim_nothing_excused(s, l, p, offset);
         if (rc == ERR_OK)
             rc = sim_range_bytes(s, store, &range);
         if (rc == ERR_NOT_FOUND && p->start > offset) {

@@ -5,8 +5,6 @@
 #include "core/wire/kerr.h"
 #include "tests/sim/sim.h"
 
-enum { TXN_FIRST_ID = 2000, TXN_IDS = 3, TXN_ABORTED_MAX = 512 };
-
 /* A transactional producer, from the batches. */
 struct txn_view {
     int64_t open; /* first offset of its transaction, -1: none */
@@ -18,7 +16,7 @@ struct txn_view {
 static bool
 is_txn(int64_t producer)
 {
-    return producer >= TXN_FIRST_ID;
+    return producer >= SIM_TXN_FIRST_ID;
 }
 
 static struct txn_view
@@ -82,6 +80,7 @@ write_marker(struct sim *s, struct sim_log *l, struct plog *p, int64_t id, const
     struct sim_batch b = {.records = 1,
                           .key = -1,
                           .first_ms = s->now_ms,
+                          .needed_ms = s->now_ms,
                           .producer = id,
                           .epoch = m.producer_epoch,
                           .sequence = m.coordinator_epoch,
@@ -100,6 +99,8 @@ write_data(struct sim *s, struct sim_log *l, struct plog *p, int64_t id, const s
                           .key = -1,
                           .first_ms = s->now_ms,
                           .txn = true};
+    if (l->config.cleanup_compact)
+        b.key = (int32_t)sim_below(s, SIM_KEYS);
     /* No draw: a batch that a question was asked about has to come first. */
     if (v->known && v->open < 0 && (v->next + v->epoch) % 5 == 1) {
         b.epoch++;
@@ -137,7 +138,7 @@ sim_txn(struct sim *s, struct sim_log *l)
     if (!p)
         return;
     s->now_ms += sim_below(s, 20);
-    int64_t id = TXN_FIRST_ID + sim_below(s, TXN_IDS);
+    int64_t id = SIM_TXN_FIRST_ID + sim_below(s, SIM_TXN_IDS);
     struct txn_view v = view(l, id);
     if (sim_chance(s, v.open >= 0 ? 3 : 15))
         write_marker(s, l, p, id, &v);
@@ -148,16 +149,35 @@ sim_txn(struct sim *s, struct sim_log *l)
 /* ---- comparing ---------------------------------------------------------------------------------
  */
 
+void
+sim_txn_fates(struct sim_log *l)
+{
+    const struct sim_batch *end[SIM_TXN_IDS] = {NULL};
+    for (uint32_t i = l->count; i-- > 0;) {
+        struct sim_batch *b = &l->batches[i];
+        b->fate = SIM_VALID;
+        if (!is_txn(b->producer))
+            continue;
+        const struct sim_batch **e = &end[b->producer - SIM_TXN_FIRST_ID];
+        if (b->marker) {
+            *e = b;
+            continue;
+        }
+        b->fate = !*e ? SIM_OPEN : (*e)->commit ? SIM_VALID : SIM_ABORTED;
+        b->end = *e ? (uint32_t)(*e - l->batches) : UINT32_MAX;
+    }
+}
+
 /* First offset of the oldest transaction that has no durable end. */
 static int64_t
 first_unstable(const struct sim_log *l, int64_t hw)
 {
-    int64_t open[TXN_IDS] = {-1, -1, -1}, least = INT64_MAX;
+    int64_t open[SIM_TXN_IDS] = {-1, -1, -1}, least = INT64_MAX;
     for (uint32_t i = 0; i < l->count; i++) {
         const struct sim_batch *b = &l->batches[i];
         if (!is_txn(b->producer))
             continue;
-        int64_t *first = &open[b->producer - TXN_FIRST_ID];
+        int64_t *first = &open[b->producer - SIM_TXN_FIRST_ID];
         if (!b->marker && *first < 0)
             *first = b->base;
         if (b->marker && *first >= 0) {
@@ -166,7 +186,7 @@ first_unstable(const struct sim_log *l, int64_t hw)
             *first = -1;
         }
     }
-    for (uint32_t i = 0; i < TXN_IDS; i++)
+    for (uint32_t i = 0; i < SIM_TXN_IDS; i++)
         if (open[i] >= 0 && open[i] < least)
             least = open[i];
     return least;
@@ -175,19 +195,19 @@ first_unstable(const struct sim_log *l, int64_t hw)
 static uint32_t
 aborted_brute(const struct sim_log *l, int64_t from, int64_t limit, struct stable_aborted *out)
 {
-    int64_t open[TXN_IDS] = {-1, -1, -1};
+    int64_t open[SIM_TXN_IDS] = {-1, -1, -1};
     uint32_t count = 0;
     for (uint32_t i = 0; i < l->count; i++) {
         const struct sim_batch *b = &l->batches[i];
         if (!is_txn(b->producer))
             continue;
-        int64_t *first = &open[b->producer - TXN_FIRST_ID];
+        int64_t *first = &open[b->producer - SIM_TXN_FIRST_ID];
         if (!b->marker && *first < 0)
             *first = b->base;
         if (!b->marker)
             continue;
         if (*first >= 0 && !b->commit && b->base >= from && *first < limit &&
-            count < TXN_ABORTED_MAX)
+            count < SIM_ABORTED_MAX)
             out[count++] = (struct stable_aborted){
                 .producer_id = b->producer, .first = *first, .last = b->base};
         *first = -1;
@@ -198,7 +218,7 @@ aborted_brute(const struct sim_log *l, int64_t from, int64_t limit, struct stabl
 void
 sim_stable_check(struct sim *s, const struct sim_log *l)
 {
-    static struct stable_aborted want[TXN_ABORTED_MAX], got[TXN_ABORTED_MAX];
+    static struct stable_aborted want[SIM_ABORTED_MAX], got[SIM_ABORTED_MAX];
     const struct plog *p = l->state == SIM_THERE ? sim_plog(s, l) : NULL;
     if (!p)
         return;
@@ -216,8 +236,10 @@ sim_stable_check(struct sim *s, const struct sim_log *l)
                  (long long)facts.last_stable_offset, (long long)stable);
     int64_t span = stable - facts.log_start_offset;
     int64_t from = facts.log_start_offset + (span > 0 ? sim_below(s, (uint32_t)span) : 0);
-    uint32_t n = aborted_brute(l, from, stable, want);
-    uint32_t m = plog_aborted(p, from, stable, got, TXN_ABORTED_MAX);
+    /* Compaction has left no data of those that ended below. */
+    int64_t known = from < p->clean_to ? p->clean_to : from;
+    uint32_t n = aborted_brute(l, known, stable, want);
+    uint32_t m = plog_aborted(p, from, stable, got, SIM_ABORTED_MAX);
     for (uint32_t i = 0; i < n && i < m; i++)
         if (want[i].producer_id != got[i].producer_id || want[i].first != got[i].first ||
             want[i].last != got[i].last)
@@ -232,11 +254,11 @@ sim_stable_check(struct sim *s, const struct sim_log *l)
 void
 sim_txns_check(struct sim *s, const struct sim_log *l, const struct plog *p)
 {
-    struct plog_producer got[SIM_PRODUCERS + TXN_IDS + 1];
+    struct plog_producer got[SIM_PRODUCERS + SIM_TXN_IDS + 1];
     uint32_t room = sizeof got / sizeof *got, count = plog_producers(p, got, room);
     if (count > room)
         sim_fail(s, "log %d: %u producers", l->partition, count);
-    for (int64_t id = TXN_FIRST_ID; id < TXN_FIRST_ID + TXN_IDS; id++) {
+    for (int64_t id = SIM_TXN_FIRST_ID; id < SIM_TXN_FIRST_ID + SIM_TXN_IDS; id++) {
         struct txn_view v = view(l, id);
         uint32_t i = 0;
         while (i < count && got[i].id != id)

@@ -31,6 +31,7 @@ enum { PROCS_MAX = 64, FAILURES_MAX = 10, LIFE_SECONDS = 20 /* of the processor 
 struct counts {
     uint64_t lives, crashes, recoveries, refused, appends, reads;
     uint64_t cuts, cut_records, cuts_again, cuts_later;
+    uint64_t clean_rounds, gone_valid, gone_aborted, gone_markers;
 };
 
 /* Shared with the workers; each writes its own. */
@@ -64,6 +65,10 @@ live(struct sim *s, uint64_t seed, bool small, struct counts *c)
     c->cut_records += s->cut_records;
     c->cuts_again += s->cuts_again;
     c->cuts_later += s->cuts_later;
+    c->clean_rounds += s->clean_rounds;
+    c->gone_valid += s->gone_valid;
+    c->gone_aborted += s->gone_aborted;
+    c->gone_markers += s->gone_markers;
 }
 
 static struct sim *
@@ -149,6 +154,10 @@ run(const struct options *o, struct counts *total)
         total->cut_records += w[i].counts.cut_records;
         total->cuts_again += w[i].counts.cuts_again;
         total->cuts_later += w[i].counts.cuts_later;
+        total->clean_rounds += w[i].counts.clean_rounds;
+        total->gone_valid += w[i].counts.gone_valid;
+        total->gone_aborted += w[i].counts.gone_aborted;
+        total->gone_markers += w[i].counts.gone_markers;
     }
     munmap(w, PROCS_MAX * sizeof *w);
     return failures;
@@ -273,6 +282,9 @@ main(int argc, char **argv)
            " records of them left out; %" PRIu64
            " such recoveries behind one that was cut off, %" PRIu64 " crashes later\n",
            total.cuts, total.cut_records, total.cuts_again, total.cuts_later);
+    printf("%" PRIu64 " rounds of compaction of logs with transactions: %" PRIu64
+           " markers, aborted records of %" PRIu64 " batches, others of %" PRIu64 " are gone\n",
+           total.clean_rounds, total.gone_markers, total.gone_aborted, total.gone_valid);
     printf("%s store_sim: %u failures\n", failures ? "not ok" : "ok", failures);
     return failures ? 1 : 0;
 }
