@@ -240,9 +240,10 @@ _Static_assert(sizeof(struct store_hold) <= 1024, "each waiting fetch may have r
  * store_take_read when it is worth asking again.  ERR_NOT_FOUND: deleted.  ERR_IO, ERR_CORRUPT. */
 must_check int store_hold(struct store *s, const struct store_range *range, uint64_t waiter,
                           struct store_hold *out);
-/* The same for whoever does not wait: ERR_AGAIN when the front is not in memory, or so many read
- * buffers are lent that the rest is for those who ask by store_hold. */
-must_check int store_hold_ready(struct store *s, const struct store_range *range,
+/* The same for whoever does not wait: ERR_AGAIN when the front is not in memory; or in a read
+ * buffer, and he does not want `files`, or so many are lent that the rest is for those who ask by
+ * store_hold. */
+must_check int store_hold_ready(struct store *s, const struct store_range *range, bool files,
                                 struct store_hold *out);
 void store_release(struct store *s, struct store_hold *hold);
 

@@ -531,12 +531,13 @@ may_lend_now(struct store *s, const struct store_range *range, const struct segm
 }
 
 int
-store_hold_ready(struct store *s, const struct store_range *range, struct store_hold *out)
+store_hold_ready(struct store *s, const struct store_range *range, bool files,
+                 struct store_hold *out)
 {
     struct segment *cold;
     struct read_buffer *awaited;
     int rc = hold_tail(s, range, out, &cold);
-    if (rc == ERR_AGAIN && may_lend_now(s, range, cold))
+    if (rc == ERR_AGAIN && files && may_lend_now(s, range, cold))
         rc = hold_cold(s, range, cold, &awaited, out);
     return rc;
 }

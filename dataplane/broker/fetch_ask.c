@@ -14,6 +14,21 @@
 #include "core/base/err.h"
 #include "dataplane/broker/fetch_in.h"
 
+/* Of several partitions a file that is read for one is not held, since others are probably read,
+ * too; nor what may lie behind more than is sent in one go. */
+static enum job_lend
+lend_of(const struct fetch *f, uint32_t part)
+{
+    int64_t before = 0;
+    if (f->part_count == 1)
+        return LEND_READ;
+    if (part >= CONN_PINS_MAX)
+        return LEND_CACHED;
+    for (uint32_t i = 0; i < part; i++)
+        before += f->parts[i].params.max_bytes > 0 ? f->parts[i].params.max_bytes : 0;
+    return before < STREAM_SEND_BYTES_MAX ? LEND_READY : LEND_CACHED;
+}
+
 static struct job *
 job_for(struct shard *s, struct fetch *f, uint32_t part, enum job_kind kind)
 {
@@ -36,7 +51,7 @@ job_for(struct shard *s, struct fetch *f, uint32_t part, enum job_kind kind)
     j->u.locate.read_committed = f->read_committed;
     j->u.locate.aborted = NULL;
     j->u.locate.aborted_room = 0;
-    j->u.locate.alone = f->part_count == 1;
+    j->u.locate.lend = (uint8_t)lend_of(f, part);
     j->u.locate.park = j->u.locate.parked = j->u.locate.told = j->u.locate.held = false;
     j->u.locate.hold = buddy_used(s->memory) <= FETCH_HOLD_MEMORY ? holds_take(s) : NULL;
     f->req->pending++;

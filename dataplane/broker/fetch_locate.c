@@ -160,15 +160,14 @@ fetch_ask_later(struct shard *s, struct job *j)
         s->fetch_ns = at;
 }
 
-/* Sends a job home, with what of its range is in memory.  A request of several partitions for which
- * a file was read waits for others: read buffers are not held meanwhile. */
+/* Sends a job home, with what of its range is in memory and may be held. */
 static void
 bring(struct shard *s, struct job *j)
 {
-    bool wanted = j->u.locate.hold && j->u.locate.range.len > 0 &&
-                  (j->u.locate.alone || j->u.locate.give_up_ns == 0);
+    bool files = j->u.locate.lend >= (j->u.locate.give_up_ns ? LEND_READ : LEND_READY);
     j->u.locate.held =
-        wanted && store_hold_ready(s->store, &j->u.locate.range, j->u.locate.hold) == ERR_OK;
+        j->u.locate.hold && j->u.locate.range.len > 0 &&
+        store_hold_ready(s->store, &j->u.locate.range, files, j->u.locate.hold) == ERR_OK;
     shard_return(s, j);
 }
 

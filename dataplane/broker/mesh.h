@@ -36,6 +36,13 @@ enum job_kind {
     JOB_KINDS
 };
 
+/* Of a file more is held in advance the surer it is that it goes out at once. */
+enum job_lend {
+    LEND_CACHED, /* of the tail cache only */
+    LEND_READY,  /* and of files what is in a read buffer when the job comes */
+    LEND_READ,   /* and what a file was read for it */
+};
+
 struct req;
 
 /* What a partition is asked by asks.h, and what it says. */
@@ -103,7 +110,7 @@ struct job {
             int64_t seen;   /* JOB_WATCH: not parked unless the high watermark still is this */
             bool park;      /* JOB_LOCATE: parked, too, while there is nothing to tell */
             bool parked;    /* the owner's: it is */
-            bool alone;     /* its request has no other partition */
+            uint8_t lend;   /* enum job_lend: what `hold` may have */
             bool told;      /* JOB_WATCH: what is above is of when it left its owner */
             bool held;      /* `hold` has the front of the range; given back as of JOB_HOLD */
             struct store_hold *hold; /* home's memory for it; NULL: none is wanted */

@@ -349,7 +349,7 @@ reader_take(struct sim *s, struct sim_reader *r, struct plog *p)
     /* As for a fetch of another core: what is there at once, and what must be waited for then. */
     int rc = ERR_AGAIN;
     if (r->left.len == r->range.len)
-        rc = store_hold_ready(r->store, &r->left, &r->hold);
+        rc = store_hold_ready(r->store, &r->left, true, &r->hold);
     if (rc == ERR_AGAIN)
         rc = store_hold(r->store, &r->left, r->waiter, &r->hold);
     if (rc == ERR_AGAIN)

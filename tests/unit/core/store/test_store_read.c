@@ -173,7 +173,7 @@ who_does_not_wait_is_lent_what_is_in_memory_and_nothing_is_read_for_him(void **s
     fixture_append(&f, p, 1, 1000, 1, 1);
     assert_int_equal(fixture_settle(&f), ERR_OK);
     assert_int_equal(store_locate(f.store[0], p, 0, INT64_MAX, 10000, true, &range), ERR_OK);
-    assert_int_equal(store_hold_ready(f.store[0], &range, &hold), ERR_OK);
+    assert_int_equal(store_hold_ready(f.store[0], &range, true, &hold), ERR_OK);
     assert_int_equal(hold.bytes, range.len);
     store_release(f.store[0], &hold);
     for (int i = 0; store_entry(f.store[0], p->tail_first); i++) { /* until the cache forgets it */
@@ -182,19 +182,20 @@ who_does_not_wait_is_lent_what_is_in_memory_and_nothing_is_read_for_him(void **s
         f.now_ns += 20 * CLOCK_NS_PER_MS;
         assert_int_equal(fixture_turns(&f, 3), ERR_OK);
     }
-    assert_int_equal(store_hold_ready(f.store[0], &range, &hold), ERR_AGAIN);
+    assert_int_equal(store_hold_ready(f.store[0], &range, true, &hold), ERR_AGAIN);
     assert_int_equal(fixture_turns(&f, 50), ERR_OK);
     assert_false(store_take_read(f.store[0], &waiter)); /* nobody waits, */
     struct store_stats stats;
     store_stats(f.store[0], &stats);
     assert_int_equal(stats.cold_reads, 0); /* and nothing was lent */
-    assert_int_equal(store_hold_ready(f.store[0], &range, &hold), ERR_AGAIN);
+    assert_int_equal(store_hold_ready(f.store[0], &range, true, &hold), ERR_AGAIN);
     assert_int_equal(store_hold(f.store[0], &range, 1, &hold), ERR_AGAIN);
     assert_true(store_reads_wait(f.store[0]));
-    assert_int_equal(store_hold_ready(f.store[0], &range, &hold), ERR_AGAIN); /* on its way */
+    assert_int_equal(store_hold_ready(f.store[0], &range, true, &hold), ERR_AGAIN); /* on its way */
     assert_int_equal(fixture_turns(&f, 50), ERR_OK);
     assert_false(store_reads_wait(f.store[0]));
-    assert_int_equal(store_hold_ready(f.store[0], &range, &hold), ERR_OK);
+    assert_int_equal(store_hold_ready(f.store[0], &range, false, &hold), ERR_AGAIN);
+    assert_int_equal(store_hold_ready(f.store[0], &range, true, &hold), ERR_OK);
     assert_int_equal(hold.bytes, range.len);
     store_release(f.store[0], &hold);
     store_stats(f.store[0], &stats);
@@ -221,15 +222,16 @@ who_does_not_wait_gets_no_more_than_half_of_the_read_buffers(void **state)
         struct plog *p = fixture_log(&f, 1, i);
         while (store_locate(f.store[0], p, 0, INT64_MAX, 10000, true, &range[i]) == ERR_AGAIN)
             assert_int_equal(fixture_turns(&f, 1), ERR_OK);
-        int rc = store_hold_ready(f.store[0], &range[i], &hold[i]);
+        int rc = store_hold_ready(f.store[0], &range[i], true, &hold[i]);
         assert_int_equal(rc, i < 2 ? ERR_OK : ERR_AGAIN);
     }
-    assert_int_equal(store_hold_ready(f.store[0], &range[0], &hold[4]), ERR_OK); /* lent already */
+    assert_int_equal(store_hold_ready(f.store[0], &range[0], true, &hold[4]),
+                     ERR_OK); /* lent already */
     assert_int_equal(store_hold(f.store[0], &range[2], 1, &hold[2]), ERR_OK);
     assert_int_equal(store_hold(f.store[0], &range[3], 1, &hold[3]), ERR_OK);
     for (int32_t i = 0; i < 5; i++)
         store_release(f.store[0], &hold[i]);
-    assert_int_equal(store_hold_ready(f.store[0], &range[3], &hold[3]), ERR_OK);
+    assert_int_equal(store_hold_ready(f.store[0], &range[3], true, &hold[3]), ERR_OK);
     store_release(f.store[0], &hold[3]);
     fixture_end(&f);
 }

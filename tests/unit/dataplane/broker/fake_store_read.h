@@ -83,10 +83,11 @@ store_hold(struct store *s, const struct store_range *range, uint64_t waiter,
 }
 
 int
-store_hold_ready(struct store *s, const struct store_range *range, struct store_hold *out)
+store_hold_ready(struct store *s, const struct store_range *range, bool files,
+                 struct store_hold *out)
 {
     bool ready = s->cold_buffers == 0;
-    for (uint32_t i = 0; i < s->cold_buffers; i++)
+    for (uint32_t i = 0; files && i < s->cold_buffers; i++)
         ready = ready || (s->buffers[i].log == range->log && !s->buffers[i].busy);
     return s->hold_late || !ready ? ERR_AGAIN : store_hold(s, range, 0, out);
 }

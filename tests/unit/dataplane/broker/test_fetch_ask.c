@@ -109,6 +109,33 @@ of_several_partitions_what_a_file_was_read_for_is_not_held_meanwhile(void **stat
 }
 
 static void
+of_several_partitions_read_buffers_are_held_up_to_what_is_sent_in_one_go(void **state)
+{
+    for (int32_t most = STREAM_SEND_BYTES_MAX - 1; most <= STREAM_SEND_BYTES_MAX; most++) {
+        struct client c;
+        struct harness *h = four_partitions(&c);
+        uint64_t before[2] = {0};
+        fixture_append(h, 0, 0, 100);
+        fixture_append(h, 0, 1, 100);
+        harness_turns(h, 2);
+        h->stores[1]->cold_buffers = 1;
+        struct fetched f = client_fetch(&c, &patient_one); /* it is read now */
+        assert_int_equal(f.parts[0].bytes, 100);
+        (void)sent_since(h, 0, before);
+        (void)sent_since(h, 1, before);
+        struct ask parts[] = {{0, 0, 0, most, 0}, {0, 1, 0, 0, 0}};
+        struct fetch_ask ask = {.max_wait_ms = 500, .min_bytes = 1, .parts = parts, .count = 2};
+        f = client_fetch(&c, &ask);
+        assert_int_equal(f.parts[0].bytes, 100);
+        assert_int_equal(f.parts[1].bytes, 100);
+        assert_int_equal(sent_since(h, 0, before), most < STREAM_SEND_BYTES_MAX ? 2 : 3);
+        assert_int_equal(sent_since(h, 1, before), most < STREAM_SEND_BYTES_MAX ? 1 : 2);
+        assert_idle(h);
+        harness_free(h);
+    }
+}
+
+static void
 who_waits_for_one_partition_elsewhere_waits_there(void **state)
 {
     struct client c;
@@ -322,6 +349,7 @@ main(void)
         cmocka_unit_test(records_in_memory_cost_a_message_each_way_and_one_that_gives_them_back),
         cmocka_unit_test(records_that_are_read_from_a_file_cost_no_more),
         cmocka_unit_test(of_several_partitions_what_a_file_was_read_for_is_not_held_meanwhile),
+        cmocka_unit_test(of_several_partitions_read_buffers_are_held_up_to_what_is_sent_in_one_go),
         cmocka_unit_test(who_waits_for_one_partition_elsewhere_waits_there),
         cmocka_unit_test(a_wait_elsewhere_ends_at_its_deadline_with_what_the_owner_knows),
         cmocka_unit_test(data_that_comes_when_the_wait_ends_is_answered_or_left_once),
