@@ -7,8 +7,8 @@
  * I1 One loan at a time; pins belong to it.  Where sending stands moves only when STREAM_SENT says
  * so.
  * I2 A JOB_HOLD is asked for only when no loan is out and nothing is pinned, and its hold is
- * used in the turn it comes home.  So is a hold that came with the answer (holds.h); what of those
- * is not sent in the turn that made the answer is asked for later.
+ * used in the turn it comes home.  So is a hold that came with the answer (holds.h), unless that
+ * turn has sent its share; what of those is not sent then is asked for later.
  *
  * The kernel copies what is sent while the loop waits, so in a turn in which appends wait for their
  * answers not more than SHARD_SEND_CALM_BYTES of log memory are begun (share_left): connections
@@ -374,8 +374,10 @@ flush_one(struct shard *s, struct conn *c)
     if (c->loan_out || c->blocked || c->reading || c->holds_out || !next_done(c, NULL))
         return true;
     bool mapped = c->hold_count > 0;
-    if (!mapped && !share_left(s, c))
+    if (!mapped && !share_left(s, c)) {
+        holds_stay(s, next_done(c, NULL));
         return false;
+    }
     g.limit = calm(s) ? STREAM_SEND_BYTES_MAX : SHARD_SEND_CALM_BYTES;
     gather_fill(s, c, &g);
     if (c->holds_out) { /* our own bytes before those ranges go together with them */

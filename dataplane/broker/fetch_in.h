@@ -23,7 +23,7 @@ enum {
     FETCH_SESSION_BYTES = 64 << 20,      /* sessions of one shard */
     FETCH_POLL_MS = 20,                  /* instead of a watch that could not be had */
     FETCH_RETRY_MS = 1,                  /* memory, jobs or an index were short */
-    FETCH_HOLD_MS = 1, /* so long a hold waits for other partitions of its fetch */
+    FETCH_HOLD_MS = HOLDS_WAIT_MS, /* so long a hold waits for other partitions of its fetch */
     FETCH_HOLD_MEMORY = SHARD_ANSWER_BYTES / 4, /* with more in use no fetch has room for holds */
     /* Partitions whose files must be read before it is known what they have.  Few at a time, so
      * that those who wait do not take the read buffers away from each other. */

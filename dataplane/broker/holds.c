@@ -48,6 +48,15 @@ holds_keep(struct shard *s, struct req *r)
 }
 
 void
+holds_stay(struct shard *s, struct req *r)
+{
+    if (list_empty(&r->held) || s->now_ns - r->done_ns >= HOLDS_WAIT_MS * CLOCK_NS_PER_MS)
+        return;
+    list_remove(&r->held);
+    list_push_back(&s->reqs_stay, &r->held);
+}
+
+void
 holds_end(struct shard *s, struct req *r)
 {
     if (list_empty(&r->held))
@@ -67,4 +76,8 @@ holds_end_all(struct shard *s)
     struct list *first;
     while ((first = list_first(&s->reqs_held)))
         holds_end(s, list_item(first, struct req, held));
+    while ((first = list_first(&s->reqs_stay))) {
+        list_remove(first);
+        list_push_back(&s->reqs_held, first);
+    }
 }

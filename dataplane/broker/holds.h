@@ -2,8 +2,8 @@
  *
  * A job has room for one (JOB_HOLD, JOB_LOCATE, JOB_WATCH); the owner fills it and pins what it
  * refers to.  Whoever has got one uses it in the turn in which it came home, or a little later when
- * it waits for others (fetch.c), never for as long as a peer likes: pins keep the owner's cache
- * from moving on. */
+ * it waits for others (fetch.c) or for its share of a turn (conn_send.c), never for as long as a
+ * peer likes: pins keep the owner's cache from moving on. */
 #ifndef SLUICE_BROKER_HOLDS_H
 #define SLUICE_BROKER_HOLDS_H
 
@@ -26,10 +26,16 @@ void holds_release(struct shard *s, uint32_t owner, struct store_hold *hold);
 /* Both: it is not used. */
 void holds_drop(struct shard *s, uint32_t owner, struct store_hold *hold);
 
+enum { HOLDS_WAIT_MS = 1 }; /* so long at most a hold waits for its turn, never for a peer */
+
 /* An answer that has just been made has holds of its ranges (answer_range.hold): they go with what
  * this turn sends, or back at its end. */
 void holds_keep(struct shard *s, struct req *r);
-/* Gives back what an answer has left: that of one request, and of all at the end of a turn. */
+/* That turn has sent its share, and the answer goes on in the next one: they stay for it, unless it
+ * was made HOLDS_WAIT_MS ago. */
+void holds_stay(struct shard *s, struct req *r);
+/* Gives back what an answer has left: that of one request, and at the end of a turn of all that do
+ * not stay. */
 void holds_end(struct shard *s, struct req *r);
 void holds_end_all(struct shard *s);
 

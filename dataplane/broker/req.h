@@ -55,7 +55,7 @@ struct req {
     uint32_t throttle_ms;
     struct quota_claim quota, cost; /* of its bytes, of the work that it is */
     struct answer answer;
-    struct list held; /* in the shard's reqs_held: its answer has holds */
+    struct list held; /* in the shard's reqs_held or reqs_stay: its answer has holds */
     union {
         struct {
             uint32_t steps_done; /* partitions carried out before a REQ_AGAIN */

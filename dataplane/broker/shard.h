@@ -117,7 +117,8 @@ struct shard {
     uint32_t waits_mask;
     struct store_hold hold; /* of the moment; never zeroed */
     uint32_t holds_out;     /* of other shards, asked for and not given back */
-    struct list reqs_held;  /* struct req by held: answers that have holds until the turn ends */
+    struct list reqs_held;  /* struct req by held: answers that have holds until the turn ends, */
+    struct list reqs_stay;  /* and until the next one does */
     /* From the configuration, once: */
     uint32_t request_bytes_max, in_flight_max, fetch_bytes_max;
     uint64_t idle_ns, stall_ns, forward_ns;

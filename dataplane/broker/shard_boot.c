@@ -89,6 +89,7 @@ shard_init(struct shard *s, const struct shard_config *config)
     configure(s);
     list_init(&s->conns_dirty);
     list_init(&s->reqs_held);
+    list_init(&s->reqs_stay);
     list_init(&s->conns_stalled);
     list_init(&s->conns_muted);
     list_init(&s->conns_line);
