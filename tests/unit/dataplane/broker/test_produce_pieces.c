@@ -238,6 +238,7 @@ what_is_wrong_is_answered_as_ever_and_leaves_the_log_alone(void **state)
     set_u32(bytes_of(b) + BATCH_AT_LENGTH, 20);
     assert_int_equal(ask_one(&p, 0, 0, b), KERR_CORRUPT_MESSAGE);
     assert_int_equal(ask_one(&p, 0, 0, batch_of(120000, MAKE_NONE, false)), KERR_MESSAGE_TOO_LARGE);
+    assert_int_equal(harness_counter(p.whole, 0, DROP_BATCH_SIZE), 1);
     assert_int_equal(ask_one(&p, 1, 0, batch_of(LARGE, MAKE_NONE, true)), KERR_INVALID_RECORD);
     assert_int_equal(ask_one(&p, 3, 0, batch_of(LARGE, MAKE_NONE, false)), KERR_INVALID_TIMESTAMP);
     assert_int_equal(ask_one(&p, 7, 0, batch_of(LARGE, MAKE_NONE, false)),
