@@ -93,11 +93,13 @@ nic_dpdk_sum(uint64_t flags, uint64_t good, uint64_t bad)
     return flags & good ? PACKET_SUM_GOOD : flags & bad ? PACKET_SUM_BAD : PACKET_SUM_UNKNOWN;
 }
 
-/* net_memif without a copy: frames lie in memory of DPDK that the process at the other end maps. */
+/* net_memif without a copy, and net_virtio_user: frames lie in memory of DPDK that the process at
+ * the other end maps. */
 static inline bool
 nic_dpdk_lends(const char *device)
 {
-    return strncmp(device, "net_memif", 9) == 0 && strstr(device, "zero-copy=yes");
+    return strncmp(device, "net_virtio_user", 15) == 0 ||
+           (strncmp(device, "net_memif", 9) == 0 && strstr(device, "zero-copy=yes"));
 }
 
 /* cleanup: what rte_eth_tx_done_cleanup said when it was tried. */

@@ -324,10 +324,12 @@ bring_up_memif_that_lends(void)
 }
 
 static void
-what_is_not_in_memory_of_dpdk_is_copied_for_a_memif_that_lends_it(void **state)
+what_is_not_in_memory_of_dpdk_is_copied_where_the_other_end_maps_that(void **state)
 {
     in_child(bring_up_memif_that_copies);
     in_child(bring_up_memif_that_lends);
+    assert_true(nic_dpdk_lends("net_virtio_user0,path=/somewhere"));
+    assert_false(nic_dpdk_lends("net_tap0,iface=sl0"));
 }
 
 int
@@ -342,7 +344,7 @@ main(void)
         cmocka_unit_test(one_that_fails_half_way_leaves_no_port_and_no_memory),
         cmocka_unit_test(more_queues_than_the_device_has_are_refused),
         cmocka_unit_test(packets_longer_than_the_device_takes_are_refused),
-        cmocka_unit_test(what_is_not_in_memory_of_dpdk_is_copied_for_a_memif_that_lends_it),
+        cmocka_unit_test(what_is_not_in_memory_of_dpdk_is_copied_where_the_other_end_maps_that),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
