@@ -9,7 +9,9 @@ the broker's processor (RPS), as when a card interrupts it.  Paths:
   kernel        kernel sockets, the pair as it is: segments of 64 KiB, no checksums, as with the
                 best of cards
   kernel-1500   kernel sockets, frames and checksums as on a wire
-  bypass        net=dpdk over memif; cable.c, on the client's processor, is card and wire
+  bypass        net=dpdk over virtio; cable.c, on the client's processor, is card and wire; the card
+                cuts bursts into frames, and sums
+  bypass-1500   the same with a card that neither cuts nor sums
   af_packet     net=dpdk over af_packet: under it is the kernel, with the client's TCP
   kafka, kafka-1500   Apache Kafka, as it is shipped, on the broker's processor (ORACLE_DIR: where
                 its jars are)
@@ -39,7 +41,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 METRICS = "http://127.0.0.1:9644/metrics/internal"
 # Counters of a loop over net=dpdk that are time in which it did something.
 WORK = ["busy_ns", "receive_ns", "send_ns", "files_ns"]
-MEMIF = "net_memif0,role=client,zero-copy=yes,socket-abstract=no,socket={home}/cable"
+VIRTIO = "net_virtio_user0,path={home}/cable,queues=1,queue_size=1024"
 AF_PACKET = "net_af_packet0,iface=serv,framecnt=2048"
 
 
@@ -51,7 +53,8 @@ class Path:
 PATHS = {
     "kernel": Path(plain=False),
     "kernel-1500": Path(),
-    "bypass": Path(MEMIF),
+    "bypass": Path(VIRTIO, plain=False),
+    "bypass-1500": Path(VIRTIO),
     "af_packet": Path(AF_PACKET),
     "kafka": Path(plain=False, kafka=True),
     "kafka-1500": Path(kafka=True),
@@ -86,7 +89,7 @@ def namespaces(path):
         run("ip", "link", "add", "client", "type", "veth", "peer", "name", "serv", "netns",
             holder.pid)
         inside = ["nsenter", "-t", str(holder.pid), "--net", "--mount"]
-        if path.plain:
+        if path.plain and path.device != VIRTIO:
             run("ethtool", "-K", "client", *OFF)
             run(*inside, "ethtool", "-K", "serv", *OFF)
         run("ip", "addr", "add", "10.77.0.1/24", "dev", "client")
@@ -97,11 +100,20 @@ def namespaces(path):
             steer(f"/proc/{holder.pid}/root", "serv", BROKER_CPU)
         run("ip", "link", "set", "client", "up")
         run(*inside, "ip", "link", "set", "serv", "up")
+        cubic([], "client")
+        if not path.device:
+            cubic(inside, "serv")
         yield inside
     finally:
         holder.kill()
         holder.wait()
         subprocess.run(["ip", "link", "del", "client"], stderr=subprocess.DEVNULL)
+
+
+def cubic(prefix, interface):
+    """What Linux comes with, whatever this machine has: another paces, or measures round trips."""
+    run(*prefix, "ip", "route", "replace", "10.77.0.0/24", "dev", interface, "congctl", "lock",
+        "cubic")
 
 
 def steer(root, interface, cpu):
@@ -115,9 +127,10 @@ def pinned(cpu):
 
 
 @contextlib.contextmanager
-def cable(build, home, inside):
+def cable(build, home, path, inside):
     process = subprocess.Popen([*inside, *pinned(CLIENT_CPU), build / "bench/net/cable",
-                                home / "cable", "serv"], stdin=subprocess.PIPE,
+                                home / "cable", "serv",
+                                "plain" if path.plain else "offloads"], stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE, text=True)
     try:
         if process.stdout.readline() != "ready\n":
@@ -185,8 +198,8 @@ def broker(build, path):
     try:
         with contextlib.ExitStack() as all_:
             inside = all_.enter_context(namespaces(path))
-            if path.device == MEMIF:
-                all_.enter_context(cable(build, home, inside))
+            if path.device == VIRTIO:
+                all_.enter_context(cable(build, home, path, inside))
             pids = all_.enter_context(kafka(home, inside) if path.kafka
                                       else sluice(build, home, path, inside))
             yield pids
