@@ -239,7 +239,7 @@ class Core:
     def busy_s(self, seconds):
         """Of the last so many seconds."""
         end, idle = self.samples[-1]
-        begin, before = min(self.samples, key=lambda s: abs(end - s[0] - seconds))
+        begin, before = min(self.samples[:-1], key=lambda s: abs(end - s[0] - seconds))
         return max(0.0, 1 - (idle - before) / (end - begin)) * seconds
 
 
@@ -342,8 +342,8 @@ def main():
                     if args.loads in name:
                         rows.append({"load": name, "path": path, "result": measure(
                             build, load, topic, pids, args.seconds)})
-            if args.save:
-                args.save.write_text(json.dumps(rows))
+                        if args.save:
+                            args.save.write_text(json.dumps(rows))
     table(rows)
 
 
